@@ -1,0 +1,49 @@
+// Package dns answers the questions mail asks of the domain name system: which
+// hosts take mail for a domain, in which order, at which addresses.
+//
+// It is floor 0. It caches answers and keeps apart "no", "never" and "not now".
+package dns
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// What a look-up can end in besides an answer.
+var (
+	// ErrNoDomain: the domain does not exist (NXDOMAIN).
+	ErrNoDomain = errors.New("domain does not exist")
+	// ErrNoMail: the domain says it takes no mail (null MX, RFC 7505).
+	ErrNoMail = errors.New("domain accepts no mail")
+	// ErrNoHost: the domain exists but has neither MX nor address.
+	ErrNoHost = errors.New("domain has no mail host")
+	// ErrTemporary: no answer now; ask again later.
+	ErrTemporary = errors.New("name server gives no answer")
+)
+
+// MX is one host that takes mail for a domain.
+type MX struct {
+	Host       string // lower case, no final dot
+	Preference uint16
+	Implicit   bool // the domain itself, for want of an MX record (RFC 5321, 5.1)
+}
+
+// Resolver asks. Implementations cache by TTL and are safe for concurrent use.
+type Resolver interface {
+	// MX returns the hosts of a domain by preference, equal ones in random order.
+	// Errors: ErrNoDomain, ErrNoMail, ErrNoHost, ErrTemporary.
+	MX(ctx context.Context, domain string) ([]MX, error)
+	// Addrs returns IPv6 and IPv4 addresses of a host.
+	Addrs(ctx context.Context, host string) ([]netip.Addr, error)
+	// TXT returns the TXT records of a name, each with its strings joined.
+	TXT(ctx context.Context, name string) ([]string, error)
+}
+
+// Config of a Client.
+type Config struct {
+	Server  string        // "127.0.0.1:53"; "" takes /etc/resolv.conf
+	Timeout time.Duration // of one question over all tries; 0: 10 s
+	Now     func() time.Time
+}

@@ -1,0 +1,89 @@
+// Package ingest is the one entrance: everything that sends goes through Accept,
+// whichever door it came by. It asks whether this tenant may send this, on this
+// stream, to these people, and returns only when the message is safe.
+//
+// It is the first station of the journey. It does not speak any protocol and does
+// not deliver.
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/tenant"
+)
+
+// Principal is who submits, as the door has authenticated them.
+type Principal struct {
+	Tenant tenant.ID
+	Actor  string // text of a key or user ID
+	Door   string // "http", "smtp", "office"
+}
+
+// Submission is one message as a door hands it over. Exactly one of Draft and Raw
+// is set.
+type Submission struct {
+	Draft *message.Draft
+	// Raw is a whole RFC 5322 message whose bytes are kept as they came, except
+	// that X-Stafette-* fields are taken out (they fill the fields below) and Date
+	// or Message-ID are put before it where missing.
+	Raw []byte
+	// Bcc recipients of a Draft.
+	Bcc []message.Mailbox
+	// Recipients of Raw (the SMTP envelope); nil takes To, Cc and Bcc of the header.
+	Recipients []message.Address
+	// Sender is the envelope sender the client named; it must be of a usable domain.
+	Sender      *message.Address
+	Stream      tenant.Stream // "" is transactional
+	Tags        []string
+	Metadata    map[string]string
+	SendAt      time.Time
+	Idempotency string   // key, "" if none
+	RequestHash [32]byte // of the request, to tell a replay from a misuse
+}
+
+// Receipt says what was accepted. It exists only when the message is safe.
+type Receipt struct {
+	ID         message.ID
+	MessageID  string // header
+	AcceptedAt time.Time
+	Deliveries []ReceiptLine
+	Replayed   bool // the idempotency key was used before: this is the first answer again
+}
+
+// ReceiptLine is one recipient of a Receipt.
+type ReceiptLine struct {
+	ID        message.DeliveryID
+	Recipient message.Address
+	State     event.State
+	Reason    string
+}
+
+// Acceptor is what doors need of this room. Errors are *fault.Error, see codes.go.
+type Acceptor interface {
+	Accept(ctx context.Context, p Principal, s Submission) (Receipt, error)
+	// AcceptAll accepts up to 1,000 submissions in one go; result i belongs to
+	// submission i and each succeeds or fails by itself.
+	AcceptAll(ctx context.Context, p Principal, list []Submission) []Result
+}
+
+// Result of one submission of several.
+type Result struct {
+	Receipt Receipt
+	Err     error
+}
+
+// Feed takes accepted deliveries into memory so that the first attempt needs no
+// database. Package queue implements it.
+type Feed interface {
+	// Reserve asks for room for n deliveries; epoch 0 means there is none now and
+	// the deliveries will be claimed later.
+	Reserve(t tenant.ID, urgency, n int) queue.Epoch
+	// Offer hands over what was reserved, after the commit.
+	Offer(entries []queue.Entry)
+	// Cancel gives a reservation back when the commit failed.
+	Cancel(t tenant.ID, urgency, n int)
+}

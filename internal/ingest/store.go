@@ -1,0 +1,94 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/seal"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+)
+
+// Store is what acceptance needs of the database.
+type Store interface {
+	// Accept stores message, body, deliveries and events durably, together with
+	// other acceptances that wait at the same time, and returns only then. On any
+	// error nothing of this acceptance is stored. A full disk is *fault.Error
+	// Unavailable "storage_full". A used idempotency key is *Replay.
+	Accept(ctx context.Context, a *Acceptance) error
+	// Replay looks an idempotency key up before the work is done: nil if unknown
+	// or expired at now.
+	Replay(ctx context.Context, t tenant.ID, key string, now time.Time) (*Replay, error)
+	// Suppressed returns which of the addresses may not be written to on the
+	// stream, each with the reason code of its suppression.
+	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)
+	// Usage returns how many deliveries the tenant had accepted on the UTC day of now.
+	Usage(ctx context.Context, t tenant.ID, now time.Time) (int64, error)
+}
+
+// Acceptance is one message on its way into the store.
+type Acceptance struct {
+	Message     Message
+	Sealed      []byte // the body, sealed with Message.Salt
+	Deliveries  []Delivery
+	Events      []event.Event
+	Idempotency *Idempotency // nil if none
+	// Epoch holds the deliveries in memory at once; 0 leaves them to Claim.
+	Epoch queue.Epoch
+	// Ref is filled in by Accept: where the body lies.
+	Ref spool.Ref
+}
+
+// Message is the row of a message.
+type Message struct {
+	ID         message.ID
+	Tenant     tenant.ID
+	Stream     tenant.Stream
+	Actor      string // key or user that submitted it
+	Door       string // "http", "smtp", "office", …
+	Sender     string // envelope sender; "" is the null reverse path
+	From       message.Mailbox
+	To         []message.Mailbox // header To and Cc as shown to people
+	Subject    string            // decoded
+	MessageID  string            // Message-ID header without angle brackets
+	SignDomain string
+	Size       int64 // of the body in clear
+	Salt       seal.Salt
+	EightBit   bool
+	UTF8       bool
+	Digests    []message.Digest
+	Tags       []string
+	Metadata   map[string]string
+	AcceptedAt time.Time
+	SendAt     time.Time // zero: at once
+	ExpiresAt  time.Time // when retries end
+}
+
+// Delivery is the row of a delivery at acceptance.
+type Delivery struct {
+	ID        message.DeliveryID
+	Recipient message.Address
+	Hidden    bool        // Bcc: in no header
+	State     event.State // Queued, or Suppressed at once, or Held
+	Reason    string      // of Suppressed and Held
+	DueAt     time.Time
+}
+
+// Idempotency is a client's key for one request.
+type Idempotency struct {
+	Key       string
+	Hash      [32]byte // of the request
+	ExpiresAt time.Time
+}
+
+// Replay is the error and the answer for an idempotency key that was used before.
+type Replay struct {
+	Hash    [32]byte
+	Message message.ID
+}
+
+// Error implements error.
+func (r *Replay) Error() string { return "idempotency key was used for " + r.Message.String() }

@@ -1,0 +1,86 @@
+// Package insight reads what became of mail: search, the status of one message
+// and its deliveries, figures. It changes nothing.
+package insight
+
+import (
+	"context"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/seal"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+)
+
+// Message is a message as people and programs read it.
+type Message struct {
+	ID         message.ID
+	Tenant     tenant.ID
+	Stream     tenant.Stream
+	Actor      string
+	Door       string
+	From       message.Mailbox
+	To         []message.Mailbox
+	Subject    string
+	MessageID  string // header, without angle brackets
+	Size       int64
+	Digests    []message.Digest
+	Tags       []string
+	Metadata   map[string]string
+	AcceptedAt time.Time
+	SendAt     time.Time // zero: at once
+	Body       spool.Handle
+	Deliveries []Delivery // in order of their numbers; in lists at most 20, see DeliveryCount
+	// DeliveryCount is how many deliveries the message has.
+	DeliveryCount int
+}
+
+// Erased reports whether the content is gone for good.
+func (m Message) Erased() bool { return m.Body.Salt == seal.Salt{} }
+
+// Delivery is one recipient's part.
+type Delivery struct {
+	ID        message.DeliveryID
+	Recipient message.Address
+	Hidden    bool // Bcc
+	State     event.State
+	Reason    string // bounce class or code behind the state, "" if none
+	Host      string // the server that spoke last
+	Attempts  int
+	DueAt     time.Time // next attempt while queued or deferred
+	ExpiresAt time.Time
+	UpdatedAt time.Time // when the state was reached
+}
+
+// Filter narrows a list. Empty fields match everything.
+type Filter struct {
+	Recipient string // whole address, or "@domain", case-insensitive
+	State     event.State
+	Stream    tenant.Stream
+	Tag       string
+	From, To  time.Time // accepted in [From, To)
+	// Text is what a person typed into the one search box: an address, part of an
+	// address or name, part of a subject, a Message-ID, a msg_ or dlv_ identifier.
+	Text  string
+	After message.ID // continue below this message (lists run from new to old)
+	Limit int        // 0: 50; at most 200
+}
+
+// Page is one page of a list.
+type Page struct {
+	Messages []Message
+	More     bool // another page follows; it starts after the last message
+}
+
+// Store reads. A message of another tenant is NotFound "message_not_found".
+type Store interface {
+	// Message returns one message with all its deliveries.
+	Message(ctx context.Context, t tenant.ID, m message.ID) (Message, error)
+	// Messages lists from new to old.
+	Messages(ctx context.Context, t tenant.ID, f Filter) (Page, error)
+	// Events returns the facts about one message in order.
+	Events(ctx context.Context, t tenant.ID, m message.ID) ([]event.Event, error)
+	// Counts returns how many deliveries accepted in [from, to) are in each state.
+	Counts(ctx context.Context, t tenant.ID, from, to time.Time) (map[event.State]int64, error)
+}

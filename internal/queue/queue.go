@@ -1,0 +1,140 @@
+// Package queue schedules deliveries: what is due, who holds it, when to try
+// again, when to give up, and in which fair order.
+//
+// It is the third station of the journey. The durable queue is the deliveries
+// table behind Store; this package keeps the part of it that is in memory under
+// this process's epoch. It does not choose routes (egress) or speak SMTP
+// (delivery).
+package queue
+
+import (
+	"context"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+)
+
+// Epoch is the fencing generation of one process on the queue: a number greater
+// than all before it, given at start. A delivery belongs to the epoch that claimed
+// it; a settlement under another epoch changes nothing. Zero means nobody.
+type Epoch int64
+
+// Entry is one delivery with all it takes to attempt it.
+type Entry struct {
+	Tenant    tenant.ID
+	Delivery  message.DeliveryID
+	Stream    tenant.Stream
+	Sender    string // envelope sender, "" for the null reverse path
+	Recipient message.Address
+	// SignDomain is the domain whose DKIM keys sign, that of the From header.
+	SignDomain string
+	Body       spool.Handle
+	Size       int64 // of the body in clear, bytes
+	// EightBit and UTF8 say what the receiving server must support (RFC 6152, RFC 6531).
+	EightBit, UTF8 bool
+	// Digests of the attachments, checked again before the message leaves.
+	Digests []message.Digest
+	// Signature holds the DKIM header fields made at an earlier attempt, if kept.
+	Signature                    []byte
+	Attempts                     int // so far
+	AcceptedAt, DueAt, ExpiresAt time.Time
+}
+
+// Settlement ends one claim with a verdict.
+type Settlement struct {
+	Tenant    tenant.ID
+	Delivery  message.DeliveryID
+	Epoch     Epoch
+	State     event.State
+	DueAt     time.Time // when Deferred: the next attempt
+	Attempts  int       // including this one
+	Signature []byte    // kept when Deferred, so that a retry need not sign again
+	Host      string    // the server that spoke last
+	Event     event.Event
+}
+
+// Claim asks for due deliveries of one tenant.
+type Claim struct {
+	Epoch  Epoch
+	Tenant tenant.ID
+	Now    time.Time
+	Limit  int
+}
+
+// Selection picks deliveries for a person's or the API's command. Empty fields
+// match everything; Tenant is demanded unless Platform is set.
+type Selection struct {
+	Tenant   tenant.ID
+	Platform bool
+	Message  message.ID
+	Delivery message.DeliveryID
+	Stream   tenant.Stream
+	Domain   string // of the recipient
+	States   []event.State
+	Limit    int // 0: 1000
+}
+
+// Command is what a person or the API does to selected deliveries.
+type Command string
+
+// The commands and the states they apply to.
+const (
+	Hold   Command = "hold"   // queued, deferred → held
+	Resume Command = "resume" // held → queued
+	Cancel Command = "cancel" // queued, deferred, held → cancelled
+	Retry  Command = "retry"  // deferred → due now
+)
+
+// Listed is one row of the queue as an operator sees it.
+type Listed struct {
+	Tenant    tenant.ID
+	Delivery  message.DeliveryID
+	Stream    tenant.Stream
+	Recipient message.Address
+	State     event.State
+	Attempts  int
+	DueAt     time.Time
+	ExpiresAt time.Time
+	Reason    string // class of the last attempt
+	Host      string
+}
+
+// Store is the durable queue. Every method is one whole, durable transaction.
+type Store interface {
+	// StartEpoch registers this process under a node name and returns its epoch.
+	// The node is alive until the given time; Beat prolongs it.
+	StartEpoch(ctx context.Context, node string, now, aliveUntil time.Time) (Epoch, error)
+	// Beat keeps the epoch alive. If others have declared it dead it returns
+	// ErrFenced and the process must stop sending at once.
+	Beat(ctx context.Context, e Epoch, now, aliveUntil time.Time) error
+	// EndEpoch gives up everything the epoch holds, at an orderly stop.
+	EndEpoch(ctx context.Context, e Epoch, now time.Time) error
+
+	// DueTenants returns tenants above after, in order, that have unheld
+	// deliveries due at now which no live epoch holds.
+	DueTenants(ctx context.Context, now time.Time, after tenant.ID, limit int) ([]tenant.ID, error)
+	// Claim takes due deliveries of one tenant, urgent ones first, then the
+	// longest due, which nobody or only a dead epoch holds.
+	Claim(ctx context.Context, c Claim) ([]Entry, error)
+	// NextDue returns when the next unclaimed delivery falls due; ok is false if
+	// none waits.
+	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+	// Settle records verdicts with their events. It waits for the group commit and
+	// returns the deliveries it did not change because the epoch no longer holds them.
+	Settle(ctx context.Context, s []Settlement) (fenced []message.DeliveryID, err error)
+	// Release gives claims back without an attempt, due again at their DueAt. No
+	// event is written.
+	Release(ctx context.Context, e Epoch, entries []Entry) error
+
+	// Apply runs a command and returns the deliveries it changed. A delivery that
+	// is in an attempt right now is changed too: its settlement will then be fenced
+	// unless the attempt delivered, which wins.
+	Apply(ctx context.Context, c Command, sel Selection, actor string, now time.Time) ([]message.DeliveryID, error)
+	// List shows what waits.
+	List(ctx context.Context, sel Selection) ([]Listed, error)
+	// Depth counts deliveries by state over all tenants: queued, deferred, held.
+	Depth(ctx context.Context) (map[event.State]int64, error)
+}

@@ -1,0 +1,244 @@
+// Package tenant knows who may send: tenants, their users and sessions, API keys,
+// sending domains with their DKIM keys, and streams.
+//
+// It is floor 1: it decides who somebody is and what a domain belongs to. It does
+// not decide whether a message may go (ingest) and keeps no mail.
+package tenant
+
+import (
+	"time"
+
+	"stafette/internal/id"
+)
+
+// Identifier kinds of this room.
+type (
+	// Kind is the id.Kind of tenants.
+	Kind struct{}
+	// UserKind is the id.Kind of users.
+	UserKind struct{}
+	// KeyKind is the id.Kind of API keys.
+	KeyKind struct{}
+	// DomainKind is the id.Kind of sending domains.
+	DomainKind struct{}
+	// DKIMKeyKind is the id.Kind of DKIM keys.
+	DKIMKeyKind struct{}
+)
+
+// Prefix implements id.Kind.
+func (Kind) Prefix() string { return "ten" }
+
+// Prefix implements id.Kind.
+func (UserKind) Prefix() string { return "usr" }
+
+// Prefix implements id.Kind.
+func (KeyKind) Prefix() string { return "key" }
+
+// Prefix implements id.Kind.
+func (DomainKind) Prefix() string { return "dom" }
+
+// Prefix implements id.Kind.
+func (DKIMKeyKind) Prefix() string { return "dkm" }
+
+// Identifiers of this room's things.
+type (
+	// ID names a tenant. The zero ID is the platform itself.
+	ID = id.Of[Kind]
+	// UserID names a user.
+	UserID = id.Of[UserKind]
+	// KeyID names an API key; it is also the SMTP user name.
+	KeyID = id.Of[KeyKind]
+	// DomainID names a sending domain.
+	DomainID = id.Of[DomainKind]
+	// DKIMKeyID names a DKIM key.
+	DKIMKeyID = id.Of[DKIMKeyKind]
+)
+
+// State says whether a tenant may send.
+type State string
+
+// The states of a tenant.
+const (
+	Active State = "active"
+	Locked State = "locked"
+)
+
+// Tone is how a text addresses its reader.
+type Tone string
+
+// The tones. The tenant has one towards its staff and one towards its customers.
+const (
+	Sie Tone = "sie"
+	Du  Tone = "du"
+)
+
+// Tenant is a business that sends.
+type Tenant struct {
+	ID           ID
+	Name         string
+	State        State
+	LockReason   string
+	Locale       string // "de" or "en": language of the office where a user has no own choice
+	OfficeTone   Tone
+	CustomerTone Tone
+	DailyQuota   int64 // deliveries per UTC day; 0 means no limit
+	CreatedAt    time.Time
+}
+
+// Stream is a category of mail with its own From, pool and suppression scope.
+type Stream string
+
+// The streams every tenant has.
+const (
+	Transactional Stream = "transactional"
+	Lead          Stream = "lead"
+	Reminder      Stream = "reminder"
+	Newsletter    Stream = "newsletter"
+	System        Stream = "system"
+)
+
+// Streams lists all streams, urgent ones first.
+func Streams() []Stream { return []Stream{Transactional, Lead, System, Reminder, Newsletter} }
+
+// Valid reports whether s is a stream.
+func (s Stream) Valid() bool {
+	switch s {
+	case Transactional, Lead, Reminder, Newsletter, System:
+		return true
+	}
+	return false
+}
+
+// Urgency orders streams in every queue: 0 goes before 1 goes before 2.
+func (s Stream) Urgency() int {
+	switch s {
+	case Newsletter:
+		return 2
+	case Reminder:
+		return 1
+	}
+	return 0
+}
+
+// DomainState says how far a sending domain is set up.
+type DomainState string
+
+// The states of a domain. Only Verified and Trusted domains may be used in From.
+const (
+	Pending  DomainState = "pending"
+	Verified DomainState = "verified"
+	Trusted  DomainState = "trusted" // an operator vouches for it; DNS is not checked
+)
+
+// Domain is a sending domain of one tenant. A name belongs to at most one tenant
+// in Verified or Trusted state.
+type Domain struct {
+	ID        DomainID
+	Tenant    ID
+	Name      string // A-labels, lower case
+	State     DomainState
+	CheckedAt time.Time // last DNS check; zero if never
+	CreatedAt time.Time
+}
+
+// Usable reports whether the domain may stand in From.
+func (d Domain) Usable() bool { return d.State == Verified || d.State == Trusted }
+
+// Algorithm is a DKIM signature algorithm (RFC 6376, RFC 8463).
+type Algorithm string
+
+// The DKIM algorithms.
+const (
+	RSA     Algorithm = "rsa"     // rsa-sha256 with 2048 bits
+	Ed25519 Algorithm = "ed25519" // ed25519-sha256
+)
+
+// DKIMKey is a signing key of a domain.
+type DKIMKey struct {
+	ID         DKIMKeyID
+	Tenant     ID
+	Domain     DomainID
+	DomainName string
+	Selector   string
+	Algorithm  Algorithm
+	Sealed     []byte // PKCS #8 DER, sealed in the context "dkim/" + ID
+	Record     string // TXT value to publish at Selector._domainkey.DomainName
+	Active     bool   // signs new mail
+	CreatedAt  time.Time
+}
+
+// Role is what a user may do; see Can.
+type Role string
+
+// The roles. The first four belong to tenants, the rest to the platform.
+const (
+	Owner     Role = "owner"
+	Office    Role = "office"
+	Developer Role = "developer"
+	ReadOnly  Role = "read_only"
+	Support   Role = "support"
+	Reviewer  Role = "reviewer"
+	Operator  Role = "operator"
+)
+
+// User is a person who signs in.
+type User struct {
+	ID           UserID
+	Tenant       ID // zero for staff of the platform
+	Email        string
+	Name         string
+	PasswordHash string // argon2id in PHC form
+	Role         Role
+	Locale       string // "de", "en" or "" for the tenant's
+	CreatedAt    time.Time
+	DisabledAt   time.Time // zero if enabled
+}
+
+// Session is a signed-in browser. The cookie holds a random token, the store
+// only its SHA-256.
+type Session struct {
+	Hash      [32]byte
+	User      UserID
+	Tenant    ID
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time // absolute end
+	UserAgent string    // shortened to 200 bytes
+}
+
+// Scope is what an API key may do.
+type Scope string
+
+// The scopes of API keys.
+const (
+	ScopeSend  Scope = "send"  // submit mail, over HTTP and SMTP
+	ScopeRead  Scope = "read"  // read messages and their status
+	ScopeAdmin Scope = "admin" // change settings of the tenant
+)
+
+// Key is an API key. Its text is "stf_" + 43 base64url characters, shown once; the
+// store keeps only the SHA-256.
+type Key struct {
+	ID         KeyID
+	Tenant     ID // zero: a key of the platform's operator
+	Name       string
+	Hint       string // the first 8 characters of the text, to recognise it by
+	Hash       [32]byte
+	Scopes     []Scope
+	CreatedAt  time.Time
+	LastUsedAt time.Time // to the minute; zero if never
+	RevokedAt  time.Time // zero if valid
+}
+
+// Allows reports whether the key is valid and has the scope.
+func (k Key) Allows(s Scope) bool {
+	if !k.RevokedAt.IsZero() {
+		return false
+	}
+	for _, have := range k.Scopes {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
