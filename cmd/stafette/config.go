@@ -1,0 +1,377 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Config is the whole configuration file. Every option has a default that works;
+// an unknown key is an error. A value is taken from the first of: the environment
+// (STAFETTE_SECTION_KEY, or STAFETTE_SECTION_KEY_FILE naming a file that holds it),
+// the file, the default.
+type Config struct {
+	// DataDir holds the database, message bodies, the root key and generated certificates.
+	DataDir string `toml:"data_dir"`
+	// Hostname is this machine's name in mail: greeting, EHLO of sources without
+	// one, Received fields. Default: the system's host name.
+	Hostname string `toml:"hostname"`
+	// Node names this process among several on one database. Default: Hostname.
+	Node string `toml:"node"`
+
+	Database   Database   `toml:"database"`
+	HTTP       HTTP       `toml:"http"`
+	Submission Submission `toml:"submission"`
+	ReturnMail ReturnMail `toml:"return_mail"`
+	TLS        TLS        `toml:"tls"`
+	DNS        DNS        `toml:"dns"`
+	Egress     Egress     `toml:"egress"`
+	Routes     []Route    `toml:"route"`
+	Queue      Queue      `toml:"queue"`
+	Limits     Limits     `toml:"limits"`
+	Ops        Ops        `toml:"ops"`
+	Log        Log        `toml:"log"`
+}
+
+// Database says where rows are kept.
+type Database struct {
+	// URL is "" for SQLite in DataDir, or postgres://user:password@host/name.
+	URL string `toml:"url"`
+}
+
+// HTTP is the door for the API and the office.
+type HTTP struct {
+	// Listen is host:port. Default "127.0.0.1:8080".
+	Listen string `toml:"listen"`
+	// PublicURL is how people reach it, for links and cookies. Default: http://Listen.
+	PublicURL string `toml:"public_url"`
+	// TLS serves HTTPS with the certificate of [tls]. Default false: a proxy does it.
+	TLS bool `toml:"tls"`
+}
+
+// Submission is the SMTP door (RFC 6409, RFC 8314).
+type Submission struct {
+	// Listen is host:port for STARTTLS, usually port 587; "" switches it off.
+	Listen string `toml:"listen"`
+	// ListenTLS is host:port for implicit TLS, usually port 465; "" switches it off.
+	ListenTLS string `toml:"listen_tls"`
+	// AllowPlainAuth lets clients sign in without TLS. For tests on loopback only.
+	AllowPlainAuth bool `toml:"allow_plain_auth"`
+}
+
+// ReturnMail is the door for bounces and complaints.
+type ReturnMail struct {
+	// Listen is host:port, usually port 25; "" switches it off.
+	Listen string `toml:"listen"`
+}
+
+// TLS names the certificate of all doors. Without one, a self-signed certificate is
+// made in DataDir.
+type TLS struct {
+	Cert string `toml:"cert"` // PEM file with the chain
+	Key  string `toml:"key"`  // PEM file
+}
+
+// DNS says whom to ask.
+type DNS struct {
+	// Server is host:port of a resolver; "" takes the system's.
+	Server string `toml:"server"`
+}
+
+// Egress is how mail leaves.
+type Egress struct {
+	// Sources are the local addresses to send from; none: the system chooses.
+	Sources []Source `toml:"source"`
+	// AllowPrivate permits delivery to loopback and private addresses. For test
+	// nets; a static route permits its own next hop without it.
+	AllowPrivate bool `toml:"allow_private"`
+	// LoopbackOnly refuses every address but loopback. The demo sets it.
+	LoopbackOnly bool `toml:"loopback_only"`
+	// Port is the port of receiving servers. Default 25.
+	Port int `toml:"port"`
+	// Connections bounds sessions per source and site. Default 5.
+	Connections int `toml:"connections"`
+	// MessagesPerConnection ends a session after that many. Default 100.
+	MessagesPerConnection int `toml:"messages_per_connection"`
+}
+
+// Source is one local address to send from.
+type Source struct {
+	IP   netip.Addr `toml:"ip"`
+	EHLO string     `toml:"ehlo"` // "" is Hostname
+}
+
+// Route sends a recipient domain's mail to a fixed host.
+type Route struct {
+	Domain  string `toml:"domain"`   // "*" is every domain
+	NextHop string `toml:"next_hop"` // host or host:port
+}
+
+// Queue is about patience.
+type Queue struct {
+	// Expiry ends retries. Default "120h" (five days).
+	Expiry Duration `toml:"expiry"`
+	// Lease is how long a silent node keeps its deliveries. Default "30s".
+	Lease Duration `toml:"lease"`
+	// MemoryEntries bounds deliveries held in memory. Default 50000.
+	MemoryEntries int `toml:"memory_entries"`
+	// Retry lists the pauses between attempts; the last one repeats.
+	// Default: 1m, 2m, 5m, 10m, 20m, 40m, 1h, 2h, 4h.
+	Retry []Duration `toml:"retry"`
+}
+
+// Limits bound what one submission may be.
+type Limits struct {
+	// MessageSize in bytes. Default 31457280 (30 MiB).
+	MessageSize int64 `toml:"message_size"`
+	// Recipients per message. Default and maximum 1000.
+	Recipients int `toml:"recipients"`
+	// Retention of message bodies. Default "1008h" (42 days).
+	Retention Duration `toml:"retention"`
+}
+
+// Ops is the door for machines that watch: /healthz, /readyz, /metrics.
+type Ops struct {
+	// Listen is host:port; "" switches it off. Default "127.0.0.1:8081".
+	Listen string `toml:"listen"`
+}
+
+// Log is what the process says of itself, on standard error.
+type Log struct {
+	// Level is debug, info, warn or error. Default info.
+	Level string `toml:"level"`
+	// Format is text or json. Default text.
+	Format string `toml:"format"`
+}
+
+// Duration is a time.Duration written as "90s", "5m" or "120h".
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err == nil && v <= 0 {
+		err = errors.New("must be positive")
+	}
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func defaults() Config {
+	const minute = Duration(time.Minute)
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	return Config{
+		DataDir:  "./data",
+		Hostname: host,
+		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		Egress:   Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
+		Queue: Queue{
+			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
+			Retry: []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
+		},
+		Limits: Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
+		Ops:    Ops{Listen: "127.0.0.1:8081"},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}
+
+// LoadConfig reads the file (none if path is "") and the environment, as given by
+// os.Environ, and checks the whole.
+func LoadConfig(path string, environ []string) (Config, error) {
+	c := defaults()
+	if path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return c, fmt.Errorf("read configuration: %w", err)
+		}
+		dec := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+		if err := dec.Decode(&c); err != nil {
+			return c, fmt.Errorf("configuration %s: %w", path, describe(err))
+		}
+	}
+	if err := applyEnv(&c, environ); err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	if c.Node == "" {
+		c.Node = c.Hostname
+	}
+	if c.HTTP.PublicURL == "" {
+		c.HTTP.PublicURL = "http://" + c.HTTP.Listen
+		if c.HTTP.TLS {
+			c.HTTP.PublicURL = "https://" + c.HTTP.Listen
+		}
+	}
+	if err := c.validate(); err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	return c, nil
+}
+
+// describe names the keys that strict decoding only hints at.
+func describe(err error) error {
+	var strict *toml.StrictMissingError
+	if !errors.As(err, &strict) {
+		var dec *toml.DecodeError
+		if errors.As(err, &dec) {
+			row, col := dec.Position()
+			return fmt.Errorf("line %d, column %d: %s", row, col, dec.Error())
+		}
+		return err
+	}
+	var keys []string
+	for _, e := range strict.Errors {
+		row, _ := e.Position()
+		keys = append(keys, fmt.Sprintf("%s (line %d)", strings.Join(e.Key(), "."), row))
+	}
+	return fmt.Errorf("unknown key: %s", strings.Join(keys, ", "))
+}
+
+// applyEnv lays STAFETTE_* variables over the configuration. Unknown ones are errors,
+// as unknown keys are; lists can only be set in the file.
+func applyEnv(c *Config, environ []string) error {
+	fields := map[string]reflect.Value{}
+	envFields("STAFETTE", reflect.ValueOf(c).Elem(), fields)
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "STAFETTE_") || reserved(name) {
+			continue
+		}
+		field, ok := fields[name]
+		if file, isFile := strings.CutSuffix(name, "_FILE"); !ok && isFile {
+			if field, ok = fields[file]; ok {
+				text, err := os.ReadFile(value)
+				if err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				value = strings.TrimRight(string(text), "\r\n")
+			}
+		}
+		if !ok {
+			return fmt.Errorf("unknown environment variable %s", name)
+		}
+		if err := setField(field, value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// reserved names variables that are not options: they choose the configuration
+// file and steer the test suite.
+func reserved(name string) bool {
+	switch name {
+	case "STAFETTE_CONFIG", "STAFETTE_CHROMIUM", "STAFETTE_EMBEDDED_POSTGRES", "STAFETTE_REQUIRE_POSTGRES":
+		return true
+	}
+	return strings.HasPrefix(name, "STAFETTE_TEST_")
+}
+
+func envFields(prefix string, v reflect.Value, into map[string]reflect.Value) {
+	for i := range v.NumField() {
+		name := prefix + "_" + strings.ToUpper(v.Type().Field(i).Tag.Get("toml"))
+		switch v.Field(i).Kind() {
+		case reflect.Struct:
+			envFields(name, v.Field(i), into)
+		case reflect.Slice:
+		default:
+			into[name] = v.Field(i)
+		}
+	}
+}
+
+func setField(f reflect.Value, text string) error {
+	if d, ok := f.Addr().Interface().(*Duration); ok {
+		return d.UnmarshalText([]byte(text))
+	}
+	switch f.Kind() {
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		f.SetBool(b)
+		return err
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		f.SetInt(n)
+		return err
+	}
+	f.SetString(text)
+	return nil
+}
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	for key, addr := range map[string]string{
+		"http.listen": c.HTTP.Listen, "submission.listen": c.Submission.Listen, "submission.listen_tls": c.Submission.ListenTLS,
+		"return_mail.listen": c.ReturnMail.Listen, "ops.listen": c.Ops.Listen, "dns.server": c.DNS.Server,
+	} {
+		if addr == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad(key, "want host:port, have %q", addr)
+		}
+	}
+	if c.DataDir == "" {
+		bad("data_dir", "must not be empty")
+	}
+	if u, err := url.Parse(c.HTTP.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		bad("http.public_url", "want http://host or https://host, have %q", c.HTTP.PublicURL)
+	}
+	if c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "postgres://") && !strings.HasPrefix(c.Database.URL, "postgresql://") {
+		bad("database.url", "want postgres://… or nothing for SQLite")
+	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		bad("tls", "cert and key go together")
+	}
+	if c.Egress.Port < 1 || c.Egress.Port > 65535 {
+		bad("egress.port", "want 1 to 65535, have %d", c.Egress.Port)
+	}
+	for i, s := range c.Egress.Sources {
+		if !s.IP.IsValid() {
+			bad(fmt.Sprintf("egress.source[%d].ip", i), "is missing")
+		}
+	}
+	for i, r := range c.Routes {
+		if r.Domain == "" || r.NextHop == "" {
+			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
+		}
+	}
+	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
+		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
+	}
+	if c.Limits.MessageSize < 1024 {
+		bad("limits.message_size", "want at least 1024, have %d", c.Limits.MessageSize)
+	}
+	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
+		if n < 1 {
+			bad(key, "must be at least 1")
+		}
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		bad("log.level", "want debug, info, warn or error, have %q", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		bad("log.format", "want text or json, have %q", c.Log.Format)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func load(t *testing.T, text string, environ ...string) (Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stafette.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return LoadConfig(path, environ)
+}
+
+func TestConfigTakesEveryDocumentedKey(t *testing.T) {
+	c, err := load(t, `
+data_dir = "/tmp/x"
+[database]
+url = "postgres://u:p@127.0.0.1/stafette"
+[http]
+listen = "127.0.0.1:1"
+public_url = "https://mail.example"
+[submission]
+listen = ":587"
+[return_mail]
+listen = ":25"
+[dns]
+server = "127.0.0.1:53"
+[egress]
+allow_private = true
+[[egress.source]]
+ip = "192.0.2.1"
+ehlo = "a.mail.example"
+[[egress.source]]
+ip = "2001:db8::1"
+[[route]]
+domain = "*"
+next_hop = "127.0.0.1:2525"
+[queue]
+expiry = "1h"
+retry = ["1s", "2s"]
+[ops]
+listen = "127.0.0.1:2"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Egress.Sources[1].IP.String() != "2001:db8::1" || time.Duration(c.Queue.Retry[1]) != 2*time.Second || c.Routes[0].NextHop != "127.0.0.1:2525" {
+		t.Errorf("read %+v", c)
+	}
+}
+
+func TestConfigEnvironmentWins(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(secret, []byte("postgres://u:secret@db/x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, "[http]\nlisten = \"127.0.0.1:1\"\n",
+		"STAFETTE_HTTP_LISTEN=127.0.0.1:9", "STAFETTE_DATABASE_URL_FILE="+secret,
+		"STAFETTE_QUEUE_EXPIRY=2h", "STAFETTE_EGRESS_ALLOW_PRIVATE=true", "STAFETTE_EGRESS_CONNECTIONS=7", "PATH=/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.HTTP.Listen != "127.0.0.1:9" || c.Database.URL != "postgres://u:secret@db/x" || c.Queue.Expiry != Duration(2*time.Hour) || !c.Egress.AllowPrivate || c.Egress.Connections != 7 {
+		t.Errorf("read %+v", c)
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ text, env, want string }{
+		"unknown key":      {text: "[http]\nlisen = \"x\"", want: "http.lisen (line 2)"},
+		"unknown section":  {text: "[htp]\nlisten = \":1\"", want: "htp"},
+		"unknown variable": {env: "STAFETTE_HTTP_LISEN=x", want: "STAFETTE_HTTP_LISEN"},
+		"no port":          {text: "[http]\nlisten = \"localhost\"", want: "http.listen"},
+		"bad duration":     {text: "[queue]\nexpiry = \"5 days\"", want: "line 2"},
+		"negative":         {env: "STAFETTE_QUEUE_LEASE=-3s", want: "must be positive"},
+		"bad address":      {text: "[[egress.source]]\nip = \"300.1.1.1\"", want: "line 2"},
+		"source without":   {text: "[[egress.source]]\nehlo = \"x\"", want: "egress.source[0].ip"},
+		"half a route":     {text: "[[route]]\ndomain = \"*\"", want: "route[0]"},
+		"other database":   {text: "[database]\nurl = \"mysql://x\"", want: "database.url"},
+		"key alone":        {text: "[tls]\nkey = \"x\"", want: "tls: cert and key"},
+		"missing file":     {env: "STAFETTE_DATABASE_URL_FILE=/nonexistent/x", want: "STAFETTE_DATABASE_URL_FILE"},
+		"log level":        {text: "[log]\nlevel = \"loud\"", want: "log.level"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var env []string
+			if c.env != "" {
+				env = append(env, c.env)
+			}
+			_, err := load(t, c.text, env...)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want it to name %q", err, c.want)
+			}
+		})
+	}
+}
