@@ -175,9 +175,7 @@ func (p *listParser) words() (name string, n int, f *fault.Error) {
 			}
 			word, p.s = text, rest
 		case c == ' ' || c == '\t':
-			if f := p.skip(); f != nil {
-				return "", 0, f
-			}
+			p.s = strings.TrimLeft(p.s, " \t")
 			continue
 		default:
 			end := strings.IndexAny(p.s, ",;:<>() \t\"")
