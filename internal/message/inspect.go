@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -43,6 +44,10 @@ func Inspect(raw []byte, limits Limits) (Inspection, error) {
 	fields, at, f := readFields(raw, l)
 	if f != nil {
 		return Inspection{}, f
+	}
+	if !bytes.HasSuffix(raw[:at], []byte("\r\n\r\n")) {
+		// Legal without a body (RFC 5322, 3.5), but readers and verifiers stumble.
+		return Inspection{}, fault.New(fault.Invalid, "header_malformed", "no empty line ends the header")
 	}
 	in := Inspection{Fields: fields, Body: at, UTF8: !isSeven(raw[:at]), EightBit: !isSeven(raw[at:])}
 	if in.UTF8 && !utf8.Valid(raw[:at]) {

@@ -84,6 +84,7 @@ func TestInspectRefuses(t *testing.T) {
 		{"long line", from + "\r\n" + strings.Repeat("a", 999) + "\r\n", "", "line_too_long"},
 		{"latin1 header", from + "Subject: \xe4\r\n\r\n", "", "text_not_utf8"},
 		{"no header", "Hallo\r\n", "", "header_malformed"},
+		{"header without end", from, "", "header_malformed"},
 		{"mbox line", "From a@b.example Mon\r\n" + from + "\r\n", "", "header_malformed"},
 		{"space before colon", "From : a@b.example\r\n\r\n", "", "header_malformed"},
 		{"continuation first", " x: y\r\n" + from + "\r\n", "", "header_malformed"},
