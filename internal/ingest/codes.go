@@ -4,6 +4,8 @@ package ingest
 // refuses. Those about the content itself (addresses, headers, attachments) come
 // from package message, "storage_full" from package store.
 const (
+	// CodeTenantMissing (Forbidden): staff of the platform have no tenant to send for.
+	CodeTenantMissing = "tenant_missing"
 	// CodeTenantLocked (Forbidden): the platform has locked the tenant.
 	CodeTenantLocked = "tenant_locked"
 	// CodeStreamUnknown (Invalid, "stream"): there is no such stream.

@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +38,7 @@ func isOption(name string) bool {
 // closer to the message. Any other X-Stafette field is refused: a misspelt option
 // must not be ignored.
 func readOptions(raw []byte, fields []message.Field, s *Submission) error {
+	s.Tags, s.Metadata = slices.Clone(s.Tags), maps.Clone(s.Metadata)
 	var wrong []*fault.Error
 	seen := map[string]bool{}
 	for _, f := range fields {

@@ -163,6 +163,9 @@ func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission)
 }
 
 func (s *Service) checkTenant(ctx context.Context, w *parcel) error {
+	if w.Principal.Tenant.IsZero() {
+		return fault.New(fault.Forbidden, CodeTenantMissing, "Mail is sent for a tenant; this account belongs to none.")
+	}
 	e, err := s.directory.entry(ctx, w.Principal.Tenant, w.now)
 	if err != nil {
 		return fmt.Errorf("load tenant: %w", err)
