@@ -3,6 +3,7 @@ package smtptest
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -38,13 +39,14 @@ type MX struct {
 	ln   net.Listener
 	wg   sync.WaitGroup
 	cert tls.Certificate
+	pool *x509.CertPool
 	err  error // of the script; read it after wg
 }
 
 // Play starts an MX on a free port of 127.0.0.1 that plays the script to the first
 // connection and refuses all others.
 func Play(script string) (*MX, error) {
-	cert, _, err := Certificate("mx.test")
+	cert, pool, err := Certificate("mx.test")
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +54,7 @@ func Play(script string) (*MX, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for script: %w", err)
 	}
-	m := &MX{ln: ln, cert: cert}
+	m := &MX{ln: ln, cert: cert, pool: pool}
 	m.wg.Go(func() {
 		conn, err := ln.Accept()
 		_ = ln.Close()
@@ -67,6 +69,9 @@ func Play(script string) (*MX, error) {
 
 // Addr is where the MX listens, host and port.
 func (m *MX) Addr() string { return m.ln.Addr().String() }
+
+// Pool trusts the certificate of !starttls, which is for the name mx.test.
+func (m *MX) Pool() *x509.CertPool { return m.pool }
 
 // Wait returns once the script is over: nil if the client kept to it. If no client
 // came it ends the wait for one.

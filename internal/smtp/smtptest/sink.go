@@ -188,10 +188,14 @@ func (e *session) command(line []byte) error {
 }
 
 func (e *session) ehlo() {
-	for _, x := range e.sink.cfg.Extensions {
-		e.reply("250-" + x)
+	lines := append([]string{"sink.test"}, e.sink.cfg.Extensions...)
+	for i, line := range lines {
+		separator := "-"
+		if i == len(lines)-1 {
+			separator = " "
+		}
+		e.reply("250" + separator + line)
 	}
-	e.reply("250 sink.test")
 }
 
 // address keeps the text between the angle brackets, if anybody will ask for it.
@@ -221,7 +225,7 @@ func (e *session) data() error {
 		return err
 	}
 	var body []byte
-	size, whole := 0, true // whole: the piece begins a line
+	size, whole, cr := 0, true, false // whole: the piece begins a line; cr: the byte before is a CR
 	for {
 		piece, err := e.r.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
@@ -233,7 +237,11 @@ func (e *session) data() error {
 			}
 			piece = piece[1:]
 		}
-		whole = bytes.HasSuffix(piece, []byte("\r\n"))
+		if n := len(piece); n > 1 {
+			cr = piece[n-2] == '\r'
+		}
+		whole = err == nil && cr
+		cr = bytes.HasSuffix(piece, []byte("\r"))
 		size += len(piece)
 		if e.sink.cfg.Record {
 			body = append(body, piece...)
