@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,14 @@ type listener struct {
 	net.Listener
 	server *Server
 	greets bool // the protocol begins in clear, so a refusal can be said
+	once   sync.Once
+	err    error // of Close
+}
+
+// Close implements net.Listener; the library and we both call it.
+func (l *listener) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
 }
 
 // Accept implements net.Listener.

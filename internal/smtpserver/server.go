@@ -11,6 +11,7 @@ package smtpserver
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -88,10 +89,11 @@ type Server struct {
 	config Config
 	smtp   *smtp.Server
 
-	mu       sync.Mutex
-	draining bool
-	conns    map[*conn]struct{}
-	perIP    map[string]int
+	mu        sync.Mutex
+	draining  bool
+	listeners []net.Listener
+	conns     map[*conn]struct{}
+	perIP     map[string]int
 }
 
 // New makes a server that is ready to serve.
@@ -117,13 +119,33 @@ func New(c Config) *Server {
 // ServeSTARTTLS serves connections that begin in clear (port 587) until Shutdown, then
 // returns nil. The listener is closed.
 func (s *Server) ServeSTARTTLS(l net.Listener) error {
-	return s.smtp.Serve(&listener{Listener: l, server: s, greets: true})
+	return s.serve(&listener{Listener: l, server: s, greets: true})
 }
 
 // ServeTLS serves connections that begin with TLS (port 465; RFC 8314, 3.3) until
 // Shutdown, then returns nil. The listener is closed.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return s.smtp.Serve(tls.NewListener(&listener{Listener: l, server: s}, s.config.TLS))
+	return s.serve(tls.NewListener(&listener{Listener: l, server: s}, s.config.TLS))
+}
+
+// serve keeps its own list of listeners: the library would never close one that came
+// just after Shutdown had looked.
+func (s *Server) serve(l net.Listener) error {
+	defer func() { _ = l.Close() }()
+	s.mu.Lock()
+	if s.draining {
+		s.mu.Unlock()
+		return nil
+	}
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	err := s.smtp.Serve(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return nil
+	}
+	return fmt.Errorf("serve submission: %w", err)
 }
 
 // Shutdown closes the listeners, ends idle sessions and waits for those in the middle of
@@ -131,6 +153,9 @@ func (s *Server) ServeTLS(l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
 	for c := range s.conns {
 		if !c.busy {
 			c.hangUp()
