@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ type Problem struct {
 	Status int            `json:"status" doc:"The HTTP status" example:"429"`
 	Detail string         `json:"detail,omitempty" doc:"One English sentence for developers"`
 	Code   string         `json:"code" doc:"Stable name of the reason" example:"quota_spent"`
-	Errors []ProblemError `json:"errors,omitempty" doc:"Every field at fault"`
+	Errors []ProblemError `json:"errors,omitempty" nullable:"false" doc:"Every field at fault"`
 
 	header http.Header
 }
@@ -114,7 +115,7 @@ func (a *API) problemOf(ctx context.Context, err error) *Problem {
 	if e.Err != nil || status >= 500 {
 		a.c.Log.WarnContext(ctx, "request refused", "request", requestOf(ctx), "err", err)
 	}
-	p := newProblem(status, e.Code, e.Detail)
+	p := newProblem(status, e.Code, withoutValues(e.Detail))
 	if seconds := int(math.Ceil(e.RetryAfter.Seconds())); seconds > 0 {
 		p.header.Set("Retry-After", strconv.Itoa(seconds))
 	} else if e.Kind == fault.Unavailable {
@@ -122,11 +123,17 @@ func (a *API) problemOf(ctx context.Context, err error) *Problem {
 	}
 	for _, one := range append([]*fault.Error{e}, e.Also...) {
 		if one.Field != "" {
-			p.Errors = append(p.Errors, ProblemError{Pointer: "/" + one.Field, Code: one.Code, Detail: one.Detail})
+			p.Errors = append(p.Errors, ProblemError{Pointer: "/" + one.Field, Code: one.Code, Detail: withoutValues(one.Detail)})
 		}
 	}
 	return p
 }
+
+var quotedValue = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// withoutValues takes out what fault.Quote has put into a detail: the office may
+// show people their own input, but a program's log must not fill with addresses.
+func withoutValues(detail string) string { return quotedValue.ReplaceAllString(detail, "…") }
 
 // writeProblem answers a request that did not go through the framework.
 func writeProblem(w http.ResponseWriter, p *Problem) {

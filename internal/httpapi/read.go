@@ -52,7 +52,7 @@ type Delivery struct {
 	Reason        string             `json:"reason" doc:"Stable code behind the state; empty if none"`
 	ReasonText    string             `json:"reason_text"`
 	AttemptCount  int                `json:"attempt_count"`
-	Attempts      []Attempt          `json:"attempts,omitempty"`
+	Attempts      []Attempt          `json:"attempts,omitempty" nullable:"false"`
 	NextAttemptAt *time.Time         `json:"next_attempt_at"`
 	ExpiresAt     time.Time          `json:"expires_at"`
 	UpdatedAt     time.Time          `json:"updated_at"`

@@ -47,7 +47,7 @@ type DraftAttachment struct {
 // Accepted is the answer to a message that is safe now.
 type Accepted struct {
 	ID         message.ID         `json:"id"`
-	Deliveries []AcceptedDelivery `json:"deliveries"`
+	Deliveries []AcceptedDelivery `json:"deliveries" nullable:"false"`
 }
 
 // AcceptedDelivery is one recipient of an accepted message.
@@ -92,7 +92,7 @@ func (a *API) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
 type batchInput struct {
 	Key  string `header:"Idempotency-Key" maxLength:"256" doc:"The same key within 24 hours sends once; with another body it is a conflict"`
 	Body struct {
-		Messages []Draft `json:"messages" minItems:"1" maxItems:"1000"`
+		Messages []Draft `json:"messages" minItems:"1" maxItems:"1000" nullable:"false"`
 	}
 	RawBody []byte
 }
@@ -102,13 +102,13 @@ type batchInput struct {
 type BatchResult struct {
 	Status     int                `json:"status" doc:"202, or that of the problem"`
 	ID         *message.ID        `json:"id,omitempty"`
-	Deliveries []AcceptedDelivery `json:"deliveries,omitempty"`
+	Deliveries []AcceptedDelivery `json:"deliveries,omitempty" nullable:"false"`
 	Problem    *Problem           `json:"problem,omitempty"`
 }
 
 type batchOutput struct {
 	Body struct {
-		Results []BatchResult `json:"results" doc:"One for each message, in order"`
+		Results []BatchResult `json:"results" nullable:"false" doc:"One for each message, in order"`
 	}
 }
 
