@@ -31,7 +31,7 @@ func (s *Service) readContent(_ context.Context, w *parcel) error {
 		return fmt.Errorf("inspect message: %w", err)
 	}
 	w.inspected, w.from = &in, in.From
-	return readOptions(w.Raw, in.Fields, &w.Submission)
+	return readOptions(in.Fields, &w.Submission)
 }
 
 func (s *Service) tooLarge() error {

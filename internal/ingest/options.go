@@ -37,7 +37,7 @@ func isOption(name string) bool {
 // (RFC 3339), Idempotency-Key. A field overrides what the door said, because it is
 // closer to the message. Any other X-Stafette field is refused: a misspelt option
 // must not be ignored.
-func readOptions(raw []byte, fields []message.Field, s *Submission) error {
+func readOptions(fields []message.Field, s *Submission) error {
 	s.Tags, s.Metadata = slices.Clone(s.Tags), maps.Clone(s.Metadata)
 	var wrong []*fault.Error
 	seen := map[string]bool{}
@@ -51,7 +51,7 @@ func readOptions(raw []byte, fields []message.Field, s *Submission) error {
 			continue
 		}
 		seen[name] = true
-		if e := readOption(name, fieldValue(raw[f.Start:f.End]), s); e != nil {
+		if e := readOption(name, decoded(f.Value), s); e != nil {
 			e.Field = "headers/" + f.Name
 			wrong = append(wrong, e)
 		}
@@ -85,12 +85,10 @@ func readOption(name, value string, s *Submission) *fault.Error {
 	return nil
 }
 
-// fieldValue returns the unfolded, decoded value of a whole header field.
-func fieldValue(field []byte) string {
-	_, value, _ := strings.Cut(string(field), ":")
-	value = strings.TrimSpace(strings.NewReplacer("\r\n", "").Replace(value))
-	if decoded, err := new(mime.WordDecoder).DecodeHeader(value); err == nil {
-		return decoded
+// decoded returns the text of a header value, encoded words (RFC 2047) resolved.
+func decoded(value string) string {
+	if text, err := new(mime.WordDecoder).DecodeHeader(value); err == nil {
+		return text
 	}
 	return value
 }

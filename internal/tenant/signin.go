@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"stafette/internal/fault"
@@ -35,7 +36,9 @@ type Accounts struct {
 	now   func() time.Time
 	log   *slog.Logger
 	keys  *keyCache
-	dummy string
+	// dummy is the hash that tries for unknown users are compared with. It is made at
+	// the first sign-in, because it costs as much as one.
+	dummy func() string
 	// hashing holds a token for each hash being computed, so that a flood of
 	// sign-ins costs time and not memory.
 	hashing chan struct{}
@@ -59,7 +62,7 @@ func NewAccounts(c AccountsConfig) *Accounts {
 	return &Accounts{
 		store: c.Store, now: c.Now, log: c.Log,
 		keys:     newKeyCache(c.KeyCache),
-		dummy:    HashPassword(randomText()),
+		dummy:    sync.OnceValue(func() string { return HashPassword(randomText()) }),
 		hashing:  make(chan struct{}, 2),
 		pairs:    newThrottle(10, time.Minute, names),
 		accounts: newThrottle(100, time.Minute, names),
@@ -89,7 +92,7 @@ func (a *Accounts) SignIn(ctx context.Context, email, password, userAgent, remot
 	if wait := a.takeTry(email, remote, now); wait > 0 {
 		return "", Identity{}, errTooMany(wait)
 	}
-	user, known, err := a.userToTry(ctx, email)
+	user, known, err := a.userToTry(ctx, email, a.dummy())
 	if err != nil {
 		return "", Identity{}, err
 	}
@@ -137,7 +140,7 @@ func (a *Accounts) forgiveTry(email, remote string) {
 }
 
 // userToTry returns the user, or one whose password nobody knows.
-func (a *Accounts) userToTry(ctx context.Context, email string) (user User, known bool, err error) {
+func (a *Accounts) userToTry(ctx context.Context, email, dummy string) (user User, known bool, err error) {
 	if len(email) <= 254 {
 		user, err = a.store.UserByEmail(ctx, email)
 		if err == nil && user.PasswordHash != "" {
@@ -147,7 +150,7 @@ func (a *Accounts) userToTry(ctx context.Context, email string) (user User, know
 			return User{}, false, fmt.Errorf("find user: %w", err)
 		}
 	}
-	return User{PasswordHash: a.dummy}, false, nil
+	return User{PasswordHash: dummy}, false, nil
 }
 
 func (a *Accounts) verify(ctx context.Context, hash, password string) (bool, error) {

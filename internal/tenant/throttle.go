@@ -51,7 +51,11 @@ func (t *throttle) take(name string, now time.Time) time.Duration {
 func (t *throttle) blocked(name string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return max(0, t.buckets[name].clear.Add(t.refill).Sub(now)-time.Duration(t.burst)*t.refill)
+	b := t.buckets[name]
+	if b.clear.Before(now) {
+		return 0
+	}
+	return max(0, b.clear.Add(t.refill).Sub(now)-time.Duration(t.burst)*t.refill)
 }
 
 // refund takes one counted failure back: the try was right.
