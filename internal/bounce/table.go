@@ -17,15 +17,12 @@ import (
 //go:embed classes.toml
 var embedded string
 
-// maxText bounds how much of a reply is read for words: its sense stands in front,
-// and a long reply shall not cost more than a long one does.
-const maxText = 4 << 10
-
 // Table leads from replies to judgements. It never changes and is safe for
 // concurrent use.
 type Table struct {
 	classes map[Class]class
 	rules   []rule
+	phrases phrases // of all rules
 }
 
 // class is one [class.*] of the file.
@@ -47,43 +44,7 @@ type rule struct {
 	Stages   []string `toml:"stages"`
 	Provider []string `toml:"provider"`
 
-	phrases  []phrase
 	patterns []*regexp.Regexp
-}
-
-// phrase is a text with its "*" taken out: the pieces, in order.
-type phrase []string
-
-func (p phrase) in(text string) bool {
-	from := 0
-	for _, piece := range p {
-		i := wordIndex(text, piece, from)
-		if i < 0 {
-			return false
-		}
-		from = i + len(piece)
-	}
-	return true
-}
-
-// wordIndex finds piece at or behind from, not inside a word: "locked" is not in
-// "blocked", while "spam" is in "spamming".
-func wordIndex(text, piece string, from int) int {
-	for {
-		i := strings.Index(text[from:], piece)
-		if i < 0 {
-			return -1
-		}
-		if i += from; i == 0 || !wordByte(piece[0]) || !wordByte(text[i-1]) {
-			return i
-		}
-		from = i + 1
-	}
-}
-
-// wordByte counts every byte of a letter outside ASCII as part of a word.
-func wordByte(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b >= 0x80
 }
 
 // Load reads the table that comes with the program.
@@ -99,8 +60,12 @@ func Parse(text string) (*Table, error) {
 	if err := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields().Decode(&file); err != nil {
 		return nil, fmt.Errorf("read bounce classes: %w", err)
 	}
-	t := &Table{classes: file.Class, rules: file.Rule}
+	t := &Table{classes: file.Class, rules: file.Rule, phrases: phrases{}}
 	var errs []error
+	if len(t.rules) > maxRules {
+		errs = append(errs, fmt.Errorf("more than %d rules", maxRules))
+		t.rules = nil
+	}
 	for name, c := range t.classes {
 		if !c.Scope.valid() || c.SentenceDE == "" || c.SentenceEN == "" || c.Hard && !c.Permanent {
 			errs = append(errs, fmt.Errorf("class %s is not whole", name))
@@ -112,7 +77,7 @@ func Parse(text string) (*Table, error) {
 		}
 	}
 	for i := range t.rules {
-		if err := t.prepare(&t.rules[i]); err != nil {
+		if err := t.prepare(i); err != nil {
 			errs = append(errs, fmt.Errorf("rule %d to %s: %w", i+1, t.rules[i].Class, err))
 		}
 	}
@@ -122,7 +87,8 @@ func Parse(text string) (*Table, error) {
 	return t, nil
 }
 
-func (t *Table) prepare(r *rule) error {
+func (t *Table) prepare(i int) error {
+	r := &t.rules[i]
 	if _, ok := t.classes[r.Class]; !ok {
 		return errors.New("no such class")
 	}
@@ -130,16 +96,9 @@ func (t *Table) prepare(r *rule) error {
 		return errors.New("no condition")
 	}
 	for _, text := range r.Text {
-		if text == "" || text != fold(text) {
-			return fmt.Errorf("text %q is not in lower case with single blanks", text)
+		if err := t.phrases.add(text, i); err != nil {
+			return err
 		}
-		p := phrase(strings.Split(text, "*"))
-		for i := range p {
-			if p[i] = strings.TrimSpace(p[i]); p[i] == "" {
-				return fmt.Errorf("text %q has a * at its end", text)
-			}
-		}
-		r.phrases = append(r.phrases, p)
 	}
 	for _, p := range r.Pattern {
 		compiled, err := regexp.Compile(p)
@@ -170,8 +129,10 @@ func (t *Table) Judge(in Input) Judgement {
 	if in.temporary() {
 		verdict = Temporary
 	}
+	said := t.phrases.in(h.text)
 	for i := range t.rules {
-		if t.rules[i].fits(&h) {
+		r := &t.rules[i]
+		if (len(r.Text) == 0 || said.has(i)) && r.fits(&h) {
 			verdict = t.rules[i].Class
 			break
 		}
@@ -204,12 +165,12 @@ func (t *Table) Classes() []Class {
 	return list
 }
 
+// fits tells whether all conditions but the phrases hold.
 func (r *rule) fits(h *heard) bool {
 	return (len(r.Codes) == 0 || slices.ContainsFunc(r.Codes, func(c string) bool { return beginsWith(h.code, c) })) &&
 		(len(r.Enhanced) == 0 || slices.ContainsFunc(r.Enhanced, func(e string) bool { return sameStatus(h.enhanced, e) })) &&
 		(len(r.Stages) == 0 || slices.Contains(r.Stages, h.stage)) &&
 		(len(r.Provider) == 0 || slices.Contains(r.Provider, h.provider)) &&
-		(len(r.phrases) == 0 || slices.ContainsFunc(r.phrases, func(p phrase) bool { return p.in(h.text) })) &&
 		(len(r.patterns) == 0 || slices.ContainsFunc(r.patterns, func(p *regexp.Regexp) bool { return p.MatchString(h.text) }))
 }
 
@@ -223,26 +184,11 @@ func beginsWith(code, want string) bool {
 
 // sameStatus compares an enhanced code with the entry of a rule.
 func sameStatus(have, want string) bool {
-	if rest, any := strings.CutPrefix(want, "x"); any && have != "" {
+	if rest, anyClass := strings.CutPrefix(want, "x"); anyClass && have != "" {
 		have, want = have[1:], rest
 	}
 	if strings.HasSuffix(want, ".") {
 		return strings.HasPrefix(have, want)
 	}
 	return have == want
-}
-
-// fold makes text comparable: lower case, runs of blanks and line ends one blank,
-// and no mail addresses, whose words say nothing of the reason.
-func fold(text string) string {
-	if len(text) > maxText {
-		text = text[:maxText]
-	}
-	fields := strings.Fields(strings.ToLower(text))
-	for i, f := range fields {
-		if strings.Contains(f, "@") {
-			fields[i] = "@"
-		}
-	}
-	return strings.Join(fields, " ")
 }
