@@ -18,6 +18,18 @@ import (
 // that waits for something else fails the script instead of hanging the test.
 const patience = 5 * time.Second
 
+// MX is a server that plays one script, for one connection.
+type MX struct {
+	ln   net.Listener
+	wg   sync.WaitGroup
+	cert tls.Certificate
+	pool *x509.CertPool
+	err  error // of the script; read it after wg
+}
+
+// Play starts an MX on a free port of 127.0.0.1 that plays the script to the first
+// connection and refuses all others.
+//
 // A script is one step a line; empty lines and lines that begin with # are skipped:
 //
 //	S: 220 mx.test        send the line, with CRLF
@@ -33,18 +45,6 @@ const patience = 5 * time.Second
 //	!end                  the client must hang up now, maybe after QUIT
 //
 // A script that is through closes the connection.
-
-// MX is a server that plays one script, for one connection.
-type MX struct {
-	ln   net.Listener
-	wg   sync.WaitGroup
-	cert tls.Certificate
-	pool *x509.CertPool
-	err  error // of the script; read it after wg
-}
-
-// Play starts an MX on a free port of 127.0.0.1 that plays the script to the first
-// connection and refuses all others.
 func Play(script string) (*MX, error) {
 	cert, pool, err := Certificate("mx.test")
 	if err != nil {
