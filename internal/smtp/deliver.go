@@ -110,6 +110,8 @@ func (c *Conn) sendChunks(m *Mail, size int64) *Error {
 		if early && !c.broken {
 			c.discard(last)
 		}
+		// The answers may be lost while the mail behind the commands was taken.
+		refused.Uncertain = last && refused.Reply == nil && c.wire.sent >= end
 		return refused
 	}
 	if !early {

@@ -224,6 +224,45 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestFaultsBDAT holds that a session lost at any point behind BDAT LAST is
+// uncertain, since envelope and mail left in one write.
+func TestFaultsBDAT(t *testing.T) {
+	const sent = bdat + "C: MAIL FROM:<a@me.test>\nC: RCPT TO:<x@mx.test>\nC: BDAT 4 LAST\nB: \"hi\\r\\n\"\n"
+	for stage, script := range map[string]string{
+		"mail": sent,
+		"rcpt": sent + "S: 250 ok\n",
+		"dot":  sent + "S: 250 ok\nS: 250 ok\n",
+	} {
+		for fault, want := range map[string]string{
+			"!fin":                      stage + " uncertain, unusable",
+			"!reset":                    stage + " uncertain, unusable",
+			"S: what\n!end":             stage + " uncertain, unusable",
+			"S: 421 4.3.2 bye\n!end":    stage + " 421, unusable",
+			"!slow 421 4.3.2 bye\n!end": stage + " 421, unusable",
+		} {
+			if got := strings.Join(converse(t, script+fault, nil, mail("x@mx.test", "hi\r\n")), ", "); got != want {
+				t.Errorf("%s, %s: got %q, want %q", stage, fault, got, want)
+			}
+		}
+	}
+}
+
+// TestChunks holds the dialogue of a mail of several chunks, and that a refused
+// one ends the mail.
+func TestChunks(t *testing.T) {
+	const first = bdat + "C: MAIL FROM:<a@me.test>\nC: RCPT TO:<x@mx.test>\nC: BDAT 1048576\nB* 1048576 \"x\"\nS: 250 ok\nS: 250 ok\n"
+	big, small := mail("x@mx.test", strings.Repeat("x", 1<<20+10)), mail("y@mx.test", "yo\r\n")
+	for name, tt := range map[string]struct{ rest, want string }{
+		"taken":   {"S: 250 ok\nC: BDAT 12 LAST\nB: \"xxxxxxxxxx\\r\\n\"\nS: 250 ok\n" + "C: MAIL FROM:<a@me.test>\nC: RCPT TO:<y@mx.test>\nC: BDAT 4 LAST\nB: \"yo\\r\\n\"\nS: 250 ok\nS: 250 ok\nS: 250 ok\n!end", "ok 250, ok 250"},
+		"refused": {"S: 552 too large\nC: RSET\nC: MAIL FROM:<a@me.test>\nC: RCPT TO:<y@mx.test>\nC: BDAT 4 LAST\nB: \"yo\\r\\n\"\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\n!end", "data 552, ok 250"},
+		"lost":    {"!fin", "data, unusable"},
+	} {
+		if got := strings.Join(converse(t, first+tt.rest, nil, big, small), ", "); got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 // TestRefusals holds that 4xx and 5xx name their stage and leave the session as
 // usable as the protocol allows.
 func TestRefusals(t *testing.T) {

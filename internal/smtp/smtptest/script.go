@@ -37,6 +37,7 @@ type MX struct {
 //	S* 100000 "x"         send the Go string so many times
 //	C: MAIL FROM:<a@b>    read one line, which must be this; "C: *" takes any
 //	B: "hi\r\n.\r\n"      read exactly these bytes, a Go string
+//	B* 1000 "x"           read the Go string so many times
 //	!starttls             TLS handshake as server, with Certificate
 //	!fin                  close the sending side and read on to the end
 //	!reset                close with RST
@@ -128,7 +129,17 @@ func (a *actor) step(line string) error {
 	case "C:":
 		return a.expectLine(arg)
 	case "B:":
-		return a.expectBytes(arg)
+		want, err := strconv.Unquote(arg)
+		if err != nil {
+			return err
+		}
+		return a.expectBytes(want)
+	case "B*":
+		want, err := repeated(arg)
+		if err != nil {
+			return err
+		}
+		return a.expectBytes(want)
 	case "!starttls":
 		return a.startTLS()
 	case "!slow":
@@ -181,18 +192,24 @@ func (a *actor) send(text string) error {
 }
 
 func (a *actor) repeat(arg string) error {
-	number, quoted, _ := strings.Cut(arg, " ")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
-	text, err := strconv.Unquote(quoted)
+	text, err := repeated(arg)
 	if err != nil {
 		return err
 	}
 	// A client that has heard enough hangs up, which is its right.
-	_ = a.send(strings.Repeat(text, n))
+	_ = a.send(text)
 	return nil
+}
+
+// repeated reads the argument of a step that says how often.
+func repeated(arg string) (string, error) {
+	number, quoted, _ := strings.Cut(arg, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	text, err := strconv.Unquote(quoted)
+	return strings.Repeat(text, n), err
 }
 
 func (a *actor) expectLine(want string) error {
@@ -206,18 +223,14 @@ func (a *actor) expectLine(want string) error {
 	return nil
 }
 
-func (a *actor) expectBytes(arg string) error {
-	want, err := strconv.Unquote(arg)
-	if err != nil {
-		return err
-	}
+func (a *actor) expectBytes(want string) error {
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(a.r, got)
 	if err != nil {
-		return fmt.Errorf("client sent %q: %w", got[:n], err)
+		return fmt.Errorf("client sent %.200q: %w", got[:n], err)
 	}
 	if string(got) != want {
-		return fmt.Errorf("client sent %q", got)
+		return fmt.Errorf("client sent %.200q", got)
 	}
 	return nil
 }
