@@ -153,6 +153,7 @@ func TestDialogues(t *testing.T) {
 		{"BDAT taken without recipient", bdat + "C: *\nC: *\nC: *\nB: \"hi\\r\\n\"\nS: 250 ok\nS: 550 no\nS: 250 taken\n!end", []smtp.Mail{x}, "rcpt 550, unusable"},
 		{"421 behind acceptance", pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\nS~ \"250 ok\\r\\n421 tired\\r\\n\"\n!end", []smtp.Mail{x}, "ok 250, unusable"},
 		{"421 waiting in an idle session", pipe + "S: 421 tired\n!fin", []smtp.Mail{x}, "mail 421, unusable"},
+		{"421 waiting in an idle session, with BDAT", bdat + "S: 421 tired\nC: *\n!fin", []smtp.Mail{x}, "mail 421, unusable"},
 		{"a reply in small pieces without CR", pipe + envelope + "!slow 250-one\nS~ \"250 two\\n250 ok\\n354\\n\"\nB: \"hi\\r\\n.\\r\\n\"\nS~ \"250\\n\"\n!end", []smtp.Mail{x}, "ok 250"},
 	}
 	for _, tt := range tests {
