@@ -236,16 +236,19 @@ func TestLastWords(t *testing.T) {
 func TestCancel(t *testing.T) {
 	why := errors.New("shutting down")
 	for stage, script := range map[string]string{
-		"greeting": "!silence",
-		"mail":     pipe + envelope + "!silence",
-		"dot":      pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\n!silence",
+		"ehlo": "S: 220 mx.test\nC: EHLO me.test\n!silence",
+		"mail": pipe + envelope + "!silence",
+		"dot":  pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\n!silence",
 	} {
 		mx, err := smtptest.Play(script)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancelCause(context.Background())
-		time.AfterFunc(20*time.Millisecond, func() { cancel(why) })
+		go func() {
+			<-mx.Silent()
+			cancel(why)
+		}()
 		got := func() error {
 			c, err := smtp.Dial(ctx, options(mx.Addr()))
 			if err != nil {

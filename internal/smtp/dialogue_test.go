@@ -13,13 +13,33 @@ import (
 	"stafette/internal/smtp/smtptest"
 )
 
-// short deadlines end what a test lets hang; no test passes because of their length.
-func short(d time.Duration) smtp.Deadlines {
+// patient deadlines end what a failing test lets hang; none passes because of them.
+func patient() smtp.Deadlines {
+	const d = 20 * time.Second
 	return smtp.Deadlines{Connect: d, Greeting: d, EHLO: d, TLS: d, Mail: d, Rcpt: d, Data: d, Block: d, Dot: d}
 }
 
+// hurry makes one stage impatient.
+func hurry(d *smtp.Deadlines, stage string) {
+	const soon = 10 * time.Millisecond
+	switch stage {
+	case "greeting":
+		d.Greeting = soon
+	case "ehlo":
+		d.EHLO = soon
+	case "mail":
+		d.Mail = soon
+	case "rcpt":
+		d.Rcpt = soon
+	case "data":
+		d.Data = soon
+	case "dot":
+		d.Dot = soon
+	}
+}
+
 func options(address string) smtp.Options {
-	return smtp.Options{Address: address, Host: "mx.test", EHLO: "me.test", Deadlines: short(3 * time.Second)}
+	return smtp.Options{Address: address, Host: "mx.test", EHLO: "me.test", Deadlines: patient()}
 }
 
 func mail(to, body string) smtp.Mail {
@@ -208,12 +228,12 @@ func TestFaults(t *testing.T) {
 				if s.stage != "greeting" && s.stage != "ehlo" {
 					want += ", unusable"
 				}
-				hurry := func(o *smtp.Options, _ *smtptest.MX) {
+				set := func(o *smtp.Options, _ *smtptest.MX) {
 					if f.name == "silence" {
-						o.Deadlines = short(50 * time.Millisecond)
+						hurry(&o.Deadlines, s.stage)
 					}
 				}
-				got := strings.Join(converse(t, s.script+f.step, hurry, mail("x@mx.test", "hi\r\n")), ", ")
+				got := strings.Join(converse(t, s.script+f.step, set, mail("x@mx.test", "hi\r\n")), ", ")
 				if s.stage == "greeting" && f.name == "reset" && got == "connect" {
 					return // the reset was faster than the connection's first use
 				}

@@ -16,7 +16,7 @@ import (
 
 // patience bounds every read and write of a scripted session, so that a client
 // that waits for something else fails the script instead of hanging the test.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 // MX is a server that plays one script, for one connection.
 type MX struct {
@@ -25,6 +25,8 @@ type MX struct {
 	cert tls.Certificate
 	pool *x509.CertPool
 	err  error // of the script; read it after wg
+
+	silent chan struct{} // closed at !silence
 }
 
 // Play starts an MX on a free port of 127.0.0.1 that plays the script to the first
@@ -55,7 +57,7 @@ func Play(script string) (*MX, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for script: %w", err)
 	}
-	m := &MX{ln: ln, cert: cert, pool: pool}
+	m := &MX{ln: ln, cert: cert, pool: pool, silent: make(chan struct{})}
 	m.wg.Go(func() {
 		conn, err := ln.Accept()
 		_ = ln.Close()
@@ -74,6 +76,9 @@ func (m *MX) Addr() string { return m.ln.Addr().String() }
 // Pool trusts the certificate of !starttls, which is for the name mx.test.
 func (m *MX) Pool() *x509.CertPool { return m.pool }
 
+// Silent returns a channel that is closed when the script comes to !silence.
+func (m *MX) Silent() <-chan struct{} { return m.silent }
+
 // Wait returns once the script is over: nil if the client kept to it. If no client
 // came it ends the wait for one.
 func (m *MX) Wait() error {
@@ -89,12 +94,14 @@ type actor struct {
 	r    *bufio.Reader
 	cert tls.Certificate
 	over bool
+
+	silent chan struct{}
 }
 
 func (m *MX) play(conn net.Conn, script string) error {
 	defer func() { _ = conn.Close() }()
 	tcp, _ := conn.(*net.TCPConn)
-	a := &actor{conn: conn, tcp: tcp, r: bufio.NewReader(conn), cert: m.cert}
+	a := &actor{conn: conn, tcp: tcp, r: bufio.NewReader(conn), cert: m.cert, silent: m.silent}
 	for i, line := range strings.Split(script, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -166,6 +173,7 @@ func (a *actor) leave(op string) error {
 	case "!reset":
 		return a.tcp.SetLinger(0)
 	case "!silence":
+		close(a.silent)
 		_, err := io.Copy(io.Discard, a.r)
 		if errors.Is(err, io.EOF) || !isTimeout(err) {
 			return nil
