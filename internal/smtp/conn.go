@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// How long to listen after a failed write for the words that explain it, and how
-// long a goodbye may take.
+// How long to listen after a failed write for the words that explain it, how long
+// a goodbye may take, and a look at what came unasked.
 const (
 	lastWords = 2 * time.Second
 	goodbye   = time.Second
+	glance    = 10 * time.Millisecond // at bytes that are there already
 )
 
 const codeClosing = 421 // "service not available, closing transmission channel"
@@ -22,11 +23,12 @@ const codeClosing = 421 // "service not available, closing transmission channel"
 // Conn is one session. It is used by one goroutine at a time; only the contexts
 // given to its methods may end them from elsewhere.
 type Conn struct {
-	opt  Options
-	wire *wire
-	in   replies
-	ext  extensions
-	tls  *tls.ConnectionState
+	opt    Options
+	peeker *peeker
+	wire   *wire
+	in     replies
+	ext    extensions
+	tls    *tls.ConnectionState
 
 	broken bool // no further command may be sent
 	reset  bool // a refused transaction is still open and needs RSET
@@ -121,6 +123,24 @@ func (c *Conn) answer(stage Stage, class int) *Error {
 		c.botch(stage, nil)
 	}
 	return &Error{Stage: stage, Reply: &r}
+}
+
+// hungUp reports whether the server closed the session while it was idle. Asked
+// before a mail leaves in one write with its envelope: into a closed session that
+// write succeeds, and every loss behind it must be taken for a perhaps accepted
+// mail. A 421 that waits is no hanging up, it is read as the answer to MAIL.
+func (c *Conn) hungUp() bool {
+	if c.in.r.Buffered() > 0 {
+		return false
+	}
+	waiting, closed := c.peeker.look()
+	if !waiting {
+		return closed
+	}
+	// Under TLS the bytes may be a goodbye, or nothing for us.
+	c.wire.allow(glance)
+	_, err := c.in.r.Peek(1)
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // patience is how long to wait for the answer in a stage.

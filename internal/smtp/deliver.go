@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"fmt"
+	"io"
 )
 
 // Deliver sends one mail and returns the reply to its final dot, or *Error.
@@ -101,6 +102,9 @@ func (c *Conn) sendChunks(m *Mail, size int64) *Error {
 	early := c.ext.pipelining
 	last := false
 	if early {
+		if c.hungUp() {
+			return c.botch(StageMail, io.ErrUnexpectedEOF)
+		}
 		c.queueEnvelope(m, size, false)
 		last = body.write(c.wire)
 		c.flush()
@@ -110,6 +114,8 @@ func (c *Conn) sendChunks(m *Mail, size int64) *Error {
 		if early && !c.broken {
 			c.discard(last)
 		}
+		// The answers may be lost while the mail behind the commands was taken.
+		refused.Uncertain = last && refused.Reply == nil && c.wire.sent >= end
 		return refused
 	}
 	if !early {

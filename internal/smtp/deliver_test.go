@@ -3,6 +3,7 @@ package smtp_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"os"
@@ -146,7 +147,7 @@ func TestLocalRefusals(t *testing.T) {
 // TestAnnounced holds what becomes of a mail that was announced and then does not
 // come, or not as announced.
 func TestAnnounced(t *testing.T) {
-	const script = pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\n" + other + "S: 250 ok\n" + yes + "!end"
+	const script = pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\n" + other + "S: 250 ok\n!end"
 	x := mail("x@mx.test", "hi\r\n")
 	for name, second := range map[string]smtp.Mail{
 		"another recipient": mail("z@mx.test", "yo\r\n"),
@@ -223,8 +224,8 @@ func TestLastWords(t *testing.T) {
 	c := dial(t, options(mx.Addr()))
 	_, derr := c.Deliver(context.Background(), mail("x@mx.test", strings.Repeat("x", 16<<20)), nil)
 	var e *smtp.Error
-	if !errors.As(derr, &e) || e.Stage != smtp.StageDot || e.Uncertain || c.Usable() {
-		t.Errorf("got %+v", derr)
+	if !errors.As(derr, &e) || e.Stage != smtp.StageDot || e.Reply == nil || e.Reply.Code != 552 || e.Uncertain || c.Usable() {
+		t.Errorf("got %v", derr)
 	}
 	if err := mx.Wait(); err != nil {
 		t.Error(err)
@@ -235,16 +236,19 @@ func TestLastWords(t *testing.T) {
 func TestCancel(t *testing.T) {
 	why := errors.New("shutting down")
 	for stage, script := range map[string]string{
-		"greeting": "!silence",
-		"mail":     pipe + envelope + "!silence",
-		"dot":      pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\n!silence",
+		"ehlo": "S: 220 mx.test\nC: EHLO me.test\n!silence",
+		"mail": pipe + envelope + "!silence",
+		"dot":  pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\n!silence",
 	} {
 		mx, err := smtptest.Play(script)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancelCause(context.Background())
-		time.AfterFunc(20*time.Millisecond, func() { cancel(why) })
+		go func() {
+			<-mx.Silent()
+			cancel(why)
+		}()
 		got := func() error {
 			c, err := smtp.Dial(ctx, options(mx.Addr()))
 			if err != nil {
@@ -262,6 +266,37 @@ func TestCancel(t *testing.T) {
 		}
 		_ = mx.Wait()
 		cancel(nil)
+	}
+}
+
+// TestHungUp holds that a session the server closed while it was idle is not
+// mistaken for one lost behind BDAT: nothing can have been accepted.
+func TestHungUp(t *testing.T) {
+	cert, pool, err := smtptest.Certificate("mx.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []smtp.TLSMode{smtp.TLSNone, smtp.TLSRequired} {
+		s, err := smtptest.NewSink(smtptest.SinkConfig{
+			Extensions: []string{"PIPELINING", "CHUNKING", "STARTTLS"},
+			TLS:        &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := options(s.Addr())
+		o.TLS, o.TLSConfig = mode, &tls.Config{RootCAs: pool}
+		c := dial(t, o)
+		if _, err := c.Deliver(context.Background(), mail("x@mx.test", "hi\r\n"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Deliver(context.Background(), mail("x@mx.test", "hi\r\n"), nil)
+		if got := outcome(smtp.Reply{}, err); got != "mail" || c.Usable() {
+			t.Errorf("TLS mode %d: got %q, usable %v", mode, got, c.Usable())
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, &Error{Stage: StageConnect, Err: err}
 	}
-	c := &Conn{opt: o, wire: newWire(raw, o.Now, o.Deadlines.Block)}
+	c := &Conn{opt: o, peeker: newPeeker(raw), wire: newWire(raw, o.Now, o.Deadlines.Block)}
 	c.in.r = bufio.NewReader(c.wire)
 	stop := c.watch(ctx)
 	refused := c.greet(ctx)

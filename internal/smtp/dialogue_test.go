@@ -13,13 +13,33 @@ import (
 	"stafette/internal/smtp/smtptest"
 )
 
-// short deadlines end what a test lets hang; no test passes because of their length.
-func short(d time.Duration) smtp.Deadlines {
+// patient deadlines end what a failing test lets hang; none passes because of them.
+func patient() smtp.Deadlines {
+	const d = 20 * time.Second
 	return smtp.Deadlines{Connect: d, Greeting: d, EHLO: d, TLS: d, Mail: d, Rcpt: d, Data: d, Block: d, Dot: d}
 }
 
+// hurry makes one stage impatient.
+func hurry(d *smtp.Deadlines, stage string) {
+	const soon = 10 * time.Millisecond
+	switch stage {
+	case "greeting":
+		d.Greeting = soon
+	case "ehlo":
+		d.EHLO = soon
+	case "mail":
+		d.Mail = soon
+	case "rcpt":
+		d.Rcpt = soon
+	case "data":
+		d.Data = soon
+	case "dot":
+		d.Dot = soon
+	}
+}
+
 func options(address string) smtp.Options {
-	return smtp.Options{Address: address, Host: "mx.test", EHLO: "me.test", Deadlines: short(3 * time.Second)}
+	return smtp.Options{Address: address, Host: "mx.test", EHLO: "me.test", Deadlines: patient()}
 }
 
 func mail(to, body string) smtp.Mail {
@@ -153,6 +173,7 @@ func TestDialogues(t *testing.T) {
 		{"BDAT taken without recipient", bdat + "C: *\nC: *\nC: *\nB: \"hi\\r\\n\"\nS: 250 ok\nS: 550 no\nS: 250 taken\n!end", []smtp.Mail{x}, "rcpt 550, unusable"},
 		{"421 behind acceptance", pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\nS~ \"250 ok\\r\\n421 tired\\r\\n\"\n!end", []smtp.Mail{x}, "ok 250, unusable"},
 		{"421 waiting in an idle session", pipe + "S: 421 tired\n!fin", []smtp.Mail{x}, "mail 421, unusable"},
+		{"421 waiting in an idle session, with BDAT", bdat + "S: 421 tired\nC: *\n!fin", []smtp.Mail{x}, "mail 421, unusable"},
 		{"a reply in small pieces without CR", pipe + envelope + "!slow 250-one\nS~ \"250 two\\n250 ok\\n354\\n\"\nB: \"hi\\r\\n.\\r\\n\"\nS~ \"250\\n\"\n!end", []smtp.Mail{x}, "ok 250"},
 	}
 	for _, tt := range tests {
@@ -207,12 +228,12 @@ func TestFaults(t *testing.T) {
 				if s.stage != "greeting" && s.stage != "ehlo" {
 					want += ", unusable"
 				}
-				hurry := func(o *smtp.Options, _ *smtptest.MX) {
+				set := func(o *smtp.Options, _ *smtptest.MX) {
 					if f.name == "silence" {
-						o.Deadlines = short(50 * time.Millisecond)
+						hurry(&o.Deadlines, s.stage)
 					}
 				}
-				got := strings.Join(converse(t, s.script+f.step, hurry, mail("x@mx.test", "hi\r\n")), ", ")
+				got := strings.Join(converse(t, s.script+f.step, set, mail("x@mx.test", "hi\r\n")), ", ")
 				if s.stage == "greeting" && f.name == "reset" && got == "connect" {
 					return // the reset was faster than the connection's first use
 				}
@@ -220,6 +241,45 @@ func TestFaults(t *testing.T) {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			})
+		}
+	}
+}
+
+// TestFaultsBDAT holds that a session lost at any point behind BDAT LAST is
+// uncertain, since envelope and mail left in one write.
+func TestFaultsBDAT(t *testing.T) {
+	const sent = bdat + "C: MAIL FROM:<a@me.test>\nC: RCPT TO:<x@mx.test>\nC: BDAT 4 LAST\nB: \"hi\\r\\n\"\n"
+	for stage, script := range map[string]string{
+		"mail": sent,
+		"rcpt": sent + "S: 250 ok\n",
+		"dot":  sent + "S: 250 ok\nS: 250 ok\n",
+	} {
+		for fault, want := range map[string]string{
+			"!fin":                      stage + " uncertain, unusable",
+			"!reset":                    stage + " uncertain, unusable",
+			"S: what\n!end":             stage + " uncertain, unusable",
+			"S: 421 4.3.2 bye\n!end":    stage + " 421, unusable",
+			"!slow 421 4.3.2 bye\n!end": stage + " 421, unusable",
+		} {
+			if got := strings.Join(converse(t, script+fault, nil, mail("x@mx.test", "hi\r\n")), ", "); got != want {
+				t.Errorf("%s, %s: got %q, want %q", stage, fault, got, want)
+			}
+		}
+	}
+}
+
+// TestChunks holds the dialogue of a mail of several chunks, and that a refused
+// one ends the mail.
+func TestChunks(t *testing.T) {
+	const first = bdat + "C: MAIL FROM:<a@me.test>\nC: RCPT TO:<x@mx.test>\nC: BDAT 1048576\nB* 1048576 \"x\"\nS: 250 ok\nS: 250 ok\n"
+	big, small := mail("x@mx.test", strings.Repeat("x", 1<<20+10)), mail("y@mx.test", "yo\r\n")
+	for name, tt := range map[string]struct{ rest, want string }{
+		"taken":   {"S: 250 ok\nC: BDAT 12 LAST\nB: \"xxxxxxxxxx\\r\\n\"\nS: 250 ok\n" + "C: MAIL FROM:<a@me.test>\nC: RCPT TO:<y@mx.test>\nC: BDAT 4 LAST\nB: \"yo\\r\\n\"\nS: 250 ok\nS: 250 ok\nS: 250 ok\n!end", "ok 250, ok 250"},
+		"refused": {"S: 552 too large\nC: RSET\nC: MAIL FROM:<a@me.test>\nC: RCPT TO:<y@mx.test>\nC: BDAT 4 LAST\nB: \"yo\\r\\n\"\nS: 250 ok\nS: 250 ok\nS: 250 ok\nS: 250 ok\n!end", "data 552, ok 250"},
+		"lost":    {"!fin", "data, unusable"},
+	} {
+		if got := strings.Join(converse(t, first+tt.rest, nil, big, small), ", "); got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
 	}
 }

@@ -16,23 +16,7 @@ import (
 
 // patience bounds every read and write of a scripted session, so that a client
 // that waits for something else fails the script instead of hanging the test.
-const patience = 5 * time.Second
-
-// A script is one step a line; empty lines and lines that begin with # are skipped:
-//
-//	S: 220 mx.test        send the line, with CRLF
-//	S~ "250 ok\n"         send exactly these bytes, a Go string
-//	S* 100000 "x"         send the Go string so many times
-//	C: MAIL FROM:<a@b>    read one line, which must be this; "C: *" takes any
-//	B: "hi\r\n.\r\n"      read exactly these bytes, a Go string
-//	!starttls             TLS handshake as server, with Certificate
-//	!fin                  close the sending side and read on to the end
-//	!reset                close with RST
-//	!silence              say nothing until the client hangs up
-//	!slow 250 ok          send the line in single bytes, each in a packet
-//	!end                  the client must hang up now, maybe after QUIT
-//
-// A script that is through closes the connection.
+const patience = 20 * time.Second
 
 // MX is a server that plays one script, for one connection.
 type MX struct {
@@ -41,10 +25,29 @@ type MX struct {
 	cert tls.Certificate
 	pool *x509.CertPool
 	err  error // of the script; read it after wg
+
+	silent chan struct{} // closed at !silence
 }
 
 // Play starts an MX on a free port of 127.0.0.1 that plays the script to the first
 // connection and refuses all others.
+//
+// A script is one step a line; empty lines and lines that begin with # are skipped:
+//
+//	S: 220 mx.test        send the line, with CRLF
+//	S~ "250 ok\n"         send exactly these bytes, a Go string
+//	S* 100000 "x"         send the Go string so many times
+//	C: MAIL FROM:<a@b>    read one line, which must be this; "C: *" takes any
+//	B: "hi\r\n.\r\n"      read exactly these bytes, a Go string
+//	B* 1000 "x"           read the Go string so many times
+//	!starttls             TLS handshake as server, with Certificate
+//	!fin                  close the sending side and read on to the end
+//	!reset                close with RST
+//	!silence              say nothing until the client hangs up
+//	!slow 250 ok          send the line in single bytes, each in a packet
+//	!end                  the client must hang up now, maybe after QUIT
+//
+// A script that is through closes the connection.
 func Play(script string) (*MX, error) {
 	cert, pool, err := Certificate("mx.test")
 	if err != nil {
@@ -54,7 +57,7 @@ func Play(script string) (*MX, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for script: %w", err)
 	}
-	m := &MX{ln: ln, cert: cert, pool: pool}
+	m := &MX{ln: ln, cert: cert, pool: pool, silent: make(chan struct{})}
 	m.wg.Go(func() {
 		conn, err := ln.Accept()
 		_ = ln.Close()
@@ -73,6 +76,9 @@ func (m *MX) Addr() string { return m.ln.Addr().String() }
 // Pool trusts the certificate of !starttls, which is for the name mx.test.
 func (m *MX) Pool() *x509.CertPool { return m.pool }
 
+// Silent returns a channel that is closed when the script comes to !silence.
+func (m *MX) Silent() <-chan struct{} { return m.silent }
+
 // Wait returns once the script is over: nil if the client kept to it. If no client
 // came it ends the wait for one.
 func (m *MX) Wait() error {
@@ -88,12 +94,14 @@ type actor struct {
 	r    *bufio.Reader
 	cert tls.Certificate
 	over bool
+
+	silent chan struct{}
 }
 
 func (m *MX) play(conn net.Conn, script string) error {
 	defer func() { _ = conn.Close() }()
 	tcp, _ := conn.(*net.TCPConn)
-	a := &actor{conn: conn, tcp: tcp, r: bufio.NewReader(conn), cert: m.cert}
+	a := &actor{conn: conn, tcp: tcp, r: bufio.NewReader(conn), cert: m.cert, silent: m.silent}
 	for i, line := range strings.Split(script, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -128,7 +136,17 @@ func (a *actor) step(line string) error {
 	case "C:":
 		return a.expectLine(arg)
 	case "B:":
-		return a.expectBytes(arg)
+		want, err := strconv.Unquote(arg)
+		if err != nil {
+			return err
+		}
+		return a.expectBytes(want)
+	case "B*":
+		want, err := repeated(arg)
+		if err != nil {
+			return err
+		}
+		return a.expectBytes(want)
 	case "!starttls":
 		return a.startTLS()
 	case "!slow":
@@ -155,6 +173,7 @@ func (a *actor) leave(op string) error {
 	case "!reset":
 		return a.tcp.SetLinger(0)
 	case "!silence":
+		close(a.silent)
 		_, err := io.Copy(io.Discard, a.r)
 		if errors.Is(err, io.EOF) || !isTimeout(err) {
 			return nil
@@ -181,18 +200,24 @@ func (a *actor) send(text string) error {
 }
 
 func (a *actor) repeat(arg string) error {
-	number, quoted, _ := strings.Cut(arg, " ")
-	n, err := strconv.Atoi(number)
-	if err != nil {
-		return err
-	}
-	text, err := strconv.Unquote(quoted)
+	text, err := repeated(arg)
 	if err != nil {
 		return err
 	}
 	// A client that has heard enough hangs up, which is its right.
-	_ = a.send(strings.Repeat(text, n))
+	_ = a.send(text)
 	return nil
+}
+
+// repeated reads the argument of a step that says how often.
+func repeated(arg string) (string, error) {
+	number, quoted, _ := strings.Cut(arg, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	text, err := strconv.Unquote(quoted)
+	return strings.Repeat(text, n), err
 }
 
 func (a *actor) expectLine(want string) error {
@@ -206,18 +231,14 @@ func (a *actor) expectLine(want string) error {
 	return nil
 }
 
-func (a *actor) expectBytes(arg string) error {
-	want, err := strconv.Unquote(arg)
-	if err != nil {
-		return err
-	}
+func (a *actor) expectBytes(want string) error {
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(a.r, got)
 	if err != nil {
-		return fmt.Errorf("client sent %q: %w", got[:n], err)
+		return fmt.Errorf("client sent %.200q: %w", got[:n], err)
 	}
 	if string(got) != want {
-		return fmt.Errorf("client sent %q", got)
+		return fmt.Errorf("client sent %.200q", got)
 	}
 	return nil
 }
