@@ -33,6 +33,7 @@ type server struct {
 	dial    func(o smtp.Options) error
 	answer  func(m smtp.Mail) (smtp.Reply, error)
 	takes   time.Duration // for one transaction
+	slow    time.Duration // for one connection
 	perConn int           // transactions before it closes the session; 0: no limit
 }
 
@@ -111,9 +112,14 @@ func (n *network) TXT(context.Context, string) ([]string, error) { return nil, d
 
 func (n *network) dial(_ context.Context, o smtp.Options) (delivery.Session, error) {
 	n.mu.Lock()
+	s := n.servers[o.Address]
+	n.mu.Unlock()
+	if s != nil {
+		time.Sleep(s.slow)
+	}
+	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.dials = append(n.dials, o)
-	s := n.servers[o.Address]
 	if s == nil {
 		return nil, &smtp.Error{Stage: smtp.StageConnect, Err: errors.New("no such server")}
 	}
