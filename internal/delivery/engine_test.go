@@ -201,14 +201,14 @@ func TestNowhereToGo(t *testing.T) {
 			domain, class, enhanced string
 			state                   event.State
 		}{
-			{"unknown.example", "domain_unknown", "5.1.2", event.Bounced},
+			{"unknown.example", "dns_no_domain", "5.1.2", event.Bounced},
 			{"nomail.example", "domain_no_mail", "5.1.10", event.Bounced},
-			{"nohost.example", "domain_no_host", "5.4.4", event.Bounced},
-			{"silent.example", "dns_temporary", "4.4.3", event.Deferred},
+			{"nohost.example", "dns_no_host", "5.4.4", event.Bounced},
+			{"silent.example", "dns_failed", "4.4.3", event.Deferred},
 			{"loop.example", "mail_loop", "5.4.6", event.Bounced},
 			{"loopaddr.example", "mail_loop", "5.4.6", event.Bounced},
-			{"private.example", "address_forbidden", "5.7.1", event.Bounced},
-			{"dangling.example", "domain_no_host", "5.4.4", event.Bounced},
+			{"private.example", "system_error", "5.7.1", event.Bounced},
+			{"dangling.example", "dns_no_host", "5.4.4", event.Bounced},
 			{"v6only.example", "connect_failed", "4.4.1", event.Deferred},
 		}
 		for _, tt := range tests {
@@ -287,7 +287,7 @@ func TestChangedMailNeverLeaves(t *testing.T) {
 			reason string
 		}{
 			{gone, event.Held, "body_gone"}, {corrupt, event.Held, "body_corrupt"},
-			{changed, event.Held, "attachment_changed"}, {unreadable, event.Deferred, "system_error"},
+			{changed, event.Held, "attachment_changed"}, {unreadable, event.Deferred, "local_error"},
 		} {
 			w.wantState(tt.e, tt.state)
 			if ev, _ := w.attempt(tt.e, 1); ev.Reason != tt.reason {
@@ -312,7 +312,7 @@ func TestUnsignableMailWaits(t *testing.T) {
 		e := w.mail("eva@kunde.example")
 		w.submit(e)
 		w.wantState(e, event.Deferred)
-		if _, a := w.attempt(e, 1); a.Class != "system_error" || strings.Contains(a.Local, "key cannot") {
+		if _, a := w.attempt(e, 1); a.Class != "local_error" || strings.Contains(a.Local, "key cannot") {
 			t.Errorf("attempt %+v", a)
 		}
 		w.end()

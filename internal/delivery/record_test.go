@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"stafette/internal/bounce"
-	"stafette/internal/message"
+	"stafette/internal/event"
 	"stafette/internal/smtp"
 )
 
@@ -26,39 +26,31 @@ func TestBrokenOff(t *testing.T) {
 	}{
 		{&smtp.Error{Stage: smtp.StageConnect, Err: fmt.Errorf("dial: %w", syscall.ECONNREFUSED)}, "connect_failed", "connection refused"},
 		{&smtp.Error{Stage: smtp.StageConnect, Err: syscall.EHOSTUNREACH}, "connect_failed", "no route to the host"},
-		{&smtp.Error{Stage: smtp.StageConnect, Err: timeout}, "timeout", "no answer in time"},
+		{&smtp.Error{Stage: smtp.StageConnect, Err: timeout}, "connect_failed", "no answer in time"},
 		{&smtp.Error{Stage: smtp.StageRcpt, Err: context.DeadlineExceeded}, "timeout", "no answer in time"},
 		{&smtp.Error{Stage: smtp.StageRcpt, Err: io.EOF}, "connection_lost", "connection lost"},
 		{&smtp.Error{Stage: smtp.StageData, Err: syscall.ECONNRESET}, "connection_lost", "connection lost"},
 		{&smtp.Error{Stage: smtp.StageDot, Err: io.EOF, Uncertain: true}, "connection_lost", "connection lost after the whole message was sent"},
 		{&smtp.Error{Stage: smtp.StageSTARTTLS, Err: errors.New("bad record")}, "tls_failed", "encryption failed: bad record"},
-		{&smtp.Error{Stage: smtp.StageEHLO, Err: errors.New("reply\r\nis not SMTP")}, "connection_lost", "reply\nis not SMTP"},
-		{errors.New("something else"), "connect_failed", "something else"},
+		{&smtp.Error{Stage: smtp.StageEHLO, Err: fmt.Errorf("%w:\r\nquiet", smtp.ErrProtocol)}, "protocol_error", "server does not keep to the protocol:\nquiet"},
+		{errors.New("something else"), "connection_lost", "something else"},
 	}
-	e := &Engine{}
+	table, err := bounce.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Engine{cfg: Config{Judge: table}}
 	for _, tt := range tests {
 		f := e.judge(tt.err, "mx.example")
 		if f.judgement.Class != tt.class || f.judgement.Scope != bounce.ScopeSession || f.judgement.Permanent || f.local != tt.words {
 			t.Errorf("%v: %+v, want class %s and %q", tt.err, f, tt.class, tt.words)
 		}
 	}
-}
-
-func TestPathQuotes(t *testing.T) {
-	for want, a := range map[string]message.Address{
-		"":                    {},
-		"eva@kunde.example":   {Local: "eva", Domain: "kunde.example"},
-		"eva.m+x@k.example":   {Local: "eva.m+x", Domain: "k.example"},
-		"jürgen@k.example":    {Local: "jürgen", Domain: "k.example"},
-		`"eva m"@k.example`:   {Local: "eva m", Domain: "k.example"},
-		`"a..b"@k.example`:    {Local: "a..b", Domain: "k.example"},
-		`".a"@k.example`:      {Local: ".a", Domain: "k.example"},
-		`"a@b"@k.example`:     {Local: "a@b", Domain: "k.example"},
-		`"a\"b\\c"@k.example`: {Local: `a"b\c`, Domain: "k.example"},
-		`"a>b"@k.example`:     {Local: "a>b", Domain: "k.example"},
-	} {
-		if got := path(a); got != want {
-			t.Errorf("path(%+v) = %s, want %s", a, got, want)
+	// What we refuse to send ourselves blames the message and asks no other host.
+	for _, cause := range []error{smtp.ErrTooLarge, smtp.ErrBareNewline, smtp.ErrNoUTF8, smtp.ErrAddress} {
+		f := e.judge(&smtp.Error{Stage: smtp.StageMail, Local: true, Err: cause}, "mx.example")
+		if d := decide(f, chances{reused: true, hosts: true, sources: true}); d.step != stepSettle || d.state != event.Bounced || d.scope != bounce.ScopeMessage {
+			t.Errorf("%v: %+v", cause, d)
 		}
 	}
 }

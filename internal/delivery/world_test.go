@@ -233,8 +233,11 @@ func refuse(stage smtp.Stage, code int, enhanced, text string) *smtp.Error {
 	return &smtp.Error{Stage: stage, Reply: &smtp.Reply{Code: code, Enhanced: enhanced, Lines: []string{text}}}
 }
 
-// judge is a small stand-in for the table of package bounce.
-func judge(in bounce.Input) bounce.Judgement {
+// judge is a small stand-in for the table of package bounce, which is used as it
+// is where no reply came.
+type judge struct{ *bounce.Table }
+
+func (judge) Judge(in bounce.Input) bounce.Judgement {
 	j := bounce.Judgement{Permanent: in.Code >= 500}
 	switch {
 	case in.Code == 421 && in.Stage == "greeting":
@@ -296,12 +299,14 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	table, err := bounce.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.queue = queue.Config{Store: w.store, Node: "test", Now: time.Now}
 	w.cfg = delivery.Config{
-		Bodies: w.bodies, Resolver: w.net, Judge: judge, Dial: w.net.dial, Pool: pool, Routes: routes,
-		Guard:  egress.NewGuard(egress.Rules{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}),
-		Site:   func(hosts []dns.MX) string { return hosts[0].Host },
-		Verify: func([]byte, []message.Digest) error { return errors.New("attachment differs") },
+		Bodies: w.bodies, Resolver: w.net, Judge: judge{table}, Dial: w.net.dial, Pool: pool, Routes: routes,
+		Guard: egress.NewGuard(egress.Rules{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}),
 		Sign: func(_ context.Context, e queue.Entry, _ []byte) ([]byte, error) {
 			return []byte("DKIM-Signature: d=" + e.SignDomain + "\r\n"), nil
 		},
