@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -169,10 +168,10 @@ func (e *Engine) judge(err error, host string) finding {
 		f.stage, f.reply, f.uncertain = se.Stage, se.Reply, se.Uncertain
 	}
 	if f.reply == nil {
-		f.local, f.judgement = brokenOff(err, f)
+		f.local, f.judgement = brokenOff(err, f), e.cfg.Judge.Local(err)
 		return f
 	}
-	f.judgement = e.cfg.Judge(bounce.Input{
+	f.judgement = e.cfg.Judge.Judge(bounce.Input{
 		Code:     f.reply.Code,
 		Enhanced: f.reply.Enhanced,
 		Text:     clean(strings.Join(f.reply.Lines, "\n"), maxReply),
@@ -182,26 +181,18 @@ func (e *Engine) judge(err error, host string) finding {
 	return f
 }
 
-// brokenOff says in our own words why no reply came, and judges it: nobody is to
-// blame but the session.
-func brokenOff(err error, f finding) (words string, j bounce.Judgement) {
-	j = bounce.Judgement{Class: "connection_lost", Scope: bounce.ScopeSession}
-	if f.stage == smtp.StageConnect {
-		j.Class = "connect_failed"
-	}
+// brokenOff says in our own words why no reply came.
+func brokenOff(err error, f finding) (words string) {
 	var timeout net.Error
-	var refused *egress.Refusal
 	switch {
-	case errors.As(err, &refused):
-		words = refused.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		j.Class, words = "timeout", "no answer in time"
+		words = "no answer in time"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		words = "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		words = "no route to the host"
-	case f.stage == smtp.StageSTARTTLS || isTLS(err):
-		j.Class, words = "tls_failed", "encryption failed: "+cause(err)
+	case f.stage == smtp.StageSTARTTLS:
+		words = "encryption failed: " + cause(err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		words = "connection lost"
 	default:
@@ -210,7 +201,7 @@ func brokenOff(err error, f finding) (words string, j bounce.Judgement) {
 	if f.uncertain {
 		words += " after the whole message was sent"
 	}
-	return words, j
+	return words
 }
 
 // cause returns the text of what lies under an *smtp.Error, shortened.
@@ -220,14 +211,6 @@ func cause(err error) string {
 		err = se.Err
 	}
 	return clean(err.Error(), 200)
-}
-
-func isTLS(err error) bool {
-	var alert tls.AlertError
-	var record tls.RecordHeaderError
-	var authority x509.UnknownAuthorityError
-	var name x509.HostnameError
-	return errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &authority) || errors.As(err, &name)
 }
 
 // changeSource sends a parcel whose source was refused over another one at once.

@@ -94,10 +94,11 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 	}
 	bound, cancel := e.cfg.Queue.Bind(ctx, p.Epoch)
 	e.cfg.Metrics.inFlight.Inc()
-	r := c.attempt(bound, p)
+	r := c.attempt(ctx, bound, p)
 	e.cfg.Metrics.inFlight.Dec()
 	interrupted := bound.Err() != nil && !r.finding.accepted && !r.finding.uncertain
 	cancel()
+	e.heard(ctx, c.lane, r.finding)
 
 	switch {
 	case interrupted:
@@ -154,15 +155,16 @@ func (c *connection) retake(ctx context.Context, p *parcel) {
 }
 
 // attempt tries the parcel over the session, or over new ones to one host after
-// the other, until it comes to a verdict.
-func (c *connection) attempt(ctx context.Context, p *parcel) report {
+// the other, until it comes to a verdict. What it does for this parcel runs under
+// bound, which ends with the lease; ctx is for the one after it.
+func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 	trip := newTrip(c.e, c.lane, p.target)
 	r := report{source: c.lane.source}
 	for {
 		reused := c.session != nil && c.served > 0
 		var f finding
 		if c.session == nil {
-			to, ok := trip.next(ctx)
+			to, ok := trip.next(bound)
 			if !ok {
 				if r.finding.stage == "" {
 					r.finding = trip.nowhere()
@@ -170,18 +172,18 @@ func (c *connection) attempt(ctx context.Context, p *parcel) report {
 				r.decision = decide(r.finding, c.chances(p, chances{}))
 				return r
 			}
-			f, ok = c.dial(ctx, p, to)
+			f, ok = c.dial(bound, p, to)
 			r.via = to
 			if ok {
-				f = c.transact(ctx, p, &r)
+				f = c.transact(ctx, bound, p, &r)
 			}
 		} else {
-			f = c.transact(ctx, p, &r)
+			f = c.transact(ctx, bound, p, &r)
 		}
 		r.finding = f
 		r.decision = decide(f, c.chances(p, chances{reused: reused, plain: f.stage == smtp.StageSTARTTLS && !trip.at.plain, hosts: true}))
 		switch {
-		case ctx.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource:
+		case bound.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource:
 			return r
 		case r.decision.step == stepPlain:
 			trip.again(true)
@@ -228,19 +230,18 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 
 // transact delivers the parcel over the open session, announcing the next one if
 // there is one.
-func (c *connection) transact(ctx context.Context, p *parcel, r *report) finding {
+func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) finding {
 	next := c.lookAhead(ctx)
 	c.served++
 	r.via, r.note = c.via, c.note
 	r.tls = c.session.TLSState()
-	reply, err := c.session.Deliver(ctx, p.mail, next)
+	reply, err := c.session.Deliver(bound, p.mail, next)
 	var f finding
 	if err != nil {
 		f = c.e.judge(err, c.via.host)
 	} else {
 		f = finding{accepted: true, stage: smtp.StageDot, reply: &reply}
 	}
-	c.e.heard(ctx, c.lane, f)
 	if !c.session.Usable() {
 		c.hangUp()
 	}

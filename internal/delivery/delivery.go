@@ -21,7 +21,6 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
-	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
 	"stafette/internal/spool"
@@ -40,16 +39,19 @@ type Bodies interface {
 	Body(ctx context.Context, h spool.Handle) ([]byte, error)
 }
 
+// Judge says what replies and failures without a reply mean; *bounce.Table
+// implements it.
+type Judge interface {
+	Judge(in bounce.Input) bounce.Judgement
+	Local(err error) bounce.Judgement
+}
+
 // Config of an Engine. Fields without a stated default are demanded.
 type Config struct {
 	Queue    *queue.Runner // started; Run runs it
 	Bodies   Bodies
 	Resolver dns.Resolver
-	Site     func([]dns.MX) string // names the receiving system of an MX set: dns.Site
-	Judge    func(bounce.Input) bounce.Judgement
-	// Verify reports an error if an attachment of the message is missing or not
-	// what was accepted: message.Verify.
-	Verify func(raw []byte, digests []message.Digest) error
+	Judge    Judge
 	// Sign returns the signature fields to put before the body, or nothing for a
 	// domain without keys: Signer.Sign.
 	Sign func(ctx context.Context, e queue.Entry, body []byte) ([]byte, error)
@@ -100,7 +102,7 @@ func (c Config) withDefaults() Config {
 func (c Config) check() error {
 	switch {
 	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Pool == nil, c.Routes == nil,
-		c.Site == nil, c.Judge == nil, c.Verify == nil, c.Sign == nil, c.Now == nil:
+		c.Judge == nil, c.Sign == nil, c.Now == nil:
 		return errors.New("delivery engine: a demanded part is missing from its configuration")
 	}
 	return nil

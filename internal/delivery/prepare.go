@@ -3,8 +3,8 @@ package delivery
 import (
 	"context"
 	"errors"
-	"strings"
 
+	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/queue"
@@ -18,6 +18,9 @@ const (
 	reasonCorrupt = "body_corrupt"       // the body is not what was written
 	reasonGone    = "body_gone"          // the body was erased or its retention time is over
 )
+
+// classOurs is the class of failures on our side: no receiving server was asked.
+const classOurs bounce.Class = "local_error"
 
 // overhead is what a mail in hand weighs besides its body.
 const overhead = 4 << 10
@@ -56,7 +59,7 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		return false
 	}
 	if len(p.Digests) > 0 {
-		if err := e.cfg.Verify(body, p.Digests); err != nil {
+		if err := message.Verify(body, p.Digests); err != nil {
 			e.hold(p, reasonChanged, err)
 			return false
 		}
@@ -76,7 +79,7 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 	}
 	p.mail = smtp.Mail{
 		From:     p.Sender,
-		To:       path(p.Recipient),
+		To:       p.Recipient.String(),
 		Parts:    [][]byte{p.signature, body},
 		EightBit: p.EightBit,
 		UTF8:     p.UTF8,
@@ -103,7 +106,7 @@ func (e *Engine) hold(p *parcel, reason string, cause error) {
 // failHere defers a mail for a failure of our own.
 func (e *Engine) failHere(p *parcel, words string, cause error) {
 	e.cfg.Log.Error("mail not ready to send", "message", message.Of(p.Delivery).String(), "err", cause)
-	f := local("system_error", "", false, "", words)
+	f := local(classOurs, "", false, "", words)
 	e.conclude(p, report{finding: f, decision: decide(f, chances{})})
 }
 
@@ -117,30 +120,4 @@ func (e *Engine) expire(p *parcel) {
 func (e *Engine) finish(p *parcel, s queue.Settlement) {
 	e.unload(p)
 	e.settler.submit(s)
-}
-
-// path writes an address for an SMTP command, with the local part quoted where it
-// is not a dot-string (RFC 5321, 4.1.2).
-func path(a message.Address) string {
-	if a == (message.Address{}) {
-		return ""
-	}
-	if dotString(a.Local) {
-		return a.Local + "@" + a.Domain
-	}
-	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(a.Local)
-	return `"` + quoted + `"@` + a.Domain
-}
-
-func dotString(s string) bool {
-	if s == "" || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..") {
-		return false
-	}
-	for _, r := range s {
-		if r < 0x80 && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r) &&
-			(r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
-			return false
-		}
-	}
-	return true
 }

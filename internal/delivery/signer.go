@@ -2,13 +2,13 @@ package delivery
 
 import (
 	"context"
-	"crypto"
 	"fmt"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
+	"stafette/internal/dkim"
 	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/queue"
@@ -22,22 +22,14 @@ const (
 	maxSignatures = 1024        // messages whose signature is shared by their deliveries
 )
 
-// Key is one signing key, parsed.
-type Key struct {
-	Selector string
-	Signer   crypto.Signer
-}
-
-// SignerConfig says how a Signer works. All functions are demanded.
+// SignerConfig says how a Signer works. Keys, Keeper and Now are demanded.
 type SignerConfig struct {
 	// Keys lists the keys of a domain: tenant.Store.DKIMKeys.
 	Keys func(ctx context.Context, t tenant.ID, domain string) ([]tenant.DKIMKey, error)
 	// Keeper opens sealed keys.
 	Keeper *seal.Keeper
-	// Parse reads a private key in PKCS #8 DER: dkim.ParseSigner.
-	Parse func(der []byte) (crypto.Signer, error)
-	// Sign returns DKIM-Signature fields, one for each key, ending in CRLF: dkim.Sign.
-	Sign    func(now time.Time, body []byte, domain string, keys []Key) ([]byte, error)
+	// Sign makes the signature fields; nil: dkim.Sign.
+	Sign    func(now time.Time, message []byte, o dkim.Options) ([]byte, error)
 	Now     func() time.Time
 	Workers int // signatures made at the same time; 0: as many as cores
 }
@@ -61,7 +53,7 @@ type ringKey struct {
 }
 
 type ring struct {
-	keys  []Key
+	keys  []dkim.Key
 	until time.Time
 }
 
@@ -76,6 +68,9 @@ type signature struct {
 func NewSigner(c SignerConfig) *Signer {
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.Sign == nil {
+		c.Sign = dkim.Sign
 	}
 	return &Signer{
 		cfg:        c,
@@ -145,7 +140,7 @@ func (s *Signer) make(ctx context.Context, e queue.Entry, body []byte) ([]byte, 
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-s.workers }()
-	fields, err := s.cfg.Sign(s.cfg.Now(), body, e.SignDomain, keys)
+	fields, err := s.cfg.Sign(s.cfg.Now(), body, dkim.Options{Domain: e.SignDomain, Keys: keys})
 	if err != nil {
 		return nil, fmt.Errorf("sign for %s: %w", e.SignDomain, err)
 	}
@@ -153,7 +148,7 @@ func (s *Signer) make(ctx context.Context, e queue.Entry, body []byte) ([]byte, 
 }
 
 // keys returns the active keys of a tenant's domain, parsed.
-func (s *Signer) keys(ctx context.Context, t tenant.ID, domain string) ([]Key, error) {
+func (s *Signer) keys(ctx context.Context, t tenant.ID, domain string) ([]dkim.Key, error) {
 	name := ringKey{t, domain}
 	now := s.cfg.Now()
 	s.mu.Lock()
@@ -179,8 +174,8 @@ func (s *Signer) keys(ctx context.Context, t tenant.ID, domain string) ([]Key, e
 	return keys, nil
 }
 
-func (s *Signer) parse(stored []tenant.DKIMKey) ([]Key, error) {
-	var keys []Key
+func (s *Signer) parse(stored []tenant.DKIMKey) ([]dkim.Key, error) {
+	var keys []dkim.Key
 	for _, k := range stored {
 		if !k.Active {
 			continue
@@ -189,11 +184,11 @@ func (s *Signer) parse(stored []tenant.DKIMKey) ([]Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open DKIM key %s: %w", k.ID, err)
 		}
-		signer, err := s.cfg.Parse(der)
+		signer, err := dkim.ParseSigner(der)
 		if err != nil {
 			return nil, fmt.Errorf("read DKIM key %s: %w", k.ID, err)
 		}
-		keys = append(keys, Key{Selector: k.Selector, Signer: signer})
+		keys = append(keys, dkim.Key{Selector: k.Selector, Signer: signer})
 	}
 	return keys, nil
 }

@@ -86,7 +86,7 @@ func (e *Engine) explainHost(ctx context.Context, t *target, host string) HostSt
 	h := HostState{Host: host}
 	addrs, err := e.addresses(ctx, t, host)
 	if err != nil {
-		h.Problem = dnsFinding(err).local
+		h.Problem = e.unresolved(err).local
 		return h
 	}
 	for _, a := range addrs {

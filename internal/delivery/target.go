@@ -122,11 +122,11 @@ func (e *Engine) lookUp(ctx context.Context, name string) *target {
 	}
 	hosts, err := e.cfg.Resolver.MX(ctx, name)
 	if err != nil {
-		f := dnsFinding(err)
+		f := e.unresolved(err)
 		t.fail = &f
 		return t
 	}
-	t.site = e.cfg.Site(hosts)
+	t.site = dns.Site(hosts)
 	for i, mx := range hosts {
 		if e.own[mx.Host] {
 			// RFC 5321, 5.1: hosts as far away as ourselves or farther lead back to us.
@@ -163,22 +163,20 @@ func loopFinding() finding {
 	return local("mail_loop", bounce.ScopeSite, true, "5.4.6", "the domain's mail hosts are this system itself")
 }
 
-// dnsFinding judges a failed look-up of a domain or of a host.
-func dnsFinding(err error) finding {
+// unresolved judges a failed look-up of a domain or of a host.
+func (e *Engine) unresolved(err error) finding {
+	f := finding{judgement: e.cfg.Judge.Local(err)}
 	switch {
 	case errors.Is(err, dns.ErrNoMail):
-		f := local("domain_no_mail", bounce.ScopeRecipient, true, "5.1.10", "the domain accepts no mail (null MX)")
-		f.judgement.Hard = true
-		return f
+		f.enhanced, f.local = "5.1.10", "the domain accepts no mail (null MX)" // RFC 7505, 4.2
 	case errors.Is(err, dns.ErrNoDomain):
-		f := local("domain_unknown", bounce.ScopeRecipient, true, "5.1.2", "the domain does not exist")
-		f.judgement.Hard = true
-		return f
+		f.enhanced, f.local = "5.1.2", "the domain does not exist"
 	case errors.Is(err, dns.ErrNoHost):
-		return local("domain_no_host", bounce.ScopeRecipient, true, "5.4.4", "the domain has no mail host")
+		f.enhanced, f.local = "5.4.4", "the domain has no mail host"
 	default:
-		return local("dns_temporary", bounce.ScopeSite, false, "4.4.3", "the domain's name server gives no answer")
+		f = local(bounce.DNSFailed, bounce.ScopeSite, false, "4.4.3", "the domain's name server gives no answer")
 	}
+	return f
 }
 
 // addresses returns where to connect for one host, IPv6 and IPv4 by turns.

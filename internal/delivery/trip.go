@@ -117,13 +117,13 @@ func (t *trip) nowhere() finding {
 			f := loopFinding()
 			loop = &f
 		case errors.As(err, &r):
-			f := local("address_forbidden", bounce.ScopeSite, true, "5.7.1", "the domain's mail host has an address that is not public: "+r.Addr.Addr().String())
+			f := local("system_error", bounce.ScopeSite, true, "5.7.1", "the domain's mail host has an address that is not public: "+r.Addr.Addr().String())
 			refused = &f
 		case errors.Is(err, errFamily):
-			f := local("connect_failed", bounce.ScopeSource, false, "4.4.1", "the mail hosts have no address that this source reaches")
+			f := local(bounce.ConnectFailed, bounce.ScopeSource, false, "4.4.1", "the mail hosts have no address that this source reaches")
 			family = &f
 		case !errors.Is(err, dns.ErrNoDomain) && !errors.Is(err, dns.ErrNoHost):
-			return dnsFinding(err)
+			return t.e.unresolved(err)
 		}
 	}
 	for _, f := range []*finding{family, loop, refused} {
@@ -131,5 +131,5 @@ func (t *trip) nowhere() finding {
 			return *f
 		}
 	}
-	return dnsFinding(dns.ErrNoHost)
+	return t.e.unresolved(dns.ErrNoHost)
 }

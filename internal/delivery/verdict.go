@@ -32,7 +32,7 @@ func (f finding) lost() bool {
 	if f.stage == "" {
 		return false
 	}
-	return f.reply == nil || f.reply.Code == 421 || f.judgement.Scope == bounce.ScopeSession
+	return f.judgement.Scope == bounce.ScopeSession || f.reply != nil && f.reply.Code == 421
 }
 
 // chances are the other ways that are left within the attempt.
@@ -77,6 +77,8 @@ func decide(f finding, c chances) decision {
 		return decision{state: event.Deferred, outcome: event.OutcomeUncertain, scope: bounce.ScopeSession}
 	case f.stage == smtp.StageSTARTTLS && c.plain:
 		return decision{step: stepPlain}
+	case !f.connecting() && f.judgement.Class == rateLimited:
+		return settle(f) // another host or session would be more of what is too much
 	case f.lost() && c.reused:
 		return decision{step: stepAnew}
 	case source && c.sources:
@@ -84,6 +86,12 @@ func decide(f finding, c chances) decision {
 	case (f.lost() || f.connecting()) && c.hosts:
 		return decision{step: stepHost}
 	}
+	return settle(f)
+}
+
+// settle ends the attempt: what no way is left for is refused or waits.
+func settle(f finding) decision {
+	source := f.judgement.Scope == bounce.ScopeSource
 	d := decision{state: event.Deferred, outcome: event.OutcomeDeferred, scope: f.judgement.Scope}
 	if f.judgement.Permanent {
 		d.state, d.outcome = event.Bounced, event.OutcomeBounced
