@@ -52,7 +52,7 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 	}
 	// The bodies come before the rows that point at them.
 	if err := s.archive.put(ctx, tx, list); err != nil {
-		return fmt.Errorf("bodies: %w", err)
+		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
 	var messages, tags, deliveries []any
 	for _, a := range list {
@@ -65,9 +65,8 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
 	}
-	_, merr := s.texts.messages.insert(ctx, s.texts, tx, messages)
-	if merr != nil {
-		return s.taken(merr, "message_exists", "This message was accepted before.")
+	if _, err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
+		return s.taken(err, "message_exists", "This message was accepted before.")
 	}
 	if _, err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
 		return err
