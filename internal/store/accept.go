@@ -304,7 +304,7 @@ func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Strea
 			byText[c] = append(byText[c], a)
 		}
 		var list strings.Builder
-		writePlaceholders(&list, 4, len(args)-3)
+		writePlaceholders(s.dialect, &list, 4, len(args)-3)
 		rows, err := s.read.QueryContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
 			AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")", args...)
 		err = scan(rows, err, func(row *sql.Rows) error {

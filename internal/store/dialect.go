@@ -16,6 +16,9 @@ type dialect interface {
 	name() string
 	// classify judges an error of the database.
 	classify(error) failure
+	// placeholder is that of the n-th parameter in a long list. Lists follow all
+	// numbered parameters that stand before them in the text.
+	placeholder(n int) string
 	// lockRows ends a SELECT of deliveries d that are about to be changed. It waits
 	// for those that others are changing, or leaves them out.
 	lockRows(skip bool) string

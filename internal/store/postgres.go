@@ -49,6 +49,8 @@ func (postgresDialect) name() string { return "postgres" }
 func (postgresDialect) shareRow() string  { return " FOR SHARE" }
 func (postgresDialect) onlyProcess() bool { return false }
 
+func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
+
 func (postgresDialect) lockRows(skip bool) string {
 	if skip {
 		return " FOR UPDATE OF d SKIP LOCKED"

@@ -85,7 +85,12 @@ func (fileArchive) transactional() bool { return false }
 
 type sqliteDialect struct{}
 
-func (sqliteDialect) name() string         { return "sqlite" }
+func (sqliteDialect) name() string { return "sqlite" }
+
+// placeholder has no number: SQLite takes $1 for a name, and its search for the
+// names of a thousand parameters costs more than the insert.
+func (sqliteDialect) placeholder(int) string { return "?" }
+
 func (sqliteDialect) lockRows(bool) string { return "" }
 func (sqliteDialect) shareRow() string     { return "" }
 func (sqliteDialect) onlyProcess() bool    { return true }
