@@ -51,6 +51,8 @@ func (postgresDialect) onlyProcess() bool { return false }
 
 func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
 
+func (postgresDialect) through(string) string { return "" }
+
 func (postgresDialect) lockRows(skip bool) string {
 	if skip {
 		return " FOR UPDATE OF d SKIP LOCKED"

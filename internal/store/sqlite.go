@@ -91,6 +91,8 @@ func (sqliteDialect) name() string { return "sqlite" }
 // names of a thousand parameters costs more than the insert.
 func (sqliteDialect) placeholder(int) string { return "?" }
 
+func (sqliteDialect) through(index string) string { return " INDEXED BY " + index }
+
 func (sqliteDialect) lockRows(bool) string { return "" }
 func (sqliteDialect) shareRow() string     { return "" }
 func (sqliteDialect) onlyProcess() bool    { return true }
