@@ -16,6 +16,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
 
@@ -27,6 +28,7 @@ func (s *Store) Accept(ctx context.Context, a *ingest.Acceptance) error {
 	if a.Message.Tenant.IsZero() || len(a.Deliveries) == 0 || len(a.Deliveries) > message.MaxRecipients {
 		return fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
 	}
+	a.Ref = spool.Ref{} // of an earlier call that failed
 	return s.commits.submit(ctx, &work{accept: a})
 }
 

@@ -186,9 +186,6 @@ func (c *committer) commit(group []*work) {
 		return
 	}
 	kind := c.s.failureOf(err)
-	if kind == failFlush {
-		c.breakDown(err)
-	}
 	if len(group) > 1 && (kind == failOther || kind == failConflict || kind == failClash) {
 		c.s.cfg.Log.Warn("group is committed one by one", "works", len(group), "err", err)
 		for _, w := range group {
@@ -201,12 +198,14 @@ func (c *committer) commit(group []*work) {
 	c.release(group, fmt.Errorf("commit: %w", c.s.refusal(err)))
 }
 
-func (c *committer) breakDown(err error) {
+// breakDown refuses all work from now on and returns the refusal.
+func (c *committer) breakDown(err error) error {
 	f := &fault.Error{Kind: fault.Unavailable, Code: "storage_failed",
 		Detail: "The storage failed; the service must be restarted.", Err: err}
 	if c.broken.CompareAndSwap(nil, f) && c.s.cfg.Fatal != nil {
 		c.s.cfg.Fatal(f)
 	}
+	return f
 }
 
 // release ends the waiting; err is for those that have no error of their own.

@@ -61,7 +61,8 @@ func (s *Store) failureOf(err error) failure {
 }
 
 // refusal turns an error of the database into the refusal that callers can act
-// upon, where there is one. Refusals pass through.
+// upon, where there is one. Refusals pass through. A failed flush, whoever met
+// it, ends all storing.
 func (s *Store) refusal(err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
@@ -71,7 +72,7 @@ func (s *Store) refusal(err error) error {
 	case failFull:
 		code, detail = "storage_full", "There is no room to store this now."
 	case failFlush:
-		code, detail = "storage_failed", "The storage failed; the service must be restarted."
+		return s.commits.breakDown(err)
 	case failDown:
 		code, detail = "storage_unavailable", "The database cannot be reached now."
 	default:

@@ -114,13 +114,15 @@ func (sqliteDialect) classify(err error) failure {
 		return failConflict
 	case sqlite3.SQLITE_IOERR_SHMSIZE:
 		return failFull // the disk had no room for the shared index of the WAL
+	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
+		return failFlush
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return failFull
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return failFlush
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT:
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY:
 		return failDown
 	}
 	return failOther
