@@ -16,6 +16,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
 
@@ -27,6 +28,7 @@ func (s *Store) Accept(ctx context.Context, a *ingest.Acceptance) error {
 	if a.Message.Tenant.IsZero() || len(a.Deliveries) == 0 || len(a.Deliveries) > message.MaxRecipients {
 		return fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
 	}
+	a.Ref = spool.Ref{} // of an earlier call that failed
 	return s.commits.submit(ctx, &work{accept: a})
 }
 
@@ -52,7 +54,7 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 	}
 	// The bodies come before the rows that point at them.
 	if err := s.archive.put(ctx, tx, list); err != nil {
-		return fmt.Errorf("bodies: %w", err)
+		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
 	var messages, tags, deliveries []any
 	for _, a := range list {
@@ -65,9 +67,8 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
 	}
-	_, merr := s.texts.messages.insert(ctx, s.texts, tx, messages)
-	if merr != nil {
-		return s.taken(merr, "message_exists", "This message was accepted before.")
+	if _, err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
+		return s.taken(err, "message_exists", "This message was accepted before.")
 	}
 	if _, err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
 		return err
@@ -305,7 +306,7 @@ func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Strea
 			byText[c] = append(byText[c], a)
 		}
 		var list strings.Builder
-		writePlaceholders(&list, 4, len(args)-3)
+		writePlaceholders(s.dialect, &list, 4, len(args)-3)
 		rows, err := s.read.QueryContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
 			AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")", args...)
 		err = scan(rows, err, func(row *sql.Rows) error {

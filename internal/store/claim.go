@@ -93,7 +93,7 @@ func (s *Store) claimDue(ctx context.Context, tx *sql.Tx, c queue.Claim, owners 
 		slices.SortStableFunc(lane, func(a, b queue.Entry) int { return a.DueAt.Compare(b.DueAt) })
 		entries = append(entries, lane[:min(len(lane), c.Limit-len(entries))]...)
 	}
-	return entries, setOwner(ctx, tx, c.Tenant, c.Epoch, entries)
+	return entries, s.setOwner(ctx, tx, c.Tenant, c.Epoch, entries)
 }
 
 // entryColumns are those of a queue.Entry, from deliveries d and messages m.
@@ -129,13 +129,13 @@ func readEntry(row *sql.Rows) (queue.Entry, error) {
 }
 
 // setOwner gives the deliveries to an epoch.
-func setOwner(ctx context.Context, q querier, t tenant.ID, owner queue.Epoch, entries []queue.Entry) error {
+func (s *Store) setOwner(ctx context.Context, q querier, t tenant.ID, owner queue.Epoch, entries []queue.Entry) error {
 	ids := make([]message.DeliveryID, len(entries))
 	for i := range entries {
 		ids[i] = entries[i].Delivery
 	}
 	for part := range slices.Chunk(ids, inListMax) {
-		list, args := inList(3, part)
+		list, args := inList(s.dialect, 3, part)
 		_, err := q.ExecContext(ctx, "UPDATE deliveries SET owner = $2 WHERE tenant = $1 AND id "+list,
 			append([]any{t[:], int64(owner)}, args...)...)
 		if err != nil {

@@ -68,7 +68,7 @@ func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection,
 		for i := range facts {
 			rows.add(facts[i].tenant, &facts[i].event)
 		}
-		if err := change(ctx, tx, act.set, now, list); err != nil {
+		if err := s.change(ctx, tx, act.set, now, list); err != nil {
 			return err
 		}
 		return rows.insert(ctx, s.texts, tx)
@@ -90,14 +90,14 @@ type fact struct {
 }
 
 // change updates the listed deliveries, which lie grouped by tenant.
-func change(ctx context.Context, tx *sql.Tx, set string, now time.Time, list []queue.Listed) error {
+func (s *Store) change(ctx context.Context, tx *sql.Tx, set string, now time.Time, list []queue.Listed) error {
 	for len(list) > 0 {
 		t := list[0].Tenant
 		var ids []message.DeliveryID
 		for len(list) > 0 && list[0].Tenant == t && len(ids) < inListMax {
 			ids, list = append(ids, list[0].Delivery), list[1:]
 		}
-		in, args := inList(3, ids)
+		in, args := inList(s.dialect, 3, ids)
 		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET "+set+" WHERE tenant = $2 AND id "+in,
 			append([]any{millis(now), t[:]}, args...)...)
 		if err != nil {

@@ -24,10 +24,10 @@ type work struct {
 	// state decides between the committer, who takes work, and a caller who gives
 	// up: whoever moves it from waiting first wins.
 	state atomic.Int32
-	done  chan struct{} // closed when fenced and err are set
+	done  chan struct{} // closed when changed and err are set
 
-	fenced []message.DeliveryID
-	err    error
+	changed []bool // which settlements took effect
+	err     error
 }
 
 // The states of work.
@@ -186,13 +186,10 @@ func (c *committer) commit(group []*work) {
 		return
 	}
 	kind := c.s.failureOf(err)
-	if kind == failFlush {
-		c.breakDown(err)
-	}
 	if len(group) > 1 && (kind == failOther || kind == failConflict || kind == failClash) {
 		c.s.cfg.Log.Warn("group is committed one by one", "works", len(group), "err", err)
 		for _, w := range group {
-			w.err, w.fenced = nil, nil
+			w.err, w.changed = nil, nil
 			c.commit([]*work{w})
 		}
 		return
@@ -201,12 +198,14 @@ func (c *committer) commit(group []*work) {
 	c.release(group, fmt.Errorf("commit: %w", c.s.refusal(err)))
 }
 
-func (c *committer) breakDown(err error) {
+// breakDown refuses all work from now on and returns the refusal.
+func (c *committer) breakDown(err error) error {
 	f := &fault.Error{Kind: fault.Unavailable, Code: "storage_failed",
 		Detail: "The storage failed; the service must be restarted.", Err: err}
 	if c.broken.CompareAndSwap(nil, f) && c.s.cfg.Fatal != nil {
 		c.s.cfg.Fatal(f)
 	}
+	return f
 }
 
 // release ends the waiting; err is for those that have no error of their own.
@@ -234,12 +233,8 @@ func (s *Store) announce(w *work) {
 			s.cfg.OnCommit(w.accept.Message.Tenant, e)
 		}
 	default:
-		fenced := make(map[message.DeliveryID]bool, len(w.fenced))
-		for _, d := range w.fenced {
-			fenced[d] = true
-		}
-		for _, v := range w.settle {
-			if !fenced[v.Delivery] {
+		for i, v := range w.settle {
+			if w.changed[i] {
 				s.cfg.OnCommit(v.Tenant, v.Event)
 			}
 		}

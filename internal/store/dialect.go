@@ -16,6 +16,11 @@ type dialect interface {
 	name() string
 	// classify judges an error of the database.
 	classify(error) failure
+	// placeholder is that of the n-th parameter in a long list. Lists follow all
+	// numbered parameters that stand before them in the text.
+	placeholder(n int) string
+	// through names the index to read a table by, for a planner without statistics.
+	through(index string) string
 	// lockRows ends a SELECT of deliveries d that are about to be changed. It waits
 	// for those that others are changing, or leaves them out.
 	lockRows(skip bool) string
@@ -56,7 +61,8 @@ func (s *Store) failureOf(err error) failure {
 }
 
 // refusal turns an error of the database into the refusal that callers can act
-// upon, where there is one. Refusals pass through.
+// upon, where there is one. Refusals pass through. A failed flush, whoever met
+// it, ends all storing.
 func (s *Store) refusal(err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
@@ -66,7 +72,7 @@ func (s *Store) refusal(err error) error {
 	case failFull:
 		code, detail = "storage_full", "There is no room to store this now."
 	case failFlush:
-		code, detail = "storage_failed", "The storage failed; the service must be restarted."
+		return s.commits.breakDown(err)
 	case failDown:
 		code, detail = "storage_unavailable", "The database cannot be reached now."
 	default:

@@ -124,9 +124,8 @@ func (s *Store) Counts(ctx context.Context, t tenant.ID, from, to time.Time) (ma
 		return nil, fmt.Errorf("count deliveries: %w", s.refusal(err))
 	}
 	low, high := id.Lowest[message.DeliveryKind](from), id.Lowest[message.DeliveryKind](to)
-	for _, states := range []string{"'queued', 'deferred'", "'deferred', 'held'", "'bounced', 'expired', 'suppressed', 'cancelled'"} {
-		rows, err := tx.QueryContext(ctx, "SELECT state, count(*) FROM deliveries WHERE tenant = $1 AND state IN ("+states+
-			") AND id >= $2 AND id < $3 GROUP BY state", t[:], low[:], high[:])
+	for _, text := range s.stateCounts() {
+		rows, err := tx.QueryContext(ctx, text, t[:], low[:], high[:])
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var state event.State
 			var n int64
@@ -145,6 +144,17 @@ func (s *Store) Counts(ctx context.Context, t tenant.ID, from, to time.Time) (ma
 		counts[event.Delivered] = total
 	}
 	return counts, nil
+}
+
+// stateCounts are queries for the states that indexes list; what two of them
+// count is the same number.
+func (s *Store) stateCounts() []string {
+	count := func(index, states string) string {
+		return "SELECT state, count(*) FROM deliveries" + s.dialect.through(index) + " WHERE tenant = $1 AND state IN (" + states +
+			") AND id >= $2 AND id < $3 GROUP BY state"
+	}
+	return []string{count("deliveries_due", "'queued', 'deferred'"), count("deliveries_waiting", "'deferred', 'held'"),
+		count("deliveries_ended", "'bounced', 'expired', 'suppressed', 'cancelled'")}
 }
 
 // countAccepted counts the deliveries accepted in [from, to).

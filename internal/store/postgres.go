@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,10 @@ func (postgresDialect) name() string { return "postgres" }
 func (postgresDialect) shareRow() string  { return " FOR SHARE" }
 func (postgresDialect) onlyProcess() bool { return false }
 
+func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
+
+func (postgresDialect) through(string) string { return "" }
+
 func (postgresDialect) lockRows(skip bool) string {
 	if skip {
 		return " FOR UPDATE OF d SKIP LOCKED"
@@ -65,10 +70,7 @@ func (postgresDialect) deliveryAt(column string, number uint16) string {
 func (postgresDialect) classify(err error) failure {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
-		var connect *pgconn.ConnectError
-		var network net.Error
-		if errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
-			errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		if lostConnection(err) {
 			return failDown
 		}
 		return failOther
@@ -101,6 +103,14 @@ const postgresSettle = `UPDATE deliveries d SET state = v.state, reason = v.reas
 	AND (d.owner = v.epoch AND d.state IN ('queued', 'deferred')
 		OR v.state = 'delivered' AND d.owner = 0 AND d.state IN ('queued', 'deferred', 'held', 'cancelled'))
 	RETURNING d.tenant, d.id`
+
+func lostConnection(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
 
 // settlementColumns are the arrays of postgresSettle.
 type settlementColumns struct {

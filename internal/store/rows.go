@@ -39,7 +39,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for _, n := range []int{1, 8, 64} {
-			b.to.texts[n] = bulkText(b.into, b.width, n, b.tail)
+			b.to.texts[n] = bulkText(d, b.into, b.width, n, b.tail)
 			texts = append(texts, b.to.texts[n])
 		}
 	}
@@ -91,7 +91,7 @@ func chunk(n int) int {
 	return 1
 }
 
-func bulkText(into string, width, rows int, tail string) string {
+func bulkText(d dialect, into string, width, rows int, tail string) string {
 	var s strings.Builder
 	s.WriteString("INSERT INTO " + into + " VALUES ")
 	for r := range rows {
@@ -99,19 +99,19 @@ func bulkText(into string, width, rows int, tail string) string {
 			s.WriteByte(',')
 		}
 		s.WriteByte('(')
-		writePlaceholders(&s, r*width+1, width)
+		writePlaceholders(d, &s, r*width+1, width)
 		s.WriteByte(')')
 	}
 	s.WriteString(tail)
 	return s.String()
 }
 
-func writePlaceholders(s *strings.Builder, first, n int) {
+func writePlaceholders(d dialect, s *strings.Builder, first, n int) {
 	for i := range n {
 		if i > 0 {
 			s.WriteByte(',')
 		}
-		fmt.Fprintf(s, "$%d", first+i)
+		s.WriteString(d.placeholder(first + i))
 	}
 }
 
@@ -137,7 +137,7 @@ func (p bulkTexts) insert(ctx context.Context, st *statements, tx *sql.Tx, args 
 
 // inList makes "IN (…)" for identifiers, with placeholders from first on. Its
 // length is rounded up by repeating the last, so that few texts arise.
-func inList[K id.Kind](first int, ids []id.Of[K]) (text string, args []any) {
+func inList[K id.Kind](d dialect, first int, ids []id.Of[K]) (text string, args []any) {
 	size := 1
 	for size < len(ids) {
 		size *= 4
@@ -148,7 +148,7 @@ func inList[K id.Kind](first int, ids []id.Of[K]) (text string, args []any) {
 	}
 	var s strings.Builder
 	s.WriteString("IN (")
-	writePlaceholders(&s, first, size)
+	writePlaceholders(d, &s, first, size)
 	s.WriteByte(')')
 	return s.String(), args
 }

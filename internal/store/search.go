@@ -215,7 +215,7 @@ func indexedState(state event.State) string {
 
 // matching loads those candidates that match the whole filter, newest first.
 func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Message, error) {
-	list, args := inList(2, ids)
+	list, args := inList(q.s.dialect, 2, ids)
 	args = append([]any{q.tenant[:]}, args...)
 	var where strings.Builder
 	and := func(condition string, values ...any) {
@@ -313,7 +313,7 @@ func (s *Store) attachDeliveries(ctx context.Context, t tenant.ID, list []insigh
 		ids[i] = list[i].ID
 		at[ids[i]] = &list[i]
 	}
-	in, args := inList(2, ids)
+	in, args := inList(s.dialect, 2, ids)
 	rows, err := s.read.QueryContext(ctx, "SELECT "+deliveryColumns+` FROM messages m JOIN deliveries d
 		ON d.tenant = $1 AND d.id > m.id AND d.id <= `+s.dialect.deliveryAt("m.id", listedDeliveries)+`
 		WHERE m.tenant = $1 AND m.id `+in+" ORDER BY d.id", append([]any{t[:]}, args...)...)

@@ -27,7 +27,13 @@ func (s *Store) Settle(ctx context.Context, list []queue.Settlement) ([]message.
 	if err != nil {
 		return nil, err
 	}
-	return w.fenced, nil
+	var fenced []message.DeliveryID
+	for i, ok := range w.changed {
+		if !ok {
+			fenced = append(fenced, list[i].Delivery)
+		}
+	}
+	return fenced, nil
 }
 
 // settles reports whether an attempt can end in the state.
@@ -49,14 +55,12 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 	}
 	i := 0
 	for _, w := range group {
-		w.fenced = nil
-		for n := range w.settle {
-			if v := &w.settle[n]; changed[i] {
-				events.add(v.Tenant, &v.Event)
-			} else {
-				w.fenced = append(w.fenced, v.Delivery)
+		w.changed = changed[i : i+len(w.settle)]
+		i += len(w.settle)
+		for n, ok := range w.changed {
+			if ok {
+				events.add(w.settle[n].Tenant, &w.settle[n].Event)
 			}
-			i++
 		}
 	}
 	return nil

@@ -85,7 +85,14 @@ func (fileArchive) transactional() bool { return false }
 
 type sqliteDialect struct{}
 
-func (sqliteDialect) name() string         { return "sqlite" }
+func (sqliteDialect) name() string { return "sqlite" }
+
+// placeholder has no number: SQLite takes $1 for a name, and its search for the
+// names of a thousand parameters costs more than the insert.
+func (sqliteDialect) placeholder(int) string { return "?" }
+
+func (sqliteDialect) through(index string) string { return " INDEXED BY " + index }
+
 func (sqliteDialect) lockRows(bool) string { return "" }
 func (sqliteDialect) shareRow() string     { return "" }
 func (sqliteDialect) onlyProcess() bool    { return true }
@@ -107,13 +114,15 @@ func (sqliteDialect) classify(err error) failure {
 		return failConflict
 	case sqlite3.SQLITE_IOERR_SHMSIZE:
 		return failFull // the disk had no room for the shared index of the WAL
+	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
+		return failFlush
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return failFull
-	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return failFlush
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT:
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY:
 		return failDown
 	}
 	return failOther

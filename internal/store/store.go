@@ -43,10 +43,12 @@ type Config struct {
 	// Now is the clock.
 	Now func() time.Time
 	// OnCommit is called for each event after the commit that made it durable, one
-	// call at a time per committing goroutine; it must be quick and may be nil.
+	// call at a time per committing goroutine. It must be quick and not wait for the
+	// store; it may be nil.
 	OnCommit func(tenant.ID, event.Event)
 	// Fatal is called once, when a flush failed and nothing can be stored any more
-	// until the process starts anew. It may be nil.
+	// until the process starts anew. It must return soon and not wait for the
+	// store; it may be nil.
 	Fatal func(error)
 	Log   *slog.Logger // nil: discard
 	// GroupLimit is how many deliveries and settlements share one commit at most;
