@@ -144,7 +144,7 @@ func Percent(lang Lang, share float64) string {
 	if lang == English {
 		return s + "%"
 	}
-	return strings.Replace(s, ".", ",", 1) + " %"
+	return strings.Replace(s, ".", ",", 1) + "\u00a0%"
 }
 
 // Bytes writes a size in decimal units: "218 kB", "12,5 MB".

@@ -33,7 +33,8 @@ type page struct {
 	query    string // what stands in the search box
 	room     string // current entry of the navigation
 	title    string
-	live     bool // the page keeps itself fresh
+	live     bool   // the page keeps itself fresh
+	host     string // name of the office on the net
 }
 
 // T is the text of a key; pairs are placeholder names and their values in turn.
@@ -57,7 +58,7 @@ func (p page) Either(key, fallback string, pairs ...any) string {
 func (p page) Can(permission string) bool { return p.can(p.who.User.Role, permission) }
 
 func (o *office) newPage(r *http.Request, who tenant.Identity) page {
-	p := page{catalog: o.Catalog, assets: o.assets, can: o.Can, who: who, path: r.URL.RequestURI()}
+	p := page{catalog: o.Catalog, assets: o.assets, can: o.Can, who: who, path: r.URL.RequestURI(), host: o.host}
 	p.signedIn = !who.User.ID.IsZero()
 	p.Clock = i18n.Clock{Lang: o.languageOf(r, who), Zone: o.Zone, Now: o.Now()}
 	p.tone = i18n.Tone(who.Tenant.OfficeTone)

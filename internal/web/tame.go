@@ -9,6 +9,9 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
+// previewStyle is what mail programs begin with; the message's own styles win.
+const previewStyle = "<!doctype html><style>body{font:14px/1.45 sans-serif;margin:16px}</style>"
+
 // tame rewrites foreign HTML for the preview. The frame's policy already forbids
 // scripts, forms and every fetch; what a policy cannot forbid is taken out here:
 // going elsewhere (meta refresh, links, base) and frames within the frame. Pictures
@@ -20,6 +23,7 @@ func tame(source string, pictures map[string]string) ([]byte, error) {
 	}
 	tameNode(doc, pictures)
 	var b bytes.Buffer
+	b.WriteString(previewStyle)
 	if err := html.Render(&b, doc); err != nil {
 		return nil, fmt.Errorf("render HTML: %w", err)
 	}

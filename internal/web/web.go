@@ -94,6 +94,7 @@ type Config struct {
 type office struct {
 	Config
 	assets *assets
+	host   string
 	secure bool
 	streams
 }
@@ -121,7 +122,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("office: %w", err)
 	}
-	o := &office{Config: c, assets: files, secure: public.Scheme == "https"}
+	o := &office{Config: c, assets: files, host: public.Host, secure: public.Scheme == "https"}
 	o.open = map[tenant.UserID]int{}
 	return o.handler(public)
 }

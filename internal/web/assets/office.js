@@ -116,4 +116,12 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
+// Coming back by the browser's own button must find the form usable.
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("form[data-once] .is-busy")) {
+    button.disabled = false;
+    button.classList.remove("is-busy");
+  }
+});
+
 document.getElementById("troubles")?.focus();
