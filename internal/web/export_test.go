@@ -30,5 +30,7 @@ var (
 		}
 		return fields
 	}
-	Place = func(pointer string, d *message.Draft, bcc []message.Mailbox) (string, string) { return place(pointer, d, bcc) }
+	Place = func(pointer string, d *message.Draft, bcc []message.Mailbox) (string, string) {
+		return place(pointer, d, bcc)
+	}
 )

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -14,7 +15,10 @@ import (
 	"golang.org/x/net/html"
 
 	"stafette/internal/event"
+	"stafette/internal/ingest"
 	"stafette/internal/insight"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
 	"stafette/internal/web"
 	"stafette/internal/web/webtest"
 )
@@ -122,6 +126,20 @@ func (d *desk) message(s event.State, text string) string {
 		d.t.Fatalf("no message %s %q: %v", s, text, err)
 	}
 	return "/messages/" + page.Messages[0].ID.String()
+}
+
+// crowd accepts a message to n recipients and returns its path.
+func (d *desk) crowd(n int) string {
+	d.t.Helper()
+	draft := &message.Draft{Subject: "Rundschreiben"}
+	for i := range n {
+		draft.To = append(draft.To, message.Mailbox{Address: message.Address{Local: fmt.Sprintf("p%d", i), Domain: "b.example"}})
+	}
+	r, err := d.world.Accept(d.t.Context(), ingest.Principal{Tenant: d.world.Tenant.ID}, ingest.Submission{Draft: draft, Stream: tenant.System})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return "/messages/" + r.ID.String()
 }
 
 func (a answer) document(t *testing.T) *html.Node {
