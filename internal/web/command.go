@@ -7,6 +7,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 )
@@ -22,6 +23,23 @@ func commandsFor(s event.State) []queue.Command {
 		return []queue.Command{queue.Resume, queue.Cancel}
 	}
 	return nil
+}
+
+// commandsForAll lists what can be done with at least one of several deliveries.
+func commandsForAll(list []insight.Delivery) []queue.Command {
+	possible := map[queue.Command]bool{}
+	for _, d := range list {
+		for _, c := range commandsFor(d.State) {
+			possible[c] = true
+		}
+	}
+	var commands []queue.Command
+	for _, c := range []queue.Command{queue.Retry, queue.Hold, queue.Resume, queue.Cancel} {
+		if possible[c] {
+			commands = append(commands, c)
+		}
+	}
+	return commands
 }
 
 func knownCommand(c queue.Command) bool {

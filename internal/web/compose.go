@@ -108,7 +108,8 @@ func (o *office) compose(w http.ResponseWriter, r *http.Request, p page, status 
 // the field it is about.
 func (o *office) send(w http.ResponseWriter, r *http.Request, p page) error {
 	r.Body = http.MaxBytesReader(w, r.Body, o.MaxUpload)
-	if err := r.ParseMultipartForm(8 << 20); err != nil {
+	// All of it in memory: what spills into a temporary file lies there unsealed.
+	if err := r.ParseMultipartForm(o.MaxUpload); err != nil {
 		return o.unreadable(w, r, p, err)
 	}
 	defer func() { _ = r.MultipartForm.RemoveAll() }()

@@ -31,8 +31,9 @@ type sheet struct {
 	letters  []letter
 	earlier  string // addresses of the neighbouring pages of recipients, "" if none
 	later    string
-	done     string // the command that was just carried out, "" if none
-	metadata []string
+	done     string          // the command that was just carried out, "" if none
+	commands []queue.Command // for all recipients at once, where there are several
+	metadata []string        // keys in order
 }
 
 // letter is one recipient's part of the sheet.
@@ -83,9 +84,13 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p page) err
 	for _, key := range slices.Sorted(maps.Keys(m.Metadata)) {
 		s.metadata = append(s.metadata, key)
 	}
+	if p.Can(PermissionCommand) && len(m.Deliveries) > 1 {
+		s.commands = commandsForAll(m.Deliveries)
+	}
+	names := o.actorNames(r, p, facts)
 	start := s.paginate(q.Get("from"))
 	for i, d := range m.Deliveries[start:min(start+lettersShown, len(m.Deliveries))] {
-		l := o.newLetter(r, p, m, d, facts)
+		l := o.newLetter(p, m, d, facts, names)
 		l.open = len(m.Deliveries) == 1 || i < 5 && d.State != event.Delivered
 		s.letters = append(s.letters, l)
 	}
@@ -151,8 +156,8 @@ func orElse(s, fallback string) string {
 	return s
 }
 
-func (o *office) newLetter(r *http.Request, p page, m insight.Message, d insight.Delivery, facts []event.Event) letter {
-	l := letter{Delivery: d, name: nameOf(m, d.Recipient), stations: o.slip(r, p, m, d, facts)}
+func (o *office) newLetter(p page, m insight.Message, d insight.Delivery, facts []event.Event, names map[string]string) letter {
+	l := letter{Delivery: d, name: nameOf(m, d.Recipient), stations: o.slip(p, m, d, facts, names)}
 	reason := o.reasonText(p, d.Reason)
 	host := orElse(d.Host, p.T("message.host.unknown"))
 	l.verdict = p.T("state."+string(d.State)+".means",
@@ -185,13 +190,13 @@ func (p page) moment(m insight.Message, d insight.Delivery) string {
 // adviceByClass leads from bounce classes to the situations of the copy deck.
 func adviceByClass(class string) string {
 	switch class {
-	case "user_unknown":
+	case "user_unknown", "recipient_moved":
 		return "unknown"
 	case "mailbox_disabled":
 		return "disabled"
 	case "mailbox_full":
 		return "full"
-	case "domain_no_mail", "domain_unknown":
+	case "domain_no_mail", "dns_no_domain", "dns_no_host":
 		return "nomail"
 	case "greylisted":
 		return "greylist"
@@ -201,11 +206,11 @@ func adviceByClass(class string) string {
 		return "source"
 	case "auth_missing":
 		return "domain"
-	case "content_spam":
+	case "content_spam", "content_virus":
 		return "content"
 	case "too_large":
 		return "toobig"
-	case "attachment_changed", "attachment_missing", "body_corrupt":
+	case "attachment_changed", "attachment_missing", "body_corrupt", "body_gone":
 		return "damaged"
 	}
 	return ""

@@ -28,17 +28,17 @@ type station struct {
 
 // slip tells the way of one delivery in order: what concerns the whole message and
 // what concerns it alone, and at the end what comes next.
-func (o *office) slip(r *http.Request, p page, m insight.Message, d insight.Delivery, facts []event.Event) []station {
+func (o *office) slip(p page, m insight.Message, d insight.Delivery, facts []event.Event, names map[string]string) []station {
 	var list []station
 	for _, e := range facts {
 		if !e.Delivery.IsZero() && e.Delivery != d.ID {
 			continue
 		}
-		list = append(list, o.newStation(r, p, m, e))
+		list = append(list, o.newStation(p, m, e, names))
 	}
 	if len(list) == 0 || facts[0].Type != event.Accepted {
 		first := event.Event{Type: event.Accepted, At: m.AcceptedAt}
-		list = append([]station{o.newStation(r, p, m, first)}, list...)
+		list = append([]station{o.newStation(p, m, first, names)}, list...)
 	}
 	if !d.State.Final() && d.State != event.Held {
 		list = append(list, p.nextStation(m, d))
@@ -62,7 +62,7 @@ func (p page) nextStation(m insight.Message, d insight.Delivery) station {
 	return s
 }
 
-func (o *office) newStation(r *http.Request, p page, m insight.Message, e event.Event) station {
+func (o *office) newStation(p page, m insight.Message, e event.Event, names map[string]string) station {
 	s := station{at: e.At, clock: p.Exact(e.At), mark: string(markOf(e.Type))}
 	if p.Day(e.At) != p.Day(m.AcceptedAt) {
 		s.small = p.Short(e.At)
@@ -73,7 +73,7 @@ func (o *office) newStation(r *http.Request, p page, m insight.Message, e event.
 		o.tellAttempt(p, &s, e)
 		return s
 	}
-	who := o.whoDid(r, p, e.Actor)
+	who := orElse(names[e.Actor], p.T("slip.who.system"))
 	s.title = p.Either("slip."+string(e.Type)+".title", "slip.other.title",
 		"type", string(e.Type), "who", who, "door", p.Either("door."+m.Door, "door.other", "door", m.Door))
 	if key := "slip." + string(e.Type) + ".text"; p.catalog.Has(key) {
@@ -142,20 +142,23 @@ func replyOf(a *event.Attempt) string {
 	return strings.Join(append(words, a.Reply), " ")
 }
 
-// whoDid names the actor of a fact: a person by name, otherwise the platform or a key.
-func (o *office) whoDid(r *http.Request, p page, actor string) string {
-	u, err := id.Parse[tenant.UserKind](actor)
-	if err != nil {
-		return p.T("slip.who.system")
+// actorNames finds the names of the people behind facts, each once.
+func (o *office) actorNames(r *http.Request, p page, facts []event.Event) map[string]string {
+	names := map[string]string{}
+	for _, e := range facts {
+		if _, known := names[e.Actor]; known {
+			continue
+		}
+		u, err := id.Parse[tenant.UserKind](e.Actor)
+		if err != nil {
+			continue // the platform or a key
+		}
+		names[e.Actor] = p.T("slip.who.someone")
+		if user, err := o.Tenants.User(r.Context(), p.who.Tenant.ID, u); err == nil {
+			names[e.Actor] = orElse(user.Name, user.Email)
+		}
 	}
-	if u == p.who.User.ID {
-		return orElse(p.who.User.Name, p.who.User.Email)
-	}
-	user, err := o.Tenants.User(r.Context(), p.who.Tenant.ID, u)
-	if err != nil {
-		return p.T("slip.who.someone")
-	}
-	return orElse(user.Name, user.Email)
+	return names
 }
 
 // markOf is the state whose mark a fact bears.

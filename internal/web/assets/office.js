@@ -8,6 +8,7 @@ let source = null;
 let due = null;
 let last = 0;
 let offline = null;
+let missed = false;
 
 /** Replaces what changed between the page and its newer self, keeping what the reader opened. */
 function exchange(fresh) {
@@ -15,7 +16,11 @@ function exchange(fresh) {
     const next = fresh.getElementById(part.id);
     if (!next) continue;
     keepOpen(part, next);
-    if (part.innerHTML === next.innerHTML || busy(part)) continue;
+    if (part.innerHTML === next.innerHTML) continue;
+    if (busy(part)) {
+      missed = true;
+      continue;
+    }
     const focus = part.contains(document.activeElement) ? pathTo(document.activeElement) : null;
     part.replaceChildren(...next.childNodes);
     if (focus) document.querySelector(focus)?.focus({ preventScroll: true });
@@ -46,6 +51,7 @@ function pathTo(element) {
 
 async function refresh() {
   due = null;
+  missed = false;
   last = performance.now();
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" }).catch(() => null);
   if (!answer?.ok) return;
@@ -104,6 +110,7 @@ if (page.live) {
     listen();
     soon();
   });
+  document.addEventListener("toggle", (event) => missed && event.newState === "closed" && soon(), true);
   addEventListener("pagehide", rest);
   if (!document.hidden) listen();
 }
