@@ -23,7 +23,6 @@ var floors = map[string]int{
 	"demo":  6, // the demo world; imported by cmd alone
 }
 
-
 func room(path string) string {
 	rest, ok := strings.CutPrefix(path, "stafette/internal/")
 	if !ok {
