@@ -27,6 +27,7 @@ import (
 type postOffice struct {
 	providers []provider
 	port      int
+	listeners []net.Listener
 	servers   []*smtp.Server
 	wait      sync.WaitGroup
 }
@@ -34,8 +35,8 @@ type postOffice struct {
 // openPostOffice starts the servers and returns when all of them listen.
 func openPostOffice(ctx context.Context, into *boxes, o Options) (*postOffice, error) {
 	p := &postOffice{providers: providers(o)}
-	listeners, err := p.listen(ctx)
-	if err != nil {
+	var err error
+	if p.listeners, err = p.listen(ctx); err != nil {
 		return nil, err
 	}
 	for i, who := range p.providers {
@@ -52,7 +53,7 @@ func openPostOffice(ctx context.Context, into *boxes, o Options) (*postOffice, e
 		s.EnableSMTPUTF8 = true
 		s.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)
 		p.servers = append(p.servers, s)
-		p.wait.Go(func() { _ = s.Serve(&doorkeeper{Listener: listeners[i], greet: who.greet}) })
+		p.wait.Go(func() { _ = s.Serve(&doorkeeper{Listener: p.listeners[i], greet: who.greet}) })
 	}
 	return p, nil
 }
@@ -87,8 +88,12 @@ func (p *postOffice) listen(ctx context.Context) ([]net.Listener, error) {
 
 func (p *postOffice) close() error {
 	var errs []error
+	// A server that has not begun to serve yet does not know its listener.
+	for _, l := range p.listeners {
+		errs = append(errs, l.Close())
+	}
 	for _, s := range p.servers {
-		if err := s.Close(); !errors.Is(err, smtp.ErrServerClosed) {
+		if err := s.Close(); !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
