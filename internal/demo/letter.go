@@ -50,7 +50,9 @@ func open(raw []byte) letter {
 		l.Files = append(l.Files, file{part.FileName, part.ContentType, part.Content})
 	}
 	for _, e := range env.Errors {
-		l.Problems = append(l.Problems, e.Name)
+		if e.Name != enmime.ErrorPlainTextFromHTML {
+			l.Problems = append(l.Problems, e.Name)
+		}
 	}
 	return l
 }

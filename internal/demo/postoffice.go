@@ -188,6 +188,9 @@ func (s *session) Data(r io.Reader) error {
 	}
 	if env, err := enmime.ReadEnvelope(strings.NewReader(string(raw))); err == nil {
 		m.From, m.Subject = env.GetHeader("From"), env.GetHeader("Subject")
+		if author, err := env.AddressList("From"); err == nil && author[0].Name != "" {
+			m.From = author[0].Name
+		}
 	}
 	id := 0
 	for _, to := range s.to {

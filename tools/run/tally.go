@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -157,4 +158,28 @@ func reason(output []string) string {
 		return "no reason given"
 	}
 	return strings.Join(said, " ")
+}
+
+// readTAP counts the sums Node's test runner ends with and keeps the names of what
+// failed or was skipped.
+func readTAP(where, out string) tally {
+	var t tally
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		if n, ok := strings.CutPrefix(line, "# pass "); ok {
+			t.passed, _ = strconv.Atoi(n)
+		} else if n, ok := strings.CutPrefix(line, "# fail "); ok {
+			t.failed, _ = strconv.Atoi(n)
+		} else if n, ok := strings.CutPrefix(line, "# skipped "); ok {
+			t.skipped, _ = strconv.Atoi(n)
+		} else if name, ok := strings.CutPrefix(line, "not ok "); ok {
+			t.failures = append(t.failures, where+" "+name)
+		} else if name, why, ok := strings.Cut(line, " # SKIP"); ok {
+			t.skips = append(t.skips, where+" "+strings.TrimPrefix(name, "ok ")+":"+why)
+		}
+	}
+	if t.failed > 0 {
+		t.failures = append(t.failures, where+"\n"+out)
+	}
+	return t
 }

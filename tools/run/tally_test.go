@@ -77,3 +77,16 @@ func TestLastLineIsTheSum(t *testing.T) {
 		t.Errorf("last line %q", last)
 	}
 }
+
+func TestNodesSumsAreTaken(t *testing.T) {
+	got := readTAP("browser", "TAP version 13\nok 1 - signs in\nok 2 - dark # SKIP no Chromium\nnot ok 3 - list\n1..3\n# tests 3\n# pass 1\n# fail 1\n# cancelled 0\n# skipped 1\n# todo 0\n")
+	if got.passed != 1 || got.failed != 1 || got.skipped != 1 {
+		t.Errorf("%d passed, %d failed, %d skipped", got.passed, got.failed, got.skipped)
+	}
+	if len(got.skips) != 1 || got.skips[0] != "browser 2 - dark: no Chromium" {
+		t.Errorf("skips %q", got.skips)
+	}
+	if len(got.failures) == 0 || got.failures[0] != "browser 3 - list" {
+		t.Errorf("failures %q", got.failures)
+	}
+}

@@ -58,7 +58,9 @@ func testSteps(fast bool) []step {
 		steps = append(steps, step{"Rooms, commands and tools (no C compiler, so no race detector)",
 			goTests(env, "./internal/...", "./cmd/...", "./tools/...")})
 	}
-	return append(steps, step{"The built program: mail servers, browsers, crashes", goTests(env, "-tags", "browser", "-timeout", "8m", "./test/...")})
+	return append(steps,
+		step{"The built program: real mail servers, crashes", goTests(env, "-timeout", "8m", "./test/...")},
+		step{"The office in a browser", nodeTests(env, "test/browser")})
 }
 
 // canRace reports whether the race detector can be linked: it needs cgo and a C compiler.
@@ -124,6 +126,23 @@ func goTests(env *environment, args ...string) func(context.Context, *tally) {
 		total.add(found)
 		if err != nil && found.failed == 0 {
 			total.check("go test", complaints.String(), err)
+		}
+	}
+}
+
+// nodeTests runs the tests of an npm tree with Node's own runner.
+func nodeTests(env *environment, dir string) func(context.Context, *tally) {
+	return func(ctx context.Context, total *tally) {
+		if _, err := os.Stat(filepath.Join(dir, "package.json")); err != nil {
+			return
+		}
+		cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=tap")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env.variables()...)
+		out, err := cmd.CombinedOutput()
+		found := readTAP(dir, string(out))
+		total.add(found)
+		if err != nil && found.failed == 0 {
+			total.check("node --test in "+dir, string(out), err)
 		}
 	}
 }
