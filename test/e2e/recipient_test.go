@@ -12,7 +12,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +125,15 @@ func recipient(t *testing.T) {
 		}
 	}
 	own(t, filepath.Join(dir, "mail"), nobody)
+	postfix, err := user.Lookup("postfix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(postfix.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own(t, filepath.Join(dir, "lib"), id)
 	for name, text := range map[string]string{
 		"postfix/main.cf": fmt.Sprintf(postfixMain, dir), "postfix/master.cf": postfixMaster,
 		"dovecot.conf": fmt.Sprintf(dovecotConfig, dir), "mx.pem": selfSigned(t, "mx.kunde.example"),
@@ -159,9 +170,18 @@ func daemon(t *testing.T, dir, program string, start, stop []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, program, start...).CombinedOutput(); err != nil {
+	// A file, not a pipe: the daemon keeps it open, and a pipe would be waited for.
+	out, err := os.OpenFile(filepath.Join(dir, "start.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.CommandContext(ctx, program, start...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
 		logs, _ := os.ReadFile(filepath.Join(dir, "mail.log"))
-		t.Fatalf("%s: %v\n%s%s", program, err, out, logs)
+		started, _ := os.ReadFile(out.Name())
+		t.Fatalf("%s: %v\n%s%s", program, err, started, logs)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
