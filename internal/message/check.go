@@ -107,14 +107,15 @@ func (c *checker) body(field, s string) {
 	}
 }
 
-// isMessageID reports whether s may stand between the angle brackets of Message-ID.
+// isMessageID reports whether s may stand between the angle brackets of Message-ID. An
+// address literal on the right (RFC 5322, 3.6.4) is common enough.
 func isMessageID(s string) bool {
 	left, right, ok := strings.Cut(s, "@")
 	if !ok || left == "" || right == "" || len(s) > maxMessageID {
 		return false
 	}
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`<>()[],;:"\`, s[i]) >= 0 {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`<>(),;"\`, s[i]) >= 0 {
 			return false
 		}
 	}

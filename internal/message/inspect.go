@@ -56,11 +56,11 @@ func Inspect(raw []byte, limits Limits) (Inspection, error) {
 	if f := in.readHeader(); f != nil {
 		return Inspection{}, f
 	}
-	walk := walker{limits: l}
-	if f := walk.part(fields, raw[at:], 0); f != nil {
+	w := walker{limits: l}
+	if f := w.walk(raw, fields, at); f != nil {
 		return Inspection{}, f
 	}
-	in.Digests = walk.digests
+	in.Digests = w.digests
 	return in, nil
 }
 
@@ -111,8 +111,8 @@ func (in *Inspection) readField(name, value string) *fault.Error {
 	case "bcc":
 		return appendBoxes(&in.Bcc, value)
 	case "subject":
-		in.Subject = decodeWords(value)
-		return checkText("", strings.ReplaceAll(in.Subject, "\t", " "))
+		in.Subject = strings.ReplaceAll(decodeWords(value), "\t", " ")
+		return checkText("", in.Subject)
 	case "message-id":
 		in.MessageID = strings.TrimSuffix(strings.TrimPrefix(value, "<"), ">")
 		if len(value) != len(in.MessageID)+2 || !isMessageID(in.MessageID) {
@@ -154,13 +154,13 @@ func Verify(raw []byte, want []Digest) error {
 	if f != nil {
 		return f
 	}
-	walk := walker{limits: l}
-	if f := walk.part(fields, raw[at:], 0); f != nil {
+	w := walker{limits: l}
+	if f := w.walk(raw, fields, at); f != nil {
 		return f
 	}
-	left := make(map[Digest]int, len(walk.digests))
-	names := make(map[string]bool, len(walk.digests))
-	for _, d := range walk.digests {
+	left := make(map[Digest]int, len(w.digests))
+	names := make(map[string]bool, len(w.digests))
+	for _, d := range w.digests {
 		left[d]++
 		names[d.Filename] = true
 	}

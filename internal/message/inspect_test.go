@@ -48,7 +48,7 @@ Größe
 	if got := fmt.Sprint(in.To, in.Cc, in.Bcc); got != `["Meier, Eva" <eva@kunde.example>] [max@kunde.example] [hidden@kunde.example second@kunde.example]` {
 		t.Errorf("recipients %s", got)
 	}
-	if in.Subject != "Grüße aus\tKöln" || in.MessageID != "1@muster.example" || !in.HasDate {
+	if in.Subject != "Grüße aus Köln" || in.MessageID != "1@muster.example" || !in.HasDate {
 		t.Errorf("subject %q, Message-ID %q, date %v", in.Subject, in.MessageID, in.HasDate)
 	}
 	if !in.EightBit || in.UTF8 {
@@ -188,6 +188,25 @@ after the end
 	}
 	if !slices.Equal(in.Digests, want) {
 		t.Errorf("digests\n%+v, want\n%+v", in.Digests, want)
+	}
+}
+
+// TestInspectDeepIsOnePass has a message be as costly as limits allow: boundaries that
+// nearly match at every level. It would take minutes if each level searched by itself.
+func TestInspectDeepIsOnePass(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("From: a@b.example\r\n")
+	for i := range 50 {
+		boundary := strings.Repeat("-", i+1) + "x"
+		b.WriteString("Content-Type: multipart/mixed; boundary=\"" + boundary + "\"\r\n\r\n--" + boundary + "\r\n")
+	}
+	b.WriteString("Content-Type: image/png\r\n\r\n")
+	line := strings.Repeat("-", 990) + "\r\n"
+	b.WriteString(strings.Repeat(line, 10_000))
+	b.WriteString("---x--\r\nepilogue\r\n")
+	in, err := message.Inspect([]byte(b.String()), message.Limits{})
+	if err != nil || len(in.Digests) != 1 || in.Digests[0].Size != int64(10_000*len(line)-2) {
+		t.Errorf("%+v (%v)", in.Digests, err)
 	}
 }
 

@@ -12,88 +12,120 @@ import (
 	"stafette/internal/fault"
 )
 
-// walker goes through the MIME tree of a message by byte ranges: nothing is copied
-// or kept but digests. Malformed structure is taken as a leaf.
+// walker goes through the MIME tree of a message in one pass over its lines, whatever
+// the depth: nothing is copied or kept but digests. Malformed structure is a leaf.
 type walker struct {
 	limits  Limits
 	parts   int
+	open    []string // boundaries of the multiparts around the place, outermost first
+	leaf    *leaf    // the part the place is in; nil before the first and after the last
 	digests []Digest
 }
 
-// part visits one entity: its header fields and its content.
-func (w *walker) part(fields []Field, content []byte, depth int) *fault.Error {
-	media, params := contentType(fields)
-	boundary := params["boundary"]
-	if !strings.HasPrefix(media, "multipart/") || boundary == "" || len(boundary) > 200 {
-		w.leaf(fields, media, params, content)
-		return nil
+// leaf is a part whose end has not been met.
+type leaf struct {
+	fields []Field
+	media  string
+	params map[string]string
+	start  int
+}
+
+// walk visits all parts of raw, whose header fields and body are given.
+func (w *walker) walk(raw []byte, fields []Field, body int) *fault.Error {
+	if f := w.enter(fields, body); f != nil {
+		return f
 	}
-	if depth == w.limits.Depth {
-		return fault.New(fault.TooLarge, "mime_too_deep", "parts are nested too deep")
-	}
-	s := splitter{rest: content, delimiter: []byte("--" + boundary)}
-	s.next() // what stands before the first boundary is no part
-	for {
-		raw, ok := s.next()
-		if !ok {
-			return nil
+	for at := body; at < len(raw) && len(w.open) > 0; {
+		next := len(raw)
+		if i := bytes.IndexByte(raw[at:], '\n'); i >= 0 {
+			next = at + i + 1
+		}
+		level, last := w.match(bytes.TrimSuffix(raw[at:next], []byte("\r\n")))
+		if level < 0 {
+			at = next
+			continue
+		}
+		w.leave(raw, at)
+		w.open = w.open[:level+1]
+		at = next
+		if last {
+			w.open = w.open[:level]
+			continue
 		}
 		if w.parts++; w.parts > w.limits.Parts {
 			return fault.New(fault.TooLarge, "mime_too_many_parts", "the message has too many parts")
 		}
-		inner, at := partFields(raw, w.limits)
-		if f := w.part(inner, raw[at:], depth+1); f != nil {
+		inner, header := partFields(raw[at:], w.limits)
+		at += header
+		if f := w.enter(inner, at); f != nil {
 			return f
 		}
 	}
+	// An unclosed multipart ends with the message, as readers have it.
+	w.leave(raw, len(raw))
+	return nil
 }
 
-// partFields reads the header of a part. A part whose header makes no sense is all
-// content, as most readers show it.
+// enter begins the part with these header fields, whose content starts at start.
+func (w *walker) enter(fields []Field, start int) *fault.Error {
+	media, params := contentType(fields)
+	boundary := params["boundary"]
+	if !strings.HasPrefix(media, "multipart/") || boundary == "" || len(boundary) > maxBoundary {
+		w.leaf = &leaf{fields, media, params, start}
+		return nil
+	}
+	if len(w.open) == w.limits.Depth {
+		return fault.New(fault.TooLarge, "mime_too_deep", "parts are nested too deep")
+	}
+	w.open = append(w.open, boundary)
+	return nil
+}
+
+// maxBoundary is generous: RFC 2046, 5.1.1 allows 70.
+const maxBoundary = 200
+
+// match tells which open multipart a line is the boundary of (RFC 2046, 5.1.1), the
+// innermost first; -1 for none.
+func (w *walker) match(line []byte) (level int, last bool) {
+	if len(line) < 3 || line[0] != '-' || line[1] != '-' {
+		return -1, false
+	}
+	line = line[2:]
+	for i := len(w.open) - 1; i >= 0; i-- {
+		b := w.open[i]
+		if len(line) < len(b) || string(line[:len(b)]) != b {
+			continue
+		}
+		rest := line[len(b):]
+		last = bytes.HasPrefix(rest, []byte("--"))
+		if last || len(bytes.Trim(rest, " \t")) == 0 {
+			return i, last
+		}
+	}
+	return -1, false
+}
+
+// leave ends the part the place is in, if any, before the boundary line at end.
+func (w *walker) leave(raw []byte, end int) {
+	if w.leaf == nil {
+		return
+	}
+	content := raw[w.leaf.start:max(end, w.leaf.start)]
+	if end < len(raw) {
+		content = bytes.TrimSuffix(content, []byte("\r\n"))
+	}
+	w.take(*w.leaf, content)
+	w.leaf = nil
+}
+
+// partFields reads the header of the part raw begins with. A part whose header makes no
+// sense is all content, as most readers show it.
 func partFields(raw []byte, l Limits) (fields []Field, body int) {
 	fields, body, f := readFields(raw, l)
 	if f != nil {
 		return nil, 0
 	}
 	return fields, body
-}
-
-// splitter cuts the content of a multipart at its boundary lines (RFC 2046, 5.1.1).
-type splitter struct {
-	rest      []byte
-	delimiter []byte
-	started   bool
-	done      bool
-}
-
-// next returns what stands before the next boundary line. An unclosed multipart ends
-// with its content, as readers have it.
-func (s *splitter) next() (raw []byte, ok bool) {
-	if s.done {
-		return nil, false
-	}
-	for from := 0; ; {
-		i := bytes.Index(s.rest[from:], s.delimiter)
-		if i < 0 {
-			s.done = true
-			raw, s.rest = s.rest, nil
-			return raw, s.started
-		}
-		i += from
-		from = i + len(s.delimiter)
-		if i > 0 && s.rest[i-1] != '\n' {
-			continue
-		}
-		line, tail, _ := bytes.Cut(s.rest[from:], []byte("\r\n"))
-		last := bytes.HasPrefix(line, []byte("--"))
-		if !last && len(bytes.Trim(line, " \t")) > 0 {
-			continue
-		}
-		raw = bytes.TrimSuffix(s.rest[:i], []byte("\r\n"))
-		s.rest, s.done = tail, last
-		ok, s.started = s.started, true
-		return raw, ok
-	}
 }
 
 func value(fields []Field, name string) string {
@@ -126,21 +158,21 @@ func contentType(fields []Field) (string, map[string]string) {
 	return media, params
 }
 
-// leaf takes the fingerprint of everything but nameless prose.
-func (w *walker) leaf(fields []Field, media string, params map[string]string, content []byte) {
+// take keeps the fingerprint of everything but nameless prose.
+func (w *walker) take(l leaf, content []byte) {
 	// A disposition that cannot be read is none.
-	disposition, dparams, _ := mime.ParseMediaType(value(fields, "Content-Disposition"))
-	name := decodeWords(dparams["filename"])
+	disposition, params, _ := mime.ParseMediaType(value(l.fields, "Content-Disposition"))
+	name := decodeWords(params["filename"])
 	if name == "" {
-		name = decodeWords(params["name"])
+		name = decodeWords(l.params["name"])
 	}
-	isProse := strings.HasPrefix(media, "text/") && name == "" &&
-		disposition != "attachment" && value(fields, "Content-ID") == ""
+	isProse := strings.HasPrefix(l.media, "text/") && name == "" &&
+		disposition != "attachment" && value(l.fields, "Content-ID") == ""
 	if isProse {
 		return
 	}
-	d := Digest{Filename: name, ContentType: media}
-	d.Size, d.SHA256 = digest(content, value(fields, "Content-Transfer-Encoding"))
+	d := Digest{Filename: name, ContentType: l.media}
+	d.Size, d.SHA256 = digest(content, value(l.fields, "Content-Transfer-Encoding"))
 	w.digests = append(w.digests, d)
 }
 

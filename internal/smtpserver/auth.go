@@ -111,8 +111,10 @@ func (s *session) authError(err error) error {
 	return s.failed()
 }
 
-// failed counts a failure. Whatever was wrong, the client hears the same.
+// failed counts a failure. Whatever was wrong, the client hears the same. The user name
+// is not logged: people type their password there.
 func (s *session) failed() error {
 	s.failures++
+	s.server.config.Log.Info("authentication failed", "remote", s.conn.ip.String())
 	return reply(535, 5, 7, 8, "Authentication failed; the user name is the ID of an API key or \"apikey\", the password its text")
 }
