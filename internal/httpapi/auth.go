@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -58,6 +59,11 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, route Route) (*http.
 	}
 	if r.ContentLength > route.MaxBody {
 		return nil, errTooLarge()
+	}
+	if given := r.Header.Get("Content-Type"); route.media != "" && given != "" {
+		if media, _, err := mime.ParseMediaType(given); err != nil || media != route.media {
+			return nil, newProblem(http.StatusUnsupportedMediaType, "media_type_unsupported", "The body must be "+route.media+".")
+		}
 	}
 	if !route.hasBody() {
 		n, err := io.CopyN(io.Discard, r.Body, route.MaxBody+1)

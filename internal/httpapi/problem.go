@@ -149,28 +149,29 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 // match the schema into problems of ours: with codes, JSON pointers and without the
 // values.
 func translateSchemaErrors(_ huma.Context, _ string, v any) (any, error) {
-	model, ok := v.(*huma.ErrorModel)
-	if !ok {
-		return v, nil
+	if model, ok := v.(*huma.ErrorModel); ok {
+		return schemaProblem(model), nil
 	}
+	return v, nil
+}
+
+func schemaProblem(model *huma.ErrorModel) *Problem {
 	code, detail := "request_invalid", "The request does not match the description of the API."
 	switch model.Status {
 	case http.StatusBadRequest:
 		code, detail = "json_malformed", "The body is missing or not valid JSON."
 	case http.StatusRequestEntityTooLarge:
 		code, detail = "request_too_large", "The request body is over the limit of this route."
-	case http.StatusUnsupportedMediaType:
-		code, detail = "media_type_unsupported", "The body must be application/json."
 	case http.StatusNotAcceptable:
 		code, detail = "not_acceptable", "Answers are application/json."
 	case http.StatusRequestTimeout:
 		code, detail = "request_timeout", "The body did not arrive in time."
 	case http.StatusInternalServerError:
-		return internalProblem(), nil
+		return internalProblem()
 	}
 	p := newProblem(model.Status, code, detail)
 	if model.Status != http.StatusUnprocessableEntity {
-		return p, nil
+		return p
 	}
 	for _, d := range model.Errors {
 		p.Errors = append(p.Errors, schemaError(d))
@@ -179,7 +180,7 @@ func translateSchemaErrors(_ huma.Context, _ string, v any) (any, error) {
 		p.Code, p.Detail = p.Errors[0].Code, p.Errors[0].Detail
 		p.Type = "urn:stafette:problem:" + p.Code
 	}
-	return p, nil
+	return p
 }
 
 // schemaError finds the code behind the framework's English.

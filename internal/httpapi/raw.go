@@ -54,10 +54,12 @@ func (a *API) sendRaw(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return newProblem(http.StatusBadRequest, "body_unreadable", "The body cannot be read.")
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", r.URL.RawQuery)
-	h.Write(s.Raw)
-	s.Idempotency, s.RequestHash = r.Header.Get("Idempotency-Key"), [32]byte(h.Sum(nil))
+	if s.Idempotency = r.Header.Get("Idempotency-Key"); s.Idempotency != "" {
+		h := sha256.New()
+		fmt.Fprintf(h, "%s\n", r.URL.RawQuery)
+		h.Write(s.Raw)
+		s.RequestHash = [32]byte(h.Sum(nil))
+	}
 	receipt, err := a.c.Acceptor.Accept(r.Context(), principalOf(r.Context()), s)
 	if err != nil {
 		return err

@@ -25,7 +25,8 @@ type Route struct {
 	Open bool
 
 	id, summary string
-	status      int // of success
+	media       string // type of the body; "": any
+	status      int    // of success
 	errors      []int
 	register    func(a *API, api huma.API, r Route)
 }
@@ -41,10 +42,10 @@ const uploadTime = 5 * time.Minute
 func (a *API) register(api huma.API) {
 	const messages, one = "/v1/messages", "/v1/messages/{id}"
 	a.routes = []Route{
-		{Method: http.MethodPost, Path: messages, Scope: tenant.ScopeSend, MaxBody: a.c.Limits.Message, status: 202, errors: []int{400, 409, 413, 422, 429, 503},
-			id: "send-message", summary: "Send a message", register: registerWith((*API).send)},
-		{Method: http.MethodPost, Path: messages + "/batch", Scope: tenant.ScopeSend, MaxBody: a.c.Limits.Batch, status: 200, errors: []int{400, 413, 422, 429, 503},
-			id: "send-batch", summary: "Send up to 1,000 messages", register: registerWith((*API).sendBatch)},
+		{Method: http.MethodPost, Path: messages, Scope: tenant.ScopeSend, MaxBody: a.c.Limits.Message, media: "application/json", status: 202, errors: []int{400, 409, 413, 422, 429, 503},
+			id: "send-message", summary: "Send a message", register: registerJSON((*API).send)},
+		{Method: http.MethodPost, Path: messages + "/batch", Scope: tenant.ScopeSend, MaxBody: a.c.Limits.Batch, media: "application/json", status: 200, errors: []int{400, 413, 422, 429, 503},
+			id: "send-batch", summary: "Send up to 1,000 messages", register: registerJSON((*API).sendBatch)},
 		{Method: http.MethodPost, Path: messages + "/mime", Scope: tenant.ScopeSend, MaxBody: a.c.Limits.Raw, status: 202, errors: []int{409, 413, 422, 429, 503},
 			id: "send-mime", summary: "Send a raw RFC 5322 message", register: registerSendRaw},
 		{Method: http.MethodGet, Path: messages, Scope: tenant.ScopeRead, status: 200, errors: []int{422},

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
@@ -58,26 +57,30 @@ type AcceptedDelivery struct {
 	Reason    string             `json:"reason,omitempty" doc:"Why it is not queued"`
 }
 
-type sendInput struct {
-	Key     string `header:"Idempotency-Key" maxLength:"256" doc:"The same key within 24 hours sends once; with another body it is a conflict"`
-	Body    Draft
-	RawBody []byte
-}
-
 type sendOutput struct {
 	Replayed string `header:"Idempotency-Replayed" doc:"true: this is the first answer again"`
 	Body     Accepted
 }
 
-func (a *API) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
-	if err := checkText(in.RawBody); err != nil {
-		return nil, err
+// complete implements complete: from is demanded, and so are a file's name and
+// content.
+func (in Draft) complete() bool {
+	for _, f := range in.Attachments {
+		if f.Filename == "" || f.Content == "" {
+			return false
+		}
 	}
-	s, err := in.Body.submission("")
+	return in.From != ""
+}
+
+func (a *API) send(ctx context.Context, draft Draft, in *jsonInput) (*sendOutput, error) {
+	s, err := draft.submission("")
 	if err != nil {
 		return nil, err
 	}
-	s.Idempotency, s.RequestHash = in.Key, sha256.Sum256(in.RawBody)
+	if in.Key != "" {
+		s.Idempotency, s.RequestHash = in.Key, sha256.Sum256(in.RawBody)
+	}
 	r, err := a.c.Acceptor.Accept(ctx, principalOf(ctx), s)
 	if err != nil {
 		return nil, err
@@ -89,12 +92,19 @@ func (a *API) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
 	return out, nil
 }
 
-type batchInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"256" doc:"The same key within 24 hours sends once; with another body it is a conflict"`
-	Body struct {
-		Messages []Draft `json:"messages" minItems:"1" maxItems:"1000" nullable:"false"`
+// Batch is several messages in one request.
+type Batch struct {
+	Messages []Draft `json:"messages" minItems:"1" maxItems:"1000" nullable:"false"`
+}
+
+// complete implements complete.
+func (in Batch) complete() bool {
+	for _, d := range in.Messages {
+		if !d.complete() {
+			return false
+		}
 	}
-	RawBody []byte
+	return len(in.Messages) >= 1 && len(in.Messages) <= 1000
 }
 
 // BatchResult is the answer to one message of a batch: what Accepted has, or why it
@@ -114,16 +124,16 @@ type batchOutput struct {
 
 // sendBatch accepts each message by itself. Messages that cannot even be decoded
 // take their place in the results like those that ingest refuses.
-func (a *API) sendBatch(ctx context.Context, in *batchInput) (*batchOutput, error) {
-	if err := checkText(in.RawBody); err != nil {
-		return nil, err
+func (a *API) sendBatch(ctx context.Context, batch Batch, in *jsonInput) (*batchOutput, error) {
+	var hash [32]byte
+	if in.Key != "" {
+		hash = sha256.Sum256(in.RawBody)
 	}
-	hash := sha256.Sum256(in.RawBody)
 	out := &batchOutput{}
-	out.Body.Results = make([]BatchResult, len(in.Body.Messages))
+	out.Body.Results = make([]BatchResult, len(batch.Messages))
 	var list []ingest.Submission
 	var places []int
-	for i, d := range in.Body.Messages {
+	for i, d := range batch.Messages {
 		place := fmt.Sprintf("messages/%d/", i)
 		s, err := d.submission(place)
 		if err != nil {
@@ -161,15 +171,6 @@ func keyInBatch(key string, i int) string {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return fmt.Sprintf("batch:%s/%d", hex.EncodeToString(sum[:16]), i)
-}
-
-// checkText refuses bodies that are not UTF-8 (RFC 8259, 8.1); the decoder would
-// put replacement characters in silently.
-func checkText(body []byte) error {
-	if !utf8.Valid(body) {
-		return newProblem(400, "text_not_utf8", "The body is not valid UTF-8.")
-	}
-	return nil
 }
 
 func accepted(r ingest.Receipt) Accepted {
