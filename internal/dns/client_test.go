@@ -65,7 +65,7 @@ func start(t *testing.T, text string) (*dnstest.Server, *dns.Client, *clock) {
 	t.Cleanup(func() { _ = s.Close() })
 	clk := &clock{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	keep := func(int, func(i, j int)) {}
-	return s, dns.New(dns.Config{Server: s.Addr(), Timeout: 2 * time.Second, Now: clk.Now, Shuffle: keep}), clk
+	return s, dns.New(dns.Config{Server: s.Addr(), Timeout: 20 * time.Second, Now: clk.Now, Shuffle: keep}), clk
 }
 
 func describe(hosts []dns.MX, err error) string {
