@@ -102,14 +102,14 @@ func (e *Engine) Run(ctx context.Context) error {
 	close(e.stop)
 
 	e.cfg.Queue.Drain()
-	grace := time.AfterFunc(e.cfg.Grace, func() { kill(errStopped) })
+	defer time.AfterFunc(e.cfg.Grace, func() { kill(errStopped) }).Stop()
+	// A database that stays away must not hold up the stop for ever: what waits for
+	// it, connections with a full backlog before them too, gives up in the end.
+	defer time.AfterFunc(2*e.cfg.Grace, endFlush).Stop()
 	e.work.Wait()
-	grace.Stop()
 	e.settler.close()
-	grace = time.AfterFunc(e.cfg.Grace, endFlush)
 	<-settled
 	err := e.giveBack(flush)
-	grace.Stop()
 
 	endQueue()
 	return errors.Join(err, <-queueDone)

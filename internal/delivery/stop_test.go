@@ -103,6 +103,32 @@ func TestDatabaseDownForAWhileSendsNothingTwice(t *testing.T) {
 	})
 }
 
+func TestStopDoesNotWaitForeverForTheDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.net.site("kunde.example", &server{takes: time.Millisecond})
+		w.start()
+		var all []queue.Entry
+		for i := range 4000 { // more than the backlog of verdicts
+			all = append(all, w.mail(fmt.Sprintf("r%d@kunde.example", i)))
+		}
+		w.store.Fail(errors.New("database is down"))
+		w.submit(all...)
+		time.Sleep(10 * time.Second)
+		if n := len(w.net.received()); n < 2000 || n > 3000 {
+			t.Errorf("%d mails sent without a durable verdict, want the backlog and no more", n)
+		}
+		begun := time.Now()
+		w.stop()
+		if err := <-w.stopped; err == nil {
+			t.Error("Run returned no error")
+		}
+		if took := time.Since(begun); took > 80*time.Second {
+			t.Errorf("stopped after %s", took)
+		}
+	})
+}
+
 func TestLapsedLeaseStopsSendingUntilItIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -9,7 +9,14 @@ import (
 // beat keeps the epoch alive every third of the lease until ctx ends. Two beats
 // may fail before the lease runs out.
 func (r *Runner) beat(ctx context.Context) {
-	for pause(ctx, r.cfg.Lease/3) {
+	tick := time.NewTicker(r.cfg.Lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
 		e, _ := r.term.now()
 		if e == 0 {
 			r.restart(ctx)
@@ -58,16 +65,4 @@ func (r *Runner) restart(ctx context.Context) {
 		return
 	}
 	r.Wake()
-}
-
-// pause waits for d and reports whether ctx still runs.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
