@@ -67,7 +67,12 @@ func (b *base) close() error { return errors.Join(b.store.Close()) }
 
 // founder sets up tenants.
 func (b *base) founder() *tenant.Founder {
-	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: dkim.GenerateKey, Now: time.Now})
+	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Now: time.Now})
+}
+
+// makeKey speaks of algorithms in the words of the tenant's room.
+func makeKey(a tenant.Algorithm) (der []byte, record string, err error) {
+	return dkim.GenerateKey(dkim.Algorithm(a))
 }
 
 // acceptor is the one entrance; feed may be nil where no queue runs in this process.

@@ -11,7 +11,6 @@ import (
 
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
-	"stafette/internal/dns"
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
@@ -79,10 +78,17 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: time.Now, Log: p.log,
 	})
-	api := httpapi.New(httpapi.Config{
-		Acceptor: acceptor, Auth: accounts, Tenants: p.store, Insight: p.store, Bodies: p.spool, Commands: p.store,
-		MaxSize: p.config.Limits.MessageSize, Now: time.Now, Log: p.log,
+	size := p.config.Limits.MessageSize
+	api, err := httpapi.New(httpapi.Config{
+		Acceptor: acceptor, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.store,
+		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
+		// Base64 makes a message a third longer in JSON.
+		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
+		Now:    time.Now, Log: p.log,
 	})
+	if err != nil {
+		return err
+	}
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
@@ -140,8 +146,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		steps = append(steps, time.Duration(d))
 	}
 	return delivery.New(delivery.Config{
-		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Site: dns.Site, Judge: reasons.Judge,
-		Verify: message.Verify, Sign: signer.Sign,
+		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
 		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
 		Limits:    egress.Limits{Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection},
 		Schedule:  queue.NewSchedule(steps, nil),

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"stafette/internal/smtpserver"
 	"stafette/internal/spool"
 
 	"golang.org/x/sync/errgroup"
@@ -144,10 +143,10 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 		group.Go(func() error { return served("ops", ops.Serve(d.ops)) })
 	}
 	if d.submission != nil {
-		group.Go(func() error { return served("submission", p.submission.ServeSTARTTLS(d.submission)) })
+		group.Go(func() error { return p.submission.ServeSTARTTLS(d.submission) })
 	}
 	if d.submissionTLS != nil {
-		group.Go(func() error { return served("submission (TLS)", p.submission.ServeTLS(d.submissionTLS)) })
+		group.Go(func() error { return p.submission.ServeTLS(d.submissionTLS) })
 	}
 	group.Go(func() error {
 		<-ctx.Done()
@@ -161,7 +160,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 
 // served translates the orderly end of a server to no error.
 func served(door string, err error) error {
-	if err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, smtpserver.ErrClosed) {
+	if err == nil || errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("serve %s: %w", door, err)
