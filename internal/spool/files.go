@@ -159,12 +159,19 @@ func (f *Files) turn(day Day, start int64) error {
 	if err != nil {
 		return err
 	}
-	file, err := f.cfg.Disk.Create(segmentPath(f.cfg.Dir, day, last+1))
-	if err != nil {
-		return fullOr(err)
+	// Another process may take the next number at the same moment: a command that
+	// sends while the platform serves.
+	for number := last + 1; ; number++ {
+		file, err := f.cfg.Disk.Create(segmentPath(f.cfg.Dir, day, number))
+		if errors.Is(err, fs.ErrExist) && number < last+100 {
+			continue
+		}
+		if err != nil {
+			return fullOr(err)
+		}
+		f.active = &segment{file: file, day: day, number: number, fresh: true}
+		return nil
 	}
-	f.active = &segment{file: file, day: day, number: last + 1, fresh: true}
-	return nil
 }
 
 // write moves the buffer into the active segment. If that fails it takes back

@@ -161,24 +161,32 @@ func TestClosedStoreRefuses(t *testing.T) {
 	wantFault(t, s.Accept(t.Context(), storetest.Draft(now, tenant.ID{1}, "r@example.net")), "storage_closed")
 }
 
-func TestOneProcessPerDirectory(t *testing.T) {
+func TestOneEpochPerDirectory(t *testing.T) {
 	cfg := store.Config{DataDir: t.TempDir(), Now: storetest.Start}
+	now := storetest.Start()
 	first, err := store.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("second process: %v", err)
+	if _, err := first.StartEpoch(t.Context(), "a", now, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := store.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("a command beside the server: %v", err)
+	}
+	defer second.Close()
+	if err := second.Accept(t.Context(), storetest.Draft(now, tenant.ID{1}, "r@example.net")); err != nil {
+		t.Errorf("accept beside the server: %v", err)
+	}
+	if _, err := second.StartEpoch(t.Context(), "b", now, now.Add(time.Minute)); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("second epoch: %v", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := store.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatalf("after the first ended: %v", err)
-	}
-	if err := again.Close(); err != nil {
-		t.Fatal(err)
+	if _, err := second.StartEpoch(t.Context(), "b", now, now.Add(time.Minute)); err != nil {
+		t.Errorf("after the first ended: %v", err)
 	}
 }
 

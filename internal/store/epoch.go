@@ -14,6 +14,11 @@ import (
 // StartEpoch implements queue.Store. Epochs of the same node, or on SQLite all,
 // are those of processes that are gone: they are declared dead.
 func (s *Store) StartEpoch(ctx context.Context, node string, now, aliveUntil time.Time) (queue.Epoch, error) {
+	if s.dialect.onlyProcess() {
+		if err := s.lockQueue(); err != nil {
+			return 0, fmt.Errorf("start epoch: %w", err)
+		}
+	}
 	var e int64
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE epochs SET alive_until = 0 WHERE node = $1 OR alive_until < $2 OR $3 = 1",

@@ -8,6 +8,20 @@ import (
 	"syscall"
 )
 
+// lockQueue makes this process the only one with an epoch on a data directory.
+// Commands of other processes may read and write beside it; only one may deliver,
+// and only it may know that all epochs before its own are dead.
+func (s *Store) lockQueue() error {
+	s.queueLock.Lock()
+	defer s.queueLock.Unlock()
+	if s.release != nil {
+		return nil
+	}
+	var err error
+	s.release, err = lockDir(s.cfg.DataDir)
+	return err
+}
+
 // lockDir makes this process the only one to use the directory, until release is
 // called or the process ends, however it ends.
 func lockDir(dir string) (release func() error, err error) {

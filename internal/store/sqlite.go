@@ -34,9 +34,6 @@ func (s *Store) connectSQLite(ctx context.Context) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	var err error
-	if s.release, err = lockDir(dir); err != nil {
-		return err
-	}
 	s.dialect = sqliteDialect{}
 	dsn := "file:" + (&url.URL{Path: filepath.Join(dir, "stafette.db")}).EscapedPath() + "?" + sqlitePragmas
 	if s.write, err = sql.Open("sqlite", dsn+"&_pragma=cache_size(-65536)&_txlock=immediate"); err != nil {

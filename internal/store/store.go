@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"stafette/internal/event"
@@ -37,8 +38,8 @@ const DefaultGroupLimit = 500
 type Config struct {
 	// URL is postgres://…; "" means SQLite in DataDir.
 	URL string
-	// DataDir holds the SQLite database and the body files. One process at a time
-	// may have it open.
+	// DataDir holds the SQLite database and the body files. Several processes may
+	// have it open; one of them may hold an epoch.
 	DataDir string
 	// Now is the clock.
 	Now func() time.Time
@@ -71,7 +72,9 @@ type Store struct {
 	archive archive
 	texts   *statements
 	commits *committer
-	release func() error // of the data directory, nil if none
+
+	queueLock sync.Mutex
+	release   func() error // of the queue's lock on the data directory, nil if not held
 }
 
 // archive is where bodies lie: spool.Files beside SQLite, a table in PostgreSQL.
