@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -94,8 +95,8 @@ func TestRecipientsMeetTheirFate(t *testing.T) {
 		}
 		code, text := 250, ""
 		if err := client.Rcpt(c.to, nil); err != nil {
-			refusal, ok := err.(*smtp.SMTPError)
-			if !ok {
+			var refusal *smtp.SMTPError
+			if !errors.As(err, &refusal) {
 				t.Fatalf("%s: %v", c.name, err)
 			}
 			code, text = refusal.Code, refusal.Message
