@@ -30,6 +30,7 @@ type cli struct {
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
+	Demo    demoCmd    `cmd:"" help:"Run a demonstration on loopback, without a network."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
+	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/smtpserver"
@@ -31,6 +32,7 @@ type platform struct {
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
 	engine     *delivery.Engine
+	entrance   *ingest.Service
 	submission *smtpserver.Server
 	handler    http.Handler
 }
@@ -72,15 +74,15 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	accounts := tenant.NewAccounts(tenant.AccountsConfig{Store: p.store, Now: time.Now, Log: p.log})
-	acceptor := p.acceptor(p.runner)
+	p.entrance = p.acceptor(p.runner)
 	p.submission = smtpserver.New(smtpserver.Config{
-		Acceptor: acceptor, Auth: accounts, TLS: p.tls, Hostname: p.config.Hostname,
+		Acceptor: p.entrance, Auth: accounts, TLS: p.tls, Hostname: p.config.Hostname,
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: time.Now, Log: p.log,
 	})
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: acceptor, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.store,
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.store,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -94,7 +96,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return fmt.Errorf("time zone: %w", err)
 	}
 	office, err := web.New(web.Config{
-		Auth: accounts, Tenants: p.store, Acceptor: acceptor, Insight: p.store, Spool: p.spool, Commands: p.store,
+		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.store,
 		Hub: p.hub, Catalog: catalog, Reasons: reasons, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
 		Can:          func(r tenant.Role, permission string) bool { return tenant.Can(r, tenant.Permission(permission)) },
 		ParseMailbox: message.ParseMailbox, Now: time.Now, Log: p.log,

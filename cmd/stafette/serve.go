@@ -27,7 +27,7 @@ func (serveCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	err = p.run(con.ctx)
+	err = p.run(con.ctx, func() {})
 	return errors.Join(err, p.close())
 }
 
@@ -41,7 +41,8 @@ const (
 
 // run opens the doors, delivers, and returns when ctx ends or something fatal
 // happens. The order of the end is: doors shut, deliveries finished, verdicts durable.
-func (p *platform) run(ctx context.Context) error {
+// Opened is called when mail can come in.
+func (p *platform) run(ctx context.Context, opened func()) error {
 	if err := p.runner.Start(ctx); err != nil {
 		return err
 	}
@@ -71,6 +72,7 @@ func (p *platform) run(ctx context.Context) error {
 		}
 	}()
 
+	opened()
 	err = p.serveDoors(ctx, open)
 	stopEngine()
 	engineErr := <-engine

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -33,9 +34,17 @@ func (s setupCmd) Run(con *console) error {
 		Name: s.Tenant, Domain: s.Domain, TrustDomain: s.TrustDomain, AdminEmail: s.Email, Locale: s.Locale, DailyQuota: s.Quota,
 	})
 	if err != nil {
-		return fmt.Errorf("set up tenant: %w", err)
+		err = fmt.Errorf("set up tenant: %w", err)
 	}
-	out := newSetupOutput(founded)
+	// A tenant that is stored must be told its secrets even if the operator's
+	// account is not: they exist nowhere else.
+	if founded.Tenant.IsZero() {
+		return err
+	}
+	return errors.Join(err, s.print(con, c, newSetupOutput(founded)))
+}
+
+func (s setupCmd) print(con *console, c Config, out setupOutput) error {
 	if s.Output == "json" {
 		enc := json.NewEncoder(con.stdout)
 		enc.SetIndent("", "  ")
