@@ -307,3 +307,36 @@ func BenchmarkAccept(b *testing.B) {
 		}
 	})
 }
+
+// FuzzAcceptRaw: whatever comes, what is stored has no field that was for us alone,
+// and a refusal stores nothing.
+func FuzzAcceptRaw(f *testing.F) {
+	f.Add([]byte(rawMail))
+	f.Add([]byte("From: info@muster.example\r\nTo: a@b.example\r\nx-stafette-send-at: 2026-11-23T00:00:00Z\r\nBCC: c@d.example\r\n\r\n"))
+	f.Add([]byte("X-Stafette-Tag:\r\n =?utf-8?q?a=0D=0Ab?=\r\nFrom: info@muster.example\r\nTo: a@b.example\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		w := newWorld(t)
+		_, err := w.accept(ingest.Submission{Raw: raw})
+		stored := w.store.Accepted()
+		if err != nil {
+			if len(stored) != 0 || fault.As(err) == nil {
+				t.Errorf("%d stored, %v", len(stored), err)
+			}
+			return
+		}
+		in, err := message.Inspect([]byte(w.body(0)), message.Limits{})
+		if err != nil || in.MessageID == "" || !in.HasDate || len(in.Bcc) != 0 {
+			t.Errorf("what was made of it: %+v, %v", in, err)
+		}
+		for _, field := range in.Fields {
+			if strings.HasPrefix(strings.ToLower(field.Name), "x-stafette-") {
+				t.Errorf("%s was not taken out", field.Name)
+			}
+		}
+		for _, tag := range stored[0].Message.Tags {
+			if strings.ContainsAny(tag, "\r\n") {
+				t.Errorf("tag %q", tag)
+			}
+		}
+	})
+}

@@ -48,12 +48,15 @@ func (h *house) pass(d time.Duration) {
 	h.now = h.now.Add(d)
 }
 
+// knownHash spares the tests most of the hashing.
+var knownHash = sync.OnceValue(func() string { return tenant.HashPassword(password) })
+
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{T: t, store: &tenanttest.Store{}, now: start, tenant: id.New[tenant.Kind](start), text: tenant.NewKeyText()}
 	h.user = tenant.User{
 		ID: id.New[tenant.UserKind](start), Tenant: h.tenant, Email: email,
-		PasswordHash: tenant.HashPassword(password), Role: tenant.Owner,
+		PasswordHash: knownHash(), Role: tenant.Owner,
 	}
 	h.key = tenant.Key{
 		ID: id.New[tenant.KeyKind](start), Tenant: h.tenant, Hash: tenant.HashKey(h.text),

@@ -6,34 +6,20 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/net/idna"
-
 	"stafette/internal/dns"
 	"stafette/internal/fault"
+	"stafette/internal/message"
 )
 
 // NormalDomain returns a domain name as Domain.Name keeps it: A-labels (RFC 5891) in
 // lower case without a final dot. A name that cannot receive mail from the public
 // (one label, an address) is an Invalid refusal "domain_malformed".
 func NormalDomain(name string) (string, error) {
-	malformed := fault.Field("domain", "domain_malformed", "The domain is not a name such as example.com.")
-	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(name), "."))
+	domain, err := message.ParseDomain(strings.TrimSuffix(strings.TrimSpace(name), "."))
 	if err != nil {
-		return "", malformed
+		return "", fault.Field("domain", "domain_malformed", "The domain is not a name such as example.com.")
 	}
-	labels := strings.Split(ascii, ".")
-	if len(ascii) > 253 || len(labels) < 2 {
-		return "", malformed
-	}
-	for _, l := range labels {
-		if l == "" || len(l) > 63 {
-			return "", malformed
-		}
-	}
-	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
-		return "", malformed
-	}
-	return ascii, nil
+	return domain, nil
 }
 
 // RecordName returns the name under which the key's TXT record is published

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,4 +181,22 @@ func TestCheckDomain(t *testing.T) {
 	if _, err := tenant.CheckDomain(t.Context(), silent, d, keys); !errors.Is(err, dns.ErrTemporary) {
 		t.Errorf("a silent name server: %v", err)
 	}
+}
+
+func FuzzNormalDomain(f *testing.F) {
+	for _, s := range []string{"a.example", "Müller.example.", "xn--mller-kva.example", "a..b", "192.0.2.1", "a.example\r\n", "\xff.example"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name, err := tenant.NormalDomain(s)
+		if err != nil {
+			return
+		}
+		if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r >= 'A' && r <= 'Z' }) {
+			t.Errorf("%q became %q", s, name)
+		}
+		if again, err := tenant.NormalDomain(name); err != nil || again != name {
+			t.Errorf("%q became %q and then %q, %v", s, name, again, err)
+		}
+	})
 }
