@@ -39,6 +39,9 @@ func TestOneSessionCarriesManyMails(t *testing.T) {
 		if len(perConn) != 3 || perConn[1] != 10 || perConn[2] != 10 || perConn[3] != 5 {
 			t.Errorf("mails per session %v, want 10, 10, 5", perConn)
 		}
+		if w.net.wasted != 0 {
+			t.Errorf("%d mails announced in vain", w.net.wasted)
+		}
 		w.end()
 	})
 }
@@ -138,6 +141,50 @@ func TestUnreachableSiteRestsAsAWhole(t *testing.T) {
 		synctest.Wait()
 		for _, e := range append(all, late) {
 			w.wantState(e, event.Delivered)
+		}
+		w.end()
+	})
+}
+
+func TestOneConnectionProbesARestedSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.net.site("kunde.example", &server{slow: 5 * time.Second, dial: func(smtp.Options) error {
+			return &smtp.Error{Stage: smtp.StageConnect, Err: errors.New("no route")}
+		}})
+		w.start()
+		for i := range 50 {
+			w.submit(w.mail(fmt.Sprintf("r%d@kunde.example", i)))
+		}
+		time.Sleep(6 * time.Second)
+		before := w.net.dialled()
+		time.Sleep(84 * time.Second) // the rest of a minute is over, the next one has begun
+		synctest.Wait()
+		if n := w.net.dialled() - before; n != 1 {
+			t.Errorf("%d connections tried after the rest", n)
+		}
+		w.end()
+	})
+}
+
+func TestSilentAddressIsAskedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.net.site("kunde.example", &server{dial: func(smtp.Options) error {
+			return &smtp.Error{Stage: smtp.StageConnect, Err: errors.New("no answer")}
+		}}, &server{takes: time.Second})
+		w.cfg.Limits.Connections, w.cfg.Limits.Messages = 1, 1
+		w.start()
+		for i := range 20 {
+			w.submit(w.mail(fmt.Sprintf("r%d@kunde.example", i)))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := w.store.Count(); got[event.Delivered] != 20 {
+			t.Errorf("states %v", got)
+		}
+		if n := w.net.dialled(); n != 21 {
+			t.Errorf("%d connections for 20 sessions, want the silent address tried once", n)
 		}
 		w.end()
 	})
