@@ -55,6 +55,7 @@ type network struct {
 	dials   []smtp.Options
 	got     []transaction
 	open    map[string]int // sessions by address
+	wasted  int            // mails announced over a good session that was then closed
 	broken  []string       // breaches of the client's contract
 }
 
@@ -168,6 +169,9 @@ func (s *session) Close() error {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()
 	s.net.open[s.o.Address]--
+	if s.usable && s.next != "" {
+		s.net.wasted++
+	}
 	s.usable = false
 	return nil
 }

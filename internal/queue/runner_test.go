@@ -222,6 +222,22 @@ func TestOfferedMailIsTakenUnderTheEpoch(t *testing.T) {
 	})
 }
 
+func TestNothingIsInMemoryTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		who := tenants(1)[0]
+		b := newBench(t, queue.Config{})
+		e := entry(who, tenant.Transactional)
+		b.store.Add(b.Reserve(who, 0, 1), e)
+		b.Reserve(who, 0, 1)
+		b.Offer([]queue.Entry{e})
+		b.Offer([]queue.Entry{e})
+		if held := b.take(); len(held) != 1 || b.InMemory() != 1 {
+			t.Errorf("taken %d times, %d in memory", len(held), b.InMemory())
+		}
+		b.end()
+	})
+}
+
 func TestHeartbeatEveryThirdOfTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, queue.Config{Lease: 30 * time.Second})
