@@ -220,19 +220,18 @@ func (c *committer) breakDown(err error) error {
 	return f
 }
 
-// release ends the waiting; err is for those that have no error of their own.
+// release announces what was stored and ends the waiting, in this order, so that
+// a caller's later facts are announced later. An err is everybody's.
 func (c *committer) release(group []*work, err error) {
 	for _, w := range group {
 		if err != nil {
 			w.err = err
+		} else if c.s.cfg.OnCommit != nil {
+			c.s.announce(w)
 		}
-		close(w.done)
-	}
-	if err != nil || c.s.cfg.OnCommit == nil {
-		return
 	}
 	for _, w := range group {
-		c.s.announce(w)
+		close(w.done)
 	}
 }
 

@@ -42,7 +42,8 @@ type Config struct {
 	DataDir string
 	// Now is the clock.
 	Now func() time.Time
-	// OnCommit is called for each event after the commit that made it durable, one
+	// OnCommit is called for each event after the commit that made it durable and
+	// before the call that brought it returns, one
 	// call at a time per committing goroutine. It must be quick and not wait for the
 	// store; it may be nil.
 	OnCommit func(tenant.ID, event.Event)
