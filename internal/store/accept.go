@@ -60,7 +60,7 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 	for _, a := range list {
 		messages = appendMessage(messages, a)
 		for _, tag := range a.Message.Tags {
-			tags = append(tags, a.Message.Tenant[:], tag, a.Message.ID[:])
+			tags = append(tags, a.Message.Tenant[:], plain(tag), a.Message.ID[:])
 		}
 		deliveries = appendDeliveries(deliveries, a)
 		for i := range a.Events {
@@ -124,7 +124,7 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work)
 	now := s.cfg.Now()
 	for _, w := range keyed {
 		m, k := &w.accept.Message, w.accept.Idempotency
-		res, err := s.texts.exec(ctx, tx, idempotencyInsert, m.Tenant[:], k.Key, k.Hash[:], m.ID[:], millis(k.ExpiresAt), millis(now))
+		res, err := s.texts.exec(ctx, tx, idempotencyInsert, m.Tenant[:], plain(k.Key), k.Hash[:], m.ID[:], millis(k.ExpiresAt), millis(now))
 		if err != nil {
 			return err
 		}
@@ -153,10 +153,10 @@ func appendMessage(args []any, a *ingest.Acceptance) []any {
 	m := &a.Message
 	var foreign any
 	if m.MessageID != ownMessageID(m.ID, m.SignDomain) {
-		foreign = m.MessageID
+		foreign = plain(m.MessageID)
 	}
-	return append(args, m.Tenant[:], m.ID[:], string(m.Stream), m.Actor, m.Door, m.Sender, asJSON(boxOf(m.From)), asJSON(boxesOf(m.To)),
-		m.Subject, foreign, m.SignDomain, m.Size, m.Salt[:], flag(m.EightBit), flag(m.UTF8),
+	return append(args, m.Tenant[:], m.ID[:], string(m.Stream), m.Actor, m.Door, plain(m.Sender), asJSON(boxOf(m.From)), asJSON(boxesOf(m.To)),
+		plain(m.Subject), foreign, m.SignDomain, m.Size, m.Salt[:], flag(m.EightBit), flag(m.UTF8),
 		orNull(len(m.Digests), m.Digests), orNull(len(m.Tags), m.Tags), orNull(len(m.Metadata), m.Metadata),
 		len(a.Deliveries), millis(m.AcceptedAt), optional(m.SendAt), millis(m.ExpiresAt),
 		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length))
@@ -224,12 +224,12 @@ func appendDeliveries(args []any, a *ingest.Acceptance) []any {
 // canonicalAddress is how addresses are compared: in lower case. Case in a local
 // part may matter to its server (RFC 5321, 2.4) and is kept beside it.
 func canonicalAddress(a message.Address) string {
-	return strings.ToLower(a.Local) + "@" + strings.ToLower(a.Domain)
+	return plain(strings.ToLower(a.Local) + "@" + strings.ToLower(a.Domain))
 }
 
 func splitRecipient(a message.Address) (canonical string, local any) {
 	if strings.ToLower(a.Local) != a.Local {
-		local = a.Local
+		local = plain(a.Local)
 	}
 	return canonicalAddress(a), local
 }
@@ -282,7 +282,7 @@ func (s *Store) Replay(ctx context.Context, t tenant.ID, key string, now time.Ti
 func replay(ctx context.Context, q querier, t tenant.ID, key string, now time.Time) (*ingest.Replay, error) {
 	var r ingest.Replay
 	err := q.QueryRowContext(ctx, "SELECT hash, message FROM idempotency WHERE tenant = $1 AND key = $2 AND expires_at > $3",
-		t[:], key, millis(now)).Scan(bytes32{&r.Hash}, &r.Message)
+		t[:], plain(key), millis(now)).Scan(bytes32{&r.Hash}, &r.Message)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -290,53 +290,6 @@ func replay(ctx context.Context, q querier, t tenant.ID, key string, now time.Ti
 		return nil, err
 	}
 	return &r, nil
-}
-
-// Suppressed implements ingest.Store.
-func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error) {
-	found := map[message.Address]string{}
-	for part := range slices.Chunk(addrs, inListMax) {
-		byText := map[string][]message.Address{}
-		args := []any{t[:], string(stream), millis(now)}
-		for _, a := range part {
-			c := canonicalAddress(a)
-			if byText[c] == nil {
-				args = append(args, c)
-			}
-			byText[c] = append(byText[c], a)
-		}
-		var list strings.Builder
-		writePlaceholders(s.dialect, &list, 4, len(args)-3)
-		rows, err := s.read.QueryContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
-			AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")", args...)
-		err = scan(rows, err, func(row *sql.Rows) error {
-			var address, reason string
-			if err := row.Scan(&address, &reason); err != nil {
-				return err
-			}
-			for _, a := range byText[address] {
-				found[a] = reason
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("look up suppressions: %w", s.refusal(err))
-		}
-	}
-	return found, nil
-}
-
-// Suppress keeps mail of a stream from an address, until expires or, if that is
-// zero, for good. An address suppressed before gets the new reason and end.
-func (s *Store) Suppress(ctx context.Context, t tenant.ID, stream tenant.Stream, a message.Address, reason string, now, expires time.Time) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO suppressions (tenant, stream, address, reason, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, stream, address)
-		DO UPDATE SET reason = excluded.reason, expires_at = excluded.expires_at`,
-		t[:], string(stream), canonicalAddress(a), reason, millis(now), optional(expires))
-	if err != nil {
-		return fmt.Errorf("suppress address: %w", s.refusal(err))
-	}
-	return nil
 }
 
 // Usage implements ingest.Store. It goes by the time in the messages' ids.

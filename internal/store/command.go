@@ -200,7 +200,7 @@ func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queu
 		and("m.stream = ?", string(sel.Stream))
 	}
 	if sel.Domain != "" {
-		and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(sel.Domain)))
+		and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))
 	}
 	var list []queue.Listed
 	rows, err := q.QueryContext(ctx, `SELECT d.id, m.stream, d.recipient, d.local, d.state, d.attempts, d.due_at, d.expires_at, d.reason, d.host

@@ -30,12 +30,16 @@ type work struct {
 	err     error
 }
 
-// The states of work.
+// The states of a work.
 const (
 	workWaiting int32 = iota
 	workTaken
 	workWithdrawn
 )
+
+// groupBytes bounds the bodies of one group: they are in memory together, and
+// PostgreSQL takes them in one statement.
+const groupBytes = 32 << 20
 
 // rows is what the work counts towards the limit of a group.
 func (w *work) rows() int {
@@ -43,6 +47,13 @@ func (w *work) rows() int {
 		return len(w.accept.Deliveries)
 	}
 	return len(w.settle)
+}
+
+func (w *work) bytes() int {
+	if w.accept != nil {
+		return len(w.accept.Sealed)
+	}
+	return 0
 }
 
 // committer is the one goroutine that writes acceptances and settlements: all
@@ -133,11 +144,12 @@ func (c *committer) run() {
 // gather takes what waits, up to the limit of a group.
 func (c *committer) gather(first *work) []*work {
 	var group []*work
-	rows := 0
+	rows, bytes := 0, 0
 	take := func(w *work) {
 		if w.state.CompareAndSwap(workWaiting, workTaken) {
 			group = append(group, w)
 			rows += w.rows()
+			bytes += w.bytes()
 		}
 	}
 	take(first)
@@ -147,7 +159,7 @@ func (c *committer) gather(first *work) []*work {
 		defer timer.Stop()
 		late = timer.C
 	}
-	for rows < c.s.cfg.GroupLimit {
+	for rows < c.s.cfg.GroupLimit && bytes < groupBytes {
 		select {
 		case w := <-c.queue:
 			take(w)
@@ -208,19 +220,18 @@ func (c *committer) breakDown(err error) error {
 	return f
 }
 
-// release ends the waiting; err is for those that have no error of their own.
+// release announces what was stored and ends the waiting, in this order, so that
+// a caller's later facts are announced later. An err is everybody's.
 func (c *committer) release(group []*work, err error) {
 	for _, w := range group {
 		if err != nil {
 			w.err = err
+		} else if c.s.cfg.OnCommit != nil {
+			c.s.announce(w)
 		}
-		close(w.done)
-	}
-	if err != nil || c.s.cfg.OnCommit == nil {
-		return
 	}
 	for _, w := range group {
-		c.s.announce(w)
+		close(w.done)
 	}
 }
 

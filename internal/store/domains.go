@@ -84,7 +84,7 @@ func (s *Store) SetDomainState(ctx context.Context, t tenant.ID, d tenant.Domain
 func (s *Store) DKIMKeys(ctx context.Context, t tenant.ID, domain string) ([]tenant.DKIMKey, error) {
 	var list []tenant.DKIMKey
 	rows, err := s.read.QueryContext(ctx, "SELECT "+dkimColumns+" FROM dkim_keys WHERE tenant = $1 AND domain_name = $2 ORDER BY id",
-		t[:], strings.ToLower(domain))
+		t[:], strings.ToLower(plain(domain)))
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var k tenant.DKIMKey
 		err := row.Scan(&k.Tenant, &k.ID, &k.Domain, &k.DomainName, &k.Selector, &k.Algorithm, &k.Sealed, &k.Record,

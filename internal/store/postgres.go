@@ -166,7 +166,7 @@ func settleDistinct(ctx context.Context, st *statements, tx *sql.Tx, list []queu
 		v := &list[i]
 		at[key{v.Tenant, v.Delivery}] = i
 		c.tenant, c.id = append(c.tenant, v.Tenant[:]), append(c.id, v.Delivery[:])
-		c.state, c.reason, c.host = append(c.state, string(v.State)), append(c.reason, v.Event.Reason), append(c.host, v.Host)
+		c.state, c.reason, c.host = append(c.state, string(v.State)), append(c.reason, v.Event.Reason), append(c.host, plain(v.Host))
 		c.attempts, c.signature = append(c.attempts, int32(v.Attempts)), append(c.signature, keptSignature(v))
 		c.dueAt, c.updatedAt = append(c.dueAt, millis(v.DueAt)), append(c.updatedAt, millis(v.Event.At))
 		c.epochs = append(c.epochs, int64(v.Epoch))

@@ -53,7 +53,7 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	q := &search{s: s, tenant: t, stream: f.Stream, tag: f.Tag, state: f.State}
+	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {
 		return insight.Page{}, fmt.Errorf("search messages: %w", s.refusal(err))
@@ -88,13 +88,13 @@ func (q *search) bound(f insight.Filter) {
 
 // understand finds out what a person meant by the text and by the recipient.
 func (q *search) understand(ctx context.Context, f insight.Filter) error {
-	recipient := strings.ToLower(strings.TrimSpace(f.Recipient))
+	recipient := strings.ToLower(strings.TrimSpace(plain(f.Recipient)))
 	if strings.HasPrefix(recipient, "@") {
 		q.domain = recipient
 	} else {
 		q.recipient = recipient
 	}
-	text := strings.Trim(strings.TrimSpace(f.Text), "<>")
+	text := strings.Trim(strings.TrimSpace(plain(f.Text)), "<>")
 	if text == "" {
 		return nil
 	}
@@ -226,7 +226,7 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 		where.WriteString(" AND " + condition)
 	}
 	if q.stream != "" {
-		and("stream = ?", string(q.stream))
+		and("stream = ?", plain(string(q.stream)))
 	}
 	if q.tag != "" {
 		and("EXISTS (SELECT 1 FROM message_tags g WHERE g.tenant = messages.tenant AND g.tag = ? AND g.message = messages.id)", q.tag)

@@ -148,7 +148,7 @@ func (sqliteDialect) settle(ctx context.Context, st *statements, tx *sql.Tx, lis
 		if v.State == event.Delivered {
 			text = sqliteSettleDelivered
 		}
-		res, err := st.exec(ctx, tx, text, string(v.State), v.Event.Reason, v.Host, v.Attempts, keptSignature(v),
+		res, err := st.exec(ctx, tx, text, string(v.State), v.Event.Reason, plain(v.Host), v.Attempts, keptSignature(v),
 			millis(v.DueAt), millis(v.Event.At), v.Tenant[:], v.Delivery[:], int64(v.Epoch))
 		if err != nil {
 			return nil, err

@@ -43,9 +43,9 @@ type Config struct {
 	DataDir string
 	// Now is the clock.
 	Now func() time.Time
-	// OnCommit is called for each event after the commit that made it durable, one
-	// call at a time per committing goroutine. It must be quick and not wait for the
-	// store; it may be nil.
+	// OnCommit is called for each event after the commit that made it durable and
+	// before the call that brought it returns, from several goroutines at once. It
+	// must be quick and not wait for the store; it may be nil.
 	OnCommit func(tenant.ID, event.Event)
 	// Fatal is called once, when a flush failed and nothing can be stored any more
 	// until the process starts anew. It must return soon and not wait for the

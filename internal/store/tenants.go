@@ -105,7 +105,7 @@ func readUser(row scanner) (tenant.User, error) {
 
 // UserByEmail implements tenant.Store.
 func (s *Store) UserByEmail(ctx context.Context, email string) (tenant.User, error) {
-	u, err := readUser(s.read.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE email = $1", strings.ToLower(email)))
+	u, err := readUser(s.read.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE email = $1", strings.ToLower(plain(email))))
 	if err != nil {
 		return tenant.User{}, fmt.Errorf("read user: %w", s.refusal(missing(err, "user_not_found")))
 	}

@@ -12,6 +12,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
+	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/spool"
@@ -33,6 +34,7 @@ func acceptTests() map[string]func(*testing.T, *World) {
 		"Suppressed":              suppressed,
 		"BodiesAreDroppedByDay":   bodiesAreDroppedByDay,
 		"EventsAreAnnounced":      eventsAreAnnounced,
+		"BrokenText":              brokenText,
 	}
 }
 
@@ -233,6 +235,34 @@ func withdrawnIsNotStored(t *testing.T, w *World) {
 	}
 	if stored == 50 {
 		t.Error("a cancelled context was never noticed")
+	}
+}
+
+// brokenText is what a foreign mail or a scanner may bring: it must neither fail
+// the mail nor the question.
+func brokenText(t *testing.T, w *World) {
+	const broken = "a\x00b\xffc"
+	a := w.keyed(broken, 1, w.Clock.Now().Add(time.Hour))
+	a.Message.Subject, a.Message.MessageID, a.Message.Tags = broken, broken+"@x", []string{broken}
+	a.Deliveries[0].Recipient.Local = broken
+	a.Events[0].Attempt = &event.Attempt{Reply: broken}
+	w.Accept(a)
+	m, err := w.Store.Message(context.Background(), w.A, a.Message.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "subject", m.Subject, "ab\uFFFDc")
+	for _, f := range []insight.Filter{{Text: broken}, {Text: broken + "@x"}, {Recipient: broken + "@example.net"}, {Tag: broken}} {
+		if ids, _ := w.page(w.A, f); len(ids) != 1 {
+			t.Errorf("%+v finds %d", f, len(ids))
+		}
+	}
+	r, err := w.Store.Replay(context.Background(), w.A, broken, w.Clock.Now())
+	if r == nil || err != nil {
+		t.Errorf("replay: %v, %v", r, err)
+	}
+	if _, err := w.Store.UserByEmail(context.Background(), broken); !fault.IsKind(err, fault.NotFound) {
+		t.Errorf("user: %v", err)
 	}
 }
 
