@@ -146,7 +146,7 @@ func (o *office) actorText(r *http.Request, p page, m insight.Message) string {
 			}
 		}
 	}
-	return door
+	return p.T("message.by.door", "door", door)
 }
 
 func orElse(s, fallback string) string {

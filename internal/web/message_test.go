@@ -29,6 +29,7 @@ func TestMessageTellsEachRecipient(t *testing.T) {
 		// the message itself
 		"von J. Petersen im Büro", "Anfahrt-Speicherblock-7.pdf 218 kB SHA-256 159c0b50ce225e254a95a5c0e45f4650a29bc32afbb143c1d78dd0ce1ba3ceb1",
 		"besichtigung speicherblock", "auftrag HK-2214")
+	expect(t, d.get(d.message(event.Bounced, "Rechnung")), http.StatusOK, "Ausgelöst über die HTTP-Schnittstelle")
 	expect(t, d.get(d.message(event.Held, "")), http.StatusOK, "Bitte neu senden", "Angehalten von der Plattform", "Fortsetzen", "Abbrechen")
 	expect(t, d.get(d.message(event.Delivered, "Zusage")), http.StatusOK, "Status und Prüfsummen bleiben, der Inhalt nicht.")
 }

@@ -200,6 +200,16 @@ test("the keyboard alone leads from sign-in to a message", async () => {
   await context.close();
 });
 
+test("Ctrl K leads to the search box", async () => {
+  const { context, page } = await desk();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("HK-2214");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=HK-2214/);
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  await context.close();
+});
+
 test("a question is asked before sending is cancelled, and Escape keeps it", async () => {
   const { context, page } = await desk();
   const messages = await links(page);

@@ -123,6 +123,23 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
+// The search box is one key away, and says so only where this script makes it true.
+const search = document.querySelector(".search input");
+if (search) {
+  const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+  const hint = document.createElement("kbd");
+  hint.setAttribute("aria-hidden", "true");
+  hint.textContent = mac ? "⌘ K" : document.documentElement.lang === "de" ? "Strg K" : "Ctrl K";
+  search.after(hint);
+  search.setAttribute("aria-keyshortcuts", mac ? "Meta+K" : "Control+K");
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "k" || !(mac ? event.metaKey : event.ctrlKey) || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
+}
+
 // Coming back by the browser's own button must find the form usable.
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form[data-once] .is-busy")) {
