@@ -82,7 +82,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	})
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.store,
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -96,7 +96,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return fmt.Errorf("time zone: %w", err)
 	}
 	office, err := web.New(web.Config{
-		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.store,
+		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 		Hub: p.hub, Catalog: catalog, Reasons: reasons, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
 		Can:          func(r tenant.Role, permission string) bool { return tenant.Can(r, tenant.Permission(permission)) },
 		ParseMailbox: message.ParseMailbox, Now: time.Now, Log: p.log,
@@ -155,4 +155,22 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Hostnames: []string{c.Hostname},
 		Now:       time.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
+}
+
+// commands changes what waits and wakes the queue, so that a retry asked for in the
+// office begins at once.
+type commands struct {
+	queue.Store
+	wake func()
+}
+
+func (p *platform) commands() commands { return commands{p.store, p.runner.Wake} }
+
+// Apply implements queue.Store.
+func (c commands) Apply(ctx context.Context, command queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error) {
+	changed, err := c.Store.Apply(ctx, command, sel, actor, now)
+	if err == nil && len(changed) > 0 {
+		c.wake()
+	}
+	return changed, err
 }
