@@ -101,6 +101,10 @@ func TestSendingTwiceIsSendingOnce(t *testing.T) {
 	if len(d.world.Accepted()) != 2 {
 		t.Error("another text under the same key was not sent")
 	}
+	d.write(letter(map[string]string{"key": "K2"}), nil)
+	if len(d.world.Accepted()) != 3 {
+		t.Error("the same text from a new form was taken for a double click")
+	}
 }
 
 func TestHTMLIsSentAsHTML(t *testing.T) {

@@ -18,6 +18,8 @@ const (
 	sourceShown = 256 << 10
 	// textShown bounds the plain text on a page.
 	textShown = 512 << 10
+	// htmlShown bounds the HTML of a preview, and with it the time to rewrite it.
+	htmlShown = 2 << 20
 	// picturesShown bounds the bytes of pictures put into a preview.
 	picturesShown = 8 << 20
 )
@@ -138,7 +140,8 @@ func (o *office) preview(w http.ResponseWriter, r *http.Request, p page) error {
 	if err != nil {
 		return err
 	}
-	tamed, err := tame(env.HTML, inlinePictures(env))
+	shown, _ := cutText(env.HTML, htmlShown)
+	tamed, err := tame(shown, inlinePictures(env))
 	if err != nil {
 		return fmt.Errorf("preview: %w", err)
 	}

@@ -43,5 +43,5 @@ func (o *office) sameOrigin(r *http.Request) bool {
 		return false
 	}
 	origin := r.Header.Get("Origin")
-	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host || origin == o.PublicURL
+	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host || origin == o.origin
 }

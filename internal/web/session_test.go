@@ -98,7 +98,7 @@ func TestPreferences(t *testing.T) {
 func TestLocalPath(t *testing.T) {
 	for target, want := range map[string]string{
 		"/messages?q=a&state=held": "/messages?q=a&state=held", "": "/", "messages": "/",
-		"//evil.example": "/", "/\\evil.example": "/", "https://evil.example/": "/", "/\t/evil.example": "/",
+		"//evil.example": "/", "///evil.example": "/", "/\\evil.example": "/", "https://evil.example/": "/", "/\t/evil.example": "/",
 		"javascript:alert(1)": "/", "/%2f/evil": "/%2f/evil", "/a\r\nSet-Cookie: x": "/", "\\/evil": "/",
 	} {
 		if got := web.LocalPath(target); got != want {

@@ -94,6 +94,7 @@ type Config struct {
 type office struct {
 	Config
 	assets *assets
+	origin string // of PublicURL
 	host   string
 	secure bool
 	streams
@@ -122,13 +123,13 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("office: %w", err)
 	}
-	o := &office{Config: c, assets: files, host: public.Host, secure: public.Scheme == "https"}
+	o := &office{Config: c, assets: files, origin: public.Scheme + "://" + public.Host, host: public.Host, secure: public.Scheme == "https"}
 	o.open = map[tenant.UserID]int{}
-	return o.handler(public)
+	return o.handler()
 }
 
 // handler puts the guards around the routes, outermost last.
-func (o *office) handler(public *url.URL) (http.Handler, error) {
+func (o *office) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	for _, rt := range routes() {
 		mux.Handle(rt.pattern, o.serve(rt))
@@ -137,7 +138,7 @@ func (o *office) handler(public *url.URL) (http.Handler, error) {
 	mux.Handle("/", o.serve(route{access: anyone, do: (*office).nowhere}))
 
 	guard := http.NewCrossOriginProtection()
-	if err := guard.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+	if err := guard.AddTrustedOrigin(o.origin); err != nil {
 		return nil, fmt.Errorf("office: %w", err)
 	}
 	guard.SetDenyHandler(o.serve(route{access: anyone, do: (*office).crossSite}))
