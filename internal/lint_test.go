@@ -97,6 +97,7 @@ func (s source) uses(importPath string, found func(name string, at ast.Node)) {
 // clocks are the rooms that may read the clock themselves, with the reason.
 var clocks = map[string]string{
 	"internal/smtp": "deadlines of a net.Conn are instants of the wall clock",
+	"internal/dns":  "falls back to the wall clock for callers that give none",
 }
 
 func TestTimeIsInjected(t *testing.T) {
