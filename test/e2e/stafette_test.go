@@ -91,6 +91,12 @@ func freePort(t *testing.T) string {
 // is TOML after the tables every scenario has.
 func install(t *testing.T, further string) *stafette {
 	t.Helper()
+	return installAt(t, filepath.Join(t.TempDir(), "data"), further)
+}
+
+// installAt is install with a data directory of the caller's choice.
+func installAt(t *testing.T, data, further string) *stafette {
+	t.Helper()
 	s := &stafette{dir: t.TempDir(), httpAddr: freePort(t), smtpAddr: freePort(t), tls: freePort(t), opsAddr: freePort(t), log: &journal{}}
 	s.config = filepath.Join(s.dir, "stafette.toml")
 	text := fmt.Sprintf(`data_dir = %q
@@ -105,7 +111,7 @@ listen = %q
 [queue]
 retry = ["500ms"]
 lease = "5s"
-%s`, filepath.Join(s.dir, "data"), s.httpAddr, s.smtpAddr, s.tls, s.opsAddr, further)
+%s`, data, s.httpAddr, s.smtpAddr, s.tls, s.opsAddr, further)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
