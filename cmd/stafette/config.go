@@ -242,14 +242,16 @@ func describe(err error) error {
 	return fmt.Errorf("unknown key: %s", strings.Join(keys, ", "))
 }
 
-// applyEnv lays STAFETTE_* variables over the configuration. Unknown ones are errors,
-// as unknown keys are; lists can only be set in the file.
+// applyEnv lays STAFETTE_* variables over the configuration. A variable that begins
+// with a section's name but names no key of it is an error, as an unknown key is;
+// others (STAFETTE_HOME of somebody's script) are not ours. Lists can only be set in
+// the file.
 func applyEnv(c *Config, environ []string) error {
 	fields := map[string]reflect.Value{}
 	envFields("STAFETTE", reflect.ValueOf(c).Elem(), fields)
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "STAFETTE_") || reserved(name) {
+		if !strings.HasPrefix(name, "STAFETTE_") {
 			continue
 		}
 		field, ok := fields[name]
@@ -262,6 +264,9 @@ func applyEnv(c *Config, environ []string) error {
 				value = strings.TrimRight(string(text), "\r\n")
 			}
 		}
+		if !ok && !ofSection(name) {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("unknown environment variable %s", name)
 		}
@@ -272,14 +277,16 @@ func applyEnv(c *Config, environ []string) error {
 	return nil
 }
 
-// reserved names variables that are not options: they choose the configuration
-// file and steer the test suite.
-func reserved(name string) bool {
-	switch name {
-	case "STAFETTE_CONFIG", "STAFETTE_CHROMIUM", "STAFETTE_EMBEDDED_POSTGRES", "STAFETTE_REQUIRE_POSTGRES":
-		return true
+// ofSection reports whether a variable's name begins with that of a section.
+func ofSection(name string) bool {
+	of := reflect.TypeFor[Config]()
+	for i := range of.NumField() {
+		f := of.Field(i)
+		if f.Type.Kind() == reflect.Struct && strings.HasPrefix(name, "STAFETTE_"+strings.ToUpper(f.Tag.Get("toml"))+"_") {
+			return true
+		}
 	}
-	return strings.HasPrefix(name, "STAFETTE_TEST_")
+	return false
 }
 
 func envFields(prefix string, v reflect.Value, into map[string]reflect.Value) {

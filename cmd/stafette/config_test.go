@@ -62,7 +62,7 @@ func TestConfigEnvironmentWins(t *testing.T) {
 	}
 	c, err := load(t, "[http]\nlisten = \"127.0.0.1:1\"\n",
 		"STAFETTE_HTTP_LISTEN=127.0.0.1:9", "STAFETTE_DATABASE_URL_FILE="+secret,
-		"STAFETTE_QUEUE_EXPIRY=2h", "STAFETTE_EGRESS_ALLOW_PRIVATE=true", "STAFETTE_EGRESS_CONNECTIONS=7", "PATH=/bin")
+		"STAFETTE_QUEUE_EXPIRY=2h", "STAFETTE_EGRESS_ALLOW_PRIVATE=true", "STAFETTE_EGRESS_CONNECTIONS=7", "PATH=/bin", "STAFETTE_HOME=/opt")
 	if err != nil {
 		t.Fatal(err)
 	}
