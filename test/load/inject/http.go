@@ -49,7 +49,7 @@ func (h HTTP) session(ctx context.Context, client *http.Client, c *counter) erro
 			if len(refusals) > 0 {
 				c.refused(len(refusals), refusals[0])
 			}
-			if err := c.acknowledged(entries, time.Since(began)); err != nil {
+			if err := c.acknowledged(entries, began); err != nil {
 				return err
 			}
 			continue

@@ -36,6 +36,9 @@ type Result struct {
 	Unanswered   int // the connection broke first
 	LastRefusal  string
 	Began, Ended time.Time
+	// Submitted is when the last acknowledged request was begun; with one session
+	// and one letter it leaves connecting and signing in out of account.
+	Submitted time.Time
 	// Latency of each acknowledgement, in order of completion per session.
 	Latency []time.Duration
 }
@@ -60,7 +63,8 @@ func (c *counter) take(n int) []letter.Letter {
 	return batch
 }
 
-func (c *counter) acknowledged(entries []ledger.Entry, took time.Duration) error {
+func (c *counter) acknowledged(entries []ledger.Entry, began time.Time) error {
+	took := time.Since(began)
 	if c.load.Ledger != nil {
 		if err := c.load.Ledger.Append(entries...); err != nil {
 			return err
@@ -70,6 +74,7 @@ func (c *counter) acknowledged(entries []ledger.Entry, took time.Duration) error
 	defer c.mu.Unlock()
 	c.result.Acknowledged += len(entries)
 	c.result.Latency = append(c.result.Latency, took)
+	c.result.Submitted = began
 	return nil
 }
 

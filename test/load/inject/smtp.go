@@ -79,7 +79,7 @@ func (s SMTP) connection(ctx context.Context, c *counter) (more bool, err error)
 			c.unanswered(1)
 			return true, err
 		default:
-			if err := c.acknowledged([]ledger.Entry{{Token: batch[0].Token, ID: id}}, time.Since(began)); err != nil {
+			if err := c.acknowledged([]ledger.Entry{{Token: batch[0].Token, ID: id}}, began); err != nil {
 				return false, err
 			}
 		}

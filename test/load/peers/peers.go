@@ -31,6 +31,9 @@ type Peer interface {
 	SMTP() inject.SMTP
 	// Roots are the processes whose trees are its cost.
 	Roots() []int
+	// Settled returns when the server itself has nothing left to do with the first
+	// n messages it was given, or with ctx's error.
+	Settled(ctx context.Context, n int) error
 	// Kill ends it at once with SIGKILL and waits for its death.
 	Kill() error
 	// Stop ends it politely and waits.

@@ -6,7 +6,9 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -253,6 +255,47 @@ func (p *Postfix) Roots() []int {
 		roots = append(roots, p.milter.pid())
 	}
 	return roots
+}
+
+// Settled implements Peer: the queue is empty.
+func (p *Postfix) Settled(ctx context.Context, _ int) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		n, err := p.queued()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d messages in postfix's queue: %w", n, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// queued counts queue files. One that moves while the directories are read may be
+// counted twice, never missed for long: the directories are in the order of travel.
+func (p *Postfix) queued() (int, error) {
+	n := 0
+	for _, name := range []string{"maildrop", "incoming", "active", "deferred"} {
+		err := filepath.WalkDir(filepath.Join(p.config.Dir, "queue", name), func(_ string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // gone while we looked
+			}
+			if err == nil && !d.IsDir() {
+				n++
+			}
+			return err
+		})
+		if err != nil {
+			return 0, fmt.Errorf("count postfix's queue: %w", err)
+		}
+	}
+	return n, nil
 }
 
 // Kill implements Peer. Postfix's daemons are leaders of no group, so the master's

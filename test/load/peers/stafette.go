@@ -1,0 +1,215 @@
+package peers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"stafette/test/load/inject"
+)
+
+// StafetteConfig describes an instance.
+type StafetteConfig struct {
+	// Binary is the program to run.
+	Binary string
+	// Dir takes the configuration; it must exist.
+	Dir string
+	// Data is the data directory; "" is one below Dir.
+	Data string
+	// Database is the [database] url; "" is SQLite in Data.
+	Database string
+	// Sink is host:port of the next hop of all mail.
+	Sink string
+	// Domain is the tenant's sending domain.
+	Domain string
+	// Concurrency is the number of sessions to the next hop. Default 20.
+	Concurrency int
+	// Retry lists the pauses between attempts; none is the product's own.
+	Retry []time.Duration
+	// Env is added to the environment, as NAME=value.
+	Env []string
+	// Trace, if set, is a file for strace's record of flushes.
+	Trace string
+}
+
+// Stafette is an instance that was set up; it may be running or not.
+type Stafette struct {
+	config StafetteConfig
+	smtp   string
+	http   string
+	ops    string
+	setup  setup
+	serve  *daemon
+	client *http.Client
+}
+
+// setup is what "stafette setup --output json" prints.
+type setup struct {
+	APIKey string `json:"api_key"`
+	SMTP   struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	} `json:"smtp"`
+}
+
+// StartStafette sets an instance up and starts it.
+func StartStafette(ctx context.Context, c StafetteConfig) (*Stafette, error) {
+	s, err := SetUpStafette(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Start(ctx)
+}
+
+// SetUpStafette writes the configuration and creates the tenant.
+func SetUpStafette(ctx context.Context, c StafetteConfig) (*Stafette, error) {
+	if c.Concurrency == 0 {
+		c.Concurrency = 20
+	}
+	if c.Data == "" {
+		c.Data = filepath.Join(c.Dir, "data")
+	}
+	s := &Stafette{config: c, client: &http.Client{}}
+	for _, addr := range []*string{&s.smtp, &s.http, &s.ops} {
+		port, err := FreePort()
+		if err != nil {
+			return nil, err
+		}
+		*addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	if err := os.WriteFile(s.conf(), s.toml(), 0o600); err != nil {
+		return nil, fmt.Errorf("configure stafette: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, c.Binary, "setup", "--config", s.conf(), "--tenant", "Muster", "--domain", c.Domain, "--trust-domain", "--output", "json")
+	cmd.Env = append(os.Environ(), c.Env...)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("set stafette up: %w: %s", err, lastLine(errors.Bytes()))
+	}
+	if err := json.Unmarshal(out, &s.setup); err != nil {
+		return nil, fmt.Errorf("read stafette's setup: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Stafette) conf() string { return filepath.Join(s.config.Dir, "stafette.toml") }
+
+// toml leaves everything at its default but what loopback and one sink need:
+// sessions to the sink as many as the peers have, and no limit of messages per
+// session that a peer would not have.
+func (s *Stafette) toml() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "data_dir = %q\nhostname = \"stafette.load.example\"\nnode = \"load\"\n", s.config.Data)
+	fmt.Fprintf(&b, "[http]\nlisten = %q\n[submission]\nlisten = %q\nallow_plain_auth = true\n[ops]\nlisten = %q\n", s.http, s.smtp, s.ops)
+	fmt.Fprintf(&b, "[egress]\nconnections = %d\nmessages_per_connection = 100000\nloopback_only = true\n", s.config.Concurrency)
+	fmt.Fprintf(&b, "[[route]]\ndomain = \"*\"\nnext_hop = %q\n[log]\nlevel = \"warn\"\n", s.config.Sink)
+	if s.config.Database != "" {
+		fmt.Fprintf(&b, "[database]\nurl = %q\n", s.config.Database)
+	}
+	if len(s.config.Retry) > 0 {
+		var pauses []string
+		for _, d := range s.config.Retry {
+			pauses = append(pauses, fmt.Sprintf("%q", d))
+		}
+		fmt.Fprintf(&b, "[queue]\nretry = [%s]\n", strings.Join(pauses, ", "))
+	}
+	return b.Bytes()
+}
+
+// Start starts it, again after Kill or Stop, and waits until its doors answer.
+func (s *Stafette) Start(ctx context.Context) error {
+	name, args := s.config.Binary, []string{"serve", "--config", s.conf()}
+	if s.config.Trace != "" {
+		args = append(traceArgs(s.config.Trace), append([]string{name}, args...)...)
+		name = "strace"
+	}
+	d, err := start(name, s.config.Env, args...)
+	if err != nil {
+		return err
+	}
+	s.serve = d
+	for _, addr := range []string{s.smtp, s.http} {
+		if err := d.ready(ctx, "tcp", addr); err != nil {
+			killTree(d.pid())
+			return err
+		}
+	}
+	return nil
+}
+
+// Name implements Peer.
+func (s *Stafette) Name() string { return "Stafette" }
+
+// SMTP implements Peer.
+func (s *Stafette) SMTP() inject.SMTP {
+	return inject.SMTP{Addr: s.smtp, Username: s.setup.SMTP.Username, Password: s.setup.SMTP.Password}
+}
+
+// HTTP is the API door.
+func (s *Stafette) HTTP() inject.HTTP {
+	return inject.HTTP{URL: "http://" + s.http, Key: s.setup.APIKey}
+}
+
+// Roots implements Peer.
+func (s *Stafette) Roots() []int { return []int{s.serve.pid()} }
+
+// Kill implements Peer.
+func (s *Stafette) Kill() error {
+	killTree(s.serve.pid())
+	return s.serve.kill()
+}
+
+// Stop implements Peer. Under strace the signal goes to the group.
+func (s *Stafette) Stop() error {
+	if s.config.Trace != "" {
+		return s.Kill()
+	}
+	return s.serve.stop(20 * time.Second)
+}
+
+// Died is closed when the process has ended by itself or by a signal.
+func (s *Stafette) Died() <-chan struct{} { return s.serve.done }
+
+// Said is what it wrote to its standard error since its last start.
+func (s *Stafette) Said() string { return s.serve.said() }
+
+// get reads a JSON answer of the API.
+func (s *Stafette) get(ctx context.Context, path string, query url.Values, into any) error {
+	address := "http://" + s.http + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.setup.APIKey)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 32<<20))
+	if err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("get %s: %d: %s", path, resp.StatusCode, bytes.TrimSpace(text))
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	return nil
+}
