@@ -33,6 +33,7 @@ type Ledger struct {
 	done    uint64 // groups flushed
 	busy    bool
 	err     error
+	entries int
 }
 
 // Open creates the file or continues it.
@@ -62,7 +63,17 @@ func (l *Ledger) Append(entries ...Entry) error {
 		}
 		l.flush()
 	}
+	if l.err == nil {
+		l.entries += len(entries)
+	}
 	return l.err
+}
+
+// Len counts the entries that this Ledger has made durable.
+func (l *Ledger) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entries
 }
 
 // flush writes what waits. The lock is given up while the disk works.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"stafette/test/load/daemon"
 	"stafette/test/load/inject"
 )
 
@@ -41,8 +42,8 @@ type PostfixConfig struct {
 type Postfix struct {
 	config PostfixConfig
 	port   string
-	master *daemon
-	milter *daemon
+	master *daemon.Daemon
+	milter *daemon.Daemon
 }
 
 // mainCF is tuned for throughput without giving up durability: fsync stays as it
@@ -113,7 +114,7 @@ func StartPostfix(ctx context.Context, c PostfixConfig) (*Postfix, error) {
 	if c.Concurrency == 0 {
 		c.Concurrency = 20
 	}
-	port, err := FreePort()
+	port, err := daemon.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -137,12 +138,12 @@ func (p *Postfix) Start(ctx context.Context) error {
 		args = append(traceArgs(p.config.Trace), append([]string{name}, args...)...)
 		name = "strace"
 	}
-	master, err := start(name, nil, args...)
+	master, err := daemon.Start(name, nil, args...)
 	if err != nil {
 		return err
 	}
 	p.master = master
-	if err := master.ready(ctx, "tcp", p.addr()); err != nil {
+	if err := master.Ready(ctx, "tcp", p.addr()); err != nil {
 		p.Kill()
 		return err
 	}
@@ -225,13 +226,13 @@ func (p *Postfix) configureMilter() error {
 
 func (p *Postfix) startMilter(ctx context.Context) error {
 	os.Remove(p.socket())
-	d, err := start("opendkim", nil, "-f", "-x", filepath.Join(p.config.Dir, "milter/conf"))
+	d, err := daemon.Start("opendkim", nil, "-f", "-x", filepath.Join(p.config.Dir, "milter/conf"))
 	if err != nil {
 		return err
 	}
 	p.milter = d
-	if err := d.ready(ctx, "unix", p.socket()); err != nil {
-		d.kill()
+	if err := d.Ready(ctx, "unix", p.socket()); err != nil {
+		d.Kill()
 		return err
 	}
 	return nil
@@ -250,9 +251,9 @@ func (p *Postfix) SMTP() inject.SMTP { return inject.SMTP{Addr: p.addr()} }
 
 // Roots implements Peer.
 func (p *Postfix) Roots() []int {
-	roots := []int{p.master.pid()}
+	roots := []int{p.master.PID()}
 	if p.milter != nil {
-		roots = append(roots, p.milter.pid())
+		roots = append(roots, p.milter.PID())
 	}
 	return roots
 }
@@ -298,23 +299,15 @@ func (p *Postfix) queued() (int, error) {
 	return n, nil
 }
 
-// Kill implements Peer. Postfix's daemons are leaders of no group, so the master's
-// group is all of them.
+// Kill implements Peer.
 func (p *Postfix) Kill() error {
-	err := p.killAll()
+	err := p.master.Kill()
 	if p.milter != nil {
-		if e := p.milter.kill(); err == nil {
+		if e := p.milter.Kill(); err == nil {
 			err = e
 		}
 	}
 	return err
-}
-
-// killAll kills the group of every process in the tree: master makes itself a
-// session leader, so it is in another group than the script that started it.
-func (p *Postfix) killAll() error {
-	killTree(p.master.pid())
-	return p.master.kill()
 }
 
 // Stop implements Peer.

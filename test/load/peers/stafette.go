@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"stafette/test/load/daemon"
 	"stafette/test/load/inject"
 )
 
@@ -49,7 +51,7 @@ type Stafette struct {
 	http   string
 	ops    string
 	setup  setup
-	serve  *daemon
+	serve  *daemon.Daemon
 	client *http.Client
 }
 
@@ -81,7 +83,7 @@ func SetUpStafette(ctx context.Context, c StafetteConfig) (*Stafette, error) {
 	}
 	s := &Stafette{config: c, client: &http.Client{}}
 	for _, addr := range []*string{&s.smtp, &s.http, &s.ops} {
-		port, err := FreePort()
+		port, err := daemon.FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -92,11 +94,11 @@ func SetUpStafette(ctx context.Context, c StafetteConfig) (*Stafette, error) {
 	}
 	cmd := exec.CommandContext(ctx, c.Binary, "setup", "--config", s.conf(), "--tenant", "Muster", "--domain", c.Domain, "--trust-domain", "--output", "json")
 	cmd.Env = append(os.Environ(), c.Env...)
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("set stafette up: %w: %s", err, lastLine(errors.Bytes()))
+		return nil, fmt.Errorf("set stafette up: %w: %s", err, lastLine(said.Bytes()))
 	}
 	if err := json.Unmarshal(out, &s.setup); err != nil {
 		return nil, fmt.Errorf("read stafette's setup: %w", err)
@@ -135,15 +137,14 @@ func (s *Stafette) Start(ctx context.Context) error {
 		args = append(traceArgs(s.config.Trace), append([]string{name}, args...)...)
 		name = "strace"
 	}
-	d, err := start(name, s.config.Env, args...)
+	d, err := daemon.Start(name, s.config.Env, args...)
 	if err != nil {
 		return err
 	}
 	s.serve = d
 	for _, addr := range []string{s.smtp, s.http} {
-		if err := d.ready(ctx, "tcp", addr); err != nil {
-			killTree(d.pid())
-			return err
+		if err := d.Ready(ctx, "tcp", addr); err != nil {
+			return errors.Join(err, d.Kill())
 		}
 	}
 	return nil
@@ -163,27 +164,24 @@ func (s *Stafette) HTTP() inject.HTTP {
 }
 
 // Roots implements Peer.
-func (s *Stafette) Roots() []int { return []int{s.serve.pid()} }
+func (s *Stafette) Roots() []int { return []int{s.serve.PID()} }
 
 // Kill implements Peer.
-func (s *Stafette) Kill() error {
-	killTree(s.serve.pid())
-	return s.serve.kill()
-}
+func (s *Stafette) Kill() error { return s.serve.Kill() }
 
 // Stop implements Peer. Under strace the signal goes to the group.
 func (s *Stafette) Stop() error {
 	if s.config.Trace != "" {
 		return s.Kill()
 	}
-	return s.serve.stop(20 * time.Second)
+	return s.serve.Stop(20 * time.Second)
 }
 
 // Died is closed when the process has ended by itself or by a signal.
-func (s *Stafette) Died() <-chan struct{} { return s.serve.done }
+func (s *Stafette) Died() <-chan struct{} { return s.serve.Done() }
 
 // Said is what it wrote to its standard error since its last start.
-func (s *Stafette) Said() string { return s.serve.said() }
+func (s *Stafette) Said() string { return s.serve.Said() }
 
 // get reads a JSON answer of the API.
 func (s *Stafette) get(ctx context.Context, path string, query url.Values, into any) error {
@@ -211,5 +209,10 @@ func (s *Stafette) get(ctx context.Context, path string, query url.Values, into 
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("get %s: %w", path, err)
 	}
+	return nil
+}
+
+// Settled implements Peer: every delivery can be asked for and is final.
+func (s *Stafette) Settled(ctx context.Context, n int) error {
 	return nil
 }

@@ -94,7 +94,7 @@ func (o options) postfix(signed bool) bench.Contestant {
 
 func (o options) stafette(name string, signed bool, door func(peers.Peer) bench.Door) bench.Contestant {
 	return bench.Contestant{Name: name, From: "info@" + domain, Door: door, Start: func(ctx context.Context, dir, sink, trace string) (peers.Peer, error) {
-		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Unsigned: !signed, Domain: domain, Trace: trace})
+		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Domain: domain, Trace: trace})
 	}}
 }
 
