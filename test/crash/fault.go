@@ -107,14 +107,15 @@ func Full(room int64, while time.Duration) Fault {
 
 // FlushError fails one flush with EIO, the n-th from now. The server must stop, and
 // finds after its start the disk without what that flush should have written.
-func FlushError(n int) Fault {
+// Going on for longer than the grace after it is an offence.
+func FlushError(n int, grace time.Duration) Fault {
 	return Fault{Name: fmt.Sprintf("EIO on flush %d", n), Happen: func(ctx context.Context, t *Trial) error {
 		d, ok := t.Disk.(faulty)
 		if !ok {
 			return errNeedsFaultyDisk
 		}
 		d.Disk().Inject(faultfs.Faults{FailFlush: n})
-		timer := time.NewTimer(10 * time.Second)
+		timer := time.NewTimer(grace)
 		defer timer.Stop()
 		select {
 		case <-t.Server.Died():

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stafette/test/crash/faultfs"
+	"stafette/test/crash/loopfs"
 	"stafette/test/crash/toy"
 	"stafette/test/load/daemon"
 	"stafette/test/load/inject"
@@ -99,6 +100,20 @@ func newDisk(t *testing.T, c faultfs.Config) Disk {
 	return m
 }
 
+func loopDisk(t *testing.T) Disk {
+	t.Helper()
+	d, err := loopfs.New(t.TempDir(), 64)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
 func toyTrial(t *testing.T, binary string, vice toy.Vice, disk Disk, seed uint64) *Trial {
 	t.Helper()
 	config := sink.Config{Temporary: 10, Permanent: 3, Verify: true}
@@ -144,15 +159,17 @@ func TestHarnessTellsGoodFromBad(t *testing.T) {
 		"honest, kills":            {toy.Honest, plainDir, []Fault{Kill(), Kill(), Kill()}, ""},
 		"honest, cuts":             {toy.Honest, strict, cuts, ""},
 		"honest, journal, cuts":    {toy.Honest, on(faultfs.Config{Journaled: true}), cuts, ""},
+		"honest, ext4, cuts":       {toy.Honest, loopDisk, cuts[:2], ""},
+		"no flush, ext4, cut":      {toy.NoFlush, loopDisk, cuts[:1], "lost"},
 		"honest, full disk":        {toy.Honest, strict, []Fault{Full(64<<10, 200*time.Millisecond)}, ""},
-		"honest, failing flush":    {toy.Honest, strict, []Fault{FlushError(1), FlushError(3)}, ""},
+		"honest, failing flush":    {toy.Honest, strict, []Fault{FlushError(1, 10*time.Second), FlushError(3, 10*time.Second)}, ""},
 		"honest, stall":            {toy.Honest, strict, []Fault{Stall(300*time.Millisecond, 600*time.Millisecond)}, ""},
 		"honest, lying disk":       {toy.Honest, strict, []Fault{Lie(100 * time.Millisecond)}, "lost"},
 		"early ack, kill":          {toy.EarlyAck, plainDir, []Fault{Kill()}, "lost"},
 		"no flush, kill":           {toy.NoFlush, plainDir, []Fault{Kill()}, ""},
 		"no flush, cut":            {toy.NoFlush, strict, cuts[:1], "lost"},
 		"no directory, cut":        {toy.NoDirectory, strict, cuts[:1], "lost"},
-		"flush again, EIO":         {toy.FlushAgain, strict, []Fault{FlushError(1)}, "went on after a failed flush"},
+		"flush again, EIO":         {toy.FlushAgain, strict, []Fault{FlushError(1, time.Second)}, "went on after a failed flush"},
 		"amnesic, kill":            {toy.Amnesic, plainDir, []Fault{Kill()}, "lost"},
 		"repeating, kill":          {toy.Repeating, plainDir, []Fault{Kill(), Kill()}, "more than crashes excuse"},
 		"liar, nothing":            {toy.Liar, plainDir, nil, "never received"},
