@@ -174,8 +174,10 @@ func (p Plan) round(ctx context.Context, c Contestant, n int) (m Measure, err er
 	m.Rate = float64(p.Messages) / last.Sub(result.Began).Seconds()
 	m.Accept = float64(p.Messages) / result.Ended.Sub(result.Began).Seconds()
 	m.CPU = (after - before) / time.Duration(p.Messages)
-	m.Memory, err = usage.Memory(s.peer.Roots()...)
-	return m, err
+	if m.Memory, err = usage.Memory(s.peer.Roots()...); err != nil {
+		return m, err
+	}
+	return m, s.peer.Verify(ctx, warm+p.Messages)
 }
 
 // CountFlushes runs n letters of a contestant under strace and returns the flushes

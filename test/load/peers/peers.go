@@ -28,6 +28,9 @@ type Peer interface {
 	// Settled returns when the server itself has nothing left to do with the first
 	// n messages it was given, or with ctx's error.
 	Settled(ctx context.Context, n int) error
+	// Verify fails unless the server can tell of n messages that they were
+	// delivered, where it can tell at all. It may cost; it is not measured.
+	Verify(ctx context.Context, n int) error
 	// Kill ends it at once with SIGKILL and waits for its death.
 	Kill() error
 	// Stop ends it politely and waits.

@@ -6,13 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,14 +129,15 @@ func (s *Stafette) toml() []byte {
 	return b.Bytes()
 }
 
-// Start starts it, again after Kill or Stop, and waits until its doors answer.
-func (s *Stafette) Start(ctx context.Context) error {
+// Start starts it, again after Kill or Stop, with more environment if given, and
+// waits until its doors answer.
+func (s *Stafette) Start(ctx context.Context, env ...string) error {
 	name, args := s.config.Binary, []string{"serve", "--config", s.conf()}
 	if s.config.Trace != "" {
 		args = append(traceArgs(s.config.Trace), append([]string{name}, args...)...)
 		name = "strace"
 	}
-	d, err := daemon.Start(name, s.config.Env, args...)
+	d, err := daemon.Start(name, append(slices.Clone(s.config.Env), env...), args...)
 	if err != nil {
 		return err
 	}
@@ -167,11 +167,16 @@ func (s *Stafette) HTTP() inject.HTTP {
 func (s *Stafette) Roots() []int { return []int{s.serve.PID()} }
 
 // Kill implements Peer.
-func (s *Stafette) Kill() error { return s.serve.Kill() }
+func (s *Stafette) Kill() error {
+	if s.serve == nil {
+		return nil
+	}
+	return s.serve.Kill()
+}
 
 // Stop implements Peer. Under strace the signal goes to the group.
 func (s *Stafette) Stop() error {
-	if s.config.Trace != "" {
+	if s.config.Trace != "" || s.serve == nil {
 		return s.Kill()
 	}
 	return s.serve.Stop(20 * time.Second)
@@ -182,37 +187,3 @@ func (s *Stafette) Died() <-chan struct{} { return s.serve.Done() }
 
 // Said is what it wrote to its standard error since its last start.
 func (s *Stafette) Said() string { return s.serve.Said() }
-
-// get reads a JSON answer of the API.
-func (s *Stafette) get(ctx context.Context, path string, query url.Values, into any) error {
-	address := "http://" + s.http + path
-	if len(query) > 0 {
-		address += "?" + query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+s.setup.APIKey)
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 32<<20))
-	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("get %s: %d: %s", path, resp.StatusCode, bytes.TrimSpace(text))
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	return nil
-}
-
-// Settled implements Peer: every delivery can be asked for and is final.
-func (s *Stafette) Settled(ctx context.Context, n int) error {
-	return nil
-}
