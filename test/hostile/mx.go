@@ -271,11 +271,11 @@ func (p *play) strike(s State, right string) error {
 	case Temporary:
 		return p.refuse(s, "451 4.3.0 not now\r\n")
 	case Permanent:
-		return p.refuse(s, "550 5.7.0 never\r\n")
+		return p.refuse(s, "550 5.1.1 nobody here\r\n")
 	case BadEnhanced:
 		return p.refuse(s, "550 5.1 half a code\r\n")
 	case Mixed:
-		return p.refuse(s, code+"-fine so far\r\n550 5.7.0 but no\r\n")
+		return p.refuse(s, code+"-fine so far\r\n550 5.1.1 but nobody here\r\n")
 	case Twice:
 		return p.say(right + right)
 	case BareLF:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +32,8 @@ type StafetteConfig struct {
 	Database string
 	// Sink is host:port of the next hop of all mail.
 	Sink string
+	// Routes are next hops of single domains, before that of all mail.
+	Routes map[string]string
 	// Domain is the tenant's sending domain.
 	Domain string
 	// Concurrency is the number of sessions to the next hop. Default 20.
@@ -115,7 +118,7 @@ func (s *Stafette) toml() []byte {
 	fmt.Fprintf(&b, "data_dir = %q\nhostname = \"stafette.load.example\"\nnode = \"load\"\n", s.config.Data)
 	fmt.Fprintf(&b, "[http]\nlisten = %q\n[submission]\nlisten = %q\nallow_plain_auth = true\n[ops]\nlisten = %q\n", s.http, s.smtp, s.ops)
 	fmt.Fprintf(&b, "[egress]\nconnections = %d\nmessages_per_connection = 100000\nloopback_only = true\n", s.config.Concurrency)
-	fmt.Fprintf(&b, "[[route]]\ndomain = \"*\"\nnext_hop = %q\n[log]\nlevel = \"warn\"\n", s.config.Sink)
+	fmt.Fprint(&b, "[log]\nlevel = \"warn\"\n")
 	if s.config.Database != "" {
 		fmt.Fprintf(&b, "[database]\nurl = %q\n", s.config.Database)
 	}
@@ -126,6 +129,10 @@ func (s *Stafette) toml() []byte {
 		}
 		fmt.Fprintf(&b, "[queue]\nretry = [%s]\n", strings.Join(pauses, ", "))
 	}
+	for _, domain := range slices.Sorted(maps.Keys(s.config.Routes)) {
+		fmt.Fprintf(&b, "[[route]]\ndomain = %q\nnext_hop = %q\n", domain, s.config.Routes[domain])
+	}
+	fmt.Fprintf(&b, "[[route]]\ndomain = \"*\"\nnext_hop = %q\n", s.config.Sink)
 	return b.Bytes()
 }
 

@@ -180,25 +180,6 @@ func (s *Sink) Damaged() []string {
 // Sessions counts open connections.
 func (s *Sink) Sessions() int { return s.server.Sessions() }
 
-// AwaitQuiet returns when nothing has come for the pause, or with ctx's error.
-func (s *Sink) AwaitQuiet(ctx context.Context, pause time.Duration) error {
-	tick := time.NewTicker(pause / 10)
-	defer tick.Stop()
-	before, since := -1, time.Now()
-	for {
-		if n, _ := s.Total(); n != before {
-			before, since = n, time.Now()
-		} else if time.Since(since) >= pause {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("await quiet: %w", ctx.Err())
-		case <-tick.C:
-		}
-	}
-}
-
 // Await returns when n deliveries were accepted, or with ctx's error.
 func (s *Sink) Await(ctx context.Context, n int) error {
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -26,7 +26,7 @@ type options struct {
 	kills, cuts, journalCuts, loopCuts int
 	rounds                             int
 	seed                               uint64
-	binary, database                   string
+	binary                             string
 	verbose                            bool
 }
 
@@ -39,7 +39,6 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "full disks, failing flushes and stalls of each kind")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of all chances")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
-	flag.StringVar(&o.database, "database", "", "postgres:// URL of an empty database for the kills; SQLite if empty")
 	flag.BoolVar(&o.verbose, "v", false, "tell of every fault")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -79,11 +78,10 @@ func (o options) run(ctx context.Context) error {
 
 // series is a kind of disk with the faults that befall servers on it.
 type series struct {
-	name     string
-	disk     func(dir string) (crash.Disk, func() error, error)
-	faults   []crash.Fault
-	control  bool // a conviction is right
-	database string
+	name    string
+	disk    func(dir string) (crash.Disk, func() error, error)
+	faults  []crash.Fault
+	control bool // a conviction is right
 }
 
 func repeat(n int, faults ...crash.Fault) []crash.Fault {
@@ -101,7 +99,7 @@ func (o options) series() []series {
 		flushes = append(flushes, crash.FlushError(1+n*3, 30*time.Second))
 	}
 	return []series{
-		{name: "kill -9", disk: plain, faults: repeat(o.kills, crash.Kill()), database: o.database},
+		{name: "kill -9", disk: plain, faults: repeat(o.kills, crash.Kill())},
 		{name: "power cuts", disk: fuse(faultfs.Config{}), faults: repeat(o.cuts, cuts...)},
 		{name: "power cuts, journal", disk: fuse(faultfs.Config{Journaled: true}), faults: repeat(o.journalCuts, cuts...)},
 		{name: "power cuts, ext4", disk: ext4, faults: repeat(o.loopCuts, cuts[:1]...)},
@@ -197,7 +195,7 @@ func (o options) trial(ctx context.Context, s series, faults []crash.Fault, numb
 		return v, err
 	}
 	defer far.Close()
-	server, err := crash.NewStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: places["conf"], Database: s.database, Sink: far.Addr(), Domain: "muster.example"}, disk)
+	server, err := crash.NewStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: places["conf"], Sink: far.Addr(), Domain: "muster.example"}, disk)
 	if err != nil {
 		return v, err
 	}
