@@ -22,8 +22,8 @@ func (f Fault) patient() bool {
 	return false
 }
 
-// play serves one cell on a loopback port until the test ends.
-func play(t *testing.T, c Cell) (addr string) {
+// host serves one cell on a loopback port until the test ends.
+func host(t *testing.T, c Cell) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestBinaryMeetsEveryCell(t *testing.T) {
 	for _, c := range Cells() {
 		if !c.Fault.patient() && c.State != Body {
 			cells = append(cells, c)
-			routes[domain(c)] = play(t, c)
+			routes[domain(c)] = host(t, c)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
