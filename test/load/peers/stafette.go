@@ -3,6 +3,7 @@ package peers
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	_ "modernc.org/sqlite" // the product's database, for dropRSA
 
 	"stafette/test/load/daemon"
 	"stafette/test/load/inject"
@@ -36,6 +39,8 @@ type StafetteConfig struct {
 	Routes map[string]string
 	// Domain is the tenant's sending domain.
 	Domain string
+	// NoRSA leaves the domain its Ed25519 key alone. SQLite only.
+	NoRSA bool
 	// Concurrency is the number of sessions to the next hop. Default 20.
 	Concurrency int
 	// Retry lists the pauses between attempts; none is the product's own.
@@ -105,7 +110,27 @@ func SetUpStafette(ctx context.Context, c StafetteConfig) (*Stafette, error) {
 	if err := json.Unmarshal(out, &s.setup); err != nil {
 		return nil, fmt.Errorf("read stafette's setup: %w", err)
 	}
+	if c.NoRSA {
+		return s, s.dropRSA(ctx)
+	}
 	return s, nil
+}
+
+// dropRSA goes round the product, which signs with both keys and has no switch.
+func (s *Stafette) dropRSA(ctx context.Context) (err error) {
+	db, err := sql.Open("sqlite", filepath.Join(s.config.Data, "stafette.db"))
+	if err != nil {
+		return fmt.Errorf("drop RSA key: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	changed, err := db.ExecContext(ctx, "UPDATE dkim_keys SET active = 0 WHERE algorithm = 'rsa'")
+	if err != nil {
+		return fmt.Errorf("drop RSA key: %w", err)
+	}
+	if n, err := changed.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("drop RSA key: %d keys (%w)", n, err)
+	}
+	return nil
 }
 
 func (s *Stafette) conf() string { return filepath.Join(s.config.Dir, "stafette.toml") }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"stafette/test/load/bench"
-	"stafette/test/load/inject"
 	"stafette/test/load/peers"
 )
 
@@ -28,6 +27,7 @@ func main() {
 type options struct {
 	messages, rounds, single int
 	rows, binary, output     string
+	peersOnly                bool
 }
 
 func run() error {
@@ -36,13 +36,24 @@ func run() error {
 	flag.IntVar(&o.rounds, "rounds", 3, "interleaved rounds")
 	flag.IntVar(&o.single, "single", 500, "messages of P7, one at a time")
 	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7", "which figures to take")
-	flag.StringVar(&o.binary, "stafette", "", "the stafette binary; without it only the peers run")
-	flag.StringVar(&o.output, "o", "", "file to write the report to, such as docs/benchmarks.md")
+	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
+	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
+	flag.StringVar(&o.output, "o", "docs/benchmarks.md", "file to write the report to; none if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := errors.Join(peers.Install(ctx, "postfix", "postfix"), peers.Install(ctx, "opendkim", "opendkim")); err != nil {
 		return err
+	}
+	if o.binary == "" && !o.peersOnly {
+		dir, err := os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if o.binary, err = peers.BuildStafette(ctx, dir); err != nil {
+			return err
+		}
 	}
 	report := bench.Head(time.Now())
 	for _, row := range strings.Split(o.rows, ",") {
@@ -64,7 +75,7 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 	case "P1":
 		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, o.postfix(true), o.stafette("Stafette", true, nil))
 	case "P2":
-		return o.compare(ctx, bench.Plan{Name: "P2", Title: "without RSA signatures", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
+		return o.compare(ctx, bench.Plan{Name: "P2", Title: "Ed25519 signatures only, against no signatures", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
 	case "P5":
 		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB", Size: 2 << 10, Sessions: 20},
 			o.stafette("Stafette, single", false, http(1)), o.stafette("Stafette, batches of 100", false, http(100)))
@@ -94,14 +105,14 @@ func (o options) postfix(signed bool) bench.Contestant {
 
 func (o options) stafette(name string, signed bool, door func(peers.Peer) bench.Door) bench.Contestant {
 	return bench.Contestant{Name: name, From: "info@" + domain, Door: door, Start: func(ctx context.Context, dir, sink, trace string) (peers.Peer, error) {
-		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Domain: domain, Trace: trace})
+		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Domain: domain, NoRSA: !signed, Trace: trace})
 	}}
 }
 
 // compare plays a plan; without a binary Stafette does not take part.
 func (o options) compare(ctx context.Context, p bench.Plan, contestants ...bench.Contestant) (string, error) {
 	for _, c := range contestants {
-		if o.binary != "" || strings.HasPrefix(c.Name, "Postfix") {
+		if !o.peersOnly || strings.HasPrefix(c.Name, "Postfix") {
 			p.Contestants = append(p.Contestants, c)
 		}
 	}
@@ -123,7 +134,7 @@ func (o options) latency(ctx context.Context) (string, error) {
 	p := bench.Plan{Name: "P7", Size: 10 << 10}
 	text := "## P7: one message at a time, submission to the sink's final reply\n\n| server | p50 ms | p99 ms |\n|---|---|---|\n"
 	contestants := []bench.Contestant{o.postfix(true), o.postfix(false)}
-	if o.binary != "" {
+	if !o.peersOnly {
 		contestants = append(contestants, o.stafette("Stafette, signed", true, nil), o.stafette("Stafette, unsigned", false, nil),
 			o.stafette("Stafette by HTTP, signed", true, http(1)))
 	}
@@ -136,5 +147,3 @@ func (o options) latency(ctx context.Context) (string, error) {
 	}
 	return text, nil
 }
-
-var _ bench.Door = inject.HTTP{}
