@@ -120,7 +120,7 @@ func FlushError(n int, grace time.Duration) Fault {
 		select {
 		case <-t.Server.Died():
 		case <-timer.C:
-			t.object("the server went on after a failed flush")
+			t.object("the server was still there %v after a failed flush: %s", grace, t.Server.Said())
 		case <-ctx.Done():
 			return ctx.Err()
 		}

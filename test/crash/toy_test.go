@@ -169,7 +169,7 @@ func TestHarnessTellsGoodFromBad(t *testing.T) {
 		"no flush, kill":           {toy.NoFlush, plainDir, []Fault{Kill()}, ""},
 		"no flush, cut":            {toy.NoFlush, strict, cuts[:1], "lost"},
 		"no directory, cut":        {toy.NoDirectory, strict, cuts[:1], "lost"},
-		"flush again, EIO":         {toy.FlushAgain, strict, []Fault{FlushError(1, time.Second)}, "went on after a failed flush"},
+		"flush again, EIO":         {toy.FlushAgain, strict, []Fault{FlushError(1, time.Second)}, "after a failed flush"},
 		"amnesic, kill":            {toy.Amnesic, plainDir, []Fault{Kill()}, "lost"},
 		"repeating, kill":          {toy.Repeating, plainDir, []Fault{Kill(), Kill()}, "more than crashes excuse"},
 		"liar, nothing":            {toy.Liar, plainDir, nil, "never received"},

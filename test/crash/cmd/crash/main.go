@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"stafette/test/crash"
@@ -26,7 +27,7 @@ type options struct {
 	kills, cuts, journalCuts, loopCuts int
 	rounds                             int
 	seed                               uint64
-	binary                             string
+	binary, only                       string
 	verbose                            bool
 }
 
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "full disks, failing flushes and stalls of each kind")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of all chances")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
+	flag.StringVar(&o.only, "only", "", "series whose name contains this")
 	flag.BoolVar(&o.verbose, "v", false, "tell of every fault")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -66,6 +68,9 @@ func (o options) run(ctx context.Context) error {
 	fmt.Println("seed", o.seed)
 	var broken []error
 	for _, s := range o.series() {
+		if !strings.Contains(s.name, o.only) || len(s.faults) == 0 {
+			continue
+		}
 		if err := o.play(ctx, s); err != nil {
 			broken = append(broken, fmt.Errorf("%s: %w", s.name, err))
 		}
