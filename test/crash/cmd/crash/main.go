@@ -105,6 +105,7 @@ func (o options) series() []series {
 	}
 	return []series{
 		{name: "kill -9", disk: plain, faults: repeat(o.kills, crash.Kill())},
+		{name: "failpoints", disk: fuse(faultfs.Config{}), faults: failpoints(o.rounds)},
 		{name: "power cuts", disk: fuse(faultfs.Config{}), faults: repeat(o.cuts, cuts...)},
 		{name: "power cuts, journal", disk: fuse(faultfs.Config{Journaled: true}), faults: repeat(o.journalCuts, cuts...)},
 		{name: "power cuts, ext4", disk: ext4, faults: repeat(o.loopCuts, cuts[:1]...)},
@@ -113,6 +114,18 @@ func (o options) series() []series {
 		{name: "stall", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Stall(5*time.Second, 6*time.Second))},
 		{name: "control: a disk that lies", disk: fuse(faultfs.Config{}), faults: []crash.Fault{crash.Lie(300 * time.Millisecond)}, control: true},
 	}
+}
+
+// failpoints visits every place that the store names, n times with other counts.
+func failpoints(n int) []crash.Fault {
+	var list []crash.Fault
+	for i := range n {
+		for _, place := range []string{"after-body-before-rows", "after-rows-before-commit", "after-store-before-ack",
+			"after-250-before-settle", "after-settle-before-event"} {
+			list = append(list, crash.Failpoint(place, 1+7*i))
+		}
+	}
+	return list
 }
 
 // directory is a plain one, for faults that need no disk.
