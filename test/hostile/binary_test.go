@@ -136,8 +136,8 @@ func judge(t *testing.T, c Cell, d peers.Delivery) {
 	t.Helper()
 	first := d.Attempts[0]
 	want := map[Ending]string{Taken: "delivered", Uncertain: "uncertain", Broken: "deferred", Refused: "deferred"}[c.Ending()]
-	if c.Ending() == Refused && c.Code() == 550 && c.blamesRecipient() {
-		want = "bounced"
+	if c.Ending() == Refused && c.Code() == 550 {
+		want = "bounced" // also at the greeting: there is no other source to try
 	}
 	if first.Outcome != want {
 		t.Errorf("outcome %s (%d %q), want %s", first.Outcome, first.Code, first.Reply, want)
@@ -153,6 +153,3 @@ func judge(t *testing.T, c Cell, d peers.Delivery) {
 		t.Errorf("code %d, want %d", first.Code, c.Code())
 	}
 }
-
-// blamesRecipient: a 550 before RCPT is about us, not about the recipient.
-func (c Cell) blamesRecipient() bool { return c.State != Greeting && c.State != EHLO }
