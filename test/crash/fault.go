@@ -142,6 +142,26 @@ func Stall(flush, while time.Duration) Fault {
 	}}
 }
 
+// StallThenKill kills the server in the middle of a stall, when the most is under
+// way that was done and not yet written down.
+func StallThenKill(flush, while time.Duration) Fault {
+	return Fault{Name: "stall, kill", Happen: func(ctx context.Context, t *Trial) error {
+		d, ok := t.Disk.(faulty)
+		if !ok {
+			return errNeedsFaultyDisk
+		}
+		d.Disk().Inject(faultfs.Faults{Delay: flush})
+		if err := wait(ctx, while); err != nil {
+			return err
+		}
+		if err := t.Server.Kill(); err != nil {
+			return err
+		}
+		d.Disk().Inject(faultfs.Faults{})
+		return t.restart(ctx)
+	}}
+}
+
 // Lie makes flushes succeed without effect and cuts the power after a while. No
 // server can survive this: a trial that still acquits is broken.
 func Lie(while time.Duration) Fault {

@@ -111,7 +111,8 @@ func (o options) series() []series {
 		{name: "power cuts, ext4", disk: ext4, faults: repeat(o.loopCuts, cuts[:1]...)},
 		{name: "full disk", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Full(256<<10, time.Second), crash.Full(0, time.Second))},
 		{name: "failing flush", disk: fuse(faultfs.Config{}), faults: flushes},
-		{name: "stall", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Stall(5*time.Second, 6*time.Second))},
+		{name: "stall", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Stall(5*time.Second, 6*time.Second),
+			crash.StallThenKill(5*time.Second, 2*time.Second))},
 		{name: "control: a disk that lies", disk: fuse(faultfs.Config{}), faults: []crash.Fault{crash.Lie(300 * time.Millisecond)}, control: true},
 	}
 }
