@@ -1,3 +1,97 @@
+// Command stafette is the whole platform in one binary: it takes mail over HTTP
+// and SMTP, keeps it safely, sends it, and says what became of it.
+//
+// This package holds the commands, the configuration and the wiring of all rooms;
+// whatever decides something about mail lives in internal/.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // German times on machines without a zone database
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line; kong reads the tags.
+type cli struct {
+	Config string `short:"c" env:"STAFETTE_CONFIG" placeholder:"FILE" help:"Configuration file (TOML)."`
+
+	Serve   serveCmd   `cmd:"" help:"Run the platform."`
+	Setup   setupCmd   `cmd:"" help:"Create a tenant with user, key, domain and DKIM keys, and print them once."`
+	Send    sendCmd    `cmd:"" help:"Send one message as a tenant."`
+	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
+	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records."`
+	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
+	Demo    demoCmd    `cmd:"" help:"Run a demonstration on loopback, without a network."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// console is where a command reads and writes, and how it is stopped.
+type console struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	config string // path of the configuration file
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	con := &console{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	if err := run(con, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "stafette:", err)
+		stop()
+		os.Exit(exitCode(err))
+	}
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+// exitCode: 2 for a wrong command line, 1 for everything else.
+func exitCode(err error) int {
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+func run(con *console, args []string) error {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("stafette"), kong.UsageOnError(),
+		kong.Description("A self-hosted e-mail sending platform."), kong.Writers(con.stdout, con.stderr))
+	if err != nil {
+		return fmt.Errorf("command line: %w", err)
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return usageError{err}
+	}
+	con.config = c.Config
+	return ctx.Run(con)
+}
+
+// load reads the configuration the command line names.
+func (con *console) load() (Config, error) { return LoadConfig(con.config, os.Environ()) }
+
+// logger writes to standard error as [log] says.
+func (con *console) logger(c Log) *slog.Logger {
+	var level slog.Level
+	// validate has checked the name.
+	_ = level.UnmarshalText([]byte(c.Level))
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(con.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(con.stderr, options))
+}

@@ -1,7 +1,9 @@
 // Package dns answers the questions mail asks of the domain name system: which
 // hosts take mail for a domain, in which order, at which addresses.
 //
-// It is floor 0. It caches answers and keeps apart "no", "never" and "not now".
+// It is floor 0. It caches answers and keeps apart "no", "never" and "not now". It
+// asks a recursive name server and believes it: it does not validate DNSSEC, and
+// decides neither which host is tried nor when to ask again.
 package dns
 
 import (
@@ -45,5 +47,9 @@ type Resolver interface {
 type Config struct {
 	Server  string        // "127.0.0.1:53"; "" takes /etc/resolv.conf
 	Timeout time.Duration // of one question over all tries; 0: 10 s
+	Entries int           // answers kept at most; 0: 20,000
 	Now     func() time.Time
+	// Shuffle orders hosts of equal preference, as rand.Shuffle does, which it is
+	// if nil. It is called from many goroutines.
+	Shuffle func(n int, swap func(i, j int))
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"stafette/internal/dkim"
+	"stafette/internal/dns"
+	"stafette/internal/event"
+	"stafette/internal/ingest"
+	"stafette/internal/seal"
+	"stafette/internal/spool"
+	"stafette/internal/store"
+	"stafette/internal/tenant"
+)
+
+// base is what every command that touches data stands on.
+type base struct {
+	config   Config
+	log      *slog.Logger
+	keeper   *seal.Keeper
+	store    *store.Store
+	spool    *spool.Spool
+	hub      *event.Hub
+	resolver *dns.Client
+	// fatal receives the error after which the process must not go on: a failed
+	// flush leaves unknown what is on disk, and only a restart can tell.
+	fatal chan error
+}
+
+// openBase opens data directory, root key, database and name server.
+func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	keeper, err := seal.Load(filepath.Join(c.DataDir, "root.key"))
+	if err != nil {
+		return nil, err
+	}
+	b := &base{config: c, log: log, keeper: keeper, hub: event.NewHub(), fatal: make(chan error, 1)}
+	b.store, err = store.Open(ctx, store.Config{
+		URL: c.Database.URL, DataDir: c.DataDir, Now: time.Now, Log: log,
+		OnCommit: b.hub.Publish, Fatal: b.stop,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.spool = spool.New(b.store.Archive(), keeper)
+	b.resolver = dns.New(dns.Config{Server: c.DNS.Server, Now: time.Now})
+	return b, nil
+}
+
+// stop ends the process with the first fatal error.
+func (b *base) stop(err error) {
+	select {
+	case b.fatal <- err:
+	default:
+	}
+}
+
+func (b *base) close() error { return errors.Join(b.store.Close()) }
+
+// founder sets up tenants.
+func (b *base) founder() *tenant.Founder {
+	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Now: time.Now})
+}
+
+// makeKey speaks of algorithms in the words of the tenant's room.
+func makeKey(a tenant.Algorithm) (der []byte, record string, err error) {
+	return dkim.GenerateKey(dkim.Algorithm(a))
+}
+
+// acceptor is the one entrance; feed may be nil where no queue runs in this process.
+func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
+	expiry := map[tenant.Stream]time.Duration{}
+	for _, s := range tenant.Streams() {
+		expiry[s] = time.Duration(b.config.Queue.Expiry)
+	}
+	return ingest.New(ingest.Config{
+		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: time.Now, Log: b.log, Expiry: expiry,
+		Limits: ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
+	})
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"stafette/internal/dns"
+)
+
+type checkCmd struct {
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
+
+// finding is the outcome of one check.
+type finding struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Text  string `json:"text"`
+}
+
+// errChecksFailed makes the command end with 1 after the findings are printed.
+var errChecksFailed = errors.New("some checks failed")
+
+// Run checks what serve would need, without changing anything but the schema.
+func (c checkCmd) Run(con *console) error {
+	config, err := con.load()
+	if err != nil {
+		return err
+	}
+	findings := runChecks(con, config)
+	failed := false
+	for _, f := range findings {
+		failed = failed || !f.OK
+	}
+	if c.Output == "json" {
+		if err := json.NewEncoder(con.stdout).Encode(findings); err != nil {
+			return fmt.Errorf("write findings: %w", err)
+		}
+	} else {
+		for _, f := range findings {
+			mark := "ok    "
+			if !f.OK {
+				mark = "FAILED"
+			}
+			fmt.Fprintf(con.stdout, "%s %-12s %s\n", mark, f.Check, f.Text)
+		}
+	}
+	if failed {
+		return errChecksFailed
+	}
+	return nil
+}
+
+func runChecks(con *console, c Config) []finding {
+	var list []finding
+	add := func(check string, err error, good string) {
+		f := finding{Check: check, OK: err == nil, Text: good}
+		if err != nil {
+			f.Text = err.Error()
+		}
+		list = append(list, f)
+	}
+	add("data_dir", writable(c.DataDir), c.DataDir+" is writable")
+	b, err := openBase(con.ctx, c, con.logger(Log{Level: "error", Format: "text"}))
+	if err == nil {
+		err = errors.Join(b.store.Ready(con.ctx), b.close())
+	}
+	add("storage", err, "root key and database can be used")
+	_, err = serverTLS(c, time.Now(), con.logger(Log{Level: "error", Format: "text"}))
+	add("certificate", err, "can be loaded")
+	add("dns", answers(con.ctx, c.DNS.Server), "the name server answers")
+	for _, s := range c.Egress.Sources {
+		add("source", bindable(s), s.IP.String()+" can be sent from")
+	}
+	if len(c.Egress.Sources) == 0 {
+		add("source", nil, "none configured: the system chooses the address")
+	}
+	return list
+}
+
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	probe := filepath.Join(dir, ".check")
+	if err := os.WriteFile(probe, []byte("x"), 0o600); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return os.Remove(probe)
+}
+
+// answers asks for a name that exists nowhere (RFC 2606): "no" is an answer.
+func answers(ctx context.Context, server string) error {
+	_, err := dns.New(dns.Config{Server: server, Timeout: 3 * time.Second, Now: time.Now}).MX(ctx, "stafette-check.invalid")
+	if errors.Is(err, dns.ErrTemporary) {
+		return err
+	}
+	return nil
+}
+
+func bindable(s Source) error {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: s.IP.AsSlice()})
+	if err != nil {
+		return fmt.Errorf("source %s: %w", s.IP, err)
+	}
+	return l.Close()
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"stafette/internal/bounce"
+	"stafette/internal/delivery"
+	"stafette/internal/egress"
+	"stafette/internal/httpapi"
+	"stafette/internal/i18n"
+	"stafette/internal/ingest"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/smtpserver"
+	"stafette/internal/tenant"
+	"stafette/internal/web"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// platform is everything one serving process consists of.
+type platform struct {
+	*base
+	tls        *tls.Config
+	metrics    *prometheus.Registry
+	runner     *queue.Runner
+	engine     *delivery.Engine
+	entrance   *ingest.Service
+	submission *smtpserver.Server
+	handler    http.Handler
+}
+
+// openPlatform wires all rooms. Nothing runs yet.
+func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform, err error) {
+	b, err := openBase(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	p = &platform{base: b, metrics: prometheus.NewRegistry()}
+	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if p.tls, err = serverTLS(c, time.Now(), log); err != nil {
+		return nil, err
+	}
+	reasons, err := bounce.Load()
+	if err != nil {
+		return nil, err
+	}
+	p.runner = queue.NewRunner(queue.Config{
+		Store: b.store, Node: c.Node, Now: time.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
+		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
+	})
+	if p.engine, err = newEngine(p, reasons); err != nil {
+		return nil, err
+	}
+	return p, p.openDoors(reasons)
+}
+
+// openDoors makes the doors; they share one entrance and one way to know people.
+func (p *platform) openDoors(reasons *bounce.Table) error {
+	catalog, err := i18n.Load()
+	if err != nil {
+		return err
+	}
+	accounts := tenant.NewAccounts(tenant.AccountsConfig{Store: p.store, Now: time.Now, Log: p.log})
+	p.entrance = p.acceptor(p.runner)
+	p.submission = smtpserver.New(smtpserver.Config{
+		Acceptor: p.entrance, Auth: accounts, TLS: p.tls, Hostname: p.config.Hostname,
+		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
+		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: time.Now, Log: p.log,
+	})
+	size := p.config.Limits.MessageSize
+	api, err := httpapi.New(httpapi.Config{
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
+		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
+		// Base64 makes a message a third longer in JSON.
+		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
+		Now:    time.Now, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
+	office, err := web.New(web.Config{
+		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
+		Hub: p.hub, Catalog: catalog, Reasons: reasons, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
+		Can:          func(r tenant.Role, permission string) bool { return tenant.Can(r, tenant.Permission(permission)) },
+		ParseMailbox: message.ParseMailbox, Now: time.Now, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", api)
+	mux.Handle("/openapi.yaml", api)
+	mux.Handle("/openapi.json", api)
+	mux.Handle("/", office)
+	p.handler = mux
+	return nil
+}
+
+func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
+	c := p.config
+	var sources []egress.Source
+	for _, s := range c.Egress.Sources {
+		ehlo := s.EHLO
+		if ehlo == "" {
+			ehlo = c.Hostname
+		}
+		sources = append(sources, egress.Source{IP: s.IP, EHLO: ehlo})
+	}
+	if len(sources) == 0 {
+		sources = []egress.Source{{EHLO: c.Hostname}}
+	}
+	pool, err := egress.NewPool(sources)
+	if err != nil {
+		return nil, err
+	}
+	var static []egress.Route
+	for _, r := range c.Routes {
+		static = append(static, egress.Route{Domain: r.Domain, NextHop: r.NextHop})
+	}
+	routes, err := egress.NewRoutes(static)
+	if err != nil {
+		return nil, err
+	}
+	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: sources}
+	if c.Egress.AllowPrivate {
+		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: time.Now})
+	var steps []time.Duration
+	for _, d := range c.Queue.Retry {
+		steps = append(steps, time.Duration(d))
+	}
+	return delivery.New(delivery.Config{
+		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
+		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
+		Limits:    egress.Limits{Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection},
+		Schedule:  queue.NewSchedule(steps, nil),
+		Hostnames: []string{c.Hostname},
+		Now:       time.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+	})
+}
+
+// commands changes what waits and wakes the queue, so that a retry asked for in the
+// office begins at once.
+type commands struct {
+	queue.Store
+	wake func()
+}
+
+func (p *platform) commands() commands { return commands{p.store, p.runner.Wake} }
+
+// Apply implements queue.Store.
+func (c commands) Apply(ctx context.Context, command queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error) {
+	changed, err := c.Store.Apply(ctx, command, sel, actor, now)
+	if err == nil && len(changed) > 0 {
+		c.wake()
+	}
+	return changed, err
+}

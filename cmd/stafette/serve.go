@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"stafette/internal/spool"
+
+	"golang.org/x/sync/errgroup"
+)
+
+type serveCmd struct{}
+
+// Run serves until it is told to stop, then lets transactions in flight finish.
+func (serveCmd) Run(con *console) error {
+	c, err := con.load()
+	if err != nil {
+		return err
+	}
+	log := con.logger(c.Log)
+	p, err := openPlatform(con.ctx, c, log)
+	if err != nil {
+		return err
+	}
+	err = p.run(con.ctx, func() {})
+	return errors.Join(err, p.close())
+}
+
+const (
+	// doorGrace is how long requests under way may take at a stop; stopGrace how
+	// long the deliveries in flight may take after that.
+	doorGrace = 10 * time.Second
+	// retentionEvery is how often days past their retention are looked for.
+	retentionEvery = time.Hour
+)
+
+// run opens the doors, delivers, and returns when ctx ends or something fatal
+// happens. The order of the end is: doors shut, deliveries finished, verdicts durable.
+// Opened is called when mail can come in.
+func (p *platform) run(ctx context.Context, opened func()) error {
+	if err := p.runner.Start(ctx); err != nil {
+		return err
+	}
+	open, err := p.listen()
+	if err != nil {
+		return errors.Join(err, p.runner.Run(ended(ctx)))
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+
+	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopEngine()
+	engine := make(chan error, 1)
+	go func() {
+		err := p.engine.Run(engineCtx)
+		if err != nil {
+			fail(err)
+		}
+		engine <- err
+	}()
+	go p.retain(ctx)
+	go func() {
+		select {
+		case err := <-p.fatal:
+			fail(err)
+		case <-ctx.Done():
+		}
+	}()
+
+	opened()
+	err = p.serveDoors(ctx, open)
+	stopEngine()
+	engineErr := <-engine
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(err, cause)
+	}
+	return errors.Join(err, engineErr)
+}
+
+// ended returns a context that is over, to run an orderly end at once.
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	cancel()
+	return ctx
+}
+
+// doors are the listeners of one process; nil where switched off.
+type doors struct {
+	http, ops, submission, submissionTLS net.Listener
+}
+
+func (p *platform) listen() (d doors, err error) {
+	for _, want := range []struct {
+		name, address string
+		into          *net.Listener
+	}{
+		{"http", p.config.HTTP.Listen, &d.http},
+		{"ops", p.config.Ops.Listen, &d.ops},
+		{"submission", p.config.Submission.Listen, &d.submission},
+		{"submission (TLS)", p.config.Submission.ListenTLS, &d.submissionTLS},
+	} {
+		if want.address == "" {
+			continue
+		}
+		if *want.into, err = net.Listen("tcp", want.address); err != nil {
+			d.close()
+			return d, fmt.Errorf("open %s door: %w", want.name, err)
+		}
+		p.log.Info("door is open", "door", want.name, "address", (*want.into).Addr().String())
+	}
+	if p.config.ReturnMail.Listen != "" {
+		p.log.Warn("return mail is not read by this version; return_mail.listen is ignored")
+	}
+	return d, nil
+}
+
+func (d doors) close() {
+	for _, l := range []net.Listener{d.http, d.ops, d.submission, d.submissionTLS} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// serveDoors serves until ctx ends or a door fails, then shuts all of them.
+func (p *platform) serveDoors(ctx context.Context, d doors) error {
+	group, ctx := errgroup.WithContext(ctx)
+	public := newHTTPServer(p.handler, p.log)
+	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)
+	if d.http != nil {
+		group.Go(func() error {
+			if p.config.HTTP.TLS {
+				public.TLSConfig = p.tls
+				return served("http", public.ServeTLS(d.http, "", ""))
+			}
+			return served("http", public.Serve(d.http))
+		})
+	}
+	if d.ops != nil {
+		group.Go(func() error { return served("ops", ops.Serve(d.ops)) })
+	}
+	if d.submission != nil {
+		group.Go(func() error { return p.submission.ServeSTARTTLS(d.submission) })
+	}
+	if d.submissionTLS != nil {
+		group.Go(func() error { return p.submission.ServeTLS(d.submissionTLS) })
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), doorGrace)
+		defer cancel()
+		// Live pages would hold the door open until the grace is over.
+		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), ops.Shutdown(stop))
+	})
+	return group.Wait()
+}
+
+// served translates the orderly end of a server to no error.
+func served(door string, err error) error {
+	if err == nil || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", door, err)
+}
+
+// shut ends by force what would not end by itself within the grace.
+func shut(err error, force func() error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return force()
+	}
+	return err
+}
+
+// newHTTPServer bounds how long a client may take over its request (T41). Live
+// pages write for longer, so there is no limit on the answer.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// retain drops message bodies whose retention time is over.
+func (p *platform) retain(ctx context.Context) {
+	tick := time.NewTicker(retentionEvery)
+	defer tick.Stop()
+	for {
+		before := spool.DayOf(time.Now().Add(-time.Duration(p.config.Limits.Retention)))
+		days, bytes, err := p.store.Archive().DropBefore(ctx, before)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			p.log.Error("message bodies were not dropped", "err", err)
+		case days > 0:
+			p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

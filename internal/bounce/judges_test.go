@@ -1,0 +1,128 @@
+package bounce_test
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"stafette/internal/bounce"
+)
+
+// labelled is one line of testdata/replies.tsv.
+type labelled struct {
+	name   string
+	input  bounce.Input
+	reason string
+	hard   bool
+}
+
+func replies(t testing.TB) []labelled {
+	t.Helper()
+	text, err := os.ReadFile("testdata/replies.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []labelled
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(f) != 7 {
+			t.Fatalf("line %q", line)
+		}
+		code, err := strconv.Atoi(f[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, labelled{f[0] + "/" + f[1], bounce.Input{Code: code, Enhanced: f[3], Text: f[6]}, f[4], f[5] == "true"})
+	}
+	return list
+}
+
+// meant are the classes a label of sisimai may become. It knows no stage here, and
+// calls an unknown user said after DATA "filtered" and not hard; we do not.
+func meant(reason string) []bounce.Class {
+	switch reason {
+	case "userunknown", "filtered":
+		return []bounce.Class{"user_unknown", "recipient_moved"}
+	case "mailboxfull":
+		return []bounce.Class{"mailbox_full"}
+	case "suspend":
+		return []bounce.Class{"mailbox_disabled"}
+	case "hasmoved":
+		return []bounce.Class{"recipient_moved"}
+	case "hostunknown":
+		return []bounce.Class{"dns_no_domain"}
+	case "notaccept":
+		return []bounce.Class{"domain_no_mail"}
+	case "blocked", "badreputation":
+		return []bounce.Class{"ip_blocked"}
+	case "requireptr":
+		return []bounce.Class{"ip_dns"}
+	case "authfailure":
+		return []bounce.Class{"auth_missing"}
+	case "spamdetected":
+		return []bounce.Class{"content_spam"}
+	case "virusdetected":
+		return []bounce.Class{"content_virus"}
+	case "policyviolation", "securityerror":
+		return []bounce.Class{"policy", "recipient_restricted", "tls_failed"}
+	case "rejected":
+		return []bounce.Class{"sender_refused", "recipient_restricted"}
+	case "norelaying":
+		return []bounce.Class{"relay_denied"}
+	case "mesgtoobig", "exceedlimit":
+		return []bounce.Class{"too_large"}
+	case "speeding", "toomanyconn":
+		return []bounce.Class{"rate_limited"}
+	case "systemerror", "mailererror", "systemfull":
+		return []bounce.Class{"system_error"}
+	case "networkerror":
+		return []bounce.Class{"mail_loop", "system_error", "dns_no_domain"}
+	case "notcompliantrfc", "syntaxerror", "contenterror":
+		return []bounce.Class{"malformed"}
+	case "expired":
+		return []bounce.Class{"expired", "temporary"}
+	}
+	return nil
+}
+
+// TestJudges holds the agreement with labels others gave to real bounces. The
+// bounds are what is reached, so that a change for the worse shows.
+func TestJudges(t *testing.T) {
+	table := load(t)
+	list := replies(t)
+	class, hard, raw, falseHard := 0, 0, 0, 0
+	for _, l := range list {
+		j := table.Judge(l.input)
+		if l.input.Code < 500 && (j.Hard || j.Permanent) {
+			t.Errorf("%s: a temporary failure is judged final: %+v", l.name, j)
+		}
+		if j.Hard == l.hard {
+			raw++
+		}
+		mapped := l.hard || l.reason == "filtered" && j.Class == "user_unknown"
+		switch {
+		case j.Hard == mapped:
+			hard++
+		case j.Hard:
+			falseHard++
+		}
+		if slices.Contains(meant(l.reason), j.Class) {
+			class++
+		} else {
+			t.Logf("%s: %s, judged %s: %d %s %s", l.name, l.reason, j.Class, l.input.Code, l.input.Enhanced, l.input.Text)
+		}
+	}
+	n := len(list)
+	t.Logf("%d replies: hard flag %.1f %% raw, %.1f %% mapped (%d judged hard against the label); class %.1f %%",
+		n, share(raw, n), share(hard, n), falseHard, share(class, n))
+	if share(hard, n) < 96 || share(class, n) < 85 || falseHard > 1 {
+		t.Error("less agreement than before")
+	}
+}
+
+func share(part, whole int) float64 { return 100 * float64(part) / float64(whole) }

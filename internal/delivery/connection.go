@@ -1,0 +1,285 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"stafette/internal/queue"
+	"stafette/internal/smtp"
+)
+
+// connection is one worker of a lane: a goroutine with at most one session at a
+// time, which it keeps while there is mail for it.
+type connection struct {
+	e    *Engine
+	lane *lane
+
+	session Session
+	via     candidate // of the session
+	served  int       // transactions over the session
+	note    string    // how the session came about, if that is worth recording
+	ahead   *parcel   // taken for the next transaction, perhaps announced to the server
+	done    bool      // the lane is better off without this connection
+}
+
+// run carries parcels until there are none for the idle time, or the engine stops.
+func (c *connection) run(ctx context.Context) {
+	for p := c.next(ctx); p != nil; p = c.next(ctx) {
+		c.carry(ctx, p)
+	}
+	c.hangUp()
+	if c.ahead != nil {
+		c.e.unload(c.ahead)
+		c.e.leave(c.ahead)
+	}
+}
+
+// next returns the next parcel, waiting for one while the session may idle; nil
+// ends the connection, whose place on the lane is then given up.
+func (c *connection) next(ctx context.Context) *parcel {
+	e, l := c.e, c.lane
+	if p := c.ahead; p != nil && !e.stopping() {
+		c.ahead = nil
+		return p
+	}
+	idle := time.NewTimer(e.cfg.Limits.Idle)
+	defer idle.Stop()
+	for {
+		e.mu.Lock()
+		if !c.done {
+			if p, ok := e.pop(l); ok {
+				e.mu.Unlock()
+				return p
+			}
+		}
+		if c.done || c.session == nil || e.stopping() {
+			e.dismiss(ctx, l)
+			e.mu.Unlock()
+			return nil
+		}
+		woken := l.wait()
+		e.mu.Unlock()
+		select {
+		case <-woken:
+			continue
+		case <-idle.C:
+		case <-e.stop:
+		}
+		e.mu.Lock()
+		if l.unwait(woken) {
+			e.dismiss(ctx, l)
+			e.mu.Unlock()
+			return nil
+		}
+		e.mu.Unlock() // woken at the last moment: there is a parcel
+		idle.Reset(e.cfg.Limits.Idle)
+	}
+}
+
+// carry attempts one parcel and sees to its verdict.
+func (c *connection) carry(ctx context.Context, p *parcel) {
+	e := c.e
+	if !c.mayBegin(ctx, p) {
+		return
+	}
+	p.began = e.cfg.Now()
+	if why, resting := e.resting(c.lane); resting {
+		c.hangUp() // the parcel may have been announced to the server
+		e.conclude(p, why)
+		return
+	}
+	if !p.prepared && !e.prepare(ctx, p) {
+		return
+	}
+	bound, cancel := e.cfg.Queue.Bind(ctx, p.Epoch)
+	e.cfg.Metrics.inFlight.Inc()
+	r := c.attempt(ctx, bound, p)
+	e.cfg.Metrics.inFlight.Dec()
+	interrupted := bound.Err() != nil && !r.finding.accepted && !r.finding.uncertain
+	cancel()
+	e.heard(ctx, c.lane, r.finding)
+
+	switch {
+	case interrupted:
+		// Our own doing: no attempt to record, the parcel is as it was.
+		c.hangUp()
+		e.unload(p)
+		c.retake(ctx, p)
+	case r.decision.step == stepSource:
+		e.changeSource(ctx, p, r)
+	case r.decision.rest && r.finding.connecting() && e.narrow(c.lane):
+		c.done = true
+		e.unload(p)
+		e.place(ctx, p)
+	case r.decision.rest:
+		e.conclude(p, e.rest(c.lane, r))
+	default:
+		e.conclude(p, r)
+	}
+	if c.served >= e.cfg.Limits.Messages {
+		c.hangUp()
+		e.widen(c.lane)
+	}
+}
+
+// mayBegin reports whether the parcel is still ours to send, waiting while the
+// lease has lapsed. A parcel that is not is taken care of.
+func (c *connection) mayBegin(ctx context.Context, p *parcel) bool {
+	if c.e.cfg.Queue.Live(p.Epoch) {
+		return true
+	}
+	c.hangUp() // whatever was announced must not go on
+	c.e.unload(p)
+	soft, cancel := c.e.untilStop(ctx)
+	defer cancel()
+	switch err := c.e.cfg.Queue.Await(soft, p.Epoch); {
+	case err == nil:
+		return true
+	case errors.Is(err, queue.ErrFenced):
+		c.e.cfg.Queue.Forget(p.Held)
+	default:
+		c.e.leave(p)
+	}
+	return false
+}
+
+// retake decides about a parcel whose transaction we broke off ourselves.
+func (c *connection) retake(ctx context.Context, p *parcel) {
+	switch {
+	case ctx.Err() != nil:
+		c.e.leave(p)
+	case c.mayBegin(ctx, p):
+		c.e.place(ctx, p)
+	}
+}
+
+// attempt tries the parcel over the session, or over new ones to one host after
+// the other, until it comes to a verdict. What it does for this parcel runs under
+// bound, which ends with the lease; ctx is for the one after it.
+func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
+	trip := newTrip(c.e, c.lane, p.target)
+	r := report{source: c.lane.source}
+	for {
+		reused := c.session != nil && c.served > 0
+		var f finding
+		if c.session == nil {
+			to, ok := trip.next(bound)
+			if !ok {
+				if r.finding.stage == "" {
+					r.finding = trip.nowhere()
+				}
+				r.decision = decide(r.finding, c.chances(p, chances{}))
+				return r
+			}
+			f, ok = c.dial(bound, p, to)
+			r.via = to
+			if ok {
+				f = c.transact(ctx, bound, p, &r)
+			}
+		} else {
+			f = c.transact(ctx, bound, p, &r)
+		}
+		r.finding = f
+		r.decision = decide(f, c.chances(p, chances{reused: reused, plain: f.stage == smtp.StageSTARTTLS && !trip.at.plain, hosts: true}))
+		switch {
+		case bound.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource:
+			return r
+		case r.decision.step == stepPlain:
+			trip.again(true)
+			c.note = "encryption failed (" + f.words() + "), sent without"
+		}
+		c.hangUp()
+	}
+}
+
+// chances adds what is known of other sources.
+func (c *connection) chances(p *parcel, ch chances) chances {
+	ch.sources = p.refused+1 < len(c.e.cfg.Pool.Sources())
+	return ch
+}
+
+// dial opens a session to the candidate.
+func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding, bool) {
+	if !to.plain {
+		c.note = ""
+	}
+	mode := smtp.TLSOpportunistic
+	if to.plain {
+		mode = smtp.TLSNone
+	}
+	session, err := c.e.cfg.Dial(ctx, smtp.Options{
+		Address:     to.addr.String(),
+		Host:        to.host,
+		EHLO:        c.lane.source.EHLO,
+		TLS:         mode,
+		TLSConfig:   c.e.cfg.TLSConfig,
+		DialContext: c.e.cfg.Guard.Dialer(c.lane.source, p.target.hop != nil),
+	})
+	if err != nil {
+		f := c.e.judge(err, to.host)
+		if f.reply == nil && ctx.Err() == nil && f.stage != smtp.StageSTARTTLS {
+			c.e.shun(c.lane, to.addr)
+		}
+		return f, false
+	}
+	c.session, c.via, c.served = session, to, 0
+	c.e.opened(c.lane, 1)
+	return finding{}, true
+}
+
+// transact delivers the parcel over the open session, announcing the next one if
+// there is one.
+func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) finding {
+	next := c.lookAhead(ctx)
+	c.served++
+	r.via, r.note = c.via, c.note
+	r.tls = c.session.TLSState()
+	reply, err := c.session.Deliver(bound, p.mail, next)
+	var f finding
+	if err != nil {
+		f = c.e.judge(err, c.via.host)
+	} else {
+		f = finding{accepted: true, stage: smtp.StageDot, reply: &reply}
+	}
+	if !c.session.Usable() {
+		c.hangUp()
+	}
+	return f
+}
+
+// lookAhead takes and prepares the parcel after the one in hand, so that its
+// envelope can ride with it; nil if there is none or its body must wait for memory.
+func (c *connection) lookAhead(ctx context.Context) *smtp.Mail {
+	for c.ahead == nil && c.served+1 < c.e.cfg.Limits.Messages {
+		c.e.mu.Lock()
+		p, ok := c.e.pop(c.lane)
+		c.e.mu.Unlock()
+		if !ok {
+			return nil
+		}
+		c.ahead = p
+		if !c.e.cfg.Queue.Live(p.Epoch) || !c.e.memory.TryAcquire(c.e.weight(p)) {
+			return nil
+		}
+		if !c.e.load(ctx, p) {
+			c.ahead = nil // settled
+		}
+	}
+	if c.ahead == nil || !c.ahead.prepared {
+		return nil
+	}
+	return &c.ahead.mail
+}
+
+// hangUp ends the session, politely where it still can be.
+func (c *connection) hangUp() {
+	if c.session == nil {
+		return
+	}
+	if err := c.session.Close(); err != nil {
+		c.e.cfg.Log.Debug("session not closed cleanly", "site", c.lane.key.Site, "err", err)
+	}
+	c.session, c.served = nil, 0
+	c.e.opened(c.lane, -1)
+}

@@ -1,0 +1,117 @@
+// Package delivery hands mail to the receiving servers: it resolves the domain,
+// chooses a connection of a lane, signs, speaks SMTP, judges the reply and makes
+// the verdict durable.
+//
+// It is the fifth station of the journey. It does not decide what is due or when
+// it is tried again (queue), which address it leaves from or may go to (egress),
+// what a reply means (bounce), nor whether a message may be sent (ingest).
+//
+// The way through the package: intake (engine.go) → the domain's hosts
+// (target.go) → a lane's line (lane.go) → a connection (connection.go, trip.go)
+// → the decision (verdict.go) → the record (attempt.go) → the settler (settle.go).
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"time"
+
+	"stafette/internal/bounce"
+	"stafette/internal/dns"
+	"stafette/internal/egress"
+	"stafette/internal/queue"
+	"stafette/internal/smtp"
+	"stafette/internal/spool"
+)
+
+// Session is one SMTP session as package smtp opens it; see smtp.Conn.
+type Session interface {
+	Deliver(ctx context.Context, m smtp.Mail, next *smtp.Mail) (smtp.Reply, error)
+	Usable() bool
+	TLSState() *tls.ConnectionState
+	Close() error
+}
+
+// Bodies reads what is to be sent; *spool.Spool implements it.
+type Bodies interface {
+	Body(ctx context.Context, h spool.Handle) ([]byte, error)
+}
+
+// Judge says what replies and failures without a reply mean; *bounce.Table
+// implements it.
+type Judge interface {
+	Judge(in bounce.Input) bounce.Judgement
+	Local(err error) bounce.Judgement
+}
+
+// Config of an Engine. Fields without a stated default are demanded.
+type Config struct {
+	Queue    *queue.Runner // started; Run runs it
+	Bodies   Bodies
+	Resolver dns.Resolver
+	Judge    Judge
+	// Sign returns the signature fields to put before the body, or nothing for a
+	// domain without keys: Signer.Sign.
+	Sign func(ctx context.Context, e queue.Entry, body []byte) ([]byte, error)
+	// Dial opens a session; nil: smtp.Dial.
+	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
+	Guard     *egress.Guard
+	Pool      *egress.Pool
+	Routes    *egress.Routes
+	Limits    egress.Limits   // of every lane
+	Schedule  *queue.Schedule // nil: the default one
+	Hostnames []string        // names we go by besides the sources' EHLO names, for the loop guard
+	TLSConfig *tls.Config     // base of every session; nil for defaults
+
+	Connections int           // at the same time over all lanes; 0: 500
+	Memory      int64         // bytes of bodies at the same time; 0: 256 MiB
+	Grace       time.Duration // for transactions in flight at an orderly stop; 0: 30 s
+	Now         func() time.Time
+	Metrics     *Metrics     // nil counts nothing
+	Log         *slog.Logger // nil discards
+}
+
+func (c Config) withDefaults() Config {
+	c.Limits = c.Limits.WithDefaults()
+	if c.Dial == nil {
+		c.Dial = dial
+	}
+	if c.Schedule == nil {
+		c.Schedule = queue.NewSchedule(nil, nil)
+	}
+	if c.Connections <= 0 {
+		c.Connections = 500
+	}
+	if c.Memory <= 0 {
+		c.Memory = 256 << 20
+	}
+	if c.Grace <= 0 {
+		c.Grace = 30 * time.Second
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Pool == nil, c.Routes == nil,
+		c.Judge == nil, c.Sign == nil, c.Now == nil:
+		return errors.New("delivery engine: a demanded part is missing from its configuration")
+	}
+	return nil
+}
+
+func dial(ctx context.Context, o smtp.Options) (Session, error) {
+	c, err := smtp.Dial(ctx, o)
+	if err != nil {
+		return nil, err // a typed nil in the interface would look like a session
+	}
+	return c, nil
+}

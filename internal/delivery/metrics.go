@@ -1,0 +1,38 @@
+package delivery
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics count what the engine does. It is safe for concurrent use.
+type Metrics struct {
+	attempts    *prometheus.CounterVec // by outcome
+	refused     *prometheus.CounterVec // by source
+	fenced      prometheus.Counter
+	inFlight    prometheus.Gauge
+	connections prometheus.Gauge
+	depth       prometheus.Gauge
+	settling    prometheus.Gauge
+}
+
+// NewMetrics registers the engine's metrics; with nil they are counted for nobody.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "stafette", Subsystem: "delivery", Name: name, Help: help})
+	}
+	counter := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery", Name: name, Help: help}, []string{label})
+	}
+	m := &Metrics{
+		attempts: counter("attempts_total", "Attempts that came to a verdict.", "outcome"),
+		refused:  counter("source_refusals_total", "Replies that blamed a source and were followed by another one.", "source"),
+		fenced: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery",
+			Name: "fenced_total", Help: "Verdicts that came after the claim had been lost."}),
+		inFlight:    gauge("in_flight", "Transactions going on."),
+		connections: gauge("connections", "Connection workers of all lanes."),
+		depth:       gauge("lane_depth", "Deliveries waiting on lanes."),
+		settling:    gauge("settling", "Verdicts that are not durable yet."),
+	}
+	if r != nil {
+		r.MustRegister(m.attempts, m.refused, m.fenced, m.inFlight, m.connections, m.depth, m.settling)
+	}
+	return m
+}

@@ -1,0 +1,123 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+
+	"stafette/internal/bounce"
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/smtp"
+	"stafette/internal/spool"
+)
+
+// Reasons for which a mail is held at the moment of sending.
+const (
+	reasonChanged = "attachment_changed" // an attachment is missing or not what was accepted
+	reasonCorrupt = "body_corrupt"       // the body is not what was written
+	reasonGone    = "body_gone"          // the body was erased or its retention time is over
+)
+
+// classOurs is the class of failures on our side: no receiving server was asked.
+const classOurs bounce.Class = "local_error"
+
+// overhead is what a mail in hand weighs besides its body.
+const overhead = 4 << 10
+
+// weight returns what the parcel takes of the memory budget.
+func (e *Engine) weight(p *parcel) int64 { return min(p.Size+overhead, e.cfg.Memory) }
+
+// prepare waits for memory and makes the parcel ready to send. False means that
+// it has been taken care of otherwise.
+func (e *Engine) prepare(ctx context.Context, p *parcel) bool {
+	if err := e.memory.Acquire(ctx, e.weight(p)); err != nil {
+		e.leave(p)
+		return false
+	}
+	return e.load(ctx, p)
+}
+
+// load reads, checks and signs the parcel's mail; the memory for it has been
+// acquired. A mail that is not what was accepted is held and never leaves.
+func (e *Engine) load(ctx context.Context, p *parcel) bool {
+	p.weight = e.weight(p)
+	body, err := e.cfg.Bodies.Body(ctx, p.Body)
+	switch {
+	case ctx.Err() != nil:
+		e.unload(p)
+		e.leave(p)
+		return false
+	case errors.Is(err, spool.ErrGone):
+		e.hold(p, reasonGone, err)
+		return false
+	case errors.Is(err, spool.ErrCorrupt):
+		e.hold(p, reasonCorrupt, err)
+		return false
+	case err != nil:
+		e.failHere(p, "the message could not be read", err)
+		return false
+	}
+	if len(p.Digests) > 0 {
+		if err := message.Verify(body, p.Digests); err != nil {
+			e.hold(p, reasonChanged, err)
+			return false
+		}
+	}
+	p.signature = p.Entry.Signature
+	if len(p.signature) == 0 {
+		p.signature, err = e.cfg.Sign(ctx, p.Entry, body)
+		if ctx.Err() != nil {
+			e.unload(p)
+			e.leave(p)
+			return false
+		}
+		if err != nil {
+			e.failHere(p, "the message could not be signed", err)
+			return false
+		}
+	}
+	p.mail = smtp.Mail{
+		From:     p.Sender,
+		To:       p.Recipient.String(),
+		Parts:    [][]byte{p.signature, body},
+		EightBit: p.EightBit,
+		UTF8:     p.UTF8,
+	}
+	p.prepared = true
+	return true
+}
+
+// unload gives the parcel's memory back.
+func (e *Engine) unload(p *parcel) {
+	if p.weight > 0 {
+		e.memory.Release(p.weight)
+	}
+	p.weight, p.prepared, p.mail = 0, false, smtp.Mail{}
+}
+
+// hold settles a mail that must not leave.
+func (e *Engine) hold(p *parcel, reason string, cause error) {
+	e.cfg.Log.Error("mail held", "message", message.Of(p.Delivery).String(), "reason", reason, "err", cause)
+	s := e.settlement(p, event.Held, event.Paused, reason)
+	e.finish(p, s)
+}
+
+// failHere defers a mail for a failure of our own.
+func (e *Engine) failHere(p *parcel, words string, cause error) {
+	e.cfg.Log.Error("mail not ready to send", "message", message.Of(p.Delivery).String(), "err", cause)
+	f := local(classOurs, "", false, "", words)
+	e.conclude(p, report{finding: f, decision: decide(f, chances{})})
+}
+
+// expire settles a delivery whose time was over before this attempt.
+func (e *Engine) expire(p *parcel) {
+	s := e.settlement(p, event.Expired, event.GaveUp, "expired")
+	e.finish(p, s)
+}
+
+// finish hands a verdict to the settler and lets the parcel go.
+func (e *Engine) finish(p *parcel, s queue.Settlement) {
+	e.unload(p)
+	e.settler.submit(s)
+}

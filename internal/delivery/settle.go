@@ -1,0 +1,117 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+)
+
+const (
+	settleBatch   = 500  // verdicts made durable in one commit
+	settleBacklog = 2000 // verdicts that may wait; beyond it connections do
+	settleRetry   = 100 * time.Millisecond
+	settleMaxWait = 5 * time.Second
+)
+
+// settler makes verdicts durable behind the connections' backs, in batches: while
+// one commit runs the next batch gathers. When the database is slow or down the
+// backlog fills and sending stops by itself.
+type settler struct {
+	queue   *queue.Runner
+	metrics *Metrics
+	log     *slog.Logger
+	in      chan queue.Settlement
+}
+
+func newSettler(c Config) *settler {
+	return &settler{queue: c.Queue, metrics: c.Metrics, log: c.Log, in: make(chan queue.Settlement, settleBacklog)}
+}
+
+// submit hands over a verdict; it waits while the backlog is full.
+func (s *settler) submit(v queue.Settlement) {
+	s.metrics.settling.Inc()
+	s.in <- v
+}
+
+// close ends the settler once everything submitted is durable. Nothing may be
+// submitted after it.
+func (s *settler) close() { close(s.in) }
+
+// run settles until close, or gives up what is left when ctx ends.
+func (s *settler) run(ctx context.Context) {
+	for first := range s.in {
+		batch := s.gather(first)
+		s.settle(ctx, batch)
+		s.metrics.settling.Sub(float64(len(batch)))
+	}
+}
+
+// gather takes what waits, without waiting for more.
+func (s *settler) gather(first queue.Settlement) []queue.Settlement {
+	batch := append(make([]queue.Settlement, 0, min(len(s.in)+1, settleBatch)), first)
+	for len(batch) < settleBatch {
+		select {
+		case v, ok := <-s.in:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, v)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// settle tries until the batch is durable or ctx ends. It never drops a verdict
+// for an error: a delivered mail whose verdict is lost would be sent again.
+func (s *settler) settle(ctx context.Context, batch []queue.Settlement) {
+	for wait := settleRetry; ; wait = min(2*wait, settleMaxWait) {
+		fenced, err := s.queue.Settle(ctx, batch)
+		if err == nil {
+			s.reportFenced(batch, fenced)
+			return
+		}
+		if ctx.Err() != nil {
+			s.reportLost(batch)
+			return
+		}
+		s.log.Error("verdicts not durable yet", "deliveries", len(batch), "err", err)
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
+	}
+}
+
+// reportFenced logs verdicts that came too late: a command or another node was first.
+func (s *settler) reportFenced(batch []queue.Settlement, fenced []message.DeliveryID) {
+	if len(fenced) == 0 {
+		return
+	}
+	s.metrics.fenced.Add(float64(len(fenced)))
+	late := map[message.DeliveryID]bool{}
+	for _, d := range fenced {
+		late[d] = true
+	}
+	for i := range batch {
+		if late[batch[i].Delivery] {
+			s.log.Warn("verdict fenced", "delivery", batch[i].Delivery.String(), "state", string(batch[i].State), "epoch", int64(batch[i].Epoch))
+		}
+	}
+}
+
+// reportLost names the mails that were sent but could not be recorded as sent.
+func (s *settler) reportLost(batch []queue.Settlement) {
+	for i := range batch {
+		if batch[i].State == event.Delivered {
+			s.log.Error("verdict lost: the mail will be sent again", "delivery", batch[i].Delivery.String())
+		}
+	}
+}

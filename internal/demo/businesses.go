@@ -1,0 +1,143 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// Business is a sample tenant.
+type Business struct {
+	Name, Domain string
+	OfficeTone   tenant.Tone
+	CustomerTone tenant.Tone
+	People       []Person
+	Letters      []Letter
+}
+
+// Person is somebody who signs in to the office of a Business.
+type Person struct {
+	Name, Email, Password string
+	Role                  tenant.Role
+}
+
+// Letter is a message a Business has to send.
+type Letter struct {
+	Stream tenant.Stream
+	Tags   []string
+	Draft  message.Draft
+}
+
+// Record is a TXT record to publish.
+type Record struct{ Name, Value string }
+
+// Seeder is what the platform does for the sample businesses.
+type Seeder interface {
+	// Found creates the tenant with its people and its domain, trusted without a
+	// look at the DNS, and returns the DKIM records to publish.
+	Found(ctx context.Context, b Business) ([]Record, error)
+	// Send submits a letter through the platform's ordinary entrance.
+	Send(ctx context.Context, b Business, l Letter) error
+}
+
+// Seed founds the sample businesses, publishes their keys and sends their letters.
+func (w *World) Seed(ctx context.Context, s Seeder) error {
+	for _, b := range Businesses() {
+		records, err := s.Found(ctx, b)
+		if err != nil {
+			return fmt.Errorf("found %s: %w", b.Name, err)
+		}
+		for _, r := range records {
+			w.Publish(r.Name, r.Value)
+		}
+		for _, l := range b.Letters {
+			if err := s.Send(ctx, b, l); err != nil {
+				return fmt.Errorf("send %q for %s: %w", l.Draft.Subject, b.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Businesses returns the sample businesses: an estate agency that says Sie and a
+// yoga studio that says du. Their passwords are printed by the demo and protect
+// nothing.
+func Businesses() []Business { return []Business{agency(), studio()} }
+
+func box(name, local, domain string) message.Mailbox {
+	return message.Mailbox{Name: name, Address: message.Address{Local: local, Domain: domain}}
+}
+
+func agency() Business {
+	const domain = "hafenkontor.example"
+	viewing := box("Hafenkontor Immobilien", "besichtigung", domain)
+	office := box("Hafenkontor Immobilien", "info", domain)
+	jan := box("Jan Petersen", "j.petersen", domain)
+	brochure := message.Attachment{
+		Filename: "Exposé Speicherblock 7.pdf", ContentType: "application/pdf",
+		Content: sheet("Speicherblock 7", "4 Zimmer, 112 m2, Blick auf den Hafen", "Hafenkontor Immobilien GmbH"),
+	}
+	return Business{
+		Name: "Hafenkontor Immobilien GmbH", Domain: domain, OfficeTone: tenant.Sie, CustomerTone: tenant.Sie,
+		People: []Person{
+			{"Jan Petersen", "j.petersen@" + domain, "hafen-und-kontor", tenant.Owner},
+			{"Merle Lührs", "m.luehrs@" + domain, "speicher-block-7", tenant.Office},
+		},
+		Letters: []Letter{
+			{tenant.Transactional, []string{"besichtigung"}, message.Draft{
+				From: viewing, ReplyTo: []message.Mailbox{jan},
+				To:      []message.Mailbox{box("Eva Sommer", "eva.sommer", "gmx.example"), box("Karl Brandt", "karl.brandt", "t-online.example"), box("Miriam Voss", "m.voss", typoDomain)},
+				Subject: "Besichtigung am Samstag, 11 Uhr",
+				Text:    "Guten Tag,\n\nwir treffen uns am Samstag um 11 Uhr vor dem Speicherblock 7. Bitte bringen Sie festes Schuhwerk mit, im Treppenhaus wird noch gebaut.\n\nMit freundlichen Grüßen\nJan Petersen\nHafenkontor Immobilien GmbH\n",
+			}},
+			{tenant.Transactional, []string{"expose"}, message.Draft{
+				From: office, To: []message.Mailbox{box("Mira Köhler", "mira", "posteo.example")},
+				Subject:     "Ihr Exposé: Speicherblock 7, 4 Zimmer",
+				Text:        "Guten Tag Frau Köhler,\n\nanbei das gewünschte Exposé.\n\nMit freundlichen Grüßen\nMerle Lührs\n",
+				HTML:        letterHTML("Ihr Exposé", "Guten Tag Frau Köhler,", "anbei das gewünschte Exposé zum Speicherblock 7: vier Zimmer, 112 m², Blick auf den Hafen.", "Merle Lührs · Hafenkontor Immobilien GmbH", "#14487f"),
+				Attachments: []message.Attachment{brochure},
+			}},
+			{tenant.Transactional, []string{"expose"}, message.Draft{
+				From: office, To: []message.Mailbox{box("", "unbekannt", "gmx.example")},
+				Subject: "Ihre Anfrage vom Wochenende", Text: "Guten Tag,\n\nvielen Dank für Ihre Anfrage. Das Exposé finden Sie im Anhang.\n",
+				Attachments: []message.Attachment{brochure},
+			}},
+			{tenant.Lead, []string{"portal"}, message.Draft{
+				From: office, To: []message.Mailbox{box("Team Verkauf", "spaeter", "posteo.example")},
+				Subject: "Neue Kontaktanfrage: Speicherblock 7",
+				Text:    "Name: Thomas Groß\nTelefon: 040 5550 1234\nNachricht: Ist ein Stellplatz dabei?\n",
+			}},
+			{tenant.Reminder, []string{"termin"}, message.Draft{
+				From: viewing, To: []message.Mailbox{box("Eva Sommer", "eva.sommer", "gmx.example")},
+				Subject: "Erinnerung: morgen um 11 Uhr", Text: "Guten Tag Frau Sommer,\n\nwir freuen uns auf morgen, 11 Uhr, Speicherblock 7.\n",
+			}},
+		},
+	}
+}
+
+func studio() Business {
+	const domain = "yoga-am-kanal.example"
+	post := box("Yoga am Kanal", "post", domain)
+	return Business{
+		Name: "Yoga am Kanal", Domain: domain, OfficeTone: tenant.Du, CustomerTone: tenant.Du,
+		People: []Person{{"Lea Öztürk", "lea@" + domain, "hund-und-kobra", tenant.Owner}},
+		Letters: []Letter{
+			{tenant.Transactional, []string{"kurs"}, message.Draft{
+				From: post, To: []message.Mailbox{box("Mira", "mira", "posteo.example")},
+				Subject: "Du bist dabei: Yoga für den Rücken ab 5. Januar",
+				HTML:    letterHTML("Schön, dass du dabei bist", "Hallo Mira,", "dein Platz im Kurs „Yoga für den Rücken“ ist fest. Wir beginnen am 5. Januar um 18 Uhr.", "Lea · Yoga am Kanal", "#166849"),
+			}},
+			{tenant.Reminder, []string{"kurs"}, message.Draft{
+				From: post, To: []message.Mailbox{box("Jonas", "jonas", "gmx.example")},
+				Subject: "Heute Abend, 18 Uhr", Text: "Hallo Jonas,\n\nbis gleich auf der Matte!\n\nLea\n",
+			}},
+			{tenant.Transactional, []string{"rechnung"}, message.Draft{
+				From: post, To: []message.Mailbox{box("Ayşe", "voll", "posteo.example")},
+				Subject: "Deine Rechnung für November", Text: "Hallo Ayşe,\n\nanbei deine Rechnung.\n\nLea\n",
+				Attachments: []message.Attachment{{Filename: "Rechnung-2026-118.pdf", ContentType: "application/pdf", Content: sheet("Rechnung 2026-118", "Zehnerkarte: 140,00 Euro", "Yoga am Kanal")}},
+			}},
+		},
+	}
+}

@@ -1,0 +1,206 @@
+// Package httpapi is the HTTP door for programs: it takes messages, tells what
+// became of them and takes commands about them, as OpenAPI 3.1 describes at
+// /openapi.yaml and docs/reference/openapi.yaml.
+//
+// It stands before the first station of a message's journey: it authenticates,
+// decodes and hands over to ingest, and it translates refusals to RFC 9457 problem
+// documents. It decides nothing about mail and stores nothing.
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"stafette/internal/event"
+	"stafette/internal/ingest"
+	"stafette/internal/insight"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+)
+
+// Bodies reads message bodies in clear. *spool.Spool is one.
+type Bodies interface {
+	Body(ctx context.Context, h spool.Handle) ([]byte, error)
+}
+
+// Commander runs commands on deliveries. queue.Store has it.
+type Commander interface {
+	Apply(ctx context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error)
+}
+
+// Tenants tells a key's owner about itself. tenant.Store has it.
+type Tenants interface {
+	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+}
+
+// Texts says states and reasons in a language, "de" or "en". A text that is not
+// there is "".
+type Texts interface {
+	State(lang string, s event.State) string
+	Reason(lang, code string) string
+}
+
+// Limits of requests in bytes. Zero fields take the defaults.
+type Limits struct {
+	Message int64 // JSON of one message; 0: 42 MB, which is 30 MB in base64 and a little
+	Batch   int64 // JSON of a batch; 0: 64 MB
+	Raw     int64 // raw message; 0: 30 MB
+}
+
+// Config is what an API needs.
+type Config struct {
+	Acceptor  ingest.Acceptor
+	Auth      tenant.Authenticator
+	Tenants   Tenants
+	Messages  insight.Store
+	Bodies    Bodies
+	Commands  Commander
+	Texts     Texts  // nil: answers carry codes only
+	PublicURL string // server address in the OpenAPI document; "": none
+	Version   string // of the platform, in the OpenAPI document; "": "dev"
+	Limits    Limits
+	Now       func() time.Time
+	Log       *slog.Logger // nil: discard
+}
+
+// API is the door as an http.Handler for the paths /v1/ and /openapi.*. It is safe
+// for concurrent use.
+type API struct {
+	c      Config
+	mux    *http.ServeMux
+	routes []Route
+	yaml   []byte
+	json   []byte
+}
+
+// New makes an API. An error means that the OpenAPI document cannot be made, which
+// is a mistake in this package.
+func New(c Config) (*API, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	for _, l := range []struct {
+		field     *int64
+		otherwise int64
+	}{{&c.Limits.Message, 42_000_000}, {&c.Limits.Batch, 64_000_000}, {&c.Limits.Raw, 30_000_000}} {
+		if *l.field == 0 {
+			*l.field = l.otherwise
+		}
+	}
+	a := &API{c: c, mux: http.NewServeMux()}
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	api := humago.New(a.mux, huma.Config{
+		OpenAPI:                      document(c, registry),
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{translateSchemaErrors},
+	})
+	a.register(api)
+	if err := a.publish(api.OpenAPI()); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request := requestID(r)
+	w.Header().Set("X-Request-Id", request)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, request))
+	defer a.recover(w, r)
+	handler, pattern := a.mux.Handler(r)
+	if pattern == "" {
+		refuseRoute(w, r, handler)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// recover keeps a mistake in one request from hurting others. The framework also
+// panics when a client goes away in the middle of an answer; that is no mistake.
+func (a *API) recover(w http.ResponseWriter, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if r.Context().Err() != nil {
+		return
+	}
+	a.c.Log.ErrorContext(r.Context(), "request panicked", "request", requestOf(r.Context()),
+		"path", r.URL.Path, "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	writeProblem(w, internalProblem())
+}
+
+type requestKey struct{}
+
+func requestOf(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+// requestID takes the client's X-Request-Id if it can do no harm in a log, or makes
+// one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id != "" && len(id) <= 64 && harmless(id) {
+		return id
+	}
+	var b [12]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func harmless(id string) bool {
+	for i := range len(id) {
+		c := id[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// refuseRoute answers what no route answers: the mux knows whether the path or only
+// the method is wrong, but says so in plain text.
+func refuseRoute(w http.ResponseWriter, r *http.Request, plain http.Handler) {
+	answer := &statusOnly{header: http.Header{}}
+	plain.ServeHTTP(answer, r)
+	if answer.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", answer.header.Get("Allow"))
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, "method_not_allowed", "The path does not take this method."))
+		return
+	}
+	writeProblem(w, newProblem(http.StatusNotFound, "route_not_found", "There is nothing at this path."))
+}
+
+// statusOnly is a ResponseWriter that keeps header and status.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (s *statusOnly) Header() http.Header { return s.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusOnly) WriteHeader(status int) { s.status = status }
+
+// Write implements http.ResponseWriter.
+func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }

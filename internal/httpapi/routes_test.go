@@ -1,0 +1,219 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stafette/internal/httpapi"
+	"stafette/internal/ingest"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+//go:generate go test . -run TestDocumentIsCurrent -update
+
+// TestDocumentIsCurrent holds the committed OpenAPI document to the code.
+func TestDocumentIsCurrent(t *testing.T) {
+	w := newWorld(t)
+	path := filepath.Join("..", "..", "docs", "reference", "openapi.yaml")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, w.api.YAML(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(committed, w.api.YAML()) {
+		t.Error("docs/reference/openapi.yaml is stale: go generate ./internal/httpapi")
+	}
+	served := w.ask(http.MethodGet, "/openapi.yaml", "", nil)
+	if served.status != 200 || served.body != string(committed) {
+		t.Errorf("served document differs: %d", served.status)
+	}
+	if a := w.ask(http.MethodGet, "/openapi.json", "", nil); a.status != 200 || !strings.HasPrefix(a.body, `{`) {
+		t.Errorf("openapi.json: %d", a.status)
+	}
+	for _, r := range w.api.Routes() {
+		if !r.Open && !strings.Contains(string(committed), "\n  "+r.Path+":\n") {
+			t.Errorf("%s is not described", r.Path)
+		}
+	}
+	for _, never := range []string{"$schema", "ErrorModel", "unpkg"} {
+		if strings.Contains(string(committed), never) {
+			t.Errorf("the document has %q", never)
+		}
+	}
+}
+
+func path(r httpapi.Route, m message.ID) string {
+	return strings.ReplaceAll(r.Path, "{id}", m.String())
+}
+
+// TestEveryRouteDemandsItsKey is made from the route table: no key, a wrong key, a
+// key without the scope, a key of the platform.
+func TestEveryRouteDemandsItsKey(t *testing.T) {
+	w := newWorld(t)
+	m := w.send()
+	ask := func(r httpapi.Route, key string) answer { return w.ask(r.Method, path(r, m), key, nil) }
+	for _, r := range w.api.Routes() {
+		if r.Open {
+			continue
+		}
+		name := r.Method + " " + r.Path
+		a := ask(r, "")
+		w.wantProblem(a, 401, "key_missing", "")
+		if a.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: no WWW-Authenticate", name)
+		}
+		w.wantProblem(ask(r, tenant.NewKeyText()), 401, "key_unknown", "")
+		switch r.Scope {
+		case tenant.ScopeSend:
+			w.wantProblem(ask(r, w.readOnly), 403, "scope_missing", "")
+			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
+		case tenant.ScopeRead:
+			w.wantProblem(ask(r, w.sendOnly), 403, "scope_missing", "")
+			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
+		case "":
+			if r.Path != "/v1/me" {
+				t.Errorf("%s demands no scope", name)
+			}
+		default:
+			t.Errorf("%s: scope %q is not tried here", name, r.Scope)
+		}
+	}
+}
+
+// TestTenantsAreIsolated is threat T20, made from the route table: the identifier
+// of one tenant with the key of the other. A route that is neither here nor has an
+// identifier must be named as safe.
+func TestTenantsAreIsolated(t *testing.T) {
+	w := newWorld(t)
+	m := w.send()
+	withoutID := map[string]bool{
+		"POST /v1/messages": true, "POST /v1/messages/batch": true, "POST /v1/messages/mime": true, // refuse foreign From: TestBadInput
+		"GET /v1/messages": true, // below
+		"GET /v1/me":       true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+	}
+	tried := 0
+	for _, r := range w.api.Routes() {
+		if !strings.Contains(r.Path, "{id}") {
+			if !withoutID[r.Method+" "+r.Path] {
+				t.Errorf("%s %s: say here why it cannot show another tenant's mail", r.Method, r.Path)
+			}
+			continue
+		}
+		tried++
+		foreign := w.ask(r.Method, path(r, m), w.other, nil)
+		w.wantProblem(foreign, 404, "message_not_found", "")
+		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
+			missing := w.ask(r.Method, strings.ReplaceAll(r.Path, "{id}", id), w.other, nil)
+			if missing.status != 404 || missing.body != foreign.body {
+				t.Errorf("%s %s: a foreign message is told from a missing one: %s", r.Method, r.Path, missing.body)
+			}
+		}
+	}
+	if tried < 7 {
+		t.Errorf("only %d routes tried", tried)
+	}
+	if p := read[page](w, w.ask(http.MethodGet, "/v1/messages?after="+m.String(), w.other, nil), 200); len(p.Data) != 0 {
+		t.Errorf("listed %+v", p.Data)
+	}
+}
+
+// endless is a body without end that counts what was taken of it.
+type endless struct{ taken int64 }
+
+func (e *endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = ' '
+	}
+	e.taken += int64(len(b))
+	return len(b), nil
+}
+
+// TestEveryRouteIsBounded is threat T8, made from the route table: a chunked body
+// without end, and one that announces too much.
+func TestEveryRouteIsBounded(t *testing.T) {
+	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) {
+		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000}
+	})
+	m := w.send()
+	for _, r := range w.api.Routes() {
+		t.Run(r.Method+" "+r.Path, func(t *testing.T) {
+			for _, key := range []string{w.key, ""} {
+				body := &endless{}
+				status, err := pour(w.server.Listener.Addr().String(), r.Method, path(r, m), key, body)
+				want := 413
+				if key == "" {
+					want = 401
+				}
+				if r.Open {
+					want = 200
+				}
+				if status != want {
+					t.Errorf("key %t: status %d (%v), want %d", key != "", status, err, want)
+				}
+				// What the sockets hold comes on top of the limit.
+				if body.taken > 64<<20 {
+					t.Errorf("%d bytes taken", body.taken)
+				}
+			}
+			a := w.ask(r.Method, path(r, m), w.key, bytes.NewReader(make([]byte, 1<<20)), "Content-Type", "application/json")
+			if !r.Open {
+				w.wantProblem(a, 413, "request_too_large", "")
+			}
+		})
+	}
+}
+
+// pour writes a chunked body until the server has answered or closed.
+func pour(addr, method, path, key string, body io.Reader) (status int, err error) {
+	conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n", method, path)
+	if key != "" {
+		fmt.Fprintf(conn, "Authorization: Bearer %s\r\n", key)
+	}
+	fmt.Fprint(conn, "\r\n")
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err == nil {
+			status = resp.StatusCode
+		}
+		answered <- err
+	}()
+	chunk := make([]byte, 32<<10)
+	for {
+		select {
+		case err := <-answered:
+			return status, err
+		default:
+		}
+		n, _ := body.Read(chunk)
+		if _, err := fmt.Fprintf(conn, "%x\r\n%s\r\n", n, chunk[:n]); err != nil {
+			return status, errors.Join(<-answered, err)
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/fault"
+	"stafette/internal/httpapi"
+	"stafette/internal/id"
+	"stafette/internal/ingest"
+	"stafette/internal/ingest/ingesttest"
+	"stafette/internal/insight"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/seal"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+	"stafette/internal/tenant/tenanttest"
+)
+
+var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
+
+// world is the API on a real socket with real ingest and accounts over stores in
+// memory. It has two tenants with a key each.
+type world struct {
+	testing.TB
+	api     *httpapi.API
+	server  *httptest.Server
+	store   *ingesttest.Store
+	tenants *tenanttest.Store
+	reader  *reader
+	log     *bytes.Buffer
+
+	tenant             tenant.ID
+	key, other, staff  string
+	sendOnly, readOnly string
+}
+
+func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *world {
+	t.Helper()
+	keeper, err := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := func() time.Time { return start }
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, log: &bytes.Buffer{}}
+	w.reader = &reader{store: w.store, keeper: keeper}
+	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead)
+	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead)
+	w.staff = w.addKey(tenant.ID{}, tenant.ScopeSend, tenant.ScopeRead)
+	w.sendOnly, w.readOnly = w.addKey(w.tenant, tenant.ScopeSend), w.addKey(w.tenant, tenant.ScopeRead)
+
+	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
+	c := httpapi.Config{
+		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
+		Tenants: w.tenants, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Log: slog.New(slog.NewTextHandler(w.log, nil)),
+	}
+	for _, f := range change {
+		f(&c, &in)
+	}
+	if c.Acceptor == nil {
+		c.Acceptor = ingest.New(in)
+	}
+	if w.api, err = httpapi.New(c); err != nil {
+		t.Fatal(err)
+	}
+	w.server = httptest.NewServer(w.api)
+	t.Cleanup(w.server.Close)
+	return w
+}
+
+func (w *world) found(name, domain string, quota int64, scopes ...tenant.Scope) (tenant.ID, string) {
+	w.Helper()
+	t := id.New[tenant.Kind](start)
+	err := w.tenants.Found(context.Background(), tenant.Founding{
+		Tenant:  tenant.Tenant{ID: t, Name: name, State: tenant.Active, DailyQuota: quota},
+		Domains: []tenant.Domain{{ID: id.New[tenant.DomainKind](start), Tenant: t, Name: domain, State: tenant.Verified}},
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return t, w.addKey(t, scopes...)
+}
+
+func (w *world) addKey(t tenant.ID, scopes ...tenant.Scope) string {
+	w.Helper()
+	text := tenant.NewKeyText()
+	err := w.tenants.AddKey(context.Background(), tenant.Key{
+		ID: id.New[tenant.KeyKind](start), Tenant: t, Hash: tenant.HashKey(text), Hint: tenant.KeyHint(text), Scopes: scopes,
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return text
+}
+
+// answer is a response read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends a request; header holds pairs of name and value.
+func (w *world) ask(method, path, key string, body io.Reader, header ...string) answer {
+	w.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, w.server.URL+path, body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(b)}
+}
+
+func (w *world) post(path, body string, header ...string) answer {
+	w.Helper()
+	return w.ask(http.MethodPost, path, w.key, strings.NewReader(body), append([]string{"Content-Type", "application/json"}, header...)...)
+}
+
+func (w *world) get(path string, header ...string) answer {
+	w.Helper()
+	return w.ask(http.MethodGet, path, w.key, nil, header...)
+}
+
+// read decodes an answer that must have the status.
+func read[T any](w *world, a answer, status int) T {
+	w.Helper()
+	var v T
+	if a.status != status {
+		w.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		w.Fatalf("%v: %s", err, a.body)
+	}
+	return v
+}
+
+// wantProblem checks a refusal: status, code and, unless "", the pointer.
+func (w *world) wantProblem(a answer, status int, code, pointer string) {
+	w.Helper()
+	p := read[httpapi.Problem](w, a, status)
+	if a.header.Get("Content-Type") != "application/problem+json" || p.Status != status || p.Title == "" ||
+		p.Type != "urn:stafette:problem:"+p.Code || a.header.Get("X-Request-Id") == "" {
+		w.Errorf("not a problem document: %v %s", a.header, a.body)
+	}
+	if p.Code != code {
+		w.Errorf("code %q, want %q: %s", p.Code, code, a.body)
+	}
+	if pointer != "" && !slices.ContainsFunc(p.Errors, func(e httpapi.ProblemError) bool { return e.Pointer == pointer && e.Code != "" }) {
+		w.Errorf("no error at %q: %s", pointer, a.body)
+	}
+}
+
+const good = `{"from":"Muster GmbH <info@muster.example>","to":["eva@kunde.example"],"cc":[],"bcc":[],"reply_to":[],` +
+	`"subject":"Grüße","text":"Guten Tag","html":"<p>Guten Tag</p>","attachments":[{"filename":"Exposé Müller.pdf",` +
+	`"content_type":"application/pdf","content":"JVBERi0=","content_id":null}],"headers":{},"stream":"transactional",` +
+	`"tags":["rechnung"],"metadata":{"auftrag":"4711"},"send_at":null}`
+
+// send posts the good message and returns its id.
+func (w *world) send() message.ID {
+	w.Helper()
+	return read[httpapi.Accepted](w, w.post("/v1/messages", good), 202).ID
+}
+
+type texts struct{}
+
+func (texts) State(lang string, s event.State) string { return lang + ":" + string(s) }
+func (texts) Reason(lang, code string) string         { return lang + ":" + code }
+
+// reader reads and commands what an ingesttest.Store has accepted.
+type reader struct {
+	store  *ingesttest.Store
+	keeper *seal.Keeper
+
+	mu     sync.Mutex
+	extra  []event.Event
+	filter insight.Filter
+	gone   bool
+}
+
+func (r *reader) Message(_ context.Context, t tenant.ID, m message.ID) (insight.Message, error) {
+	for _, a := range r.store.Accepted() {
+		if a.Message.Tenant == t && a.Message.ID == m {
+			return asRead(a), nil
+		}
+	}
+	return insight.Message{}, fault.New(fault.NotFound, "message_not_found", "There is no such message.")
+}
+
+func asRead(a ingest.Acceptance) insight.Message {
+	m := insight.Message{
+		ID: a.Message.ID, Tenant: a.Message.Tenant, Stream: a.Message.Stream, From: a.Message.From, To: a.Message.To,
+		Subject: a.Message.Subject, MessageID: a.Message.MessageID, Size: a.Message.Size, Digests: a.Message.Digests,
+		Tags: a.Message.Tags, Metadata: a.Message.Metadata, AcceptedAt: a.Message.AcceptedAt, SendAt: a.Message.SendAt,
+		Body:          spool.Handle{Tenant: a.Message.Tenant, Message: a.Message.ID, Ref: a.Ref, Salt: a.Message.Salt},
+		DeliveryCount: len(a.Deliveries),
+	}
+	for _, d := range a.Deliveries {
+		m.Deliveries = append(m.Deliveries, insight.Delivery{
+			ID: d.ID, Recipient: d.Recipient, Hidden: d.Hidden, State: d.State, Reason: d.Reason, DueAt: d.DueAt,
+			ExpiresAt: a.Message.ExpiresAt, UpdatedAt: a.Message.AcceptedAt,
+		})
+	}
+	return m
+}
+
+func (r *reader) Messages(_ context.Context, t tenant.ID, f insight.Filter) (insight.Page, error) {
+	r.mu.Lock()
+	r.filter = f
+	r.mu.Unlock()
+	var p insight.Page
+	all := r.store.Accepted()
+	slices.SortFunc(all, func(a, b ingest.Acceptance) int { return slices.Compare(b.Message.ID[:], a.Message.ID[:]) })
+	for _, a := range all {
+		if a.Message.Tenant != t || !f.After.IsZero() && slices.Compare(a.Message.ID[:], f.After[:]) >= 0 {
+			continue
+		}
+		if len(p.Messages) == f.Limit {
+			p.More = true
+			break
+		}
+		p.Messages = append(p.Messages, asRead(a))
+	}
+	return p, nil
+}
+
+func (r *reader) Events(_ context.Context, t tenant.ID, m message.ID) ([]event.Event, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.store.Accepted() {
+		if a.Message.Tenant == t && a.Message.ID == m {
+			return append(slices.Clone(a.Events), r.extra...), nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "message_not_found", "There is no such message.")
+}
+
+func (r *reader) Counts(context.Context, tenant.ID, time.Time, time.Time) (map[event.State]int64, error) {
+	return nil, nil
+}
+
+func (r *reader) Body(_ context.Context, h spool.Handle) ([]byte, error) {
+	if r.gone {
+		return nil, spool.ErrGone
+	}
+	for _, a := range r.store.Accepted() {
+		if a.Message.ID == h.Message && a.Message.Tenant == h.Tenant {
+			return r.keeper.OpenBody(a.Sealed, h.Salt)
+		}
+	}
+	return nil, spool.ErrGone
+}
+
+func (r *reader) Apply(_ context.Context, c queue.Command, sel queue.Selection, actor string, _ time.Time) ([]message.DeliveryID, error) {
+	var changed []message.DeliveryID
+	for _, a := range r.store.Accepted() {
+		if a.Message.Tenant == sel.Tenant && a.Message.ID == sel.Message && c != queue.Resume && strings.HasPrefix(actor, "key_") {
+			for _, d := range a.Deliveries {
+				changed = append(changed, d.ID)
+			}
+		}
+	}
+	return changed, nil
+}

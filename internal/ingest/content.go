@@ -1,0 +1,106 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"stafette/internal/fault"
+	"stafette/internal/message"
+)
+
+// readContent takes raw mail apart, so far as the later steps must know it, and
+// checks the few things of a draft that composing does not.
+func (s *Service) readContent(_ context.Context, w *parcel) error {
+	if w.Draft != nil {
+		w.from = w.Draft.From
+		for _, h := range w.Draft.Headers {
+			if isOption(h.Name) {
+				return fault.Field("headers/"+h.Name, CodeOptionUnknown,
+					"X-Stafette-* fields are for raw mail; use the fields of the request.")
+			}
+		}
+		return nil
+	}
+	if int64(len(w.Raw)) > s.c.Limits.MaxSize {
+		return s.tooLarge()
+	}
+	in, err := message.Inspect(w.Raw, message.Limits{})
+	if err != nil {
+		return fmt.Errorf("inspect message: %w", err)
+	}
+	w.inspected, w.from = &in, in.From
+	return readOptions(in.Fields, &w.Submission)
+}
+
+func (s *Service) tooLarge() error {
+	return fault.New(fault.TooLarge, CodeMessageTooLarge,
+		fmt.Sprintf("A message with its attachments has at most %d bytes.", s.c.Limits.MaxSize))
+}
+
+// makeBody makes the bytes that will be sent.
+func (s *Service) makeBody(_ context.Context, w *parcel) error {
+	var err error
+	if w.Draft != nil {
+		err = w.compose()
+	} else {
+		w.prepareRaw()
+	}
+	if err != nil {
+		return err
+	}
+	if int64(len(w.body)) > s.c.Limits.MaxSize {
+		return s.tooLarge()
+	}
+	return nil
+}
+
+// ownMessageID is the Message-ID of mail that came without: our identifier is
+// unique already, and the domain is the one that signs.
+func ownMessageID(m message.ID, domain string) string { return m.String() + "@" + domain }
+
+func (w *parcel) compose() error {
+	d := *w.Draft
+	if d.MessageID == "" {
+		d.MessageID = ownMessageID(w.m.ID, w.m.SignDomain)
+	}
+	if d.Date.IsZero() {
+		d.Date = w.now
+	}
+	c, err := message.Compose(d)
+	if err != nil {
+		return fmt.Errorf("compose message: %w", err)
+	}
+	w.body = c.Bytes
+	w.m.EightBit, w.m.UTF8, w.m.Digests = c.EightBit, c.UTF8, c.Digests
+	w.m.MessageID, w.m.Subject = d.MessageID, d.Subject
+	w.m.To = append(append([]message.Mailbox{}, d.To...), d.Cc...)
+	return nil
+}
+
+// prepareRaw keeps the bytes as they came, but for fields that are not for the
+// recipients (Bcc: RFC 5322, 3.6.3) and the two that every message must have.
+func (w *parcel) prepareRaw() {
+	in := w.inspected
+	var before strings.Builder
+	w.m.MessageID = in.MessageID
+	if in.MessageID == "" {
+		w.m.MessageID = ownMessageID(w.m.ID, w.m.SignDomain)
+		fmt.Fprintf(&before, "Message-ID: <%s>\r\n", w.m.MessageID)
+	}
+	if !in.HasDate {
+		fmt.Fprintf(&before, "Date: %s\r\n", w.now.Format(time.RFC1123Z))
+	}
+	rest := message.RemoveFields(w.Raw, func(name string) bool {
+		return isOption(name) || strings.EqualFold(name, "Bcc") || strings.EqualFold(name, "Resent-Bcc")
+	})
+	w.body = append([]byte(before.String()), rest...)
+	w.m.EightBit, w.m.UTF8, w.m.Digests = in.EightBit, in.UTF8, in.Digests
+	w.m.Subject = in.Subject
+	w.m.To = append(append([]message.Mailbox{}, in.To...), in.Cc...)
+}
+
+func isTrace(name string) bool {
+	return strings.EqualFold(name, "Received") || strings.EqualFold(name, "Return-Path")
+}

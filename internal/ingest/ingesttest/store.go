@@ -1,0 +1,151 @@
+// Package ingesttest has an acceptance store in memory for tests of the doors. It
+// keeps the contract of ingest.Store: an idempotency key is taken at the commit,
+// a suppression counts from the instant it was made.
+package ingesttest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/ingest"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// Store implements ingest.Store in memory. The zero value is empty and ready; it is
+// safe for concurrent use.
+type Store struct {
+	// Calls counts the calls other than Accept.
+	Calls atomic.Int64
+	// Fail, if set, is asked before every call and its error returned.
+	Fail func(method string) error
+	// Before, if set, runs inside Accept before the commit.
+	Before func(*ingest.Acceptance)
+
+	mu         sync.Mutex
+	accepted   []ingest.Acceptance
+	suppressed []suppression
+}
+
+type suppression struct {
+	tenant tenant.ID
+	addr   message.Address
+	reason string
+	since  time.Time
+}
+
+var _ ingest.Store = (*Store)(nil)
+
+func (s *Store) fail(method string) error {
+	if s.Fail == nil {
+		return nil
+	}
+	return s.Fail(method)
+}
+
+// Accepted returns what was stored, in order.
+func (s *Store) Accepted() []ingest.Acceptance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]ingest.Acceptance(nil), s.accepted...)
+}
+
+// Suppress adds an address to the tenant's suppression list, on all streams.
+func (s *Store) Suppress(t tenant.ID, a message.Address, reason string, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suppressed = append(s.suppressed, suppression{t, a, reason, since})
+}
+
+// Accept implements ingest.Store.
+func (s *Store) Accept(_ context.Context, a *ingest.Acceptance) error {
+	if err := s.fail("Accept"); err != nil {
+		return err
+	}
+	if s.Before != nil {
+		s.Before(a)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.Idempotency != nil {
+		if r := s.replay(a.Message.Tenant, a.Idempotency.Key, a.Message.AcceptedAt); r != nil {
+			return r
+		}
+	}
+	a.Ref.Length = int32(len(a.Sealed))
+	s.accepted = append(s.accepted, *a)
+	return nil
+}
+
+// Replay implements ingest.Store.
+func (s *Store) Replay(_ context.Context, t tenant.ID, key string, now time.Time) (*ingest.Replay, error) {
+	s.Calls.Add(1)
+	if err := s.fail("Replay"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replay(t, key, now), nil
+}
+
+func (s *Store) replay(t tenant.ID, key string, now time.Time) *ingest.Replay {
+	for _, a := range s.accepted {
+		if i := a.Idempotency; i != nil && a.Message.Tenant == t && i.Key == key && now.Before(i.ExpiresAt) {
+			return &ingest.Replay{Hash: i.Hash, Message: a.Message.ID}
+		}
+	}
+	return nil
+}
+
+// Suppressed implements ingest.Store.
+func (s *Store) Suppressed(_ context.Context, t tenant.ID, _ tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error) {
+	s.Calls.Add(1)
+	if err := s.fail("Suppressed"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[message.Address]string{}
+	for _, entry := range s.suppressed {
+		for _, a := range addrs {
+			if entry.tenant == t && entry.addr == a && !entry.since.After(now) {
+				found[a] = entry.reason
+			}
+		}
+	}
+	return found, nil
+}
+
+// Usage implements ingest.Store.
+func (s *Store) Usage(_ context.Context, t tenant.ID, now time.Time) (int64, error) {
+	s.Calls.Add(1)
+	if err := s.fail("Usage"); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	day := now.UTC().Truncate(24 * time.Hour)
+	var n int64
+	for _, a := range s.accepted {
+		if a.Message.Tenant == t && a.Message.AcceptedAt.Truncate(24*time.Hour).Equal(day) {
+			n += int64(len(a.Deliveries))
+		}
+	}
+	return n, nil
+}
+
+// States counts the stored deliveries by state.
+func (s *Store) States() map[event.State]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	count := map[event.State]int{}
+	for _, a := range s.accepted {
+		for _, d := range a.Deliveries {
+			count[d.State]++
+		}
+	}
+	return count
+}

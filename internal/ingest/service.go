@@ -1,0 +1,326 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/fault"
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/seal"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+)
+
+// Limits of what is accepted. Zero fields take the defaults.
+type Limits struct {
+	MaxSize       int64 // bytes of a message in clear; 0: 30 MB
+	MaxRecipients int   // of one message; 0, and at most: message.MaxRecipients
+	MaxBatch      int   // submissions of one AcceptAll; 0: 1,000
+}
+
+// Config is what a Service needs.
+type Config struct {
+	Store   Store
+	Tenants tenant.Store
+	Keeper  *seal.Keeper
+	Feed    Feed // nil: every delivery is claimed from the store
+	Now     func() time.Time
+	Limits  Limits
+	// Expiry is how long deliveries of a stream are tried; streams that are not in
+	// it are tried for DefaultExpiry (RFC 5321, 4.5.4.1 asks for 4 to 5 days).
+	Expiry map[tenant.Stream]time.Duration
+	// CacheFor is how long a tenant's state and domains are believed without asking
+	// the store, and so the longest time a lock takes to stop acceptance. 0: 5 s.
+	CacheFor time.Duration
+	Log      *slog.Logger // nil: discard
+}
+
+// DefaultExpiry is how long a delivery is tried when its stream says nothing else.
+const DefaultExpiry = 5 * 24 * time.Hour
+
+const (
+	idempotencyLasts = 24 * time.Hour
+	maxAhead         = 30 * 24 * time.Hour
+	// batchLanes is how many submissions of a batch are under way at once: enough to
+	// fill one group commit, few enough to leave room for other tenants.
+	batchLanes = 128
+)
+
+// Service is the entrance. It is safe for concurrent use.
+type Service struct {
+	c         Config
+	directory *directory
+	quota     *quota
+}
+
+var _ Acceptor = (*Service)(nil)
+
+// New makes a Service.
+func New(c Config) *Service {
+	if c.Limits.MaxSize == 0 {
+		c.Limits.MaxSize = 30_000_000
+	}
+	if c.Limits.MaxRecipients == 0 || c.Limits.MaxRecipients > message.MaxRecipients {
+		c.Limits.MaxRecipients = message.MaxRecipients
+	}
+	if c.Limits.MaxBatch == 0 {
+		c.Limits.MaxBatch = 1000
+	}
+	if c.CacheFor == 0 {
+		c.CacheFor = 5 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), quota: newQuota(c.Store)}
+}
+
+// parcel is one submission on its way through the steps. Each step reads what the
+// steps before it have filled in.
+type parcel struct {
+	Principal
+	Submission
+	now    time.Time // one instant for everything written about this message
+	tenant tenant.Tenant
+
+	inspected *message.Inspection // of Raw
+	from      message.Mailbox
+	envelope  message.Address // sender of the envelope
+	m         Message
+	body      []byte
+	lines     []Delivery
+	counted   int64 // deliveries taken from the quota
+	acc       Acceptance
+}
+
+// Accept implements Acceptor.
+func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Receipt, error) {
+	w := &parcel{Principal: p, Submission: sub, now: s.c.Now().UTC().Truncate(time.Millisecond)}
+	for _, step := range []func(context.Context, *parcel) error{
+		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients,
+	} {
+		if err := step(ctx, w); err != nil {
+			return Receipt{}, err
+		}
+	}
+	if replay, err := s.replay(ctx, w); replay != nil || err != nil {
+		return s.answerAgain(ctx, w, replay, err)
+	}
+	if err := s.countQuota(ctx, w); err != nil {
+		return Receipt{}, err
+	}
+	err := s.checkSuppression(ctx, w)
+	if err == nil {
+		err = s.sealBody(w)
+	}
+	if err == nil {
+		err = s.store(ctx, w)
+	}
+	if err == nil {
+		return receipt(w), nil
+	}
+	s.quota.giveBack(w.Principal.Tenant, w.counted, w.now)
+	var replay *Replay
+	if errors.As(err, &replay) {
+		return s.answerAgain(ctx, w, replay, nil)
+	}
+	return Receipt{}, err
+}
+
+// AcceptAll implements Acceptor.
+func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission) []Result {
+	results := make([]Result, len(list))
+	if len(list) > s.c.Limits.MaxBatch {
+		err := fault.New(fault.TooLarge, CodeBatchTooLarge, fmt.Sprintf("A batch holds at most %d messages.", s.c.Limits.MaxBatch))
+		for i := range results {
+			results[i].Err = err
+		}
+		return results
+	}
+	next := make(chan int)
+	var lanes sync.WaitGroup
+	for range min(batchLanes, len(list)) {
+		lanes.Go(func() {
+			for i := range next {
+				results[i].Receipt, results[i].Err = s.Accept(ctx, p, list[i])
+			}
+		})
+	}
+	for i := range list {
+		next <- i
+	}
+	close(next)
+	lanes.Wait()
+	return results
+}
+
+func (s *Service) checkTenant(ctx context.Context, w *parcel) error {
+	if w.Principal.Tenant.IsZero() {
+		return fault.New(fault.Forbidden, CodeTenantMissing, "Mail is sent for a tenant; this account belongs to none.")
+	}
+	e, err := s.directory.entry(ctx, w.Principal.Tenant, w.now)
+	if err != nil {
+		return fmt.Errorf("load tenant: %w", err)
+	}
+	if e.tenant.State != tenant.Active {
+		return fault.New(fault.Forbidden, CodeTenantLocked, "The account is locked.")
+	}
+	w.tenant = e.tenant
+	w.m = Message{
+		ID: message.NewID(w.now), Tenant: e.tenant.ID, Actor: w.Actor, Door: w.Door,
+		AcceptedAt: w.now,
+	}
+	return nil
+}
+
+func (s *Service) replay(ctx context.Context, w *parcel) (*Replay, error) {
+	if w.Idempotency == "" {
+		return nil, nil
+	}
+	if w.RequestHash == ([32]byte{}) {
+		w.RequestHash = hashOf(w)
+	}
+	replay, err := s.c.Store.Replay(ctx, w.tenant.ID, w.Idempotency, w.now)
+	if err != nil {
+		return nil, fmt.Errorf("look up idempotency key: %w", err)
+	}
+	return replay, nil
+}
+
+// hashOf stands in for a door that gives no RequestHash (SMTP). Trace fields tell
+// the way a message came, which differs when it is submitted again.
+func hashOf(w *parcel) [32]byte {
+	h := sha256.New()
+	for _, r := range w.lines {
+		fmt.Fprintf(h, "%s\n", r.Recipient)
+	}
+	fmt.Fprintf(h, "%s\n\n", w.envelope)
+	if w.Raw != nil {
+		h.Write(message.RemoveFields(w.Raw, isTrace))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// answerAgain gives the first answer to a request that was made before. Since the
+// request is the same, so are its recipients and their numbers.
+func (s *Service) answerAgain(ctx context.Context, w *parcel, replay *Replay, err error) (Receipt, error) {
+	if err != nil {
+		return Receipt{}, err
+	}
+	if replay.Hash != w.RequestHash {
+		return Receipt{}, fault.New(fault.Conflict, CodeIdempotencyConflict,
+			"The idempotency key was used for another request in the last 24 hours.")
+	}
+	first := replay.Message
+	if w.m.MessageID == ownMessageID(w.m.ID, w.m.SignDomain) {
+		w.m.MessageID = ownMessageID(first, w.m.SignDomain)
+	}
+	w.m.ID, w.m.AcceptedAt = first, first.Time()
+	// Suppressions as they were then.
+	if err := s.markSuppressed(ctx, w, first.Time()); err != nil {
+		return Receipt{}, err
+	}
+	r := receipt(w)
+	r.Replayed = true
+	return r, nil
+}
+
+func (s *Service) countQuota(ctx context.Context, w *parcel) error {
+	n := int64(len(w.lines))
+	if err := s.quota.take(ctx, w.tenant, n, w.now); err != nil {
+		return err
+	}
+	w.counted = n
+	return nil
+}
+
+func (s *Service) sealBody(w *parcel) error {
+	w.m.Salt = seal.NewSalt()
+	sealed, err := s.c.Keeper.SealBody(make([]byte, 0, len(w.body)+seal.Overhead), w.body, w.m.Salt)
+	if err != nil {
+		return fmt.Errorf("seal body: %w", err)
+	}
+	w.m.Size = int64(len(w.body))
+	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w)}
+	if w.Idempotency != "" {
+		w.acc.Idempotency = &Idempotency{Key: w.Idempotency, Hash: w.RequestHash, ExpiresAt: w.now.Add(idempotencyLasts)}
+	}
+	return nil
+}
+
+// facts are the events that acceptance itself causes.
+func (s *Service) facts(w *parcel) []event.Event {
+	list := []event.Event{{
+		ID: id.New[event.Kind](w.now), Message: w.m.ID, Type: event.Accepted, At: w.now, Actor: w.Actor,
+	}}
+	for _, d := range w.lines {
+		if d.State == event.Suppressed {
+			list = append(list, event.Event{
+				ID: id.New[event.Kind](w.now), Message: w.m.ID, Delivery: d.ID,
+				Type: event.Withheld, At: w.now, Actor: "system", Reason: d.Reason,
+			})
+		}
+	}
+	return list
+}
+
+// store commits and only then lets the first attempts begin.
+func (s *Service) store(ctx context.Context, w *parcel) error {
+	var ready []Delivery
+	for _, d := range w.lines {
+		if d.State == event.Queued && !d.DueAt.After(w.now) {
+			ready = append(ready, d)
+		}
+	}
+	urgency := w.m.Stream.Urgency()
+	if s.c.Feed != nil && len(ready) > 0 {
+		w.acc.Epoch = s.c.Feed.Reserve(w.m.Tenant, urgency, len(ready))
+	}
+	err := s.c.Store.Accept(ctx, &w.acc)
+	if w.acc.Epoch == 0 {
+		return wrapStore(err)
+	}
+	if err != nil {
+		s.c.Feed.Cancel(w.m.Tenant, urgency, len(ready))
+		return wrapStore(err)
+	}
+	s.c.Feed.Offer(entries(w, ready))
+	return nil
+}
+
+func wrapStore(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("store message: %w", err)
+}
+
+func entries(w *parcel, ready []Delivery) []queue.Entry {
+	body := spool.Handle{Tenant: w.m.Tenant, Message: w.m.ID, Ref: w.acc.Ref, Salt: w.m.Salt}
+	list := make([]queue.Entry, len(ready))
+	for i, d := range ready {
+		list[i] = queue.Entry{
+			Tenant: w.m.Tenant, Delivery: d.ID, Stream: w.m.Stream, Sender: w.m.Sender, Recipient: d.Recipient,
+			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8,
+			Digests: w.m.Digests, AcceptedAt: w.m.AcceptedAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
+		}
+	}
+	return list
+}
+
+func receipt(w *parcel) Receipt {
+	r := Receipt{ID: w.m.ID, MessageID: w.m.MessageID, AcceptedAt: w.m.AcceptedAt}
+	r.Deliveries = make([]ReceiptLine, len(w.lines))
+	for i, d := range w.lines {
+		r.Deliveries[i] = ReceiptLine{ID: message.Delivery(w.m.ID, i+1), Recipient: d.Recipient, State: d.State, Reason: d.Reason}
+	}
+	return r
+}

@@ -1,0 +1,117 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// errLapsed: the lease ran out without a heartbeat; the epoch may live on.
+var errLapsed = errors.New("queue lease ran out")
+
+// term is this process's hold on its claims: the epoch, until when its lease
+// runs, and who must be stopped when it ends. It is safe for concurrent use.
+type term struct {
+	mu      sync.Mutex
+	epoch   Epoch
+	live    bool
+	lapse   *time.Timer
+	changed chan struct{} // closed and replaced at every change of epoch or live
+	stops   map[*context.CancelCauseFunc]struct{}
+}
+
+func newTerm() *term {
+	return &term{changed: make(chan struct{}), stops: map[*context.CancelCauseFunc]struct{}{}}
+}
+
+// prolong begins or continues an epoch whose lease runs for d from now on.
+func (t *term) prolong(e Epoch, d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lapse != nil {
+		t.lapse.Stop()
+	}
+	t.lapse = time.AfterFunc(d, func() { t.end(e, errLapsed) })
+	if t.epoch != e || !t.live {
+		t.epoch, t.live = e, true
+		t.announce()
+	}
+}
+
+// end stops everything that runs under the epoch. After ErrFenced the epoch is
+// over for good; after errLapsed prolong may revive it.
+func (t *term) end(e Epoch, why error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.epoch != e {
+		return
+	}
+	if t.lapse != nil {
+		t.lapse.Stop()
+	}
+	t.live = false
+	if errors.Is(why, ErrFenced) {
+		t.epoch = 0
+	}
+	for stop := range t.stops {
+		(*stop)(why)
+	}
+	clear(t.stops)
+	t.announce()
+}
+
+// announce wakes those who wait for a change; mu is held.
+func (t *term) announce() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// now returns the epoch and whether its lease runs.
+func (t *term) now() (Epoch, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.epoch, t.live
+}
+
+// bind returns a context that ends with the lease of e at the latest.
+func (t *term) bind(ctx context.Context, e Epoch) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	key := &cancel
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.epoch != e:
+		cancel(ErrFenced)
+	case !t.live:
+		cancel(errLapsed)
+	default:
+		t.stops[key] = struct{}{}
+	}
+	return ctx, func() {
+		t.mu.Lock()
+		delete(t.stops, key)
+		t.mu.Unlock()
+		cancel(context.Canceled)
+	}
+}
+
+// await returns nil as soon as the lease of e runs, ErrFenced when it never will.
+func (t *term) await(ctx context.Context, e Epoch) error {
+	for {
+		t.mu.Lock()
+		epoch, live, changed := t.epoch, t.live, t.changed
+		t.mu.Unlock()
+		switch {
+		case epoch != e:
+			return ErrFenced
+		case live:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package smtpserver
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// listener admits connections up to the limits of the server.
+type listener struct {
+	net.Listener
+	server *Server
+	greets bool // the protocol begins in clear, so a refusal can be said
+	once   sync.Once
+	err    error // of Close
+}
+
+// Close implements net.Listener; the library and we both call it.
+func (l *listener) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.server.admit(raw); c != nil {
+			return c, nil
+		}
+		if l.greets {
+			// A fresh socket takes one line without blocking.
+			_, _ = io.WriteString(raw, "421 4.7.0 Too many connections, try again later\r\n")
+		}
+		_ = raw.Close()
+	}
+}
+
+// conn is a client's connection below TLS. Its fields busy and closed are guarded by
+// the server's mutex.
+type conn struct {
+	net.Conn
+	server *Server
+	ip     netip.Addr
+	key    string // what the limit per IP counts
+	busy   bool   // between MAIL and the reply to the data
+	closed bool
+	ended  atomic.Bool
+}
+
+// admit registers a connection, or returns nil if it is one too many.
+func (s *Server) admit(raw net.Conn) *conn {
+	c := &conn{Conn: raw, server: s}
+	if addr, err := netip.ParseAddrPort(raw.RemoteAddr().String()); err == nil {
+		c.ip = addr.Addr().Unmap().WithZone("")
+	}
+	c.key = network(c.ip)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining || len(s.conns) >= s.config.MaxConns || s.perIP[c.key] >= s.config.MaxConnsPerIP {
+		return nil
+	}
+	s.conns[c] = struct{}{}
+	s.perIP[c.key]++
+	return c
+}
+
+// network is the unit one customer of a provider gets: an IPv4 address, an IPv6 /64.
+func network(ip netip.Addr) string {
+	if ip.Is6() {
+		if p, err := ip.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return ip.String()
+}
+
+// Read implements net.Conn. After hangUp there is nothing more to read, so that the
+// session ends once the reply is out.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.ended.Load() {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(b)
+}
+
+// Close implements net.Conn; further calls do nothing.
+func (c *conn) Close() error {
+	c.server.mu.Lock()
+	if c.closed {
+		c.server.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	delete(c.server.conns, c)
+	if c.server.perIP[c.key]--; c.server.perIP[c.key] == 0 {
+		delete(c.server.perIP, c.key)
+	}
+	c.server.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// hangUp ends the session before its next command, and at once if it waits for one.
+func (c *conn) hangUp() {
+	c.ended.Store(true)
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+}
+
+// begin marks a transaction; it reports false when the server is going down.
+func (c *conn) begin() bool {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.busy = !c.server.draining
+	return c.busy
+}
+
+// finish ends the transaction.
+func (c *conn) finish() {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.busy = false
+	if c.server.draining {
+		c.hangUp()
+	}
+}
+
+// below finds our conn under TLS.
+func below(c net.Conn) *conn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	own, _ := c.(*conn)
+	return own
+}

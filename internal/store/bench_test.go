@@ -1,0 +1,119 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"stafette/internal/event"
+	"stafette/internal/ingest"
+	"stafette/internal/queue"
+	"stafette/internal/store"
+	"stafette/internal/store/storetest"
+)
+
+// benchBody is the size of a body in the benchmarks, that of the peers' figures.
+const benchBody = 10_000
+
+func benchDatabases(b *testing.B, run func(b *testing.B, open storetest.Open, callers int)) {
+	for name, open := range map[string]storetest.Open{"sqlite": openSQLite, "postgres": openPostgres} {
+		for _, callers := range []int{1, 100, 500} {
+			b.Run(fmt.Sprintf("%s/callers=%d", name, callers), func(b *testing.B) { run(b, open, callers) })
+		}
+	}
+}
+
+// share lets callers take the numbers 0 to n-1 among them.
+func share(callers, n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// drafts makes acceptances under the epoch, as if they were on their way already.
+func drafts(w *storetest.World, e queue.Epoch, n int) []*ingest.Acceptance {
+	body := make([]byte, benchBody)
+	list := make([]*ingest.Acceptance, n)
+	for i := range list {
+		a := w.Draft(w.A, fmt.Sprintf("r%d@example.net", i))
+		a.Sealed, a.Epoch = body, e
+		list[i] = a
+	}
+	return list
+}
+
+func benchWorld(b *testing.B, open storetest.Open) *storetest.World {
+	return storetest.NewWorld(b, func(t testing.TB, cfg store.Config) *store.Store {
+		cfg.OnCommit = nil
+		return open(t, cfg)
+	})
+}
+
+func BenchmarkAccept(b *testing.B) {
+	benchDatabases(b, func(b *testing.B, open storetest.Open, callers int) {
+		w := benchWorld(b, open)
+		list := drafts(w, w.Epoch("n"), b.N)
+		b.ReportAllocs()
+		b.ResetTimer()
+		share(callers, b.N, func(i int) {
+			if err := w.Store.Accept(context.Background(), list[i]); err != nil {
+				b.Error(err)
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	})
+}
+
+func BenchmarkSettle(b *testing.B) {
+	benchDatabases(b, func(b *testing.B, open storetest.Open, callers int) {
+		w := benchWorld(b, open)
+		e := w.Epoch("n")
+		list := drafts(w, e, b.N)
+		share(500, b.N, func(i int) {
+			if err := w.Store.Accept(context.Background(), list[i]); err != nil {
+				b.Error(err)
+			}
+		})
+		verdicts := make([][]queue.Settlement, b.N)
+		for i, a := range list {
+			verdicts[i] = []queue.Settlement{w.Verdict(e, w.A, a.Deliveries[0].ID, event.Delivered)}
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		share(callers, b.N, func(i int) {
+			if fenced, err := w.Store.Settle(context.Background(), verdicts[i]); err != nil || len(fenced) > 0 {
+				b.Error(fenced, err)
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	})
+}
+
+func BenchmarkClaim(b *testing.B) {
+	for name, open := range map[string]storetest.Open{"sqlite": openSQLite, "postgres": openPostgres} {
+		b.Run(name, func(b *testing.B) {
+			w := benchWorld(b, open)
+			list := drafts(w, 0, b.N)
+			share(500, b.N, func(i int) {
+				if err := w.Store.Accept(context.Background(), list[i]); err != nil {
+					b.Error(err)
+				}
+			})
+			e := w.Epoch("n")
+			b.ResetTimer()
+			for n := 0; n < b.N; {
+				n += len(w.Claim(e, w.A, 500))
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+		})
+	}
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/tenant"
+)
+
+// defaultSelection bounds a Selection without a Limit.
+const defaultSelection = 1000
+
+// action is what a command does.
+type action struct {
+	from []event.State
+	fact event.Type
+	set  string // $1 is now
+}
+
+func actionOf(c queue.Command) (action, error) {
+	switch c {
+	case queue.Hold:
+		return action{[]event.State{event.Queued, event.Deferred}, event.Paused,
+			"state = 'held', owner = 0, updated_at = $1"}, nil
+	case queue.Resume:
+		return action{[]event.State{event.Held}, event.Released,
+			"state = 'queued', owner = 0, reason = '', due_at = $1, updated_at = $1"}, nil
+	case queue.Cancel:
+		return action{[]event.State{event.Queued, event.Deferred, event.Held}, event.Stopped,
+			"state = 'cancelled', owner = 0, reason = '', signature = NULL, updated_at = $1"}, nil
+	case queue.Retry:
+		// What is being attempted right now keeps its owner: a second attempt beside
+		// the first could deliver twice.
+		return action{[]event.State{event.Deferred}, event.Retried, "due_at = $1"}, nil
+	}
+	return action{}, fmt.Errorf("unknown command %q", c)
+}
+
+// Apply implements queue.Store.
+func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error) {
+	act, err := actionOf(c)
+	if err != nil {
+		return nil, err
+	}
+	var changed []message.DeliveryID
+	var facts []fact
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		changed, facts = nil, nil
+		list, err := s.selected(ctx, tx, sel, act.from, s.dialect.lockRows(false))
+		if err != nil {
+			return err
+		}
+		rows := newEventRows()
+		for _, v := range list {
+			changed = append(changed, v.Delivery)
+			facts = append(facts, fact{v.Tenant, event.Event{ID: id.New[event.Kind](now), Message: message.Of(v.Delivery),
+				Delivery: v.Delivery, Type: act.fact, At: now.UTC().Truncate(time.Millisecond), Actor: actor}})
+		}
+		for i := range facts {
+			rows.add(facts[i].tenant, &facts[i].event)
+		}
+		if err := s.change(ctx, tx, act.set, now, list); err != nil {
+			return err
+		}
+		return rows.insert(ctx, s.texts, tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s deliveries: %w", c, err)
+	}
+	if s.cfg.OnCommit != nil {
+		for _, f := range facts {
+			s.cfg.OnCommit(f.tenant, f.event)
+		}
+	}
+	return changed, nil
+}
+
+type fact struct {
+	tenant tenant.ID
+	event  event.Event
+}
+
+// change updates the listed deliveries, which lie grouped by tenant.
+func (s *Store) change(ctx context.Context, tx *sql.Tx, set string, now time.Time, list []queue.Listed) error {
+	for len(list) > 0 {
+		t := list[0].Tenant
+		var ids []message.DeliveryID
+		for len(list) > 0 && list[0].Tenant == t && len(ids) < inListMax {
+			ids, list = append(ids, list[0].Delivery), list[1:]
+		}
+		in, args := inList(s.dialect, 3, ids)
+		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET "+set+" WHERE tenant = $2 AND id "+in,
+			append([]any{millis(now), t[:]}, args...)...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// List implements queue.Store. Tenants come in order; of each, what is queued
+// comes first, then deferred, then held.
+func (s *Store) List(ctx context.Context, sel queue.Selection) ([]queue.Listed, error) {
+	list, err := s.selected(ctx, s.read, sel, []event.State{event.Queued, event.Deferred, event.Held}, "")
+	if err != nil {
+		return nil, fmt.Errorf("list queue: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// selected reads the deliveries of a selection that are in one of the states.
+func (s *Store) selected(ctx context.Context, q querier, sel queue.Selection, states []event.State, lock string) ([]queue.Listed, error) {
+	tenants := []tenant.ID{sel.Tenant}
+	if sel.Tenant.IsZero() {
+		if !sel.Platform {
+			return nil, errors.New("selection names no tenant")
+		}
+		var err error
+		if tenants, err = waitingTenants(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	limit := sel.Limit
+	if limit <= 0 {
+		limit = defaultSelection
+	}
+	var list []queue.Listed
+	for _, t := range tenants {
+		for _, state := range states {
+			if len(list) == limit {
+				return list, nil
+			}
+			if len(sel.States) > 0 && !slices.Contains(sel.States, state) {
+				continue
+			}
+			part, err := s.selectedOf(ctx, q, t, sel, state, limit-len(list), lock)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, part...)
+		}
+	}
+	return list, nil
+}
+
+// waitingTenants returns the tenants with deliveries that are queued, deferred or held.
+func waitingTenants(ctx context.Context, q querier) ([]tenant.ID, error) {
+	held := strings.NewReplacer("busy", "holding", "('queued', 'deferred')", "('deferred', 'held')",
+		"tenant, owner, urgency, due_at", "tenant, state, id").Replace(busyTenants)
+	var list []tenant.ID
+	rows, err := q.QueryContext(ctx, "WITH RECURSIVE "+busyTenants+", "+held+`
+		SELECT t FROM busy WHERE t IS NOT NULL UNION SELECT t FROM holding WHERE t IS NOT NULL ORDER BY t`, new(tenant.ID)[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var t tenant.ID
+		err := row.Scan(&t)
+		list = append(list, t)
+		return err
+	})
+	return list, err
+}
+
+// waitingRange names the index that a state is found in, and its order. The
+// states are constants: a parameter would keep the planner from a partial index.
+func waitingRange(state event.State) (where, order string) {
+	if state == event.Queued {
+		return "d.state = 'queued' AND d.state IN ('queued', 'deferred')", "d.tenant, d.owner, d.urgency, d.due_at"
+	}
+	return "d.state = '" + string(state) + "' AND d.state IN ('deferred', 'held')", "d.tenant, d.state, d.id"
+}
+
+func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queue.Selection, state event.State, limit int, lock string) ([]queue.Listed, error) {
+	where, order := waitingRange(state)
+	args := []any{t[:], limit}
+	and := func(condition string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
+		}
+		where += " AND " + condition
+	}
+	if !sel.Message.IsZero() {
+		top := message.Delivery(sel.Message, 1<<16-1)
+		and("d.id BETWEEN ? AND ?", sel.Message[:], top[:])
+		order = "d.tenant, d.id"
+	}
+	if !sel.Delivery.IsZero() {
+		and("d.id = ?", sel.Delivery[:])
+		order = "d.tenant, d.id"
+	}
+	if sel.Stream != "" {
+		and("m.stream = ?", string(sel.Stream))
+	}
+	if sel.Domain != "" {
+		and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))
+	}
+	var list []queue.Listed
+	rows, err := q.QueryContext(ctx, `SELECT d.id, m.stream, d.recipient, d.local, d.state, d.attempts, d.due_at, d.expires_at, d.reason, d.host
+		FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = `+s.dialect.messageOf("d.id")+`
+		WHERE d.tenant = $1 AND `+where+" ORDER BY "+order+" LIMIT $2"+lock, args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		v := queue.Listed{Tenant: t}
+		var canonical string
+		var local sql.NullString
+		err := row.Scan(&v.Delivery, &v.Stream, &canonical, &local, &v.State, &v.Attempts, instant{&v.DueAt}, instant{&v.ExpiresAt}, &v.Reason, &v.Host)
+		v.Recipient = recipientOf(canonical, local)
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+// likeLiteral escapes what LIKE would take for a pattern.
+func likeLiteral(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s)
+}

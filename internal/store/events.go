@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// eventRows gathers the facts of one transaction.
+type eventRows struct {
+	args  []any
+	proof proof
+}
+
+func newEventRows() *eventRows { return &eventRows{} }
+
+func (r *eventRows) add(t tenant.ID, e *event.Event) {
+	if r.proof.event.IsZero() {
+		r.proof = proof{tenant: t, message: e.Message, event: e.ID}
+	}
+	var attempt any
+	if e.Attempt != nil {
+		attempt = asJSON(e.Attempt)
+	}
+	r.args = append(r.args, t[:], e.Message[:], e.ID[:], deliveryNumber(e.Delivery), string(e.Type), millis(e.At),
+		e.Actor, e.Reason, attempt)
+}
+
+func (r *eventRows) insert(ctx context.Context, st *statements, tx *sql.Tx) error {
+	_, err := st.events.insert(ctx, st, tx, r.args)
+	return err
+}
+
+// deliveryNumber is the part of a delivery's id that its message's lacks; 0 for
+// the zero id.
+func deliveryNumber(d message.DeliveryID) int64 {
+	return int64(binary.BigEndian.Uint16(d[14:]))
+}
+
+const eventColumns = "message, id, number, type, at, actor, reason, attempt"
+
+func readEvent(row *sql.Rows) (event.Event, error) {
+	var e event.Event
+	var number int
+	var attempt *event.Attempt
+	err := row.Scan(&e.Message, &e.ID, &number, &e.Type, instant{&e.At}, &e.Actor, &e.Reason, document{&attempt})
+	if number > 0 {
+		e.Delivery = message.Delivery(e.Message, number)
+	}
+	e.Attempt = attempt
+	return e, err
+}

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"stafette/internal/tenant"
+)
+
+const keyColumns = "tenant, id, name, hint, hash, scopes, created_at, last_used_at, revoked_at"
+
+func (s *Store) insertKey(ctx context.Context, q querier, k *tenant.Key) error {
+	_, err := q.ExecContext(ctx, "INSERT INTO api_keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		k.Tenant[:], k.ID[:], k.Name, k.Hint, k.Hash[:], asJSON(k.Scopes), millis(k.CreatedAt), optional(k.LastUsedAt), optional(k.RevokedAt))
+	return s.taken(err, "key_exists", "This key exists already.")
+}
+
+func readKey(row scanner) (tenant.Key, error) {
+	var k tenant.Key
+	err := row.Scan(&k.Tenant, &k.ID, &k.Name, &k.Hint, bytes32{&k.Hash}, document{&k.Scopes},
+		instant{&k.CreatedAt}, instant{&k.LastUsedAt}, instant{&k.RevokedAt})
+	return k, err
+}
+
+// AddKey implements tenant.Store.
+func (s *Store) AddKey(ctx context.Context, k tenant.Key) error {
+	if err := s.insertKey(ctx, s.write, &k); err != nil {
+		return fmt.Errorf("add key: %w", s.refusal(err))
+	}
+	return nil
+}
+
+// KeyByHash implements tenant.Store.
+func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (tenant.Key, error) {
+	k, err := readKey(s.read.QueryRowContext(ctx, "SELECT "+keyColumns+" FROM api_keys WHERE hash = $1", hash[:]))
+	if err != nil {
+		return tenant.Key{}, fmt.Errorf("read key: %w", s.refusal(missing(err, "key_not_found")))
+	}
+	return k, nil
+}
+
+// Keys implements tenant.Store.
+func (s *Store) Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error) {
+	var list []tenant.Key
+	rows, err := s.read.QueryContext(ctx, "SELECT "+keyColumns+" FROM api_keys WHERE tenant = $1 ORDER BY created_at DESC, id DESC", t[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		k, err := readKey(row)
+		list = append(list, k)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// RevokeKey implements tenant.Store. A key revoked before keeps its first time.
+func (s *Store) RevokeKey(ctx context.Context, t tenant.ID, k tenant.KeyID, at time.Time) error {
+	res, err := s.write.ExecContext(ctx, "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3) WHERE tenant = $1 AND id = $2",
+		t[:], k[:], millis(at))
+	if err := touched(res, err, "key_not_found"); err != nil {
+		return fmt.Errorf("revoke key: %w", s.refusal(err))
+	}
+	return nil
+}
+
+// TouchKey implements tenant.Store.
+func (s *Store) TouchKey(ctx context.Context, t tenant.ID, k tenant.KeyID, at time.Time) error {
+	res, err := s.write.ExecContext(ctx, "UPDATE api_keys SET last_used_at = $3 WHERE tenant = $1 AND id = $2",
+		t[:], k[:], millis(at.Truncate(time.Minute)))
+	if err := touched(res, err, "key_not_found"); err != nil {
+		return fmt.Errorf("touch key: %w", s.refusal(err))
+	}
+	return nil
+}

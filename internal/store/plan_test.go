@@ -1,0 +1,87 @@
+package store
+
+import (
+	"database/sql"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/tenant"
+)
+
+// plans returns the steps by which SQLite would answer a query.
+func plans(t *testing.T, s *Store, text string, args ...any) []string {
+	t.Helper()
+	var steps []string
+	rows, err := s.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var a, b, c int
+		var step string
+		err := row.Scan(&a, &b, &c, &step)
+		steps = append(steps, step)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return steps
+}
+
+// TestHotQueriesUseTheirIndexes keeps a planner's change of mind from reading
+// millions of rows. A step that walks a big table without an index, or sorts
+// what it found there, fails.
+func TestHotQueriesUseTheirIndexes(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	s, err := Open(t.Context(), Config{DataDir: t.TempDir(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	d, zero := s.dialect, new(tenant.ID)[:]
+	join := " FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = " + d.messageOf("d.id")
+	queued, queuedOrder := waitingRange(event.Queued)
+	held, heldOrder := waitingRange(event.Held)
+	for name, c := range map[string]struct {
+		text string
+		args []any
+		want string
+	}{
+		"due tenants": {claimable + " SELECT t FROM open", []any{zero, 1}, "deliveries_due (tenant>?)"},
+		"due lanes": {claimable + ` SELECT t FROM open WHERE EXISTS (SELECT 1 FROM lane WHERE EXISTS (SELECT 1 FROM deliveries d
+			WHERE d.tenant = open.t AND d.owner = lane.owner AND d.urgency = lane.urgency AND d.due_at <= $2 AND d.state IN ('queued', 'deferred')))`,
+			[]any{zero, 1}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
+		"claim": {"SELECT " + entryColumns + join + ` WHERE d.tenant = $1 AND d.owner = 0 AND d.urgency = 1 AND d.due_at <= $2
+			AND d.state IN ('queued', 'deferred') ORDER BY d.due_at LIMIT 5`, []any{zero, 1}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
+		"list queued":   {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + queued + " ORDER BY " + queuedOrder + " LIMIT 5", []any{zero}, "deliveries_due (tenant=?)"},
+		"list held":     {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + held + " ORDER BY " + heldOrder + " LIMIT 5", []any{zero}, "deliveries_waiting (tenant=? AND state=?)"},
+		"depth":         {"SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred')", nil, "COVERING INDEX deliveries_due"},
+		"recipient":     {"SELECT id FROM deliveries WHERE tenant = $1 AND recipient = $5 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1, "x"}, "deliveries_recipient (tenant=? AND recipient=? AND id>? AND id<?)"},
+		"state":         {"SELECT id FROM deliveries WHERE tenant = $1 AND " + indexedState(event.Bounced) + " AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1}, "deliveries_ended (tenant=? AND state=? AND id>? AND id<?)"},
+		"count queued":  {s.stateCounts()[0], []any{zero, zero, zero}, "COVERING INDEX deliveries_due (tenant=?)"},
+		"count waiting": {s.stateCounts()[1], []any{zero, zero, zero}, "COVERING INDEX deliveries_waiting (tenant=? AND state=?"},
+		"count ended":   {s.stateCounts()[2], []any{zero, zero, zero}, "COVERING INDEX deliveries_ended (tenant=? AND state=?"},
+		"foreign id":    {"SELECT 1 FROM messages WHERE tenant = $1 AND message_id = $2 LIMIT 1", []any{zero, "x"}, "messages_foreign (tenant=? AND message_id=?)"},
+		"deliveries of messages": {"SELECT " + deliveryColumns + " FROM messages m JOIN deliveries d ON d.tenant = $1 AND d.id > m.id AND d.id <= " +
+			d.deliveryAt("m.id", listedDeliveries) + " WHERE m.tenant = $1 AND m.id IN (?, ?) ORDER BY d.id", []any{zero, zero, zero}, "PRIMARY KEY (tenant=? AND id>? AND id<?)"},
+	} {
+		steps := plans(t, s, c.text, c.args...)
+		all := strings.Join(steps, "\n")
+		if !strings.Contains(all, c.want) {
+			t.Errorf("%s: want %q in\n%s", name, c.want, all)
+		}
+		if slices.ContainsFunc(steps, func(step string) bool {
+			return step == "SCAN d" || step == "SCAN m" || step == "SCAN deliveries" || step == "SCAN messages"
+		}) {
+			t.Errorf("%s reads a whole table:\n%s", name, all)
+		}
+		if name != "deliveries of messages" && strings.Contains(all, "TEMP B-TREE FOR ORDER BY") {
+			t.Errorf("%s sorts:\n%s", name, all)
+		}
+	}
+}

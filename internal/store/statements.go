@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// statements keeps prepared statements of the hot paths by their text. The texts
+// are a fixed set: nothing that varies with input may become one.
+type statements struct {
+	db     *sql.DB
+	byText map[string]*sql.Stmt // complete after prepareStatements
+
+	messages, tags, deliveries, events, usage bulkTexts
+}
+
+func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
+	st := &statements{db: db, byText: map[string]*sql.Stmt{}}
+	texts := append(d.settleTexts(), idempotencyInsert)
+	for _, b := range []struct {
+		to    *bulkTexts
+		into  string
+		width int
+		tail  string
+	}{
+		{&st.messages, "messages (" + messageInsertColumns + ")", 26, ""},
+		{&st.tags, "message_tags (tenant, tag, message)", 3, " ON CONFLICT DO NOTHING"},
+		{&st.deliveries, "deliveries (" + deliveryInsertColumns + ")", 15, ""},
+		{&st.events, "events (tenant, message, id, number, type, at, actor, reason, attempt)", 9, ""},
+		{&st.usage, "usage (tenant, hour, deliveries)", 3,
+			" ON CONFLICT (tenant, hour) DO UPDATE SET deliveries = usage.deliveries + excluded.deliveries"},
+	} {
+		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
+		for _, n := range []int{1, 8, 64} {
+			b.to.texts[n] = bulkText(d, b.into, b.width, n, b.tail)
+			texts = append(texts, b.to.texts[n])
+		}
+	}
+	for _, text := range texts {
+		stmt, err := db.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("prepare %.40q: %w", text, err), st.close())
+		}
+		st.byText[text] = stmt
+	}
+	return st, nil
+}
+
+func (st *statements) in(ctx context.Context, tx *sql.Tx, text string) *sql.Stmt {
+	return tx.StmtContext(ctx, st.byText[text])
+}
+
+func (st *statements) exec(ctx context.Context, tx *sql.Tx, text string, args ...any) (sql.Result, error) {
+	return st.in(ctx, tx, text).ExecContext(ctx, args...)
+}
+
+func (st *statements) query(ctx context.Context, tx *sql.Tx, text string, args ...any) (*sql.Rows, error) {
+	return st.in(ctx, tx, text).QueryContext(ctx, args...)
+}
+
+func (st *statements) close() error {
+	var errs []error
+	for _, stmt := range st.byText {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// bulkTexts inserts many rows of one table with few statements.
+type bulkTexts struct {
+	width int            // columns
+	texts map[int]string // by chunk size
+}
+
+// chunk is how many of n waiting rows go into the next statement: few sizes, so
+// that few texts need preparing.
+func chunk(n int) int {
+	switch {
+	case n >= 64:
+		return 64
+	case n >= 8:
+		return 8
+	}
+	return 1
+}
+
+func bulkText(d dialect, into string, width, rows int, tail string) string {
+	var s strings.Builder
+	s.WriteString("INSERT INTO " + into + " VALUES ")
+	for r := range rows {
+		if r > 0 {
+			s.WriteByte(',')
+		}
+		s.WriteByte('(')
+		writePlaceholders(d, &s, r*width+1, width)
+		s.WriteByte(')')
+	}
+	s.WriteString(tail)
+	return s.String()
+}
+
+func writePlaceholders(d dialect, s *strings.Builder, first, n int) {
+	for i := range n {
+		if i > 0 {
+			s.WriteByte(',')
+		}
+		s.WriteString(d.placeholder(first + i))
+	}
+}
+
+// insert writes args, the values of all rows one after another, and returns how
+// many rows were inserted or changed.
+func (p bulkTexts) insert(ctx context.Context, st *statements, tx *sql.Tx, args []any) (int64, error) {
+	var sum int64
+	for len(args) > 0 {
+		n := chunk(len(args) / p.width)
+		res, err := st.exec(ctx, tx, p.texts[n], args[:n*p.width]...)
+		if err != nil {
+			return sum, err
+		}
+		affected, err := res.RowsAffected()
+		if err != nil {
+			return sum, err
+		}
+		sum += affected
+		args = args[n*p.width:]
+	}
+	return sum, nil
+}

@@ -1,0 +1,214 @@
+// Package store is all SQL of the house, for SQLite and PostgreSQL. It implements
+// the Store interfaces the rooms below declare, whose methods are whole business
+// transactions; no transaction leaves this package.
+//
+// Acceptances and settlements of one process meet in one committer, which writes
+// everything that waits with one flush (see commit.go). Where the two databases
+// agree there is one text of SQL; what differs is behind dialect. Times are Unix
+// milliseconds, identifiers 16 bytes, structured values JSON text, and every key
+// starts with the tenant.
+//
+// It decides nothing: rules about who may send, when to retry or what a reply
+// means live in the rooms.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/ingest"
+	"stafette/internal/insight"
+	"stafette/internal/queue"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+)
+
+// DefaultGroupLimit is how many rows of work share one commit. Beyond a few
+// hundred the flush is paid for and only latency grows.
+const DefaultGroupLimit = 500
+
+// Config configures a Store. Now and, for SQLite, DataDir are required.
+type Config struct {
+	// URL is postgres://…; "" means SQLite in DataDir.
+	URL string
+	// DataDir holds the SQLite database and the body files. Several processes may
+	// have it open; one of them may hold an epoch.
+	DataDir string
+	// Now is the clock.
+	Now func() time.Time
+	// OnCommit is called for each event after the commit that made it durable and
+	// before the call that brought it returns, from several goroutines at once. It
+	// must be quick and not wait for the store; it may be nil.
+	OnCommit func(tenant.ID, event.Event)
+	// Fatal is called once, when a flush failed and nothing can be stored any more
+	// until the process starts anew. It must return soon and not wait for the
+	// store; it may be nil.
+	Fatal func(error)
+	Log   *slog.Logger // nil: discard
+	// GroupLimit is how many deliveries and settlements share one commit at most;
+	// 0: DefaultGroupLimit. A single acceptance is never split.
+	GroupLimit int
+	// GroupWait is how long the committer waits for company; 0: not at all, work
+	// gathers while the commit before it runs.
+	GroupWait time.Duration
+	// Disk is what body files are written to; nil: that of the operating system.
+	// Tests use it to let the disk fail.
+	Disk spool.Disk
+}
+
+// Store is the durable state of the platform. It is safe for concurrent use.
+type Store struct {
+	cfg     Config
+	dialect dialect
+	write   *sql.DB // SQLite: exactly one connection
+	read    *sql.DB
+	archive archive
+	texts   *statements
+	commits *committer
+
+	queueLock sync.Mutex
+	release   func() error // of the queue's lock on the data directory, nil if not held
+}
+
+// archive is where bodies lie: spool.Files beside SQLite, a table in PostgreSQL.
+type archive interface {
+	spool.Archive
+	// put stores the sealed bodies of a group and fills in the acceptances' Ref.
+	put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) error
+	// transactional reports whether put is part of tx and is undone with it.
+	transactional() bool
+	Close() error
+}
+
+var (
+	_ tenant.Store  = (*Store)(nil)
+	_ ingest.Store  = (*Store)(nil)
+	_ queue.Store   = (*Store)(nil)
+	_ insight.Store = (*Store)(nil)
+)
+
+// Open opens the database, brings its schema up to date and starts the committer.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.GroupLimit <= 0 {
+		cfg.GroupLimit = DefaultGroupLimit
+	}
+	if cfg.Now == nil {
+		return nil, errors.New("open store: Now is missing")
+	}
+	s := &Store{cfg: cfg}
+	if err := s.connect(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
+	}
+	if err := migrate(ctx, s.dialect, s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
+	}
+	var err error
+	if s.texts, err = prepareStatements(ctx, s.write, s.dialect); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
+	}
+	s.commits = startCommitter(s)
+	return s, nil
+}
+
+func (s *Store) connect(ctx context.Context) error {
+	switch {
+	case s.cfg.URL == "":
+		return s.connectSQLite(ctx)
+	case strings.HasPrefix(s.cfg.URL, "postgres://"), strings.HasPrefix(s.cfg.URL, "postgresql://"):
+		return s.connectPostgres(ctx)
+	}
+	// The URL may hold a password: it is not repeated.
+	return errors.New("database URL must be empty or start with postgres://")
+}
+
+// Archive returns where the bodies lie.
+func (s *Store) Archive() spool.Archive { return s.archive }
+
+// Ready reports whether the store can take mail now: the database answers and no
+// flush has failed.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.commits.failure(); err != nil {
+		return err
+	}
+	var one int
+	if err := s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("store is not ready: %w", err)
+	}
+	return nil
+}
+
+// Close waits for the running commit and closes everything. Work that still
+// waits is refused with Unavailable "storage_closed".
+func (s *Store) Close() error {
+	s.commits.stop()
+	return errors.Join(s.texts.close(), s.disconnect())
+}
+
+func (s *Store) disconnect() error {
+	var errs []error
+	if s.archive != nil {
+		errs = append(errs, s.archive.Close())
+	}
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	if s.release != nil {
+		errs = append(errs, s.release())
+	}
+	return errors.Join(errs...)
+}
+
+// clashTries bounds how often a transaction is begun anew after a deadlock.
+const clashTries = 4
+
+// transact runs fn in one write transaction, again from the start if it met
+// another in a deadlock: fn must set its results, not add to them.
+func (s *Store) transact(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	var err error
+	for range clashTries {
+		if err = s.transactOnce(ctx, fn); err == nil || s.failureOf(err) != failClash {
+			break
+		}
+	}
+	return s.refusal(err)
+}
+
+func (s *Store) transactOnce(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		_ = tx.Rollback() // after a failed statement its own error says nothing new
+		return err
+	}
+	return tx.Commit()
+}
+
+// Sweep removes what has run out: sessions, idempotency keys and suppressions
+// that expired before now. It is meant to run every few minutes.
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	for _, text := range []string{
+		"DELETE FROM sessions WHERE expires_at < $1",
+		"DELETE FROM idempotency WHERE expires_at < $1",
+		"DELETE FROM suppressions WHERE expires_at < $1",
+	} {
+		if _, err := s.write.ExecContext(ctx, text, now.UnixMilli()); err != nil {
+			return fmt.Errorf("sweep: %w", s.refusal(err))
+		}
+	}
+	return nil
+}

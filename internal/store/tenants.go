@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"stafette/internal/tenant"
+)
+
+// Found implements tenant.Store.
+func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if t := f.Tenant; !t.ID.IsZero() {
+			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt))
+			if err != nil {
+				return s.taken(err, "tenant_exists", "This tenant exists already.")
+			}
+			for i := range f.Domains {
+				if err := s.insertDomain(ctx, tx, &f.Domains[i], nil); err != nil {
+					return err
+				}
+			}
+			if err := s.insertDKIMKeys(ctx, tx, f.DKIMKeys); err != nil {
+				return err
+			}
+		}
+		for i := range f.Users {
+			if err := s.insertUser(ctx, tx, &f.Users[i]); err != nil {
+				return err
+			}
+		}
+		for i := range f.Keys {
+			if err := s.insertKey(ctx, tx, &f.Keys[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("found tenant: %w", err)
+	}
+	return nil
+}
+
+const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at"
+
+type scanner interface{ Scan(...any) error }
+
+func readTenant(row scanner) (tenant.Tenant, error) {
+	var t tenant.Tenant
+	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt})
+	return t, err
+}
+
+// Tenant implements tenant.Store.
+func (s *Store) Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error) {
+	found, err := readTenant(s.read.QueryRowContext(ctx, "SELECT "+tenantColumns+" FROM tenants WHERE id = $1", t[:]))
+	if err != nil {
+		return tenant.Tenant{}, fmt.Errorf("read tenant: %w", s.refusal(missing(err, "tenant_not_found")))
+	}
+	return found, nil
+}
+
+// Tenants implements tenant.Store.
+func (s *Store) Tenants(ctx context.Context, after tenant.ID, limit int) ([]tenant.Tenant, error) {
+	var list []tenant.Tenant
+	rows, err := s.read.QueryContext(ctx, "SELECT "+tenantColumns+" FROM tenants WHERE id > $1 ORDER BY id LIMIT $2", after[:], limit)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		t, err := readTenant(row)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tenants: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// SetState implements tenant.Store.
+func (s *Store) SetState(ctx context.Context, t tenant.ID, state tenant.State, reason string) error {
+	res, err := s.write.ExecContext(ctx, "UPDATE tenants SET state = $2, lock_reason = $3 WHERE id = $1", t[:], string(state), reason)
+	if err := touched(res, err, "tenant_not_found"); err != nil {
+		return fmt.Errorf("set state of tenant: %w", s.refusal(err))
+	}
+	return nil
+}
+
+const userColumns = "tenant, id, email, name, password_hash, role, locale, created_at, disabled_at"
+
+func (s *Store) insertUser(ctx context.Context, q querier, u *tenant.User) error {
+	_, err := q.ExecContext(ctx, "INSERT INTO users ("+userColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		u.Tenant[:], u.ID[:], strings.ToLower(u.Email), u.Name, u.PasswordHash, string(u.Role), u.Locale, millis(u.CreatedAt), optional(u.DisabledAt))
+	return s.taken(err, "email_taken", "A user with this address exists already.")
+}
+
+func readUser(row scanner) (tenant.User, error) {
+	var u tenant.User
+	err := row.Scan(&u.Tenant, &u.ID, &u.Email, &u.Name, &u.PasswordHash, &u.Role, &u.Locale, instant{&u.CreatedAt}, instant{&u.DisabledAt})
+	return u, err
+}
+
+// UserByEmail implements tenant.Store.
+func (s *Store) UserByEmail(ctx context.Context, email string) (tenant.User, error) {
+	u, err := readUser(s.read.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE email = $1", strings.ToLower(plain(email))))
+	if err != nil {
+		return tenant.User{}, fmt.Errorf("read user: %w", s.refusal(missing(err, "user_not_found")))
+	}
+	return u, nil
+}
+
+// User implements tenant.Store.
+func (s *Store) User(ctx context.Context, t tenant.ID, id tenant.UserID) (tenant.User, error) {
+	u, err := readUser(s.read.QueryRowContext(ctx, "SELECT "+userColumns+" FROM users WHERE tenant = $1 AND id = $2", t[:], id[:]))
+	if err != nil {
+		return tenant.User{}, fmt.Errorf("read user: %w", s.refusal(missing(err, "user_not_found")))
+	}
+	return u, nil
+}
+
+// SetPassword implements tenant.Store.
+func (s *Store) SetPassword(ctx context.Context, t tenant.ID, u tenant.UserID, hash string) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE users SET password_hash = $3 WHERE tenant = $1 AND id = $2", t[:], u[:], hash)
+		if err := touched(res, err, "user_not_found"); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM sessions WHERE tenant = $1 AND user_id = $2", t[:], u[:])
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set password: %w", err)
+	}
+	return nil
+}
+
+// OpenSession implements tenant.Store.
+func (s *Store) OpenSession(ctx context.Context, v tenant.Session) error {
+	_, err := s.write.ExecContext(ctx, `INSERT INTO sessions (hash, tenant, user_id, created_at, seen_at, expires_at, user_agent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		v.Hash[:], v.Tenant[:], v.User[:], millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.UserAgent)
+	if err != nil {
+		return fmt.Errorf("open session: %w", s.refusal(s.taken(err, "session_exists", "This session exists already.")))
+	}
+	return nil
+}
+
+// Session implements tenant.Store.
+func (s *Store) Session(ctx context.Context, hash [32]byte, now time.Time) (tenant.Session, error) {
+	v := tenant.Session{Hash: hash}
+	err := s.read.QueryRowContext(ctx, `SELECT tenant, user_id, created_at, seen_at, expires_at, user_agent
+		FROM sessions WHERE hash = $1 AND expires_at > $2`, hash[:], millis(now)).
+		Scan(&v.Tenant, &v.User, instant{&v.CreatedAt}, instant{&v.SeenAt}, instant{&v.ExpiresAt}, &v.UserAgent)
+	if err != nil {
+		return tenant.Session{}, fmt.Errorf("read session: %w", s.refusal(missing(err, "session_not_found")))
+	}
+	return v, nil
+}
+
+// TouchSession implements tenant.Store. A session that is gone is no error.
+func (s *Store) TouchSession(ctx context.Context, hash [32]byte, seen time.Time) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE sessions SET seen_at = $2 WHERE hash = $1", hash[:], millis(seen))
+	if err != nil {
+		return fmt.Errorf("touch session: %w", s.refusal(err))
+	}
+	return nil
+}
+
+// CloseSession implements tenant.Store.
+func (s *Store) CloseSession(ctx context.Context, hash [32]byte) error {
+	if _, err := s.write.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", hash[:]); err != nil {
+		return fmt.Errorf("close session: %w", s.refusal(err))
+	}
+	return nil
+}

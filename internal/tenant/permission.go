@@ -1,0 +1,69 @@
+package tenant
+
+import "slices"
+
+// Permission names one thing a person may do. Pages and routes ask Can; they never
+// compare roles.
+type Permission string
+
+// The permissions. Those that start with "platform." belong to staff.
+const (
+	MessagesRead     Permission = "messages.read"     // list, search and open messages of the own tenant
+	MessagesSend     Permission = "messages.send"     // compose and send
+	MessagesCommand  Permission = "queue.command"     // hold, resume, retry, cancel own deliveries
+	SettingsRead     Permission = "settings.read"     // domains, streams, quota
+	SettingsWrite    Permission = "settings.write"    // change them
+	UsersManage      Permission = "users.manage"      // invite, change roles, disable
+	KeysManage       Permission = "keys.manage"       // create and revoke API keys
+	PlatformMessages Permission = "platform.messages" // find any message of any tenant
+	PlatformQueue    Permission = "platform.queue"    // command any delivery, lanes and pools
+	PlatformTenants  Permission = "platform.tenants"  // create, lock and unlock tenants
+	PlatformReview   Permission = "platform.review"   // decide approvals
+	PlatformSystem   Permission = "platform.system"   // nodes, limits, configuration
+)
+
+// Permissions lists all of them.
+func Permissions() []Permission {
+	return []Permission{
+		MessagesRead, MessagesSend, MessagesCommand, SettingsRead, SettingsWrite, UsersManage, KeysManage,
+		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem,
+	}
+}
+
+// Roles lists all roles, those of tenants first.
+func Roles() []Role { return []Role{Owner, Office, Developer, ReadOnly, Support, Reviewer, Operator} }
+
+// OfPlatform reports whether the role belongs to staff of the platform.
+func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == Operator }
+
+// Can reports whether a role has a permission. An unknown role can do nothing.
+// Support finds and redelivers but never decides an approval; the reviewer decides
+// and does nothing else.
+func Can(r Role, p Permission) bool {
+	switch r {
+	case Owner:
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
+	case Office:
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SettingsRead}, p)
+	case Developer:
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SettingsRead, KeysManage}, p)
+	case ReadOnly:
+		return slices.Contains([]Permission{MessagesRead, SettingsRead}, p)
+	case Support:
+		return slices.Contains([]Permission{PlatformMessages, PlatformQueue}, p)
+	case Reviewer:
+		return p == PlatformReview
+	case Operator:
+		return slices.Contains([]Permission{PlatformQueue, PlatformTenants, PlatformSystem, PlatformMessages}, p)
+	}
+	return false
+}
+
+// Can reports whether the person may do it. Disabled users can do nothing, and a
+// role only counts on its own side: a tenant's user never has a platform's rights.
+func (i Identity) Can(p Permission) bool {
+	if i.User.ID.IsZero() || !i.User.DisabledAt.IsZero() || i.User.Role.OfPlatform() != i.User.Tenant.IsZero() {
+		return false
+	}
+	return Can(i.User.Role, p)
+}

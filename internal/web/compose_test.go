@@ -1,0 +1,272 @@
+package web_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"stafette/internal/event"
+	"stafette/internal/fault"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+	"stafette/internal/web"
+	"stafette/internal/web/webtest"
+)
+
+// letter is a form that is right; change spoils or alters it.
+func letter(change map[string]string) map[string]string {
+	f := map[string]string{
+		"from_name": "Hafenkontor", "from_local": "post", "from_domain": "hafenkontor.example",
+		"to": "Eva Sommer <eva@kunde.example>; karl@kunde.example", "cc": "", "bcc": "still@kunde.example",
+		"subject": "Grüße", "body": "Guten Tag", "format": "text", "stream": "transactional", "key": "K1",
+	}
+	for name, value := range change {
+		f[name] = value
+	}
+	return f
+}
+
+func (d *desk) write(fields map[string]string, files map[string]string) answer {
+	d.t.Helper()
+	var b bytes.Buffer
+	m := multipart.NewWriter(&b)
+	for name, value := range fields {
+		if err := m.WriteField(name, value); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	for name, value := range files {
+		part, err := m.CreateFormFile("files", name)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if _, err := part.Write([]byte(value)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		d.t.Fatal(err)
+	}
+	r := d.request(http.MethodPost, "/messages", &b)
+	r.Header.Set("Content-Type", m.FormDataContentType())
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return d.do(r)
+}
+
+func TestSending(t *testing.T) {
+	d := newDesk(t).signIn(webtest.Clerk)
+	a := d.write(letter(nil), map[string]string{"Exposé Müller.pdf": "%PDF-1.7"})
+	if a.StatusCode != http.StatusSeeOther || !strings.HasSuffix(a.Header.Get("Location"), "?done=sent") {
+		t.Fatalf("status %d to %q: %s", a.StatusCode, a.Header.Get("Location"), a.text)
+	}
+	expect(t, d.get(a.Header.Get("Location")), http.StatusOK, "Angenommen und sicher gespeichert.", "An 3 Empfänger: 3 in Warteschlange.", "Blindkopie")
+	sent := d.world.Accepted()
+	if len(sent) != 1 {
+		t.Fatalf("%d submissions", len(sent))
+	}
+	s := sent[0]
+	box := func(name, local string) message.Mailbox {
+		return message.Mailbox{Name: name, Address: message.Address{Local: local, Domain: "kunde.example"}}
+	}
+	if !slices.Equal(s.Draft.To, []message.Mailbox{box("Eva Sommer", "eva"), box("", "karl")}) || !slices.Equal(s.Bcc, []message.Mailbox{box("", "still")}) {
+		t.Errorf("recipients %v, blind %v", s.Draft.To, s.Bcc)
+	}
+	if s.Draft.From.Name != "Hafenkontor" || addressOf(s.Draft.From) != "post@hafenkontor.example" || s.Draft.Text != "Guten Tag" || s.Draft.HTML != "" {
+		t.Errorf("draft %+v", s.Draft)
+	}
+	if len(s.Draft.Attachments) != 1 || s.Draft.Attachments[0].Filename != "Exposé Müller.pdf" || string(s.Draft.Attachments[0].Content) != "%PDF-1.7" {
+		t.Errorf("attachments %+v", s.Draft.Attachments)
+	}
+	if s.Stream != tenant.Transactional || s.RequestHash == ([32]byte{}) {
+		t.Errorf("submission %+v", s)
+	}
+}
+
+func addressOf(m message.Mailbox) string { return m.Local + "@" + m.Domain }
+
+// A double click and a reload of the answer send once; another text sends again.
+func TestSendingTwiceIsSendingOnce(t *testing.T) {
+	d := newDesk(t).signIn(webtest.Clerk)
+	first, second := d.write(letter(nil), nil), d.write(letter(nil), nil)
+	if first.Header.Get("Location") != second.Header.Get("Location") || len(d.world.Accepted()) != 1 {
+		t.Errorf("sent %d times: %q, %q", len(d.world.Accepted()), first.Header.Get("Location"), second.Header.Get("Location"))
+	}
+	d.write(letter(map[string]string{"body": "Guten Abend"}), nil)
+	if len(d.world.Accepted()) != 2 {
+		t.Error("another text under the same key was not sent")
+	}
+	d.write(letter(map[string]string{"key": "K2"}), nil)
+	if len(d.world.Accepted()) != 3 {
+		t.Error("the same text from a new form was taken for a double click")
+	}
+}
+
+func TestHTMLIsSentAsHTML(t *testing.T) {
+	d := newDesk(t).signIn(webtest.Clerk)
+	d.write(letter(map[string]string{"format": "html", "body": "<p>Guten Tag</p>"}), nil)
+	if s := d.world.Accepted(); len(s) != 1 || s[0].Draft.HTML != "<p>Guten Tag</p>" || s[0].Draft.Text != "" {
+		t.Errorf("submissions %+v", s)
+	}
+}
+
+func TestFormKeepsWhatWasTyped(t *testing.T) {
+	cases := []struct{ field, value, id, says string }{
+		{"to", "eva", "to", "„eva“ ist keine E-Mail-Adresse."},
+		{"to", "", "", ""}, // somebody is left in Bcc
+		{"cc", "a@b.example, @@", "cc", "„@@“ ist keine E-Mail-Adresse."},
+		{"subject", "  ", "subject", "Es fehlt der Betreff."},
+		{"body", "", "body", "Die Nachricht ist leer."},
+		{"from_local", "", "from_local", "Es fehlt die Absenderadresse"},
+	}
+	for _, c := range cases {
+		d := newDesk(t).signIn(webtest.Clerk)
+		fields := letter(map[string]string{c.field: c.value, "from_name": `Firma "A" <b>`, "stream": "reminder"})
+		a := d.write(fields, map[string]string{"Plan.pdf": "x"})
+		if c.says == "" {
+			if a.StatusCode != http.StatusSeeOther {
+				t.Errorf("%s=%q: status %d", c.field, c.value, a.StatusCode)
+			}
+			continue
+		}
+		expect(t, a, http.StatusUnprocessableEntity, "Noch nicht gesendet: eine Angabe stimmt nicht.", c.says, "Bitte noch einmal auswählen: Plan.pdf.")
+		form := typed(t, a)
+		for name, value := range fields {
+			if form[name] != value {
+				t.Errorf("%s=%q: field %s came back as %q, not %q", c.field, c.value, name, form[name], value)
+			}
+		}
+		invalid := ""
+		each(a.document(t), func(n *html.Node) {
+			if attribute(n, "aria-invalid") == "true" {
+				invalid += attribute(n, "id")
+			}
+		})
+		if invalid != c.id {
+			t.Errorf("%s=%q: marked wrong are %q", c.field, c.value, invalid)
+		}
+		if len(d.world.Accepted()) != 0 {
+			t.Errorf("%s=%q was sent", c.field, c.value)
+		}
+	}
+}
+
+// typed reads the values of a form as a browser would send them.
+func typed(t *testing.T, a answer) map[string]string {
+	t.Helper()
+	form := map[string]string{}
+	each(a.document(t), func(n *html.Node) {
+		name := attribute(n, "name")
+		switch {
+		case n.Data == "textarea":
+			if n.FirstChild != nil {
+				form[name] = n.FirstChild.Data
+			}
+		case n.Data == "option" && has(n, "selected"):
+			form[attribute(n.Parent, "name")] = attribute(n, "value")
+		case attribute(n, "type") == "radio" && has(n, "checked"), n.Data == "input" && attribute(n, "type") != "radio":
+			form[name] = attribute(n, "value")
+		}
+	})
+	return form
+}
+
+func TestRefusalsStandAtTheirFields(t *testing.T) {
+	cases := []struct {
+		refusal error
+		status  int
+		says    []string
+	}{
+		{fault.Join([]*fault.Error{fault.Field("to/1", "domain_malformed", ""), fault.Field("attachments/0/filename", "header_has_line_break", "")}), 422,
+			[]string{"Noch nicht gesendet: 2 Angaben stimmen nicht.", "Der Teil hinter dem @ in „karl@kunde.example“ ist kein Domainname.", "„Plan.pdf“ enthält einen Zeilenumbruch."}},
+		{&fault.Error{Kind: fault.Forbidden, Code: "from_domain_not_yours", Field: "from"}, 403, []string{"„post@hafenkontor.example“ gehört zu keiner geprüften Domain dieses Kontos."}},
+		{&fault.Error{Kind: fault.Limited, Code: "quota_spent"}, 429, []string{"Das Kontingent für heute ist aufgebraucht"}},
+		{&fault.Error{Kind: fault.Unavailable, Code: "storage_full"}, 503, []string{"Im Moment kein sicherer Speicherplatz."}},
+		{fault.Field("bcc/0", "never_heard_of", ""), 422, []string{"„still@kunde.example“ wurde nicht angenommen (never_heard_of)."}},
+	}
+	for _, c := range cases {
+		d := newDesk(t).signIn(webtest.Clerk)
+		d.world.Refuse(c.refusal)
+		a := d.write(letter(nil), map[string]string{"Plan.pdf": "x"})
+		expect(t, a, c.status, c.says...)
+		if form := typed(t, a); form["body"] != "Guten Tag" || form["key"] != "K1" {
+			t.Errorf("%v: form lost %v", c.refusal, form)
+		}
+		if gap.MatchString(a.text) {
+			t.Errorf("%v: a text is missing", c.refusal)
+		}
+	}
+}
+
+func TestTooLargeUpload(t *testing.T) {
+	d := newDesk(t, func(c *web.Config) { c.MaxUpload = 64 << 10 }).signIn(webtest.Clerk)
+	a := d.write(letter(nil), map[string]string{"gross.bin": strings.Repeat("x", 128<<10)})
+	expect(t, a, http.StatusRequestEntityTooLarge, "erlaubt sind")
+	if len(d.world.Accepted()) != 0 {
+		t.Error("it was sent")
+	}
+	if a := d.post("/messages", url.Values{"to": {"a@b.example"}}); a.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a form of the wrong type: status %d", a.StatusCode)
+	}
+}
+
+func TestSendingAgain(t *testing.T) {
+	d := newDesk(t).signIn(webtest.Clerk)
+	id := strings.TrimPrefix(d.message(event.Bounced, "Besichtigung"), "/messages/")
+	form := typed(t, d.get("/messages/new?again="+id))
+	if form["to"] != "m.voss@t-online.example" || form["from_local"] != "besichtigung" || form["subject"] != "Besichtigung am Samstag, 11 Uhr" ||
+		form["format"] != "html" || !strings.Contains(form["body"], "<b>Samstag um 11 Uhr</b>") {
+		t.Errorf("form %v", form)
+	}
+	expect(t, d.get("/messages/new?again="+id), http.StatusOK, "Bitte noch einmal auswählen: Anfahrt-Speicherblock-7.pdf, termin.ics.")
+	if other := typed(t, d.get("/messages/new"))["key"]; other == form["key"] || len(other) < 20 {
+		t.Errorf("keys %q and %q", other, form["key"])
+	}
+}
+
+func TestOnlyUsableDomainsCanBeChosen(t *testing.T) {
+	d := newDesk(t).signIn(webtest.Clerk)
+	var domains []string
+	each(d.get("/messages/new").document(t), func(n *html.Node) {
+		if n.Data == "option" && attribute(n.Parent, "name") == "from_domain" {
+			domains = append(domains, attribute(n, "value"))
+		}
+	})
+	if !slices.Equal(domains, []string{"hafenkontor.example"}) {
+		t.Errorf("domains %v", domains)
+	}
+}
+
+func TestSplitAddresses(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                                    nil,
+		" , ;\r\n":                            nil,
+		"a@b.example":                         {"a@b.example"},
+		"a@b.example,c@d.example;e@f.example": {"a@b.example", "c@d.example", "e@f.example"},
+		"a@b.example\r\nc@d.example":          {"a@b.example", "c@d.example"},
+		`"Müller, Eva" <a@b.example>, c@d.e`:  {`"Müller, Eva" <a@b.example>`, "c@d.e"},
+		`"a \" , b" <a@b.example>; x`:         {`"a \" , b" <a@b.example>`, "x"},
+		"<a,b@c.example>, d":                  {"<a,b@c.example>", "d"},
+		"\"open\na@b.example":                 {`"open`, "a@b.example"},
+	} {
+		if got := web.SplitAddresses(text); !slices.Equal(got, want) {
+			t.Errorf("%q splits into %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzSplitAddresses(f *testing.F) {
+	f.Add(`"a, b" <c@d>; e`)
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, one := range web.SplitAddresses(text) {
+			if strings.ContainsAny(one, "\r\n") || strings.TrimSpace(one) == "" {
+				t.Errorf("%q gives %q", text, one)
+			}
+		}
+	})
+}

@@ -1,0 +1,64 @@
+// Command office serves the office on the world of package webtest, on a free
+// loopback port, for tests in a browser. It prints its address as its first line.
+// Every line it reads is an order: "deliver" lets the newest waiting message be
+// delivered. It ends when its input ends.
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	_ "time/tzdata"
+
+	"stafette/internal/event"
+	"stafette/internal/insight"
+	"stafette/internal/web"
+	"stafette/internal/web/webtest"
+)
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := "http://" + listener.Addr().String()
+	world := webtest.New()
+	config, err := world.Config(address)
+	if err != nil {
+		return err
+	}
+	handler, err := web.New(config)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	fmt.Println(address)
+	orders := bufio.NewScanner(os.Stdin)
+	for orders.Scan() {
+		if orders.Text() == "deliver" {
+			deliver(world)
+		}
+	}
+	return server.Close()
+}
+
+func deliver(w *webtest.World) {
+	w.Advance(2 * time.Second)
+	page, err := w.Messages(context.Background(), w.Tenant.ID, insight.Filter{State: event.Queued, Limit: 1})
+	if err == nil && len(page.Messages) == 1 {
+		w.Deliver(page.Messages[0].ID)
+	}
+}

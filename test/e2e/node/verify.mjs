@@ -1,0 +1,21 @@
+// Verifies the DKIM signatures of a mail on standard input with a foreign
+// implementation. The first argument is a JSON object of TXT records by name, the
+// only names there are. Prints [{domain, selector, algorithm, result}].
+import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+
+const records = JSON.parse(process.argv[2]);
+const chunks = [];
+for await (const chunk of process.stdin) chunks.push(chunk);
+
+async function resolver(name, type) {
+  const value = records[name.toLowerCase().replace(/\.$/, "")];
+  if (type !== "TXT" || value === undefined) {
+    throw Object.assign(new Error(`no ${type} for ${name}`), { code: "ENOTFOUND" });
+  }
+  return [[value]];
+}
+
+const { results } = await dkimVerify(Buffer.concat(chunks), { resolver });
+console.log(JSON.stringify(results.map((r) => ({
+  domain: r.signingDomain, selector: r.selector, algorithm: r.algo, result: r.status.result, why: r.status.comment ?? "",
+}))));

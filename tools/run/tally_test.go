@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func events(t *testing.T, list ...testEvent) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for _, e := range list {
+		if err := enc.Encode(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &b
+}
+
+func TestCounting(t *testing.T) {
+	for _, c := range []struct {
+		name                    string
+		events                  []testEvent
+		passed, failed, skipped int
+	}{
+		{"a plain pass", []testEvent{{Action: "pass", Package: "p", Test: "TestA"}, {Action: "pass", Package: "p"}}, 1, 0, 0},
+		{"subtests count, their parent does not", []testEvent{
+			{Action: "pass", Package: "p", Test: "TestA/x"}, {Action: "fail", Package: "p", Test: "TestA/y"},
+			{Action: "fail", Package: "p", Test: "TestA"}, {Action: "fail", Package: "p"}}, 1, 1, 0},
+		{"a parent that fails alone counts", []testEvent{
+			{Action: "pass", Package: "p", Test: "TestA/x"}, {Action: "fail", Package: "p", Test: "TestA"}, {Action: "fail", Package: "p"}}, 1, 1, 0},
+		{"a package that does not compile is a failure", []testEvent{{Action: "fail", Package: "p"}}, 0, 1, 0},
+		{"a package without tests is nothing", []testEvent{{Action: "skip", Package: "p"}}, 0, 0, 0},
+		{"a skip", []testEvent{{Action: "skip", Package: "p", Test: "TestA"}, {Action: "pass", Package: "p"}}, 0, 0, 1},
+		{"same name in two packages", []testEvent{{Action: "pass", Package: "p", Test: "TestA"}, {Action: "pass", Package: "q", Test: "TestA"}}, 2, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := readEvents(events(t, c.events...))
+			if got.passed != c.passed || got.failed != c.failed || got.skipped != c.skipped {
+				t.Errorf("%d passed, %d failed, %d skipped; want %d, %d, %d", got.passed, got.failed, got.skipped, c.passed, c.failed, c.skipped)
+			}
+		})
+	}
+}
+
+func TestReasonsAndBuildFailuresAreShown(t *testing.T) {
+	got := readEvents(events(t,
+		testEvent{Action: "output", Package: "p", Test: "TestA", Output: "=== RUN   TestA\n"},
+		testEvent{Action: "output", Package: "p", Test: "TestA", Output: "    a_test.go:7: needs Postfix\n"},
+		testEvent{Action: "output", Package: "p", Test: "TestA", Output: "--- SKIP: TestA (0.00s)\n"},
+		testEvent{Action: "skip", Package: "p", Test: "TestA"},
+		testEvent{Action: "build-output", ImportPath: "q [q.test]", Output: "q/q.go:3: undefined: x\n"},
+		testEvent{Action: "fail", Package: "q"},
+	))
+	var out bytes.Buffer
+	got.report(&out, time.Second)
+	for _, want := range []string{"p TestA: needs Postfix", "FAILED q\nq/q.go:3: undefined: x", "\n0 passed, 1 failed, 1 skipped\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("report lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestLastLineIsTheSum(t *testing.T) {
+	var total tally
+	total.check("gofmt", "", nil)
+	total.check("go vet", "broken", errors.New("exit status 1"))
+	total.skip("browser", "no Chromium")
+	var out bytes.Buffer
+	total.report(&out, 90*time.Second)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if last := lines[len(lines)-1]; last != "1 passed, 1 failed, 1 skipped" {
+		t.Errorf("last line %q", last)
+	}
+}
+
+func TestNodesSumsAreTaken(t *testing.T) {
+	got := readTAP("browser", "TAP version 13\nok 1 - signs in\nok 2 - dark # SKIP no Chromium\nnot ok 3 - list\n1..3\n# tests 3\n# pass 1\n# fail 1\n# cancelled 0\n# skipped 1\n# todo 0\n")
+	if got.passed != 1 || got.failed != 1 || got.skipped != 1 {
+		t.Errorf("%d passed, %d failed, %d skipped", got.passed, got.failed, got.skipped)
+	}
+	if len(got.skips) != 1 || got.skips[0] != "browser 2 - dark: no Chromium" {
+		t.Errorf("skips %q", got.skips)
+	}
+	if len(got.failures) == 0 || got.failures[0] != "browser 3 - list" {
+		t.Errorf("failures %q", got.failures)
+	}
+}

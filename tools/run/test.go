@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// test runs everything and prints "N passed, N failed, N skipped" as its last line.
+func test(ctx context.Context, args []string) error {
+	fast := len(args) > 0 && args[0] == "fast"
+	if len(args) > 1 || len(args) == 1 && !fast {
+		return errors.New("usage: ./run test [fast]")
+	}
+	total := &tally{}
+	started := time.Now()
+	for _, s := range testSteps(fast) {
+		if ctx.Err() != nil {
+			break
+		}
+		heading(s.title)
+		begun := time.Now()
+		s.run(ctx, total)
+		fmt.Printf("   %.1f s\n", time.Since(begun).Seconds())
+	}
+	total.report(os.Stdout, time.Since(started))
+	if total.failed > 0 || ctx.Err() != nil {
+		return errors.New("not everything passed")
+	}
+	return nil
+}
+
+// step is one stage of the test run; it reports what it found into the tally.
+type step struct {
+	title string
+	run   func(ctx context.Context, total *tally)
+}
+
+func testSteps(fast bool) []step {
+	if fast {
+		return []step{
+			{"Format and vet", checkSource},
+			{"Tests", goTests(nil, "-short", "./...")},
+		}
+	}
+	env := &environment{}
+	steps := []step{{"What the tests need", env.prepare}, {"Format and vet", checkSource}}
+	if canRace() {
+		steps = append(steps,
+			step{"Rooms, with the race detector", goTests(env, "-race", "./internal/...")},
+			step{"Commands and tools", goTests(env, "./cmd/...", "./tools/...")})
+	} else {
+		steps = append(steps, step{"Rooms, commands and tools (no C compiler, so no race detector)",
+			goTests(env, "./internal/...", "./cmd/...", "./tools/...")})
+	}
+	return append(steps,
+		step{"The built program: real mail servers, crashes", goTests(env, "-timeout", "8m", "./test/...")},
+		step{"The office in a browser", nodeTests(env, "test/browser")})
+}
+
+// canRace reports whether the race detector can be linked: it needs cgo and a C compiler.
+func canRace() bool {
+	out, err := exec.Command("go", "env", "CGO_ENABLED", "CC").Output()
+	enabled, compiler, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if err != nil || enabled != "1" {
+		return false
+	}
+	_, err = exec.LookPath(compiler)
+	return err == nil
+}
+
+func checkSource(ctx context.Context, total *tally) {
+	files, err := goFiles()
+	if err != nil {
+		total.check("list of Go files", err.Error(), err)
+		return
+	}
+	out, err := exec.CommandContext(ctx, "gofmt", append([]string{"-l"}, files...)...).CombinedOutput()
+	if err == nil && len(out) > 0 {
+		err = errors.New("files are not formatted")
+	}
+	total.check("gofmt", string(out), err)
+	out, err = exec.CommandContext(ctx, "go", "vet", "./...").CombinedOutput()
+	total.check("go vet", string(out), err)
+}
+
+func goFiles() ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, ".go"):
+			files = append(files, path)
+		}
+		return nil
+	})
+	return files, err
+}
+
+// goTests runs go test with the given flags and packages and counts every test.
+func goTests(env *environment, args ...string) func(context.Context, *tally) {
+	return func(ctx context.Context, total *tally) {
+		cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-shuffle=on"}, args...)...)
+		cmd.Env = append(os.Environ(), env.variables()...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			total.check("go test", "", err)
+			return
+		}
+		var complaints strings.Builder
+		cmd.Stderr = &complaints
+		if err := cmd.Start(); err != nil {
+			total.check("go test", "", err)
+			return
+		}
+		found := readEvents(out)
+		err = cmd.Wait()
+		total.add(found)
+		if err != nil && found.failed == 0 {
+			total.check("go test", complaints.String(), err)
+		}
+	}
+}
+
+// nodeTests runs the tests of an npm tree with Node's own runner.
+func nodeTests(env *environment, dir string) func(context.Context, *tally) {
+	return func(ctx context.Context, total *tally) {
+		if _, err := os.Stat(filepath.Join(dir, "package.json")); err != nil {
+			return
+		}
+		cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=tap")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env.variables()...)
+		out, err := cmd.CombinedOutput()
+		found := readTAP(dir, string(out))
+		total.add(found)
+		if err != nil && found.failed == 0 {
+			total.check("node --test in "+dir, string(out), err)
+		}
+	}
+}
+
+func heading(title string) { fmt.Printf("\n== %s\n", title) }
