@@ -43,12 +43,12 @@ const (
 // ends it at once, without the order of a stop: nothing can be written down any more,
 // and each further moment would send mail whose delivery will be forgotten.
 func (p *platform) run(ctx context.Context, opened func()) error {
-	served := make(chan error, 1)
-	go func() { served <- p.serve(ctx, opened) }()
+	over := make(chan error, 1)
+	go func() { over <- p.serve(ctx, opened) }()
 	select {
 	case err := <-p.fatal:
 		return err
-	case err := <-served:
+	case err := <-over:
 		return err
 	}
 }
