@@ -77,16 +77,16 @@ func TestBinaryMeetsEveryCell(t *testing.T) {
 	})
 	ids := map[Cell]string{}
 	for _, c := range cells {
-		ids[c] = submit(t, ctx, s, c)
+		ids[c] = submit(ctx, t, s, c)
 	}
 	for _, c := range cells {
-		t.Run(c.String(), func(t *testing.T) { judge(t, c, settled(t, ctx, s, ids[c])) })
+		t.Run(c.String(), func(t *testing.T) { judge(t, c, settled(ctx, t, s, ids[c])) })
 	}
 }
 
 func domain(c Cell) string { return c.String() + ".example" }
 
-func submit(t *testing.T, ctx context.Context, s *peers.Stafette, c Cell) string {
+func submit(ctx context.Context, t *testing.T, s *peers.Stafette, c Cell) string {
 	t.Helper()
 	door := s.HTTP()
 	body, err := json.Marshal(map[string]any{"from": "info@muster.example", "to": []string{"eva@" + domain(c)}, "subject": c.String(), "text": "x"})
@@ -112,7 +112,7 @@ func submit(t *testing.T, ctx context.Context, s *peers.Stafette, c Cell) string
 }
 
 // settled waits for the end of the first attempt.
-func settled(t *testing.T, ctx context.Context, s *peers.Stafette, id string) peers.Delivery {
+func settled(ctx context.Context, t *testing.T, s *peers.Stafette, id string) peers.Delivery {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

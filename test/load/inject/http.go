@@ -83,7 +83,7 @@ type accepted struct {
 
 // submit sends a request and returns what it acknowledged and what it refused.
 func (h HTTP) submit(ctx context.Context, client *http.Client, batch []letter.Letter) (entries []ledger.Entry, refusals []string, err error) {
-	path, body := "/v1/messages", any(nil)
+	path, body := "/v1/messages", any(draftOf(batch[0]))
 	if h.Batch > 1 {
 		path = "/v1/messages/batch"
 		drafts := make([]draft, len(batch))
@@ -91,8 +91,6 @@ func (h HTTP) submit(ctx context.Context, client *http.Client, batch []letter.Le
 			drafts[i] = draftOf(l)
 		}
 		body = map[string]any{"messages": drafts}
-	} else {
-		body = draftOf(batch[0])
 	}
 	answer, err := h.post(ctx, client, path, body)
 	if err != nil {
