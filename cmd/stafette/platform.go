@@ -150,7 +150,11 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
 		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
-		Limits:    egress.Limits{Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection},
+		Limits: egress.Limits{
+			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
+			// Whoever wants retries sooner wants to find out sooner that a site is back.
+			Rest: min(time.Minute, steps[0]),
+		},
 		Schedule:  queue.NewSchedule(steps, nil),
 		Hostnames: []string{c.Hostname},
 		Now:       time.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,

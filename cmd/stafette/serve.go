@@ -32,11 +32,11 @@ func (serveCmd) Run(con *console) error {
 }
 
 const (
-	// doorGrace is how long requests under way may take at a stop; stopGrace how
-	// long the deliveries in flight may take after that.
+	// doorGrace is how long requests under way may take at a stop.
 	doorGrace = 10 * time.Second
-	// retentionEvery is how often days past their retention are looked for.
-	retentionEvery = time.Hour
+	// sweepEvery is how often expired sessions, idempotency keys and suppressions
+	// are removed and days past their retention are looked for.
+	sweepEvery = 10 * time.Minute
 )
 
 // run serves until ctx ends; opened is called when mail can come in. Something fatal
@@ -76,7 +76,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		}
 		engine <- err
 	}()
-	go p.retain(ctx)
+	go p.sweep(ctx)
 
 	opened()
 	err = p.serveDoors(ctx, open)
@@ -137,6 +137,7 @@ func (d doors) close() {
 func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	group, ctx := errgroup.WithContext(ctx)
 	public := newHTTPServer(p.handler, p.log)
+	public.RegisterOnShutdown(p.hub.Close) // live pages would hold the door open
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)
 	if d.http != nil {
 		group.Go(func() error {
@@ -160,7 +161,6 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), doorGrace)
 		defer cancel()
-		// Live pages would hold the door open until the grace is over.
 		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), ops.Shutdown(stop))
 	})
 	return group.Wait()
@@ -195,11 +195,14 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// retain drops message bodies whose retention time is over.
-func (p *platform) retain(ctx context.Context) {
-	tick := time.NewTicker(retentionEvery)
+// sweep removes what has run out, message bodies past their retention among it.
+func (p *platform) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
+		if err := p.store.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			p.log.Error("expired rows were not removed", "err", err)
+		}
 		before := spool.DayOf(time.Now().Add(-time.Duration(p.config.Limits.Retention)))
 		days, bytes, err := p.store.Archive().DropBefore(ctx, before)
 		switch {

@@ -35,6 +35,7 @@ type Class string
 const (
 	Rejected       Class = "rejected"         // 5xx without a reason we know
 	Temporary      Class = "temporary"        // 4xx without a reason we know
+	LocalError     Class = "local_error"      // a fault on our side
 	DomainNoMail   Class = "domain_no_mail"   // null MX
 	TooLarge       Class = "too_large"        // over the server's SIZE
 	Malformed      Class = "malformed"        // may not be sent as it is

@@ -146,7 +146,7 @@ func (e *Engine) rest(l *lane, why report) report {
 	now := e.cfg.Now()
 	if !now.Before(l.until) { // else another connection has found out the same
 		l.failures++
-		l.until = now.Add(egress.Backoff(l.failures))
+		l.until = now.Add(e.cfg.Limits.Backoff(l.failures))
 	}
 	why.rests = l.until.UTC().Truncate(time.Millisecond).Add(time.Millisecond)
 	l.why = why

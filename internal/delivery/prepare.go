@@ -20,7 +20,7 @@ const (
 )
 
 // classOurs is the class of failures on our side: no receiving server was asked.
-const classOurs bounce.Class = "local_error"
+const classOurs = bounce.LocalError
 
 // overhead is what a mail in hand weighs besides its body.
 const overhead = 4 << 10

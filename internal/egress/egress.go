@@ -85,6 +85,7 @@ type Limits struct {
 	Connections int           // at the same time; 0: 5
 	Messages    int           // over one connection; 0: 100
 	Idle        time.Duration // an unused connection is kept; 0: 10 s
+	Rest        time.Duration // after the first failure of the whole site; 0: 1 min
 }
 
 // WithDefaults returns l with every zero field filled in.
@@ -98,23 +99,23 @@ func (l Limits) WithDefaults() Limits {
 	if l.Idle <= 0 {
 		l.Idle = 10 * time.Second
 	}
+	if l.Rest <= 0 {
+		l.Rest = time.Minute
+	}
 	return l
 }
 
-// The bounds of a lane's back-off.
-const (
-	minBackoff = time.Minute
-	maxBackoff = 30 * time.Minute
-)
+// maxBackoff bounds a lane's rest, so that a site that is back is found in time.
+const maxBackoff = 30 * time.Minute
 
 // Backoff returns how long a lane rests after so many failures in a row, counted
-// from 1: one minute, doubled each time, at most half an hour.
-func Backoff(failures int) time.Duration {
-	d := minBackoff
+// from 1: l.Rest, doubled each time, at most half an hour.
+func (l Limits) Backoff(failures int) time.Duration {
+	d := l.WithDefaults().Rest
 	for range failures - 1 {
 		if d *= 2; d >= maxBackoff {
 			return maxBackoff
 		}
 	}
-	return d
+	return min(d, maxBackoff)
 }

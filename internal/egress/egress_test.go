@@ -110,11 +110,11 @@ func TestSourceReaches(t *testing.T) {
 func TestBackoffGrowsToItsBound(t *testing.T) {
 	want := []time.Duration{1, 2, 4, 8, 16, 30, 30}
 	for i, w := range want {
-		if got := egress.Backoff(i + 1); got != w*time.Minute {
+		if got := (egress.Limits{}).Backoff(i + 1); got != w*time.Minute {
 			t.Errorf("Backoff(%d) = %s, want %s", i+1, got, w*time.Minute)
 		}
 	}
-	if got := egress.Backoff(1 << 40); got != 30*time.Minute {
+	if got := (egress.Limits{}).Backoff(1 << 40); got != 30*time.Minute {
 		t.Errorf("Backoff(huge) = %s", got)
 	}
 }

@@ -106,18 +106,23 @@ func (w *headerWriter) param(s string) {
 	w.token(s)
 }
 
-// fileParam writes a file name: in ASCII for old readers and, where that is not the
-// whole truth, as RFC 2231 has it for the others, who prefer it. Encoded words inside
-// quotes, as many libraries write them, are forbidden (RFC 2047, 5).
+// fileParam writes a file name: as RFC 2231 has it where ASCII is not the whole truth,
+// and then in ASCII for old readers. This order, because readers that know both take
+// the first (Python's email package does). Encoded words inside quotes, as many
+// libraries write them, are forbidden (RFC 2047, 5).
 func (w *headerWriter) fileParam(key, name string) {
 	if name == "" {
 		return
 	}
 	fallback := asciiName(name)
-	w.param(key + `="` + fallback + `"`)
-	if fallback == name {
-		return
+	if fallback != name {
+		w.extendedParam(key, name)
 	}
+	w.param(key + `="` + fallback + `"`)
+}
+
+// extendedParam writes a parameter in UTF-8, in pieces where it is long (RFC 2231, 4.1).
+func (w *headerWriter) extendedParam(key, name string) {
 	const room = foldColumn - len(" filename*99*=;")
 	value := "utf-8''" + percentEncode(name)
 	if len(value) <= room {

@@ -28,7 +28,7 @@ func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Strea
 		var list strings.Builder
 		writePlaceholders(s.dialect, &list, 4, len(args)-3)
 		rows, err := s.read.QueryContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
-			AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")", args...)
+			AND created_at <= $3 AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")", args...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var address, reason string
 			if err := row.Scan(&address, &reason); err != nil {

@@ -13,6 +13,7 @@ func towards(address string) string {
 // TestKilledBetweenAcceptanceAndDelivery: the recipient is down, the program dies
 // without a word, and still every accepted message arrives, once.
 func TestKilledBetweenAcceptanceAndDelivery(t *testing.T) {
+	t.Parallel()
 	const count = 50
 	address := freePort(t)
 	s := install(t, towards(address))
@@ -44,6 +45,7 @@ func TestKilledBetweenAcceptanceAndDelivery(t *testing.T) {
 
 // TestOrderlyRestart: what waits survives a stop, and the stop is clean.
 func TestOrderlyRestart(t *testing.T) {
+	t.Parallel()
 	address := freePort(t)
 	s := install(t, towards(address))
 	m := s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"eva@" + recipientDomain}, "subject": "Hallo", "text": "Hallo"})

@@ -28,6 +28,7 @@ type problem struct {
 
 // TestBadInputOverHTTP: every refusal names the field at fault, and nothing is queued.
 func TestBadInputOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := install(t, towards(freePort(t)))
 	recipients := make([]string, 1001)
 	for i := range recipients {
@@ -106,6 +107,7 @@ func expectProblem(t *testing.T, a answer, status int, pointer string) {
 
 // TestIdempotencyOverHTTP: the same key and body is one message, another body a conflict.
 func TestIdempotencyOverHTTP(t *testing.T) {
+	t.Parallel()
 	s := install(t, towards(freePort(t)))
 	body := `{"from":"info@muster.example","to":["eva@kunde.example"],"subject":"Hallo","text":"Hallo"}`
 	post := func(body string) answer {
@@ -123,6 +125,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 
 // TestBadInputOverSMTP: the same rules hold at the other door.
 func TestBadInputOverSMTP(t *testing.T) {
+	t.Parallel()
 	s := install(t, towards(freePort(t)))
 	good := "From: info@" + senderDomain + "\r\nTo: eva@" + recipientDomain + "\r\nSubject: x\r\n\r\nx\r\n"
 	for _, c := range []struct {
@@ -171,6 +174,7 @@ func (s *stafette) signIn(t *testing.T) *smtp.Client {
 
 // TestSubmissionDemandsTLSAndASignIn: no password in clear, no mail without one.
 func TestSubmissionDemandsTLSAndASignIn(t *testing.T) {
+	t.Parallel()
 	s := install(t, towards(freePort(t)))
 	plain, err := smtp.Dial(s.smtpAddr)
 	if err != nil {

@@ -22,8 +22,9 @@ import (
 const (
 	// senderDomain is the tenant's in every scenario.
 	senderDomain = "muster.example"
-	// patience bounds every wait for something that should happen.
-	patience = 60 * time.Second
+	// patience bounds every wait for something that should happen. A receiving server
+	// that did not answer is left alone for a minute, so it must be longer.
+	patience = 3 * time.Minute
 )
 
 // stafette is one installation of the program: a data directory, a configuration
