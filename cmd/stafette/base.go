@@ -45,7 +45,7 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 	b := &base{config: c, log: log, keeper: keeper, hub: event.NewHub(), fatal: make(chan error, 1)}
 	b.store, err = store.Open(ctx, store.Config{
 		URL: c.Database.URL, DataDir: c.DataDir, Now: time.Now, Log: log,
-		OnCommit: b.hub.Publish, Fatal: b.stop,
+		OnCommit: b.hub.Publish, Fatal: b.stop, Failpoint: failpoint(os.Environ()),
 	})
 	if err != nil {
 		return nil, err

@@ -66,11 +66,32 @@ func selfSign(certFile, keyFile, host string, now time.Time) error {
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	// The key first: a certificate on disk means that its key is there too.
-	if err := os.WriteFile(keyFile, keyPEM, 0o600); err != nil {
+	if err := writeDurably(keyFile, keyPEM, 0o600); err != nil {
 		return fmt.Errorf("self-signed certificate: %w", err)
 	}
-	if err := os.WriteFile(certFile, certPEM, 0o644); err != nil {
+	if err := writeDurably(certFile, certPEM, 0o644); err != nil {
 		return fmt.Errorf("self-signed certificate: %w", err)
 	}
 	return nil
+}
+
+// writeDurably writes a file so that after a power loss it is there whole or not at
+// all: a torn certificate would keep the process from ever starting again.
+func writeDurably(path string, content []byte, mode fs.FileMode) (err error) {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -39,10 +39,23 @@ const (
 	sweepEvery = 10 * time.Minute
 )
 
-// run opens the doors, delivers, and returns when ctx ends or something fatal
-// happens. The order of the end is: doors shut, deliveries finished, verdicts durable.
-// Opened is called when mail can come in.
+// run serves until ctx ends; opened is called when mail can come in. Something fatal
+// ends it at once, without the order of a stop: nothing can be written down any more,
+// and each further moment would send mail whose delivery will be forgotten.
 func (p *platform) run(ctx context.Context, opened func()) error {
+	over := make(chan error, 1)
+	go func() { over <- p.serve(ctx, opened) }()
+	select {
+	case err := <-p.fatal:
+		return err
+	case err := <-over:
+		return err
+	}
+}
+
+// serve opens the doors, delivers, and returns when ctx ends or a room fails. The
+// order of the end is: doors shut, deliveries finished, verdicts durable.
+func (p *platform) serve(ctx context.Context, opened func()) error {
 	if err := p.runner.Start(ctx); err != nil {
 		return err
 	}
@@ -64,13 +77,6 @@ func (p *platform) run(ctx context.Context, opened func()) error {
 		engine <- err
 	}()
 	go p.sweep(ctx)
-	go func() {
-		select {
-		case err := <-p.fatal:
-			fail(err)
-		case <-ctx.Done():
-		}
-	}()
 
 	opened()
 	err = p.serveDoors(ctx, open)

@@ -56,6 +56,7 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 	if err := s.archive.put(ctx, tx, list); err != nil {
 		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
+	s.pass(afterBodyBeforeRows)
 	var messages, tags, deliveries []any
 	for _, a := range list {
 		messages = appendMessage(messages, a)

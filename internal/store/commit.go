@@ -192,8 +192,10 @@ func (c *committer) commit(group []*work) {
 		return
 	}
 	// The callers' contexts do not reach here: a group is not one caller's.
+	c.s.passFor(group, "", after250BeforeSettle)
 	err := c.s.commitGroup(context.Background(), group)
 	if err == nil {
+		c.s.passFor(group, afterStoreBeforeAck, afterSettleBeforeEvent)
 		c.release(group, nil)
 		return
 	}
@@ -265,6 +267,7 @@ func (s *Store) commitGroup(ctx context.Context, group []*work) error {
 		_ = tx.Rollback() // the first error counts
 		return err
 	}
+	s.pass(afterRowsBeforeCommit)
 	if err := tx.Commit(); err != nil {
 		if s.failureOf(err) == failDown && s.committed(ctx, proof) {
 			return nil

@@ -58,6 +58,9 @@ type Config struct {
 	// GroupWait is how long the committer waits for company; 0: not at all, work
 	// gathers while the commit before it runs.
 	GroupWait time.Duration
+	// Failpoint is called with the name of each place between two steps of a commit
+	// that is passed; nil: nobody cares. Crash tests let the process die there.
+	Failpoint func(place string)
 	// Disk is what body files are written to; nil: that of the operating system.
 	// Tests use it to let the disk fail.
 	Disk spool.Disk
