@@ -140,7 +140,8 @@ type Limits struct {
 	Retention Duration `toml:"retention"`
 }
 
-// Ops is the door for machines that watch: /healthz, /readyz, /metrics.
+// Ops is the door for machines that watch: /healthz, /readyz, /metrics, /debug/pprof/.
+// It knows no keys: let it listen where only operators reach it.
 type Ops struct {
 	// Listen is host:port; "" switches it off. Default "127.0.0.1:8081".
 	Listen string `toml:"listen"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +18,8 @@ type readiness struct {
 }
 
 // opsHandler answers machines that watch: /healthz says that the process lives,
-// /readyz that it can accept mail (and what keeps it from that), /metrics counts.
+// /readyz that it can accept mail (and what keeps it from that), /metrics counts,
+// /debug/pprof/ shows where time and memory go.
 func opsHandler(reg *prometheus.Registry, checks []readiness) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -41,6 +43,9 @@ func opsHandler(reg *prometheus.Registry, checks []readiness) http.Handler {
 			fmt.Fprintln(w, line)
 		}
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the product's database, for dropRSA
+	_ "modernc.org/sqlite" // the product's database, for dropKeys
 
 	"stafette/test/load/daemon"
 	"stafette/test/load/inject"
@@ -39,8 +40,10 @@ type StafetteConfig struct {
 	Routes map[string]string
 	// Domain is the tenant's sending domain.
 	Domain string
-	// NoRSA leaves the domain its Ed25519 key alone. SQLite only.
-	NoRSA bool
+	// Unsigned switches the domain's keys off. SQLite only.
+	Unsigned bool
+	// Profile, if set, is a file for a CPU profile of the first seconds of load.
+	Profile string
 	// Concurrency is the number of sessions to the next hop. Default 20.
 	Concurrency int
 	// Retry lists the pauses between attempts; none is the product's own.
@@ -110,25 +113,25 @@ func SetUpStafette(ctx context.Context, c StafetteConfig) (*Stafette, error) {
 	if err := json.Unmarshal(out, &s.setup); err != nil {
 		return nil, fmt.Errorf("read stafette's setup: %w", err)
 	}
-	if c.NoRSA {
-		return s, s.dropRSA(ctx)
+	if c.Unsigned {
+		return s, s.dropKeys(ctx)
 	}
 	return s, nil
 }
 
-// dropRSA goes round the product, which signs with both keys and has no switch.
-func (s *Stafette) dropRSA(ctx context.Context) (err error) {
+// dropKeys goes round the product, which signs with both keys and has no switch.
+func (s *Stafette) dropKeys(ctx context.Context) (err error) {
 	db, err := sql.Open("sqlite", filepath.Join(s.config.Data, "stafette.db"))
 	if err != nil {
-		return fmt.Errorf("drop RSA key: %w", err)
+		return fmt.Errorf("drop keys: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	changed, err := db.ExecContext(ctx, "UPDATE dkim_keys SET active = 0 WHERE algorithm = 'rsa'")
+	changed, err := db.ExecContext(ctx, "UPDATE dkim_keys SET active = 0")
 	if err != nil {
-		return fmt.Errorf("drop RSA key: %w", err)
+		return fmt.Errorf("drop keys: %w", err)
 	}
-	if n, err := changed.RowsAffected(); err != nil || n != 1 {
-		return fmt.Errorf("drop RSA key: %d keys (%w)", n, err)
+	if n, err := changed.RowsAffected(); err != nil || n != 2 {
+		return fmt.Errorf("drop keys: %d keys (%w)", n, err)
 	}
 	return nil
 }
@@ -179,7 +182,25 @@ func (s *Stafette) Start(ctx context.Context, env ...string) error {
 			return errors.Join(err, d.Kill())
 		}
 	}
+	if s.config.Profile != "" {
+		go s.profile()
+	}
 	return nil
+}
+
+// profileSeconds is how much of the load a profile covers.
+const profileSeconds = 5
+
+// profile fetches a CPU profile; one that fails leaves no file.
+func (s *Stafette) profile() {
+	answer, err := s.client.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.ops, profileSeconds))
+	if err != nil {
+		return
+	}
+	defer answer.Body.Close()
+	if text, err := io.ReadAll(answer.Body); err == nil && answer.StatusCode == http.StatusOK {
+		_ = os.WriteFile(s.config.Profile, text, 0o644)
+	}
 }
 
 // Name implements Peer.

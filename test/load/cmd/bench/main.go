@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type options struct {
 	messages, rounds, single int
 	rows, binary, output     string
 	peersOnly                bool
+	profiles                 string
 }
 
 func run() error {
@@ -38,6 +40,7 @@ func run() error {
 	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7", "which figures to take")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
 	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
+	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles of Stafette; they cost a little speed")
 	flag.StringVar(&o.output, "o", "docs/benchmarks.md", "file to write the report to; none if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -75,7 +78,7 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 	case "P1":
 		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, o.postfix(true), o.stafette("Stafette", true, nil))
 	case "P2":
-		return o.compare(ctx, bench.Plan{Name: "P2", Title: "Ed25519 signatures only, against no signatures", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
+		return o.compare(ctx, bench.Plan{Name: "P2", Title: "unsigned", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
 	case "P5":
 		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB", Size: 2 << 10, Sessions: 20},
 			o.stafette("Stafette, single", false, http(1)), o.stafette("Stafette, batches of 100", false, http(100)))
@@ -105,7 +108,11 @@ func (o options) postfix(signed bool) bench.Contestant {
 
 func (o options) stafette(name string, signed bool, door func(peers.Peer) bench.Door) bench.Contestant {
 	return bench.Contestant{Name: name, From: "info@" + domain, Door: door, Start: func(ctx context.Context, dir, sink, trace string) (peers.Peer, error) {
-		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Domain: domain, NoRSA: !signed, Trace: trace})
+		profile := ""
+		if o.profiles != "" && trace == "" {
+			profile = filepath.Join(o.profiles, strings.ReplaceAll(name, " ", "-")+fmt.Sprintf("-signed-%t.pprof", signed))
+		}
+		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Domain: domain, Unsigned: !signed, Trace: trace, Profile: profile})
 	}}
 }
 
