@@ -191,6 +191,7 @@ func (e *Engine) widen(l *lane) {
 
 // opened counts sessions of a lane.
 func (e *Engine) opened(l *lane, n int) {
+	e.settler.opened(n)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l.open += n

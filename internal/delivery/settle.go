@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"stafette/internal/event"
@@ -12,7 +13,7 @@ import (
 
 const (
 	settleBatch   = 500  // verdicts made durable in one commit
-	settleBacklog = 2000 // verdicts that may wait; beyond it connections do
+	settleBacklog = 2000 // verdicts that may wait; beyond it connections do. See also taken.
 	settleRetry   = 100 * time.Millisecond
 	settleMaxWait = 5 * time.Second
 )
@@ -25,16 +26,56 @@ type settler struct {
 	metrics *Metrics
 	log     *slog.Logger
 	in      chan queue.Settlement
+
+	// taken counts mails that a server took and the database does not know of yet:
+	// a crash now sends each of them twice. There may be as many as sessions are
+	// open; further sessions wait with theirs, so that a slow disk slows sending
+	// down and does not pile up duplicates.
+	mu       sync.Mutex
+	room     sync.Cond // of mu
+	taken    int
+	sessions int
 }
 
 func newSettler(c Config) *settler {
-	return &settler{queue: c.Queue, metrics: c.Metrics, log: c.Log, in: make(chan queue.Settlement, settleBacklog)}
+	s := &settler{queue: c.Queue, metrics: c.Metrics, log: c.Log, in: make(chan queue.Settlement, settleBacklog)}
+	s.room.L = &s.mu
+	return s
 }
 
-// submit hands over a verdict; it waits while the backlog is full.
+// submit hands over a verdict; it waits while too many are not durable yet.
 func (s *settler) submit(v queue.Settlement) {
+	if v.State == event.Delivered {
+		s.mu.Lock()
+		for s.taken >= max(s.sessions, 1) {
+			s.room.Wait()
+		}
+		s.taken++
+		s.mu.Unlock()
+	}
 	s.metrics.settling.Inc()
 	s.in <- v
+}
+
+// opened tells how many sessions were opened, or closed if n is negative.
+func (s *settler) opened(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions += n
+	s.room.Broadcast()
+}
+
+// through lets those go on who waited for the batch.
+func (s *settler) through(batch []queue.Settlement) {
+	s.metrics.settling.Sub(float64(len(batch)))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range batch {
+		if batch[i].State == event.Delivered {
+			s.taken--
+		}
+	}
+	s.room.Broadcast()
 }
 
 // close ends the settler once everything submitted is durable. Nothing may be
@@ -46,7 +87,7 @@ func (s *settler) run(ctx context.Context) {
 	for first := range s.in {
 		batch := s.gather(first)
 		s.settle(ctx, batch)
-		s.metrics.settling.Sub(float64(len(batch)))
+		s.through(batch)
 	}
 }
 

@@ -193,8 +193,23 @@ func isReserved(name string) bool {
 
 // pointer makes a name safe for a JSON pointer (RFC 6901, 3) and for a log line.
 func pointer(name string) string {
+	if plainName(name) {
+		return name
+	}
 	quoted := strconv.QuoteToASCII(name)
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(quoted[1 : len(quoted)-1])
+}
+
+// plainName reports whether a name consists of letters, digits and hyphens, as
+// nearly all do.
+func plainName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *checker) attachments(list []Attachment) {

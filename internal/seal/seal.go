@@ -86,15 +86,24 @@ func Load(path string) (*Keeper, error) {
 	return New(root)
 }
 
+// create writes a new key beside its place and links it there whole: neither a
+// power cut nor a second process at the same moment leaves half a key, or two.
 func create(path string) (*Keeper, error) {
 	var root [KeySize]byte
 	_, _ = rand.Read(root[:])
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(filepath.Dir(path), ".root-key-*") // mode 0600
 	if err != nil {
 		return nil, fmt.Errorf("create root key: %w", err)
 	}
+	defer os.Remove(f.Name())
 	_, werr := f.WriteString(base64.StdEncoding.EncodeToString(root[:]) + "\n")
 	if err := errors.Join(werr, f.Sync(), f.Close()); err != nil {
+		return nil, fmt.Errorf("create root key: %w", err)
+	}
+	switch err := os.Link(f.Name(), path); {
+	case errors.Is(err, fs.ErrExist):
+		return Load(path)
+	case err != nil:
 		return nil, fmt.Errorf("create root key: %w", err)
 	}
 	dir, err := os.Open(filepath.Dir(path))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"stafette/internal/seal"
@@ -93,6 +94,31 @@ func TestRootKeyIsMadeOnce(t *testing.T) {
 	}
 	if bytes.Equal(first.MACKey("a"), first.MACKey("b")) {
 		t.Error("two purposes share a key")
+	}
+}
+
+func TestRootKeyIsOneForAll(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "root.key")
+	keepers := make([]*seal.Keeper, 8)
+	var all sync.WaitGroup
+	for i := range keepers {
+		all.Go(func() {
+			k, err := seal.Load(path)
+			if err != nil {
+				t.Error(err)
+			}
+			keepers[i] = k
+		})
+	}
+	all.Wait()
+	for _, k := range keepers[1:] {
+		if !bytes.Equal(k.MACKey("x"), keepers[0].MACKey("x")) {
+			t.Error("two processes have two keys")
+		}
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("left behind: %v, %v", list, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 			" ON CONFLICT (tenant, hour) DO UPDATE SET deliveries = usage.deliveries + excluded.deliveries"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
-		for _, n := range []int{1, 8, 64} {
+		for n := 1; n <= maxChunk; n *= 2 {
 			b.to.texts[n] = bulkText(d, b.into, b.width, n, b.tail)
 			texts = append(texts, b.to.texts[n])
 		}
@@ -75,17 +76,12 @@ type bulkTexts struct {
 	texts map[int]string // by chunk size
 }
 
-// chunk is how many of n waiting rows go into the next statement: few sizes, so
-// that few texts need preparing.
-func chunk(n int) int {
-	switch {
-	case n >= 64:
-		return 64
-	case n >= 8:
-		return 8
-	}
-	return 1
-}
+// maxChunk is how many rows one statement inserts at most.
+const maxChunk = 64
+
+// chunk is how many of n waiting rows go into the next statement: the greatest
+// power of two, so that few texts need preparing and few statements are run.
+func chunk(n int) int { return 1 << (bits.Len(uint(min(n, maxChunk))) - 1) }
 
 func bulkText(d dialect, into string, width, rows int, tail string) string {
 	var s strings.Builder

@@ -74,7 +74,9 @@ type Store struct {
 	read    *sql.DB
 	archive archive
 	texts   *statements
-	commits *committer
+	// suppressed stands in the way of every acceptance.
+	suppressed suppressionQuery
+	commits    *committer
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held
@@ -119,6 +121,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.texts, err = prepareStatements(ctx, s.write, s.dialect); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
 	}
+	if s.suppressed, err = prepareSuppressed(ctx, s.read, s.dialect); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
+	}
 	s.commits = startCommitter(s)
 	return s, nil
 }
@@ -154,7 +159,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // waits is refused with Unavailable "storage_closed".
 func (s *Store) Close() error {
 	s.commits.stop()
-	return errors.Join(s.texts.close(), s.disconnect())
+	return errors.Join(s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 
 func (s *Store) disconnect() error {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,9 +16,9 @@ import (
 // Suppressed implements ingest.Store.
 func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error) {
 	found := map[message.Address]string{}
-	for part := range slices.Chunk(addrs, inListMax) {
+	for part := range slices.Chunk(addrs, suppressionSizes[len(suppressionSizes)-1]) {
 		byText := map[string][]message.Address{}
-		args := []any{t[:], string(stream), millis(now)}
+		args := append(make([]any, 0, 3+len(part)), t[:], string(stream), millis(now))
 		for _, a := range part {
 			c := canonicalAddress(a)
 			if byText[c] == nil {
@@ -25,10 +26,7 @@ func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Strea
 			}
 			byText[c] = append(byText[c], a)
 		}
-		var list strings.Builder
-		writePlaceholders(s.dialect, &list, 4, len(args)-3)
-		rows, err := s.read.QueryContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
-			AND created_at <= $3 AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")", args...)
+		rows, err := s.suppressed.query(ctx, args)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var address, reason string
 			if err := row.Scan(&address, &reason); err != nil {
@@ -44,6 +42,49 @@ func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Strea
 		}
 	}
 	return found, nil
+}
+
+// suppressionSizes are the list lengths the look-up is prepared for; it stands in
+// the way of every message, and parsing its text anew cost more than the search.
+var suppressionSizes = [...]int{1, 8, 64}
+
+// suppressionQuery holds the look-up, prepared for each length.
+type suppressionQuery [len(suppressionSizes)]*sql.Stmt
+
+func prepareSuppressed(ctx context.Context, db *sql.DB, d dialect) (q suppressionQuery, err error) {
+	for i, n := range suppressionSizes {
+		var list strings.Builder
+		writePlaceholders(d, &list, 4, n)
+		q[i], err = db.PrepareContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
+			AND created_at <= $3 AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")")
+		if err != nil {
+			return q, fmt.Errorf("prepare look-up of suppressions: %w", err)
+		}
+	}
+	return q, nil
+}
+
+// query runs the shortest prepared look-up that has room for the addresses, which
+// begin at the fourth argument; what room is left repeats the last one.
+func (q suppressionQuery) query(ctx context.Context, args []any) (*sql.Rows, error) {
+	i := 0
+	for suppressionSizes[i] < len(args)-3 {
+		i++
+	}
+	for last := args[len(args)-1]; len(args)-3 < suppressionSizes[i]; {
+		args = append(args, last)
+	}
+	return q[i].QueryContext(ctx, args...)
+}
+
+func (q suppressionQuery) close() error {
+	var errs []error
+	for _, st := range q {
+		if st != nil {
+			errs = append(errs, st.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Suppress keeps mail of a stream from an address, until expires or, if that is

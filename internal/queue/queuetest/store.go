@@ -5,6 +5,7 @@ package queuetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -29,12 +30,13 @@ type Row struct {
 type Store struct {
 	now func() time.Time
 
-	mu     sync.Mutex
-	rows   map[message.DeliveryID]*Row
-	epochs map[queue.Epoch]time.Time // alive until; zero: dead
-	last   queue.Epoch
-	fail   error
-	beats  int
+	mu        sync.Mutex
+	rows      map[message.DeliveryID]*Row
+	epochs    map[queue.Epoch]time.Time // alive until; zero: dead
+	last      queue.Epoch
+	fail      error
+	failBeats error
+	beats     int
 }
 
 // New returns an empty Store that tells time by now.
@@ -109,6 +111,13 @@ func (s *Store) Beats() int {
 	return s.beats
 }
 
+// FailBeats lets Beat alone return err, until it is nil again.
+func (s *Store) FailBeats(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failBeats = err
+}
+
 // StartEpoch implements queue.Store.
 func (s *Store) StartEpoch(_ context.Context, _ string, _, aliveUntil time.Time) (queue.Epoch, error) {
 	s.mu.Lock()
@@ -125,8 +134,8 @@ func (s *Store) StartEpoch(_ context.Context, _ string, _, aliveUntil time.Time)
 func (s *Store) Beat(_ context.Context, e queue.Epoch, _, aliveUntil time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fail != nil {
-		return s.fail
+	if err := cmp.Or(s.fail, s.failBeats); err != nil {
+		return err
 	}
 	if s.epochs[e].IsZero() {
 		return queue.ErrFenced
