@@ -68,11 +68,6 @@ func (c *Conn) checkEnvelope(m *Mail, size int64) error {
 }
 
 func (c *Conn) transact(m *Mail, size int64, next *Mail) *Error {
-	// A reply that nobody asked for, an EHLO answered twice say, would be taken for
-	// the answer to MAIL, and all after it for that of the command before.
-	if !c.ahead.sent && c.in.r.Buffered() > 0 {
-		return c.botch(StageMail, fmt.Errorf("%w: unasked reply", ErrProtocol))
-	}
 	if c.ext.chunking {
 		return c.sendChunks(m, size)
 	}

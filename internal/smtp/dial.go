@@ -85,12 +85,25 @@ func (c *Conn) hello() *Error {
 	refused := c.ask(StageEHLO, 2, "EHLO ", c.opt.EHLO)
 	if refused == nil {
 		c.readExtensions()
-		return nil
+		return c.twice()
 	}
 	if refused.Reply == nil || refused.Reply.Code < 500 {
 		return refused
 	}
 	return c.ask(StageEHLO, 2, "HELO ", c.opt.EHLO)
+}
+
+// twice refuses a server that answers EHLO two times: its second yes would be taken
+// for that to MAIL, and every one after it for that to the command before. A no, such
+// as a 421 on its way, does no harm there.
+func (c *Conn) twice() *Error {
+	if c.in.r.Buffered() == 0 {
+		return nil
+	}
+	if ahead, err := c.in.r.Peek(1); err != nil || ahead[0] == '2' {
+		return c.botch(StageEHLO, fmt.Errorf("%w: an answer nobody asked for", ErrProtocol))
+	}
+	return nil
 }
 
 func (c *Conn) readExtensions() {

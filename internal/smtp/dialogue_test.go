@@ -174,6 +174,7 @@ func TestDialogues(t *testing.T) {
 		{"421 behind acceptance", pipe + envelope + yes + "B: \"hi\\r\\n.\\r\\n\"\nS~ \"250 ok\\r\\n421 tired\\r\\n\"\n!end", []smtp.Mail{x}, "ok 250, unusable"},
 		{"421 waiting in an idle session", pipe + "S: 421 tired\n!fin", []smtp.Mail{x}, "mail 421, unusable"},
 		{"421 waiting in an idle session, with BDAT", bdat + "S: 421 tired\nC: *\n!fin", []smtp.Mail{x}, "mail 421, unusable"},
+		{"EHLO answered twice, with BDAT", strings.TrimSuffix(bdat, "\n") + "\nS~ \"250 again\\r\\n\"\n!end", []smtp.Mail{x}, "ehlo"},
 		{"a reply in small pieces without CR", pipe + envelope + "!slow 250-one\nS~ \"250 two\\n250 ok\\n354\\n\"\nB: \"hi\\r\\n.\\r\\n\"\nS~ \"250\\n\"\n!end", []smtp.Mail{x}, "ok 250"},
 	}
 	for _, tt := range tests {
