@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -43,6 +44,7 @@ func (q queueCancelCmd) Run(con *console) error { return q.run(con, queue.Cancel
 
 // selector is how the command line picks deliveries.
 type selector struct {
+	ID       string `arg:"" optional:"" help:"A message (msg_…) or one delivery (dlv_…)."`
 	Tenant   string `help:"Only this tenant (ten_…)."`
 	Message  string `help:"Only this message (msg_…)."`
 	Delivery string `help:"Only this delivery (dlv_…)."`
@@ -59,6 +61,12 @@ func (s selector) selection() (queue.Selection, error) {
 		if sel.Tenant, err = id.Parse[tenant.Kind](s.Tenant); err != nil {
 			return sel, usageError{fmt.Errorf("--tenant: %w", err)}
 		}
+	}
+	switch {
+	case strings.HasPrefix(s.ID, message.Kind{}.Prefix()+"_"):
+		s.Message = s.ID
+	case s.ID != "":
+		s.Delivery = s.ID
 	}
 	if s.Message != "" {
 		if sel.Message, err = id.Parse[message.Kind](s.Message); err != nil {
@@ -138,7 +146,7 @@ func (q queueApply) run(con *console, command queue.Command) error {
 	if err != nil {
 		return err
 	}
-	narrow := q.Tenant != "" || q.Message != "" || q.Delivery != "" || q.Domain != "" || q.Stream != "" || q.State != ""
+	narrow := q.ID != "" || q.Tenant != "" || q.Message != "" || q.Delivery != "" || q.Domain != "" || q.Stream != "" || q.State != ""
 	if !narrow && !q.All {
 		return usageError{fmt.Errorf("say which deliveries, or --all")}
 	}
