@@ -1,0 +1,77 @@
+package crash
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"stafette/test/crash/faultfs"
+	"stafette/test/load/peers"
+	"stafette/test/load/sink"
+)
+
+// The sampled form of the crash command: one instance for each kind of disk.
+func TestStafetteKeepsItsWord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and breaks the product")
+	}
+	binary, err := peers.BuildStafette(t.Context(), t.TempDir(), "failpoint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	strict := func(t *testing.T) Disk { return newDisk(t, faultfs.Config{}) }
+	for name, c := range map[string]struct {
+		disk    func(*testing.T) Disk
+		faults  []Fault
+		control bool
+	}{
+		"kills":              {func(t *testing.T) Disk { return plain(t.TempDir()) }, []Fault{Kill(), Kill(), Kill(), Kill(), Kill(), Kill()}, false},
+		"power cuts":         {strict, []Fault{Cut(faultfs.Tear), Cut(faultfs.Scatter)}, false},
+		"power cut, journal": {func(t *testing.T) Disk { return newDisk(t, faultfs.Config{Journaled: true}) }, []Fault{Cut(faultfs.Drop)}, false},
+		"full disk":          {strict, []Fault{Full(256<<10, 500*time.Millisecond)}, false},
+		"failing flush":      {strict, []Fault{FlushError(2, 10*time.Second)}, false},
+		"stall":              {strict, []Fault{Stall(time.Second, 1500*time.Millisecond)}, false},
+		"lying disk":         {strict, []Fault{Lie(300 * time.Millisecond)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := tryStafette(t, binary, c.disk(t), c.faults)
+			switch err := v.Err(); {
+			case c.control && err == nil:
+				t.Error("acquitted on a disk that lies: the harness is broken")
+			case !c.control && err != nil:
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func tryStafette(t *testing.T, binary string, disk Disk, faults []Fault) Verdict {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	taste := sink.Config{Temporary: 10, Permanent: 3, Verify: true}
+	far, err := sink.Start(taste)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	s, err := NewStafette(ctx, peers.StafetteConfig{Binary: binary, Dir: t.TempDir(), Sink: far.Addr(), Domain: "muster.example"}, disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	trial := &Trial{Server: s, Disk: disk, Sink: far, SinkConfig: taste, Dir: t.TempDir(), From: "info@muster.example",
+		Drain: 30 * time.Second, Rand: rand.New(rand.NewPCG(1, 1)), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	v, err := trial.Play(ctx, faults...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(v)
+	return v
+}

@@ -1,0 +1,149 @@
+// Command bench measures Stafette beside Postfix and writes docs/benchmarks.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"stafette/test/load/bench"
+	"stafette/test/load/peers"
+)
+
+const domain = "muster.example"
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	messages, rounds, single int
+	rows, binary, output     string
+	peersOnly                bool
+}
+
+func run() error {
+	var o options
+	flag.IntVar(&o.messages, "n", 20_000, "messages per round")
+	flag.IntVar(&o.rounds, "rounds", 3, "interleaved rounds")
+	flag.IntVar(&o.single, "single", 500, "messages of P7, one at a time")
+	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7", "which figures to take")
+	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
+	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
+	flag.StringVar(&o.output, "o", "docs/benchmarks.md", "file to write the report to; none if empty")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := errors.Join(peers.Install(ctx, "postfix", "postfix"), peers.Install(ctx, "opendkim", "opendkim")); err != nil {
+		return err
+	}
+	if o.binary == "" && !o.peersOnly {
+		dir, err := os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if o.binary, err = peers.BuildStafette(ctx, dir); err != nil {
+			return err
+		}
+	}
+	report := bench.Head(time.Now())
+	for _, row := range strings.Split(o.rows, ",") {
+		section, err := o.row(ctx, row)
+		if err != nil {
+			return err
+		}
+		fmt.Println(section)
+		report += section + "\n"
+	}
+	if o.output == "" {
+		return nil
+	}
+	return os.WriteFile(o.output, []byte(report), 0o644)
+}
+
+func (o options) row(ctx context.Context, row string) (string, error) {
+	switch row {
+	case "P1":
+		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, o.postfix(true), o.stafette("Stafette", true, nil))
+	case "P2":
+		return o.compare(ctx, bench.Plan{Name: "P2", Title: "Ed25519 signatures only, against no signatures", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
+	case "P5":
+		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB", Size: 2 << 10, Sessions: 20},
+			o.stafette("Stafette, single", false, http(1)), o.stafette("Stafette, batches of 100", false, http(100)))
+	case "P7":
+		return o.latency(ctx)
+	}
+	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7", row)
+}
+
+func http(batch int) func(p peers.Peer) bench.Door {
+	return func(p peers.Peer) bench.Door {
+		door := p.(*peers.Stafette).HTTP()
+		door.Batch = batch
+		return door
+	}
+}
+
+func (o options) postfix(signed bool) bench.Contestant {
+	name := "Postfix"
+	if signed {
+		name = "Postfix + OpenDKIM"
+	}
+	return bench.Contestant{Name: name, From: "info@" + domain, Start: func(ctx context.Context, dir, sink, trace string) (peers.Peer, error) {
+		return peers.StartPostfix(ctx, peers.PostfixConfig{Dir: dir, Sink: sink, Signed: signed, Domain: domain, Trace: trace})
+	}}
+}
+
+func (o options) stafette(name string, signed bool, door func(peers.Peer) bench.Door) bench.Contestant {
+	return bench.Contestant{Name: name, From: "info@" + domain, Door: door, Start: func(ctx context.Context, dir, sink, trace string) (peers.Peer, error) {
+		return peers.StartStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: dir, Sink: sink, Domain: domain, NoRSA: !signed, Trace: trace})
+	}}
+}
+
+// compare plays a plan; without a binary Stafette does not take part.
+func (o options) compare(ctx context.Context, p bench.Plan, contestants ...bench.Contestant) (string, error) {
+	for _, c := range contestants {
+		if !o.peersOnly || strings.HasPrefix(c.Name, "Postfix") {
+			p.Contestants = append(p.Contestants, c)
+		}
+	}
+	p.Messages, p.Rounds = o.messages, o.rounds
+	p.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
+	outcomes, err := p.Run(ctx)
+	if err != nil {
+		return "", err
+	}
+	for i, c := range p.Contestants {
+		if outcomes[i].Flushes, err = p.CountFlushes(ctx, c, min(1000, o.messages)); err != nil {
+			return "", fmt.Errorf("%s: count flushes of %s: %w", p.Name, c.Name, err)
+		}
+	}
+	return p.Markdown(outcomes), nil
+}
+
+func (o options) latency(ctx context.Context) (string, error) {
+	p := bench.Plan{Name: "P7", Size: 10 << 10}
+	text := "## P7: one message at a time, submission to the sink's final reply\n\n| server | p50 ms | p99 ms |\n|---|---|---|\n"
+	contestants := []bench.Contestant{o.postfix(true), o.postfix(false)}
+	if !o.peersOnly {
+		contestants = append(contestants, o.stafette("Stafette, signed", true, nil), o.stafette("Stafette, unsigned", false, nil),
+			o.stafette("Stafette by HTTP, signed", true, http(1)))
+	}
+	for _, c := range contestants {
+		took, err := p.Latency(ctx, c, o.single)
+		if err != nil {
+			return "", fmt.Errorf("P7 of %s: %w", c.Name, err)
+		}
+		text += fmt.Sprintf("| %s | %.2f | %.2f |\n", c.Name, bench.Percentile(took, 0.5).Seconds()*1000, bench.Percentile(took, 0.99).Seconds()*1000)
+	}
+	return text, nil
+}

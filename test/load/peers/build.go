@@ -1,0 +1,22 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// BuildStafette compiles the product of this module into the directory and returns
+// the program's path. Tags are build tags.
+func BuildStafette(ctx context.Context, dir string, tags ...string) (string, error) {
+	binary := filepath.Join(dir, "stafette")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "stafette/cmd/stafette")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build stafette: %w: %s", err, lastLine(out))
+	}
+	return binary, nil
+}
