@@ -50,6 +50,11 @@ func (postgresDialect) name() string { return "postgres" }
 func (postgresDialect) shareRow() string  { return " FOR SHARE" }
 func (postgresDialect) onlyProcess() bool { return false }
 
+// clock is not that of the transaction, which stands still.
+func (postgresDialect) clock() string {
+	return "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+}
+
 func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
 
 func (postgresDialect) through(string) string { return "" }

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stafette/internal/event"
@@ -41,7 +42,7 @@ type Config struct {
 	// DataDir holds the SQLite database and the body files. Several processes may
 	// have it open; one of them may hold an epoch.
 	DataDir string
-	// Now is the clock.
+	// Now is this machine's clock; see Store.Now for the one that nodes share.
 	Now func() time.Time
 	// OnCommit is called for each event after the commit that made it durable and
 	// before the call that brought it returns, from several goroutines at once. It
@@ -72,6 +73,9 @@ type Store struct {
 	archive archive
 	texts   *statements
 	commits *committer
+	pulses  pulses
+	// correction is what Now adds to Config.Now, in nanoseconds.
+	correction atomic.Int64
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held
@@ -115,6 +119,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	var err error
 	if s.texts, err = prepareStatements(ctx, s.write, s.dialect); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
+	}
+	if err := s.setClock(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.disconnect())
 	}
 	s.commits = startCommitter(s)
 	return s, nil
