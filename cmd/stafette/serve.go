@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"stafette/internal/spool"
-
 	"golang.org/x/sync/errgroup"
 )
 
@@ -31,13 +29,8 @@ func (serveCmd) Run(con *console) error {
 	return errors.Join(err, p.close())
 }
 
-const (
-	// doorGrace is how long requests under way may take at a stop; stopGrace how
-	// long the deliveries in flight may take after that.
-	doorGrace = 10 * time.Second
-	// retentionEvery is how often days past their retention are looked for.
-	retentionEvery = time.Hour
-)
+// doorGrace is how long requests under way may take at a stop.
+const doorGrace = 10 * time.Second
 
 // run opens the doors, delivers, and returns when ctx ends or something fatal
 // happens. The order of the end is: doors shut, deliveries finished, verdicts durable.
@@ -63,7 +56,8 @@ func (p *platform) run(ctx context.Context, opened func()) error {
 		}
 		engine <- err
 	}()
-	go p.retain(ctx)
+	house := make(chan struct{})
+	go func() { defer close(house); p.keepHouse(ctx) }()
 	go func() {
 		select {
 		case err := <-p.fatal:
@@ -76,6 +70,8 @@ func (p *platform) run(ctx context.Context, opened func()) error {
 	err = p.serveDoors(ctx, open)
 	stopEngine()
 	engineErr := <-engine
+	fail(nil) // a door that failed ends the house too
+	<-house
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
@@ -186,26 +182,5 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}
-
-// retain drops message bodies whose retention time is over.
-func (p *platform) retain(ctx context.Context) {
-	tick := time.NewTicker(retentionEvery)
-	defer tick.Stop()
-	for {
-		before := spool.DayOf(time.Now().Add(-time.Duration(p.config.Limits.Retention)))
-		days, bytes, err := p.store.Archive().DropBefore(ctx, before)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			p.log.Error("message bodies were not dropped", "err", err)
-		case days > 0:
-			p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
 	}
 }

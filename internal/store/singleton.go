@@ -4,7 +4,25 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"stafette/internal/fault"
 )
+
+// Agree holds a value to what the first node of this database said under the name.
+// A node that says otherwise gets Conflict "nodes_disagree".
+func (s *Store) Agree(ctx context.Context, name, value string) error {
+	if _, err := s.write.ExecContext(ctx, "INSERT INTO agreements (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, value); err != nil {
+		return fmt.Errorf("agree on %s: %w", name, s.refusal(err))
+	}
+	var agreed string
+	if err := s.write.QueryRowContext(ctx, "SELECT value FROM agreements WHERE name = $1", name).Scan(&agreed); err != nil {
+		return fmt.Errorf("agree on %s: %w", name, s.refusal(err))
+	}
+	if agreed != value {
+		return fault.New(fault.Conflict, "nodes_disagree", "The "+name+" is not the one this database was set up with.")
+	}
+	return nil
+}
 
 // Singleton asks for what only one node may do at a time, by name: it reports
 // whether the holder has it until then. Who has it asks again before that time;

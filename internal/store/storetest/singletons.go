@@ -7,12 +7,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"stafette/internal/fault"
 )
 
 func singletonTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"OneHolder":  oneHolder,
 		"ManyAskers": manyAskers,
+		"Agreements": agreements,
 	}
 }
 
@@ -60,4 +63,18 @@ func manyAskers(t *testing.T, w *World) {
 	}
 	wg.Wait()
 	equal(t, "holders", holders.Load(), 1)
+}
+
+func agreements(t *testing.T, w *World) {
+	for _, step := range []struct {
+		name, value string
+		agree       bool
+	}{
+		{"root key", "1", true}, {"root key", "1", true}, {"root key", "2", false}, {"other", "2", true}, {"root key", "1", true},
+	} {
+		err := w.Store.Agree(context.Background(), step.name, step.value)
+		if f := fault.As(err); (err == nil) != step.agree || f != nil && f.Code != "nodes_disagree" {
+			t.Errorf("%s is %s: %v", step.name, step.value, err)
+		}
+	}
 }

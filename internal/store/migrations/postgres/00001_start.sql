@@ -202,6 +202,12 @@ CREATE TABLE epochs (
 	lease BIGINT NOT NULL
 );
 
+-- What must be the same on every node of this database.
+CREATE TABLE agreements (
+	name TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+);
+
 -- Who does what only one node may do, and until when, by the clock of the database.
 CREATE TABLE singletons (
 	name TEXT PRIMARY KEY,
