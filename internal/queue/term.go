@@ -97,12 +97,29 @@ func (t *term) bind(ctx context.Context, e Epoch) (context.Context, context.Canc
 	default:
 		t.stops[key] = struct{}{}
 	}
-	return ctx, func() {
+	return leased{ctx, t, e, cancel}, func() {
 		t.mu.Lock()
 		delete(t.stops, key)
 		t.mu.Unlock()
 		cancel(context.Canceled)
 	}
+}
+
+// leased is a context whose Err looks at the clock: whoever asks it before an
+// irrevocable step knows that the lease is over even if the timer is late.
+type leased struct {
+	context.Context
+	term  *term
+	epoch Epoch
+	stop  context.CancelCauseFunc
+}
+
+// Err implements context.Context.
+func (l leased) Err() error {
+	if e, live := l.term.now(); e == l.epoch && !live {
+		l.stop(errLapsed)
+	}
+	return l.Context.Err()
 }
 
 // await returns nil as soon as the lease of e runs, ErrFenced when it never will.

@@ -15,10 +15,15 @@ func TestPausedProcessKnowsItsLeaseIsOver(t *testing.T) {
 		var paused time.Duration
 		term := newTerm(func() time.Time { return time.Now().Add(paused) })
 		term.prolong(1, time.Minute)
+		before, cancel := term.bind(t.Context(), 1)
+		defer cancel()
 		if _, live := term.now(); !live {
 			t.Fatal("a new lease does not run")
 		}
 		paused = 2 * time.Minute
+		if err := before.Err(); err == nil || !errors.Is(context.Cause(before), errLapsed) {
+			t.Errorf("what was bound before may go on: %v, %v", err, context.Cause(before))
+		}
 		if e, live := term.now(); live || e != 1 {
 			t.Errorf("epoch %d, live %v after its lease", e, live)
 		}
