@@ -11,6 +11,7 @@ import (
 // and take more. What it held is sent by the others, once, but for what was on the
 // wire.
 func TestKilledNodeIsTakenOver(t *testing.T) {
+	t.Parallel()
 	db := startPostgres(t)
 	c := found(t, url(db.address()), url(db.address()), url(db.address()))
 	size := scaled(150)
@@ -32,22 +33,27 @@ func TestKilledNodeIsTakenOver(t *testing.T) {
 // wire, at either end of a transaction. Another sends what it held. When it wakes,
 // it finds answers waiting for it, and must not go on.
 func TestWokenNodeSendsNothing(t *testing.T) {
-	for name, at := range map[string]func(*bay) *gate{
-		"before the body":     func(b *bay) *gate { return &b.rcpt },
-		"after the final dot": func(b *bay) *gate { return &b.dot },
+	t.Parallel()
+	for name, at := range map[string]struct {
+		gate    func(*bay) *gate
+		excused int
+	}{
+		"before the body":     {func(b *bay) *gate { return &b.rcpt }, 0},
+		"after the final dot": {func(b *bay) *gate { return &b.dot }, sessions},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			db := startPostgres(t)
 			c := found(t, url(db.address()), url(db.address()))
 			sleeper, other := c.nodes[0], c.nodes[1]
 			size := scaled(60)
-			g := at(c.sink)
+			g := at.gate(c.sink)
 			c.sink.set(g, true)
 			sleeper.submit(t.Context(), size)
 			c.sink.awaitWaiting(t, g, sessions)
 			fenced, started := sleeper.log.count("queue epoch fenced"), sleeper.log.count("queue epoch started")
 
-			sleeper.signal(syscall.SIGSTOP)
+			sleeper.pause()
 			slept := time.NewTimer(3 * lease)
 			c.sink.set(g, false) // the answers lie in wait for the sleeper
 			c.sink.awaitDistinct(t, size)
@@ -61,7 +67,7 @@ func TestWokenNodeSendsNothing(t *testing.T) {
 				t.Errorf("the woken node sent %d mails that were not its own any more", after-before)
 			}
 			sleeper.submit(t.Context(), 5) // it is a node again
-			c.settled(sessions)
+			c.settled(at.excused)
 		})
 	}
 }
@@ -69,8 +75,10 @@ func TestWokenNodeSendsNothing(t *testing.T) {
 // TestNodeCutOffFromTheDatabase: a node that cannot reach the database stops within
 // its lease, whether its connections break or fall silent, and comes back by itself.
 func TestNodeCutOffFromTheDatabase(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]func(*line){"broken": (*line).cut, "silent": (*line).hush} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			db := startPostgres(t)
 			l := openLine(t, db.address())
 			c := found(t, url(l.address()), url(db.address()))
@@ -98,6 +106,7 @@ func TestNodeCutOffFromTheDatabase(t *testing.T) {
 // A client that comes again when nobody listens is never refused, nothing is lost
 // and nothing comes twice.
 func TestRollingRestart(t *testing.T) {
+	t.Parallel()
 	db := startPostgres(t)
 	c := found(t, url(db.address()), url(db.address()), url(db.address()))
 	ctx, stop := context.WithCancel(t.Context())
@@ -142,6 +151,7 @@ func TestRollingRestart(t *testing.T) {
 // TestPrimaryIsLost: the primary is killed under load and its synchronous standby
 // promoted. Nothing acknowledged is lost, and the nodes find the standby themselves.
 func TestPrimaryIsLost(t *testing.T) {
+	t.Parallel()
 	primary := startPostgres(t, "wal_level=replica", "max_wal_senders=4")
 	second := primary.standby(t)
 	u := "postgres://stafette@" + primary.address() + "," + second.address() + "/" + database + "?target_session_attrs=read-write&connect_timeout=2"

@@ -231,6 +231,28 @@ func (n *node) signal(s syscall.Signal) {
 	}
 }
 
+// pause stops the node's process and returns when all its threads stand still.
+func (n *node) pause() {
+	n.c.t.Helper()
+	n.signal(syscall.SIGSTOP)
+	eventually(n.c.t, n.name+" stands still", func(context.Context) error {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.process.Process.Pid))
+		if err != nil || len(threads) == 0 {
+			return fmt.Errorf("no threads: %w", err)
+		}
+		for _, path := range threads {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if _, state, _ := bytes.Cut(text, []byte(") ")); !bytes.HasPrefix(state, []byte("T")) {
+				return fmt.Errorf("%s is %.1s", path, state)
+			}
+		}
+		return nil
+	})
+}
+
 // stop asks the node to end and waits for it.
 func (n *node) stop() {
 	n.c.t.Helper()

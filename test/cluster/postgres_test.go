@@ -164,7 +164,7 @@ func (p *postgres) kill() {
 }
 
 // patience bounds every wait for something that should happen.
-const patience = 90 * time.Second
+const patience = 45 * time.Second
 
 // eventually repeats a check until it passes; after patience it reports its last error.
 func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
@@ -173,14 +173,18 @@ func eventually(t *testing.T, what string, check func(ctx context.Context) error
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited for: %s; last: %v", what, err)
+			t.Fatalf("waited for: %s; last: %v", what, last)
 		case <-again.C:
 		}
 	}
