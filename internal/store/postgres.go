@@ -34,6 +34,8 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 	if conf.RuntimeParams["application_name"] == "" {
 		conf.RuntimeParams["application_name"] = "stafette"
 	}
+	dialWell(conf)
+	conf.Tracer = s.cfg.Tracer
 	s.dialect = postgresDialect{}
 	s.write = stdlib.OpenDB(*conf)
 	s.write.SetMaxOpenConns(postgresConns)

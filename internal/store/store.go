@@ -23,6 +23,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -53,6 +55,8 @@ type Config struct {
 	// store; it may be nil.
 	Fatal func(error)
 	Log   *slog.Logger // nil: discard
+	// Tracer is told of every statement sent to PostgreSQL; it may be nil.
+	Tracer pgx.QueryTracer
 	// GroupLimit is how many deliveries and settlements share one commit at most;
 	// 0: DefaultGroupLimit. A single acceptance is never split.
 	GroupLimit int
