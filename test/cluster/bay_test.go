@@ -34,7 +34,7 @@ type gate struct {
 	waiting int
 }
 
-func openBay(t *testing.T) *bay {
+func openBay(t testing.TB) *bay {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -110,7 +110,7 @@ func (b *bay) count() (total, distinct int) {
 }
 
 // awaitWaiting returns when n stand before the gate.
-func (b *bay) awaitWaiting(t *testing.T, g *gate, n int) {
+func (b *bay) awaitWaiting(t testing.TB, g *gate, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d wait at the sink", n), func(context.Context) error {
 		b.mu.Lock()
@@ -123,7 +123,7 @@ func (b *bay) awaitWaiting(t *testing.T, g *gate, n int) {
 }
 
 // awaitDistinct returns when n different mails have come.
-func (b *bay) awaitDistinct(t *testing.T, n int) {
+func (b *bay) awaitDistinct(t testing.TB, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d mails came", n), func(context.Context) error {
 		if _, have := b.count(); have < n {

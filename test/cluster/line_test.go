@@ -22,7 +22,7 @@ type line struct {
 	open   map[net.Conn]struct{}
 }
 
-func openLine(t *testing.T, to string) *line {
+func openLine(t testing.TB, to string) *line {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

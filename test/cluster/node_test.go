@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 // cluster is several nodes on one database, a sink, and the book of what the nodes
 // acknowledged.
 type cluster struct {
-	t        *testing.T
+	t        testing.TB
 	dir, key string // of the configuration; API key
 	sink     *bay
 	nodes    []*node
@@ -110,7 +110,7 @@ func (j *journal) String() string {
 }
 
 // found sets up a platform and starts its nodes, one for each database URL.
-func found(t *testing.T, urls ...string) *cluster {
+func found(t testing.TB, urls ...string) *cluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program and breaks it")

@@ -30,7 +30,7 @@ type postgres struct {
 }
 
 // startPostgres makes a server with an empty database. Settings are of postgresql.conf.
-func startPostgres(t *testing.T, settings ...string) *postgres {
+func startPostgres(t testing.TB, settings ...string) *postgres {
 	t.Helper()
 	p := newPostgres(t)
 	out, err := pgtest.Command(t, p.dir, "initdb", "-D", p.data(), "-U", "stafette", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput()
@@ -42,7 +42,7 @@ func startPostgres(t *testing.T, settings ...string) *postgres {
 	return p
 }
 
-func newPostgres(t *testing.T) *postgres {
+func newPostgres(t testing.TB) *postgres {
 	t.Helper()
 	// Not t.TempDir: the user that PostgreSQL runs as may not reach it.
 	dir, err := os.MkdirTemp("", "stafette-cluster-")
@@ -74,7 +74,7 @@ func url(address string) string {
 	return fmt.Sprintf("postgres://stafette@%s/%s?connect_timeout=2", address, database)
 }
 
-func (p *postgres) start(t *testing.T, settings ...string) {
+func (p *postgres) start(t testing.TB, settings ...string) {
 	t.Helper()
 	args := []string{"-D", p.data(), "-p", p.port, "-h", "127.0.0.1", "-k", ""}
 	for _, s := range append([]string{"max_connections=80", "log_min_messages=panic", "fsync=off"}, settings...) {
@@ -88,7 +88,7 @@ func (p *postgres) start(t *testing.T, settings ...string) {
 }
 
 // await repeats a query until its answer is true.
-func (p *postgres) await(t *testing.T, query string) {
+func (p *postgres) await(t testing.TB, query string) {
 	t.Helper()
 	db := p.open(t, "postgres")
 	defer db.Close()
@@ -104,7 +104,7 @@ func (p *postgres) await(t *testing.T, query string) {
 	})
 }
 
-func (p *postgres) open(t *testing.T, name string) *sql.DB {
+func (p *postgres) open(t testing.TB, name string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("pgx", fmt.Sprintf("postgres://stafette@%s/%s?default_query_exec_mode=simple_protocol", p.address(), name))
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *postgres) open(t *testing.T, name string) *sql.DB {
 	return db
 }
 
-func (p *postgres) exec(t *testing.T, name, text string) {
+func (p *postgres) exec(t testing.TB, name, text string) {
 	t.Helper()
 	db := p.open(t, name)
 	defer db.Close()
@@ -124,7 +124,7 @@ func (p *postgres) exec(t *testing.T, name, text string) {
 
 // standby copies the server and makes the copy follow it. Commits wait for it from
 // then on.
-func (p *postgres) standby(t *testing.T) *postgres {
+func (p *postgres) standby(t testing.TB) *postgres {
 	t.Helper()
 	s := newPostgres(t)
 	out, err := pgtest.Command(t, s.dir, "pg_basebackup", "-D", s.data(), "-h", "127.0.0.1", "-p", p.port, "-U", "stafette", "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput()
@@ -139,7 +139,7 @@ func (p *postgres) standby(t *testing.T) *postgres {
 }
 
 // promote makes a standby a primary. It returns when it takes writes.
-func (p *postgres) promote(t *testing.T) {
+func (p *postgres) promote(t testing.TB) {
 	t.Helper()
 	p.exec(t, "postgres", "SELECT pg_promote(false)")
 	p.await(t, "SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE 1 END")
@@ -167,7 +167,7 @@ func (p *postgres) kill() {
 const patience = 45 * time.Second
 
 // eventually repeats a check until it passes; after patience it reports its last error.
-func eventually(t *testing.T, what string, check func(ctx context.Context) error) {
+func eventually(t testing.TB, what string, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
