@@ -3,8 +3,9 @@
 // and restarted under load; the primary is killed and its standby promoted. What the
 // sink received is held against what was acknowledged.
 //
-// Package crash does the same to one node and its disk. What needs clocks that are
-// wrong is tested in package store, where a clock can be given.
+// Where clocks must be wrong, the nodes are queues in this process, which can be
+// given a clock. Package crash breaks one node and its disk.
 //
-// The sampled form runs with the other tests; -cluster.full repeats the faults.
+// The sampled form runs with the other tests; -cluster.full sends three times the
+// mail.
 package cluster

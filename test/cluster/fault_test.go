@@ -195,10 +195,10 @@ func TestPrimaryIsLost(t *testing.T) {
 	c.settled(len(c.nodes) * 2 * sessions)
 }
 
-// scaled is a number of letters, ten times as many in the full form.
+// scaled is a number of letters, three times as many in the full form.
 func scaled(n int) int {
 	if *full {
-		return 10 * n
+		return 3 * n
 	}
 	return n
 }

@@ -24,7 +24,7 @@ import (
 	"stafette/test/load/peers"
 )
 
-var full = flag.Bool("cluster.full", false, "repeat every fault with more load")
+var full = flag.Bool("cluster.full", false, "send three times the mail")
 
 const (
 	// lease is short, so that a test sees many of them.
