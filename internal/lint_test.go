@@ -118,6 +118,7 @@ func TestTimeIsInjected(t *testing.T) {
 var dialers = map[string]string{
 	"internal/egress": "the guarded dialer everything else is given",
 	"internal/dns":    "asks the configured name server",
+	"internal/store":  "reaches the configured database",
 	"internal/smtp":   "defaults for callers that give no dialer",
 	"cmd":             "the send command talks to this machine's server",
 	"tools":           "not part of the product",

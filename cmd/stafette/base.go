@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"stafette/internal/dkim"
@@ -38,7 +38,7 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	keeper, err := seal.Load(filepath.Join(c.DataDir, "root.key"))
+	keeper, err := seal.Load(c.rootKey())
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,12 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A node with another key could not sign, and what it took could nobody read.
+	if err := b.store.Agree(ctx, "root key", hex.EncodeToString(keeper.MACKey("agreement")[:8])); err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
 	b.spool = spool.New(b.store.Archive(), keeper)
-	b.resolver = dns.New(dns.Config{Server: c.DNS.Server, Now: time.Now})
+	b.resolver = dns.New(dns.Config{Server: c.DNS.Server, Now: b.store.Now})
 	return b, nil
 }
 
@@ -67,7 +71,7 @@ func (b *base) close() error { return errors.Join(b.store.Close()) }
 
 // founder sets up tenants.
 func (b *base) founder() *tenant.Founder {
-	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Now: time.Now})
+	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Now: b.store.Now})
 }
 
 // makeKey speaks of algorithms in the words of the tenant's room.
@@ -82,7 +86,7 @@ func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
 		expiry[s] = time.Duration(b.config.Queue.Expiry)
 	}
 	return ingest.New(ingest.Config{
-		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: time.Now, Log: b.log, Expiry: expiry,
+		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry,
 		Limits: ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
 	})
 }

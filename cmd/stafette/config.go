@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -21,7 +22,8 @@ import (
 // (STAFETTE_SECTION_KEY, or STAFETTE_SECTION_KEY_FILE naming a file that holds it),
 // the file, the default.
 type Config struct {
-	// DataDir holds the database, message bodies, the root key and generated certificates.
+	// DataDir holds the database, message bodies, the root key and generated
+	// certificates; each node has its own.
 	DataDir string `toml:"data_dir"`
 	// Hostname is this machine's name in mail: greeting, EHLO of sources without
 	// one, Received fields. Default: the system's host name.
@@ -30,6 +32,7 @@ type Config struct {
 	Node string `toml:"node"`
 
 	Database   Database   `toml:"database"`
+	Seal       Seal       `toml:"seal"`
 	HTTP       HTTP       `toml:"http"`
 	Submission Submission `toml:"submission"`
 	ReturnMail ReturnMail `toml:"return_mail"`
@@ -45,8 +48,18 @@ type Config struct {
 
 // Database says where rows are kept.
 type Database struct {
-	// URL is "" for SQLite in DataDir, or postgres://user:password@host/name.
+	// URL is "" for SQLite in DataDir, or postgres://user:password@host/name. Several
+	// nodes share one PostgreSQL. A primary with a standby is
+	// postgres://user:password@host1,host2/name?target_session_attrs=read-write.
 	URL string `toml:"url"`
+}
+
+// Seal says where the key is that keeps secrets and bodies unreadable at rest.
+type Seal struct {
+	// KeyFile holds the root key, 32 bytes in base64; it is made when missing. All
+	// nodes on one database need the same key: one that has another will not start.
+	// Default: root.key in DataDir.
+	KeyFile string `toml:"key_file"`
 }
 
 // HTTP is the door for the API and the office.
@@ -190,6 +203,14 @@ func defaults() Config {
 		Ops:    Ops{Listen: "127.0.0.1:8081"},
 		Log:    Log{Level: "info", Format: "text"},
 	}
+}
+
+// rootKey is the path of the root key.
+func (c Config) rootKey() string {
+	if c.Seal.KeyFile != "" {
+		return c.Seal.KeyFile
+	}
+	return filepath.Join(c.DataDir, "root.key")
 }
 
 // LoadConfig reads the file (none if path is "") and the environment, as given by

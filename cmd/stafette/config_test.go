@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,5 +98,48 @@ func TestConfigRefuses(t *testing.T) {
 				t.Errorf("error %v, want it to name %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestRootKeyFile: the variable of seal.key_file looks like one that names a file
+// with a value, and is itself the path.
+func TestRootKeyFile(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, environ, want string
+	}{
+		"default":     {"data_dir = \"/d\"", "", "/d/root.key"},
+		"file":        {"[seal]\nkey_file = \"/run/secrets/root\"", "", "/run/secrets/root"},
+		"environment": {"", "STAFETTE_SEAL_KEY_FILE=/run/secrets/root", "/run/secrets/root"},
+	} {
+		config, err := load(t, c.text, c.environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := config.rootKey(); have != c.want {
+			t.Errorf("%s: %s", name, have)
+		}
+	}
+}
+
+// TestForeignRootKeyIsRefused: a node that would seal what others cannot open does
+// not start, and neither does a command.
+func TestForeignRootKeyIsRefused(t *testing.T) {
+	c := defaults()
+	c.DataDir = t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	for _, step := range []struct {
+		key  string
+		good bool
+	}{{"a.key", true}, {"a.key", true}, {"b.key", false}} {
+		c.Seal.KeyFile = filepath.Join(c.DataDir, step.key)
+		b, err := openBase(t.Context(), c, log)
+		if (err == nil) != step.good {
+			t.Errorf("%s: %v", step.key, err)
+		}
+		if err == nil {
+			if err := b.close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -100,7 +100,7 @@ type demoSeeder struct {
 
 // Found implements demo.Seeder.
 func (s *demoSeeder) Found(ctx context.Context, b demo.Business) ([]demo.Record, error) {
-	now := time.Now()
+	now := s.p.store.Now()
 	t := tenant.Tenant{
 		ID: id.New[tenant.Kind](now), Name: b.Name, State: tenant.Active, Locale: "de",
 		OfficeTone: b.OfficeTone, CustomerTone: b.CustomerTone, CreatedAt: now,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"stafette/internal/id"
 	"stafette/internal/tenant"
@@ -47,7 +46,7 @@ func checkDomain(con *console, b *base, domain tenant.Domain) error {
 		return fmt.Errorf("check %s: %w", domain.Name, err)
 	}
 	if domain.State != tenant.Trusted {
-		if err := b.store.SetDomainState(con.ctx, domain.Tenant, domain.ID, found.State, time.Now()); err != nil {
+		if err := b.store.SetDomainState(con.ctx, domain.Tenant, domain.ID, found.State, b.store.Now()); err != nil {
 			return fmt.Errorf("record check: %w", err)
 		}
 	}

@@ -58,7 +58,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 		return nil, err
 	}
 	p.runner = queue.NewRunner(queue.Config{
-		Store: b.store, Node: c.Node, Now: time.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
+		Store: b.store, Node: c.Node, Now: b.store.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
 	if p.engine, err = newEngine(p, reasons); err != nil {
@@ -73,12 +73,12 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	accounts := tenant.NewAccounts(tenant.AccountsConfig{Store: p.store, Now: time.Now, Log: p.log})
+	accounts := tenant.NewAccounts(tenant.AccountsConfig{Store: p.store, Now: p.store.Now, Log: p.log})
 	p.entrance = p.acceptor(p.runner)
 	p.submission = smtpserver.New(smtpserver.Config{
 		Acceptor: p.entrance, Auth: accounts, TLS: p.tls, Hostname: p.config.Hostname,
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
-		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: time.Now, Log: p.log,
+		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: p.store.Now, Log: p.log,
 	})
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
@@ -86,7 +86,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
-		Now:    time.Now, Log: p.log,
+		Now:    p.store.Now, Log: p.log,
 	})
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 		Hub: p.hub, Catalog: catalog, Reasons: reasons, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
 		Can:          func(r tenant.Role, permission string) bool { return tenant.Can(r, tenant.Permission(permission)) },
-		ParseMailbox: message.ParseMailbox, Now: time.Now, Log: p.log,
+		ParseMailbox: message.ParseMailbox, Now: p.store.Now, Log: p.log,
 	})
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	if c.Egress.AllowPrivate {
 		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	}
-	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: time.Now})
+	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
 	var steps []time.Duration
 	for _, d := range c.Queue.Retry {
 		steps = append(steps, time.Duration(d))
@@ -157,7 +157,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		},
 		Schedule:  queue.NewSchedule(steps, nil),
 		Hostnames: []string{c.Hostname},
-		Now:       time.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
 }
 

@@ -154,7 +154,7 @@ func (q queueApply) run(con *console, command queue.Command) error {
 		if q.DryRun {
 			return queueListCmd{Output: "text"}.print(con, b, sel)
 		}
-		changed, err := b.store.Apply(con.ctx, command, sel, "operator", time.Now())
+		changed, err := b.store.Apply(con.ctx, command, sel, "operator", b.store.Now())
 		if err != nil {
 			return fmt.Errorf("%s: %w", command, err)
 		}

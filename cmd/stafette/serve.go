@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"stafette/internal/spool"
-
 	"golang.org/x/sync/errgroup"
 )
 
@@ -31,13 +29,8 @@ func (serveCmd) Run(con *console) error {
 	return errors.Join(err, p.close())
 }
 
-const (
-	// doorGrace is how long requests under way may take at a stop.
-	doorGrace = 10 * time.Second
-	// sweepEvery is how often expired sessions, idempotency keys and suppressions
-	// are removed and days past their retention are looked for.
-	sweepEvery = 10 * time.Minute
-)
+// doorGrace is how long requests under way may take at a stop.
+const doorGrace = 10 * time.Second
 
 // run serves until ctx ends; opened is called when mail can come in. Something fatal
 // ends it at once, without the order of a stop: nothing can be written down any more,
@@ -76,12 +69,15 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		}
 		engine <- err
 	}()
-	go p.sweep(ctx)
+	house := make(chan struct{})
+	go func() { defer close(house); p.keepHouse(ctx) }()
 
 	opened()
 	err = p.serveDoors(ctx, open)
 	stopEngine()
 	engineErr := <-engine
+	fail(nil) // a door that failed ends the house too
+	<-house
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
@@ -192,29 +188,5 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-}
-
-// sweep removes what has run out, message bodies past their retention among it.
-func (p *platform) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		if err := p.store.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			p.log.Error("expired rows were not removed", "err", err)
-		}
-		before := spool.DayOf(time.Now().Add(-time.Duration(p.config.Limits.Retention)))
-		days, bytes, err := p.store.Archive().DropBefore(ctx, before)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			p.log.Error("message bodies were not dropped", "err", err)
-		case days > 0:
-			p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
 	}
 }

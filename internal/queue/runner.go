@@ -17,6 +17,8 @@ import (
 type Config struct {
 	Store Store
 	Node  string // name of this process among the nodes, the same after a restart
+	// Now tells when deliveries are due; all nodes on one database must agree on it.
+	// With a monotonic reading, it also measures the lease.
 	Now   func() time.Time
 	Lease time.Duration // how long the epoch lives without a heartbeat; 0: 30 s
 	// Poll bounds how long work of dead nodes and work that came without a
@@ -64,7 +66,7 @@ func NewRunner(c Config) *Runner {
 	return &Runner{
 		cfg:   c,
 		ready: newReady(c.Bounds, c.Batch),
-		term:  newTerm(),
+		term:  newTerm(c.Now),
 		wake:  make(chan struct{}, 1),
 	}
 }

@@ -31,7 +31,7 @@ func (c *Conn) Deliver(ctx context.Context, m Mail, next *Mail) (Reply, error) {
 		return Reply{}, c.botch(StageMail, fmt.Errorf("%w: another mail was announced", ErrNotUsable))
 	}
 	stop := c.watch(ctx)
-	refused := c.transact(&m, size, next)
+	refused := c.transact(ctx, &m, size, next)
 	if !stop() {
 		c.broken = true
 	}
@@ -67,12 +67,15 @@ func (c *Conn) checkEnvelope(m *Mail, size int64) error {
 	return nil
 }
 
-func (c *Conn) transact(m *Mail, size int64, next *Mail) *Error {
+func (c *Conn) transact(ctx context.Context, m *Mail, size int64, next *Mail) *Error {
 	if c.ext.chunking {
-		return c.sendChunks(m, size)
+		return c.sendChunks(ctx, m, size)
 	}
 	if refused := c.envelope(m, size, true); refused != nil {
 		return refused
+	}
+	if late := c.late(ctx); late != nil {
+		return late
 	}
 	c.wire.writeDotted(m.Parts)
 	end := c.wire.queued
@@ -81,6 +84,16 @@ func (c *Conn) transact(m *Mail, size int64, next *Mail) *Error {
 	}
 	c.flush()
 	return c.final(end)
+}
+
+// late keeps a mail from going out after ctx has ended. The watch on ctx closes the
+// connection by itself, but a process that wakes from a pause, with the server's
+// answers waiting for it, may come here before that.
+func (c *Conn) late(ctx context.Context) *Error {
+	if err := ctx.Err(); err != nil {
+		return c.botch(StageData, err)
+	}
+	return nil
 }
 
 // announce queues the envelope of the mail to come.
@@ -97,7 +110,10 @@ func (c *Conn) announce(next *Mail) {
 
 // sendChunks delivers with BDAT. With PIPELINING the first chunk leaves with the
 // envelope; its answer must be read even if the envelope was refused.
-func (c *Conn) sendChunks(m *Mail, size int64) *Error {
+func (c *Conn) sendChunks(ctx context.Context, m *Mail, size int64) *Error {
+	if late := c.late(ctx); late != nil {
+		return late
+	}
 	body := chunks{parts: m.Parts, left: size}
 	early := c.ext.pipelining
 	last := false
@@ -119,6 +135,9 @@ func (c *Conn) sendChunks(m *Mail, size int64) *Error {
 		return refused
 	}
 	if !early {
+		if late := c.late(ctx); late != nil {
+			return late
+		}
 		last = body.write(c.wire)
 		end = c.wire.queued
 		c.flush()
@@ -127,6 +146,9 @@ func (c *Conn) sendChunks(m *Mail, size int64) *Error {
 		if refused := c.answer(StageData, 2); refused != nil {
 			c.reset = true
 			return refused
+		}
+		if late := c.late(ctx); late != nil {
+			return late
 		}
 		last = body.write(c.wire)
 		end = c.wire.queued

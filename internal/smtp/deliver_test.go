@@ -365,3 +365,25 @@ func TestForeignServer(t *testing.T) {
 		backend.mu.Unlock()
 	}
 }
+
+// overdue is a context that is over without having told anybody, as one is after
+// its process was paused.
+type overdue struct{ context.Context }
+
+func (overdue) Err() error { return context.DeadlineExceeded }
+
+// TestOverdue holds that no body goes out once the context is over, told or not.
+func TestOverdue(t *testing.T) {
+	for _, extensions := range [][]string{{}, {"PIPELINING"}, {"CHUNKING"}, {"PIPELINING", "CHUNKING"}} {
+		s := sink(t, smtptest.SinkConfig{Extensions: extensions})
+		c := dial(t, smtp.Options{Address: s.Addr(), Host: "mx.test", EHLO: "a.test"})
+		_, err := c.Deliver(overdue{t.Context()}, smtp.Mail{From: "a@a.test", To: "b@b.test", Parts: [][]byte{[]byte("x\r\n")}}, nil)
+		var refused *smtp.Error
+		if !errors.As(err, &refused) || refused.Uncertain || c.Usable() {
+			t.Errorf("%v: %v, usable %v", extensions, err, c.Usable())
+		}
+		if n, _ := s.Count(); n != 0 {
+			t.Errorf("%v: the mail went out", extensions)
+		}
+	}
+}

@@ -88,12 +88,10 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 		e := w.accept.Epoch
 		ok, known := alive[e]
 		if !known {
-			var until int64
-			err := tx.QueryRowContext(ctx, "SELECT alive_until FROM epochs WHERE epoch = $1"+s.dialect.shareRow(), int64(e)).Scan(&until)
+			err := tx.QueryRowContext(ctx, "SELECT alive FROM epochs WHERE epoch = $1"+s.dialect.shareRow(), int64(e)).Scan(truth{&ok})
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			ok = err == nil && until > 0
 			alive[e] = ok
 		}
 		if !ok {

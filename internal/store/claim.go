@@ -15,15 +15,19 @@ import (
 )
 
 // claimable is what may be claimed: of each busy tenant that is not locked, by
-// nobody or a dead epoch, per urgency. $2 is now.
+// nobody or a dead epoch, per urgency.
 const claimable = "WITH RECURSIVE " + busyTenants + `,
-	idle (owner) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT epoch FROM epochs WHERE alive_until < $2),
+	idle (owner) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT epoch FROM epochs WHERE alive = 0),
 	lane (owner, urgency) AS (SELECT owner, 0 FROM idle UNION ALL SELECT owner, 1 FROM idle UNION ALL SELECT owner, 2 FROM idle),
 	open (t) AS (SELECT t FROM busy WHERE t IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM tenants WHERE id = busy.t AND tenants.state = 'locked'))`
 
-// DueTenants implements queue.Store.
+// DueTenants implements queue.Store. It also declares epochs dead that have fallen
+// silent: those who ask for work are those who want to take it over.
 func (s *Store) DueTenants(ctx context.Context, now time.Time, after tenant.ID, limit int) ([]tenant.ID, error) {
+	if err := s.buryEpochs(ctx); err != nil {
+		return nil, fmt.Errorf("find due tenants: %w", err)
+	}
 	var list []tenant.ID
 	rows, err := s.read.QueryContext(ctx, claimable+` SELECT t FROM open WHERE EXISTS (SELECT 1 FROM lane WHERE EXISTS (
 		SELECT 1 FROM deliveries d WHERE d.tenant = open.t AND d.owner = lane.owner AND d.urgency = lane.urgency
@@ -42,10 +46,9 @@ func (s *Store) DueTenants(ctx context.Context, now time.Time, after tenant.ID, 
 
 // NextDue implements queue.Store.
 func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
-	now := s.cfg.Now()
 	err = s.read.QueryRowContext(ctx, claimable+` SELECT min(due) FROM (SELECT (SELECT d.due_at FROM deliveries d
 		WHERE d.tenant = open.t AND d.owner = lane.owner AND d.urgency = lane.urgency AND d.state IN ('queued', 'deferred')
-		ORDER BY d.due_at LIMIT 1) AS due FROM open, lane) AS next`, new(tenant.ID)[:], millis(now)).Scan(instant{&at})
+		ORDER BY d.due_at LIMIT 1) AS due FROM open, lane) AS next`, new(tenant.ID)[:]).Scan(instant{&at})
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("find next due: %w", s.refusal(err))
 	}
@@ -61,7 +64,7 @@ func (s *Store) Claim(ctx context.Context, c queue.Claim) ([]queue.Entry, error)
 		if err != nil || locked > 0 {
 			return err
 		}
-		dead, err := buryEpochs(ctx, tx, c.Now)
+		dead, err := deadEpochs(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,9 @@ type dialect interface {
 	settleTexts() []string
 	// settle updates the deliveries and says of each whether it was changed.
 	settle(ctx context.Context, st *statements, tx *sql.Tx, list []queue.Settlement) ([]bool, error)
+	// clock asks for the database's time in Unix milliseconds; "" if it has none of
+	// its own.
+	clock() string
 	// onlyProcess reports whether no other process can use this database.
 	onlyProcess() bool
 }

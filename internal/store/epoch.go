@@ -19,33 +19,36 @@ func (s *Store) StartEpoch(ctx context.Context, node string, now, aliveUntil tim
 			return 0, fmt.Errorf("start epoch: %w", err)
 		}
 	}
+	began := s.cfg.Now()
 	var e int64
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE epochs SET alive_until = 0 WHERE node = $1 OR alive_until < $2 OR $3 = 1",
-			node, millis(now), flag(s.dialect.onlyProcess()))
+		_, err := tx.ExecContext(ctx, "UPDATE epochs SET alive = 0 WHERE node = $1 OR $2 = 1", node, flag(s.dialect.onlyProcess()))
 		if err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, "INSERT INTO epochs (node, alive_until) VALUES ($1, $2) RETURNING epoch",
-			node, millis(aliveUntil)).Scan(&e)
+		return tx.QueryRowContext(ctx, "INSERT INTO epochs (node, alive, beat, lease) VALUES ($1, 1, 0, $2) RETURNING epoch",
+			node, aliveUntil.Sub(now).Milliseconds()).Scan(&e)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("start epoch: %w", err)
 	}
+	s.pulses.note(queue.Epoch(e), 0, began)
 	return queue.Epoch(e), nil
 }
 
-// Beat implements queue.Store. It also forgets dead epochs that hold nothing.
+// Beat implements queue.Store. It also forgets dead epochs that hold nothing, and
+// looks how far the node's clock is from the database's; see Now.
 func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Time) error {
+	began := s.cfg.Now()
+	var beat int64
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE epochs SET alive_until = $2 WHERE epoch = $1 AND alive_until > 0", int64(e), millis(aliveUntil))
+		err := tx.QueryRowContext(ctx, "UPDATE epochs SET beat = beat + 1, lease = $2 WHERE epoch = $1 AND alive = 1 RETURNING beat",
+			int64(e), aliveUntil.Sub(now).Milliseconds()).Scan(&beat)
+		if errors.Is(err, sql.ErrNoRows) {
+			return queue.ErrFenced
+		}
 		if err != nil {
 			return err
-		}
-		if n, err := res.RowsAffected(); err != nil {
-			return err
-		} else if n == 0 {
-			return queue.ErrFenced
 		}
 		return forgetEpochs(ctx, tx)
 	})
@@ -55,13 +58,18 @@ func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Ti
 	if err != nil {
 		return fmt.Errorf("beat: %w", err)
 	}
+	s.pulses.note(e, beat, began)
+	if err := s.setClock(ctx); err != nil {
+		// The beat stands; an old correction is better than none.
+		s.cfg.Log.Warn("clock of the database not read", "err", err)
+	}
 	return nil
 }
 
 // EndEpoch implements queue.Store: what it holds is from now on free to claim.
 func (s *Store) EndEpoch(ctx context.Context, e queue.Epoch, _ time.Time) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "UPDATE epochs SET alive_until = 0 WHERE epoch = $1", int64(e)); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE epochs SET alive = 0 WHERE epoch = $1", int64(e)); err != nil {
 			return err
 		}
 		return forgetEpochs(ctx, tx)
@@ -86,21 +94,14 @@ const busyTenants = `busy (t) AS (
 // forgetEpochs removes the epochs declared dead that hold nothing any more. No
 // delivery can come to them later: acceptance asks for a living epoch under a lock.
 func forgetEpochs(ctx context.Context, tx *sql.Tx) error {
-	var dead []int64
-	rows, err := tx.QueryContext(ctx, "SELECT epoch FROM epochs WHERE alive_until = 0")
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var e int64
-		err := row.Scan(&e)
-		dead = append(dead, e)
-		return err
-	})
+	dead, err := deadEpochs(ctx, tx)
 	if err != nil {
 		return err
 	}
 	for _, e := range dead {
 		_, err := tx.ExecContext(ctx, "WITH RECURSIVE "+busyTenants+` DELETE FROM epochs WHERE epoch = $2 AND NOT EXISTS (
 			SELECT 1 FROM busy JOIN deliveries d ON d.tenant = busy.t
-			WHERE d.owner = $2 AND d.state IN ('queued', 'deferred'))`, new(tenant.ID)[:], e)
+			WHERE d.owner = $2 AND d.state IN ('queued', 'deferred'))`, new(tenant.ID)[:], int64(e))
 		if err != nil {
 			return err
 		}
@@ -108,27 +109,10 @@ func forgetEpochs(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// buryEpochs declares expired epochs dead, so that their processes are told so
-// before anybody takes what they hold, and returns all dead ones.
-func buryEpochs(ctx context.Context, tx *sql.Tx, now time.Time) ([]queue.Epoch, error) {
+// deadEpochs returns the epochs that were declared dead and are not forgotten yet.
+func deadEpochs(ctx context.Context, tx *sql.Tx) ([]queue.Epoch, error) {
 	var dead []queue.Epoch
-	expired := false
-	rows, err := tx.QueryContext(ctx, "SELECT epoch, alive_until FROM epochs WHERE alive_until < $1 ORDER BY epoch", millis(now))
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var e, until int64
-		if err := row.Scan(&e, &until); err != nil {
-			return err
-		}
-		dead = append(dead, queue.Epoch(e))
-		expired = expired || until > 0
-		return nil
-	})
-	if err != nil || !expired {
-		return dead, err
-	}
-	// Asked again under the row locks: one that beat in between lives on.
-	dead = dead[:0]
-	rows, err = tx.QueryContext(ctx, "UPDATE epochs SET alive_until = 0 WHERE alive_until < $1 RETURNING epoch", millis(now))
+	rows, err := tx.QueryContext(ctx, "SELECT epoch FROM epochs WHERE alive = 0 ORDER BY epoch")
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var e int64
 		err := row.Scan(&e)

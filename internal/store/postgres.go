@@ -34,6 +34,8 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 	if conf.RuntimeParams["application_name"] == "" {
 		conf.RuntimeParams["application_name"] = "stafette"
 	}
+	dialWell(conf)
+	conf.Tracer = s.cfg.Tracer
 	s.dialect = postgresDialect{}
 	s.write = stdlib.OpenDB(*conf)
 	s.write.SetMaxOpenConns(postgresConns)
@@ -49,6 +51,11 @@ func (postgresDialect) name() string { return "postgres" }
 
 func (postgresDialect) shareRow() string  { return " FOR SHARE" }
 func (postgresDialect) onlyProcess() bool { return false }
+
+// clock is not that of the transaction, which stands still.
+func (postgresDialect) clock() string {
+	return "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+}
 
 func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
 

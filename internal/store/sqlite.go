@@ -93,6 +93,7 @@ func (sqliteDialect) through(index string) string { return " INDEXED BY " + inde
 func (sqliteDialect) lockRows(bool) string { return "" }
 func (sqliteDialect) shareRow() string     { return "" }
 func (sqliteDialect) onlyProcess() bool    { return true }
+func (sqliteDialect) clock() string        { return "" }
 
 func (d sqliteDialect) messageOf(column string) string { return d.deliveryAt(column, 0) }
 

@@ -20,7 +20,10 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"stafette/internal/event"
 	"stafette/internal/ingest"
@@ -41,7 +44,7 @@ type Config struct {
 	// DataDir holds the SQLite database and the body files. Several processes may
 	// have it open; one of them may hold an epoch.
 	DataDir string
-	// Now is the clock.
+	// Now is this machine's clock; see Store.Now for the one that nodes share.
 	Now func() time.Time
 	// OnCommit is called for each event after the commit that made it durable and
 	// before the call that brought it returns, from several goroutines at once. It
@@ -52,6 +55,8 @@ type Config struct {
 	// store; it may be nil.
 	Fatal func(error)
 	Log   *slog.Logger // nil: discard
+	// Tracer is told of every statement sent to PostgreSQL; it may be nil.
+	Tracer pgx.QueryTracer
 	// GroupLimit is how many deliveries and settlements share one commit at most;
 	// 0: DefaultGroupLimit. A single acceptance is never split.
 	GroupLimit int
@@ -77,6 +82,9 @@ type Store struct {
 	// suppressed stands in the way of every acceptance.
 	suppressed suppressionQuery
 	commits    *committer
+	pulses     pulses
+	// correction is what Now adds to Config.Now, in nanoseconds.
+	correction atomic.Int64
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held
@@ -121,7 +129,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.texts, err = prepareStatements(ctx, s.write, s.dialect); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
 	}
-	if s.suppressed, err = prepareSuppressed(ctx, s.read, s.dialect); err != nil {
+	if s.suppressed, err = prepareSuppressed(ctx, s.read, s.dialect); err == nil {
+		err = s.setClock(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
 	s.commits = startCommitter(s)

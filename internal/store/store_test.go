@@ -112,5 +112,4 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
-func TestSQLite(t *testing.T)   { storetest.Run(t, openSQLite) }
-func TestPostgres(t *testing.T) { storetest.Run(t, openPostgres) }
+func TestSQLite(t *testing.T) { storetest.Run(t, openSQLite) }

@@ -99,10 +99,8 @@ func (s *Server) start() error {
 	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
 		return err
 	}
-	if os.Getuid() == 0 {
-		if err := os.Chown(s.dir, nobody, nobody); err != nil {
-			return err
-		}
+	if err := Own(s.dir); err != nil {
+		return err
 	}
 	data := filepath.Join(s.dir, "data")
 	out, err := s.command("initdb", "-D", data, "-U", "stafette", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput()
@@ -138,8 +136,39 @@ func (s *Server) await() error {
 }
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, name), args...)
-	cmd.Dir = s.dir
+	return command(s.bin, s.dir, name, args...)
+}
+
+// Command makes a command of one of PostgreSQL's programs, for tests that run
+// servers of their own in a directory: as the user that may, and dying with this
+// process. Own gives such a user the directory. Without PostgreSQL the test is
+// skipped, as by URL.
+func Command(t testing.TB, dir, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	bin, err := binaries()
+	if errors.Is(err, errNone) && os.Getenv("STAFETTE_REQUIRE_POSTGRES") != "1" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("find PostgreSQL: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+		t.Skipf("this PostgreSQL has no %s", name)
+	}
+	return command(bin, dir, name, args...)
+}
+
+// Own gives a directory to the user that PostgreSQL's programs run as.
+func Own(dir string) error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return os.Chown(dir, nobody, nobody)
+}
+
+func command(bin, dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(bin, name), args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = attributes()
 	if os.Getuid() == 0 {

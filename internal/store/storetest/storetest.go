@@ -36,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		{"Commands", commandTests()},
 		{"Insight", insightTests()},
 		{"Isolation", isolationTests()},
+		{"Singletons", singletonTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

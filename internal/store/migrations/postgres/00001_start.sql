@@ -191,11 +191,28 @@ CREATE TABLE suppressions (
 	PRIMARY KEY (tenant, stream, address)
 );
 
--- alive_until 0: declared dead; its deliveries may be claimed by others.
+-- beat grows with every heartbeat. A node that sees it stand still for lease, in
+-- milliseconds of that node's own clock, sets alive to 0: declared dead, and its
+-- deliveries may be claimed by others. No two nodes' clocks are ever compared.
 CREATE TABLE epochs (
 	epoch BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	node TEXT NOT NULL,
-	alive_until BIGINT NOT NULL
+	alive SMALLINT NOT NULL,
+	beat BIGINT NOT NULL,
+	lease BIGINT NOT NULL
+);
+
+-- What must be the same on every node of this database.
+CREATE TABLE agreements (
+	name TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+);
+
+-- Who does what only one node may do, and until when, by the clock of the database.
+CREATE TABLE singletons (
+	name TEXT PRIMARY KEY,
+	holder TEXT NOT NULL,
+	until BIGINT NOT NULL
 );
 
 -- Bodies, one partition a day; what ends its retention is dropped whole.

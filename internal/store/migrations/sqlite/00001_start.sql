@@ -191,9 +191,26 @@ CREATE TABLE suppressions (
 	PRIMARY KEY (tenant, stream, address)
 ) STRICT, WITHOUT ROWID;
 
--- alive_until 0: declared dead; its deliveries may be claimed by others.
+-- beat grows with every heartbeat. A node that sees it stand still for lease, in
+-- milliseconds of that node's own clock, sets alive to 0: declared dead, and its
+-- deliveries may be claimed by others. No two nodes' clocks are ever compared.
 CREATE TABLE epochs (
 	epoch INTEGER PRIMARY KEY AUTOINCREMENT,
 	node TEXT NOT NULL,
-	alive_until INTEGER NOT NULL
+	alive INTEGER NOT NULL,
+	beat INTEGER NOT NULL,
+	lease INTEGER NOT NULL
 ) STRICT;
+
+-- What must be the same on every node of this database.
+CREATE TABLE agreements (
+	name TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who does what only one node may do, and until when, by the clock of the database.
+CREATE TABLE singletons (
+	name TEXT PRIMARY KEY,
+	holder TEXT NOT NULL,
+	until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
