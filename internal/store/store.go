@@ -73,14 +73,14 @@ type Config struct {
 
 // Store is the durable state of the platform. It is safe for concurrent use.
 type Store struct {
-	cfg     Config
-	dialect dialect
-	write   *sql.DB // SQLite: exactly one connection
-	read    *sql.DB
-	archive archive
-	texts   *statements
-	// suppressed stands in the way of every acceptance.
+	cfg        Config
+	dialect    dialect
+	write      *sql.DB // SQLite: exactly one connection
+	read       *sql.DB
+	archive    archive
+	texts      *statements
 	suppressed suppressionQuery
+	inquiries  *inquiries
 	commits    *committer
 	pulses     pulses
 	// correction is what Now adds to Config.Now, in nanoseconds.
@@ -135,6 +135,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
+	s.inquiries = startInquiries(s.suppressed)
 	s.commits = startCommitter(s)
 	return s, nil
 }
@@ -170,6 +171,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // waits is refused with Unavailable "storage_closed".
 func (s *Store) Close() error {
 	s.commits.stop()
+	s.inquiries.stop()
 	return errors.Join(s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 

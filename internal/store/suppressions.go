@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,39 +12,29 @@ import (
 	"stafette/internal/tenant"
 )
 
-// Suppressed implements ingest.Store.
+// Suppressed implements ingest.Store. It stands in the way of every message, so
+// those who ask at the same moment are answered together; see inquiries.
 func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error) {
+	canonical := make([]string, len(addrs))
+	for i, a := range addrs {
+		canonical[i] = canonicalAddress(a)
+	}
+	rows, err := s.inquiries.ask(ctx, inquiry{scope: scope{t, stream}, addresses: canonical})
+	if err != nil {
+		return nil, fmt.Errorf("look up suppressions: %w", s.refusal(err))
+	}
 	found := map[message.Address]string{}
-	for part := range slices.Chunk(addrs, suppressionSizes[len(suppressionSizes)-1]) {
-		byText := map[string][]message.Address{}
-		args := append(make([]any, 0, 3+len(part)), t[:], string(stream), millis(now))
-		for _, a := range part {
-			c := canonicalAddress(a)
-			if byText[c] == nil {
-				args = append(args, c)
-			}
-			byText[c] = append(byText[c], a)
-		}
-		rows, err := s.suppressed.query(ctx, args)
-		err = scan(rows, err, func(row *sql.Rows) error {
-			var address, reason string
-			if err := row.Scan(&address, &reason); err != nil {
-				return err
-			}
-			for _, a := range byText[address] {
-				found[a] = reason
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("look up suppressions: %w", s.refusal(err))
+	at := millis(now)
+	for i, a := range addrs {
+		if row, ok := rows[canonical[i]]; ok && row.created <= at && (!row.expires.Valid || row.expires.Int64 > at) {
+			found[a] = row.reason
 		}
 	}
 	return found, nil
 }
 
-// suppressionSizes are the list lengths the look-up is prepared for; it stands in
-// the way of every message, and parsing its text anew cost more than the search.
+// suppressionSizes are the list lengths the look-up is prepared for; parsing its
+// text anew for each message cost more than the search.
 var suppressionSizes = [...]int{1, 8, 64}
 
 // suppressionQuery holds the look-up, prepared for each length.
@@ -54,9 +43,9 @@ type suppressionQuery [len(suppressionSizes)]*sql.Stmt
 func prepareSuppressed(ctx context.Context, db *sql.DB, d dialect) (q suppressionQuery, err error) {
 	for i, n := range suppressionSizes {
 		var list strings.Builder
-		writePlaceholders(d, &list, 4, n)
-		q[i], err = db.PrepareContext(ctx, `SELECT address, reason FROM suppressions WHERE tenant = $1 AND stream = $2
-			AND created_at <= $3 AND (expires_at IS NULL OR expires_at > $3) AND address IN (`+list.String()+")")
+		writePlaceholders(d, &list, 3, n)
+		q[i], err = db.PrepareContext(ctx, `SELECT address, reason, created_at, expires_at FROM suppressions WHERE tenant = $1 AND stream = $2
+			AND address IN (`+list.String()+")")
 		if err != nil {
 			return q, fmt.Errorf("prepare look-up of suppressions: %w", err)
 		}
@@ -65,13 +54,13 @@ func prepareSuppressed(ctx context.Context, db *sql.DB, d dialect) (q suppressio
 }
 
 // query runs the shortest prepared look-up that has room for the addresses, which
-// begin at the fourth argument; what room is left repeats the last one.
+// begin at the third argument; what room is left repeats the last one.
 func (q suppressionQuery) query(ctx context.Context, args []any) (*sql.Rows, error) {
 	i := 0
-	for suppressionSizes[i] < len(args)-3 {
+	for suppressionSizes[i] < len(args)-2 {
 		i++
 	}
-	for last := args[len(args)-1]; len(args)-3 < suppressionSizes[i]; {
+	for last := args[len(args)-1]; len(args)-2 < suppressionSizes[i]; {
 		args = append(args, last)
 	}
 	return q[i].QueryContext(ctx, args...)

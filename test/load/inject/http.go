@@ -22,6 +22,8 @@ type HTTP struct {
 	// Batch is how many letters go into one request: 1, the default, uses
 	// /v1/messages, more use /v1/messages/batch.
 	Batch int
+	// SendAt puts delivery off, so that acceptance alone is measured; zero is now.
+	SendAt time.Time
 }
 
 // Run submits the load over HTTP.
@@ -69,10 +71,15 @@ type draft struct {
 	To      []string `json:"to"`
 	Subject string   `json:"subject"`
 	Text    string   `json:"text"`
+	SendAt  string   `json:"send_at,omitempty"`
 }
 
-func draftOf(l letter.Letter) draft {
-	return draft{From: "Muster Immobilien <" + l.From + ">", To: []string{l.To}, Subject: l.Subject(), Text: l.Text()}
+func (h HTTP) draft(l letter.Letter) draft {
+	at := ""
+	if !h.SendAt.IsZero() {
+		at = h.SendAt.Format(time.RFC3339)
+	}
+	return draft{SendAt: at, From: "Muster Immobilien <" + l.From + ">", To: []string{l.To}, Subject: l.Subject(), Text: l.Text()}
 }
 
 // accepted is the answer to one message; an item of a batch has a problem instead.
@@ -83,12 +90,12 @@ type accepted struct {
 
 // submit sends a request and returns what it acknowledged and what it refused.
 func (h HTTP) submit(ctx context.Context, client *http.Client, batch []letter.Letter) (entries []ledger.Entry, refusals []string, err error) {
-	path, body := "/v1/messages", any(draftOf(batch[0]))
+	path, body := "/v1/messages", any(h.draft(batch[0]))
 	if h.Batch > 1 {
 		path = "/v1/messages/batch"
 		drafts := make([]draft, len(batch))
 		for i, l := range batch {
-			drafts[i] = draftOf(l)
+			drafts[i] = h.draft(l)
 		}
 		body = map[string]any{"messages": drafts}
 	}
