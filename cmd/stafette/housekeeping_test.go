@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// TestChoresAreDoneByOne: of two nodes one does a chore; when it stops in order, the
+// other need not wait for its lease to run out.
+func TestChoresAreDoneByOne(t *testing.T) {
+	c := defaults()
+	c.DataDir = t.TempDir()
+	b, err := openBase(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := &platform{base: b}
+	by := map[string]int{}
+	turn := func(holder string) {
+		t.Helper()
+		task := chore{"test", time.Hour, func(context.Context, time.Time) error { by[holder]++; return nil }}
+		if err := p.turn(t.Context(), holder, task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn("a")
+	turn("b")
+	turn("a")
+	if by["a"] != 2 || by["b"] != 0 {
+		t.Errorf("done by %v", by)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	p.keep(ctx, "a", chore{"test", time.Hour, func(context.Context, time.Time) error { stop(); return nil }})
+	turn("b")
+	if by["b"] != 1 {
+		t.Error("the chore was not given up")
+	}
+	for _, task := range p.chores() {
+		if err := task.do(t.Context(), b.store.Now()); err != nil {
+			t.Errorf("%s: %v", task.name, err)
+		}
+	}
+}
