@@ -47,6 +47,11 @@ const (
 	DNSNoDomain    Class = "dns_no_domain"    // NXDOMAIN
 	DNSNoHost      Class = "dns_no_host"      // neither MX nor address
 	DNSFailed      Class = "dns_failed"       // no answer from the name server
+
+	// What comes back later by mail and is no refusal.
+	Delivered Class = "delivered"  // a receipt
+	Complaint Class = "complaint"  // reported as spam, or unsubscribed by mail
+	AutoReply Class = "auto_reply" // an absence or other automatic answer
 )
 
 // named lists the classes above, which a table must have.
@@ -54,6 +59,7 @@ func named() []Class {
 	return []Class{
 		Rejected, Temporary, DomainNoMail, TooLarge, Malformed, UTF8, ConnectFailed, ConnectionLost,
 		Timeout, TLSFailed, ProtocolError, DNSNoDomain, DNSNoHost, DNSFailed,
+		Delivered, Complaint, AutoReply,
 	}
 }
 

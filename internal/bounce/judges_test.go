@@ -81,11 +81,22 @@ func meant(reason string) []bounce.Class {
 	case "systemerror", "mailererror", "systemfull":
 		return []bounce.Class{"system_error"}
 	case "networkerror":
-		return []bounce.Class{"mail_loop", "system_error", "dns_no_domain"}
+		return []bounce.Class{"mail_loop", "system_error", "dns_no_domain", "dns_no_host", "dns_failed", "connect_failed", "connection_lost", "timeout"}
 	case "notcompliantrfc", "syntaxerror", "contenterror":
 		return []bounce.Class{"malformed"}
 	case "expired":
-		return []bounce.Class{"expired", "temporary"}
+		// It ran out of time because of what we name.
+		return []bounce.Class{"expired", "temporary", "connect_failed", "connection_lost", "timeout", "dns_failed"}
+	case "feedback":
+		return []bounce.Class{"complaint"}
+	case "vacation":
+		return []bounce.Class{"auto_reply"}
+	case "delivered":
+		return []bounce.Class{"delivered"}
+	case "onhold", "undefined":
+		return []bounce.Class{"rejected", "temporary"}
+	case "failedstarttls":
+		return []bounce.Class{"tls_failed"}
 	}
 	return nil
 }
