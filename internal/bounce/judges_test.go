@@ -57,7 +57,7 @@ func meant(reason string) []bounce.Class {
 	case "hostunknown":
 		return []bounce.Class{"dns_no_domain"}
 	case "notaccept":
-		return []bounce.Class{"domain_no_mail"}
+		return []bounce.Class{"domain_no_mail", "dns_no_host"}
 	case "blocked", "badreputation":
 		return []bounce.Class{"ip_blocked"}
 	case "requireptr":
@@ -68,7 +68,10 @@ func meant(reason string) []bounce.Class {
 		return []bounce.Class{"content_spam"}
 	case "virusdetected":
 		return []bounce.Class{"content_virus"}
-	case "policyviolation", "securityerror":
+	case "policyviolation":
+		// Gmail's "potential security issue" is a forbidden attachment.
+		return []bounce.Class{"policy", "recipient_restricted", "tls_failed", "content_virus"}
+	case "securityerror":
 		return []bounce.Class{"policy", "recipient_restricted", "tls_failed"}
 	case "rejected":
 		return []bounce.Class{"sender_refused", "recipient_restricted"}

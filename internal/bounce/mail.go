@@ -8,6 +8,7 @@ import (
 
 	"github.com/inbucket/html2text"
 	"github.com/jhillyerd/enmime/v2"
+	"github.com/jhillyerd/enmime/v2/mediatype"
 
 	"stafette/internal/fault"
 )
@@ -55,7 +56,7 @@ func openMail(raw []byte, l Limits) (*mail, error) {
 }
 
 func (m *mail) readParts(raw []byte) {
-	parser := enmime.NewParser(enmime.SkipMalformedParts(true), enmime.MultipartWOBoundaryAsSinglePart(true),
+	parser := enmime.NewParser(enmime.SetCustomParseMediaType(mediaType), enmime.MultipartWOBoundaryAsSinglePart(true),
 		enmime.DisableTextConversion(true), enmime.MaxStoredPartErrors(1), enmime.MinCharsetDetectRunes(400),
 		enmime.SetReadPartErrorPolicy(func(*enmime.Part, error) bool { return true }))
 	root, err := parser.ReadParts(bytes.NewReader(raw))
@@ -68,6 +69,15 @@ func (m *mail) readParts(raw []byte) {
 		}
 		return false
 	})
+}
+
+// mediaType reads a Content-Type; a malformed one is text, as its readers took it.
+func mediaType(value string) (media string, params map[string]string, invalid []string, err error) {
+	media, params, invalid, err = mediatype.Parse(value)
+	if err != nil {
+		return "text/plain", map[string]string{}, nil, nil
+	}
+	return media, params, invalid, nil
 }
 
 // mediaOf is the media type of a part; what a broken header hides counts as text.

@@ -103,6 +103,10 @@ func (m *mail) leading(lines []string) []passage {
 	open := 0 // how many of the last passages still share their lines
 	for i, line := range lines {
 		address, follows := m.leadingAddress(lines, i)
+		if slices.ContainsFunc(list, func(p passage) bool { return strings.EqualFold(p.address, address) }) {
+			// Named again, in a transcript or in a second language.
+			address = ""
+		}
 		if address == "" {
 			for k := len(list) - open; k < len(list); k++ {
 				list[k].about = append(list[k].about, line)
@@ -214,9 +218,16 @@ func (p passage) reason() string {
 	if lines := replyIn(p.about, p.address); lines != nil {
 		return paragraph(lines)
 	}
-	text := strings.TrimSpace(strings.Join(p.about, "\n"))
+	text := strings.TrimSpace(strings.Join(worded(p.about), "\n"))
 	return strings.TrimLeft(text[:min(len(text), maxReason)], ":-. \t\n")
 }
+
+// worded leaves out the rules and titles between the sections of a text.
+func worded(lines []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), title.MatchString)
+}
+
+var title = regexp.MustCompile(`^\s*(?:[-=_*#~+]{3,}|-{2,}[^-].*-{2,}\s*$|-{3,})`)
 
 // maxReason bounds the words kept where no reply stands.
 const maxReason = 2 << 10

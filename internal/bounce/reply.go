@@ -30,7 +30,7 @@ func (r *Recipient) say(text string) {
 var (
 	codeWithStatus = regexp.MustCompile(`(?:^|[^\d.])([245]\d\d)[ -]+(?:[245]\d\d[ -]+)?\(?#?([245]\.\d{1,3}\.\d{1,3})\b`)
 	statusThenCode = regexp.MustCompile(`(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})[ >:)]+(?:smtp; ?)?([245]\d\d)[ -]`)
-	codeInPlace    = regexp.MustCompile(`(?im)(?:^[ \t>*<]*|(?:said|replied|responded|returned|reason|error|response|was|data|code|smtp|failed with|answer)[^\n\d]{0,40}?[:;( ]\s*['"\[(<]?|[:;]\s*|\[|'|")([245][0-7]\d)(?:[ \t]*[-:;,.]?[ \t]+[\pL<'"[(#*=_]|-[\pL\d#<]|['")\]]?\s*$)`)
+	codeInPlace    = regexp.MustCompile(`(?im)(?:^[ \t>*<]*|(?:said|replied|responded|returned|reason|error|response|was|data|code|smtp|failed with|answer)[^\n\d]{0,40}?[:;( ]\s*['"\[(<]?|[:;]\s*|\[|'|")([245][0-7]\d)(?:[ \t]*[-:;,.]?[ \t]+[\pL<'"[(#*=_]|-[\pL\d#<]|[ '")\]:]*$)`)
 	errorCode      = regexp.MustCompile(`(?i)(?:error[_ ]code|smtp[ -]code|reply code|status code)\W{0,4}([245]\d\d)\b`)
 )
 

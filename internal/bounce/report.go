@@ -152,6 +152,9 @@ func (m *mail) report(l Limits) Report {
 	if r, ok := m.deliveryStatus(l); ok {
 		return r
 	}
+	if r, ok := m.notified(l); ok {
+		return r
+	}
 	bounced, answered := m.looksBounced(), m.looksAutomatic()
 	if bounced || !answered {
 		if r, ok := m.prose(l); ok && (bounced || r.told()) {

@@ -122,6 +122,10 @@ func action(value string) Action {
 		return a
 	case "failure", "fail", "expired", "error":
 		return ActionFailed
+	case "deliverable":
+		return ActionDelivered // Postfix, asked to verify
+	case "undeliverable":
+		return ActionFailed
 	case "delay", "deferred":
 		return ActionDelayed
 	}
