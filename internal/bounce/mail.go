@@ -83,7 +83,8 @@ func mediaType(value string) (media string, params map[string]string, invalid []
 // mediaOf is the media type of a part; what a broken header hides counts as text.
 func mediaOf(p *enmime.Part) string {
 	media := strings.ToLower(strings.TrimSpace(p.ContentType))
-	if !strings.Contains(media, "/") || strings.HasPrefix(media, "multipart/") {
+	nameless := media == "application/octet-stream" && p.FileName == ""
+	if !strings.Contains(media, "/") || strings.HasPrefix(media, "multipart/") || nameless {
 		return "text/plain"
 	}
 	return media

@@ -9,8 +9,8 @@ import (
 // (docs.aws.amazon.com/ses, "Amazon SNS notification contents"). A smarthost of that
 // kind may stand behind a source.
 type notification struct {
-	Type      string `json:"notificationType"`
-	Bounce    struct {
+	Type   string `json:"notificationType"`
+	Bounce struct {
 		Type       string `json:"bounceType"`
 		MTA        string `json:"reportingMTA"`
 		Recipients []struct {

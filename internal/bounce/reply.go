@@ -171,10 +171,7 @@ func ParseReplies(raw []byte) []Recipient {
 			return list
 		}
 		lines = append(lines, line)
-		more = !begins || line[3:] != "" && line[3] == '-'
-		if !begins {
-			more = false
-		}
+		more = begins && len(line) > 3 && line[3] == '-'
 	}
 	flush()
 	return list
@@ -188,7 +185,6 @@ var replyLine = regexp.MustCompile(`^[245]\d\d(?:[ -]|$)`)
 // sayReply takes a whole reply, code by code.
 func (r *Recipient) sayReply(lines []string) {
 	code, _ := strconv.Atoi(lines[0][:3])
-	texts := make([]string, 0, len(lines))
 	for _, line := range lines {
 		if replyLine.MatchString(line) {
 			code, _ = strconv.Atoi(line[:3])
@@ -196,12 +192,10 @@ func (r *Recipient) sayReply(lines []string) {
 		}
 		if s := leadingStatus.FindString(line); s != "" {
 			r.Enhanced = strings.TrimSpace(s)
-			line = strings.TrimSpace(line[len(s):])
 		}
-		texts = append(texts, line)
 	}
 	r.Code, r.Status = code, r.Enhanced
-	r.Reply = strings.Join(texts, "\n")
+	r.Reply = strings.Join(lines, "\n")
 	r.Reply = strings.ToValidUTF8(r.Reply[:min(len(r.Reply), maxText)], "")
 	r.Final = firstAddress(r.Reply)
 	r.RemoteMTA = hostName(submatch(saidBy, r.Reply))

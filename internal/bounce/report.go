@@ -1,6 +1,8 @@
 package bounce
 
 import (
+	"bytes"
+	"regexp"
 	"strings"
 
 	"stafette/internal/fault"
@@ -55,15 +57,15 @@ type Report struct {
 // Recipient is what a report says of one recipient.
 type Recipient struct {
 	// Final is the address that failed, Original the one the message was sent to
-	// before forwarding (RFC 3464, 2.3.1); "" where not told. At least one is set,
-	// but in what ParseReplies finds.
+	// before forwarding (RFC 3464, 2.3.1); "" where not told. One is always set but
+	// for complaints that hide who complained and in what ParseReplies finds.
 	Final, Original string
 	Action          Action
 	// Status is the enhanced code of the report (RFC 3463), or that of the reply
 	// where the report has none; "".
 	Status string
-	// Reply is what the receiving server, or the reporting one in its place, said:
-	// its lines joined by \n, at most 4 KiB.
+	// Reply is what the receiving server, or the reporting one in its place, said,
+	// codes included: its lines joined by \n, at most 4 KiB.
 	Reply string
 	// Code and Enhanced are read from Reply; 0 and "".
 	Code     int
@@ -143,6 +145,24 @@ func ParseReport(raw []byte, limits Limits) (Report, error) {
 	}
 	return r, nil
 }
+
+// Messages parts a mailbox file (RFC 4155) into its messages; any other text is one
+// message.
+func Messages(raw []byte) [][]byte {
+	if !bytes.HasPrefix(raw, []byte("From ")) {
+		return [][]byte{raw}
+	}
+	var list [][]byte
+	start := 0
+	for _, at := range mailboxLine.FindAllIndex(raw, -1) {
+		list = append(list, raw[start:at[0]])
+		start = at[0] + bytes.Index(raw[at[0]:at[1]], []byte("From "))
+	}
+	return append(list, raw[start:])
+}
+
+// mailboxLine is where the next message of a mailbox file begins.
+var mailboxLine = regexp.MustCompile(`\n\r?\nFrom [^\n]*\d\d:\d\d[^\n]*\n[A-Za-z][A-Za-z-]*:`)
 
 // report tries the forms, the most exact first.
 func (m *mail) report(l Limits) Report {
