@@ -20,6 +20,9 @@ type mail struct {
 	// text is what a person reads, without the original message where it is a part
 	// of its own.
 	text string
+	// ours are the addresses the message is to and from, lower case: a bounce may
+	// mention them and not mean them.
+	ours map[string]bool
 }
 
 // leafPart is a part that is no multipart, decoded to UTF-8 with \n line ends.
@@ -37,7 +40,14 @@ func openMail(raw []byte, l Limits) (*mail, error) {
 	}
 	raw = bytes.TrimLeft(raw, "\r\n")
 	head, body := splitHeader(raw)
-	m := &mail{header: parseFields(head)}
+	m := &mail{header: parseFields(head), ours: map[string]bool{}}
+	for _, name := range []string{"To", "From", "Return-Path", "Delivered-To", "X-Original-To", "Reply-To", "Envelope-To"} {
+		for _, value := range m.header.all(name) {
+			for _, a := range addresses(value) {
+				m.ours[strings.ToLower(a)] = true
+			}
+		}
+	}
 	if len(m.header) == 0 {
 		return nil, fault.New(fault.Invalid, "report_malformed", "no header stands in front")
 	}

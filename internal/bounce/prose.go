@@ -15,10 +15,13 @@ func (m *mail) prose(l Limits) (Report, bool) {
 	lines := strings.Split(text[:min(len(text), maxProse)], "\n")
 	r := Report{Kind: KindDSN, Original: m.originalFields(l)}
 	delayed := m.looksDelayed(text)
-	for _, p := range m.passages(lines) {
+	for i, p := range m.passages(lines) {
 		rcpt := Recipient{Final: p.address, Action: ActionFailed}
 		if delayed {
 			rcpt.Action = ActionDelayed
+		}
+		if i >= maxShared && len(p.about) == len(lines) {
+			p.about = nil // the text speaks of too many to be read for each
 		}
 		rcpt.say(p.reason())
 		rcpt.see(p.about)
@@ -34,7 +37,18 @@ const maxProse = 64 << 10
 type passage struct {
 	address string
 	about   []string // the lines on it, from the one that names it
+	size    int      // of about, in bytes
 }
+
+// hear takes a line in, as long as there is room.
+func (p *passage) hear(line string) {
+	if p.size += len(line) + 1; p.size <= maxPassage {
+		p.about = append(p.about, line)
+	}
+}
+
+// maxPassage bounds what is read of one address.
+const maxPassage = 8 << 10
 
 // passages finds the addresses and what is said of each. Addresses the header names
 // as failed are certain; others are looked for in ever looser ways.
@@ -65,7 +79,7 @@ func certain(failed []string, list []passage, lines []string) []passage {
 			all = append(all, list[i])
 			continue
 		}
-		all = append(all, passage{a, lines})
+		all = append(all, passage{address: a, about: lines})
 	}
 	return all
 }
@@ -76,7 +90,7 @@ func (m *mail) unnamed(lines []string) []passage {
 	if to == "" {
 		return nil
 	}
-	return []passage{{to, lines}}
+	return []passage{{address: to, about: lines}}
 }
 
 // failedInHeader reads the fields in which servers name who failed.
@@ -87,7 +101,7 @@ func (m *mail) failedInHeader() []string {
 			list = append(list, addresses(value)...)
 		}
 	}
-	return list
+	return list[:min(len(list), maxPassages)]
 }
 
 // leads matches an address at the start of a line and what follows it.
@@ -103,13 +117,13 @@ func (m *mail) leading(lines []string) []passage {
 	open := 0 // how many of the last passages still share their lines
 	for i, line := range lines {
 		address, follows := m.leadingAddress(lines, i)
-		if slices.ContainsFunc(list, func(p passage) bool { return strings.EqualFold(p.address, address) }) {
+		if address != "" && slices.ContainsFunc(list, func(p passage) bool { return strings.EqualFold(p.address, address) }) {
 			// Named again, in a transcript or in a second language.
 			address = ""
 		}
 		if address == "" {
 			for k := len(list) - open; k < len(list); k++ {
-				list[k].about = append(list[k].about, line)
+				list[k].hear(line)
 			}
 			continue
 		}
@@ -119,7 +133,7 @@ func (m *mail) leading(lines []string) []passage {
 		if len(list) == maxPassages {
 			break
 		}
-		list = append(list, passage{address, []string{follows}})
+		list = append(list, passage{address: address, about: []string{follows}})
 		open = min(open+1, maxShared)
 	}
 	for i := range list {
@@ -133,7 +147,7 @@ func (m *mail) leading(lines []string) []passage {
 
 const (
 	maxPassages = 1000
-	maxShared   = 50
+	maxShared   = 20
 )
 
 // leadingAddress returns the address line i begins with, if it is one the text is
@@ -176,16 +190,7 @@ func asksToWrite(lines []string, i int) bool {
 }
 
 // isOurs tells the addresses a bounce is to and from, which it may mention.
-func (m *mail) isOurs(address string) bool {
-	for _, name := range []string{"To", "From", "Return-Path", "Delivered-To", "X-Original-To", "Reply-To", "Envelope-To"} {
-		for _, value := range m.header.all(name) {
-			if slices.ContainsFunc(addresses(value), func(a string) bool { return strings.EqualFold(a, address) }) {
-				return true
-			}
-		}
-	}
-	return false
-}
+func (m *mail) isOurs(address string) bool { return m.ours[strings.ToLower(address)] }
 
 // introduced matches an address that a sentence introduces as the recipient.
 var introduced = regexp.MustCompile(`(?i)(?:\bto|recipients?|rcpt to|address(?:es)?|an|à|para|per|errors|attempts|size|user|for|mailbox|empfänger|list)\b[^\n<"'@:]{0,30}?:?\s*["'<]{0,2}(` + addressText.String() + `)`)
@@ -201,7 +206,7 @@ func (m *mail) mentioned(lines []string, how *regexp.Regexp) []passage {
 			if known || m.isOurs(address) || asksToWrite(lines, i) || asksToWrite([]string{before(line, address)}, 1) || len(list) == maxShared {
 				continue
 			}
-			list = append(list, passage{address, lines})
+			list = append(list, passage{address: address, about: lines})
 		}
 	}
 	return list

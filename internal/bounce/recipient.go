@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"regexp"
 	"strings"
 
 	"stafette/internal/dns"
@@ -70,7 +71,8 @@ func generic(enhanced string) bool {
 }
 
 // Provider names the mailbox provider that r speaks of, by the host that replied,
-// else by the domain of the address; "" if it is none we know.
+// else by the domain of the address or a host the reply names; "" if it is none we
+// know.
 func (r Recipient) Provider() string {
 	if r.RemoteMTA != "" {
 		if p := dns.Provider([]dns.MX{{Host: r.RemoteMTA}}); p != "" {
@@ -84,5 +86,13 @@ func (r Recipient) Provider() string {
 			}
 		}
 	}
+	for _, host := range hostText.FindAllStringSubmatch(strings.ToLower(r.Reply), 20) {
+		if p := dns.Provider([]dns.MX{{Host: host[1]}}); p != "" {
+			return p
+		}
+	}
 	return ""
 }
+
+// hostText matches a host name in a reply: its greeting, or the page that explains.
+var hostText = regexp.MustCompile(`(?:^|[ /\[(-])((?:[a-z0-9-]+\.)+[a-z]{2,})\b`)

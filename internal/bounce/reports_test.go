@@ -21,10 +21,35 @@ type judged struct {
 	hard    bool
 	status  string
 	code    string
-	report  bounce.Report
-	rcpt    bounce.Recipient
 	found   bool
+	rcpt    bounce.Recipient
 	verdict bounce.Judgement
+}
+
+// outcome is one recipient of a mail and what we make of it.
+type outcome struct {
+	rcpt    bounce.Recipient
+	verdict bounce.Judgement
+}
+
+// outcomes reads a mail or mailbox file.
+func outcomes(t testing.TB, table *bounce.Table, file string) []outcome {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []outcome
+	for _, one := range bounce.Messages(raw) {
+		r, err := bounce.ParseReport(one, bounce.Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		for _, rcpt := range r.Recipients {
+			list = append(list, outcome{rcpt, table.JudgeRecipient(r.Kind, rcpt)})
+		}
+	}
+	return list
 }
 
 // temporary tells a label that says "not now".
@@ -39,7 +64,7 @@ func labelledReports(t testing.TB, dir string) []judged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reports := map[string]bounce.Report{}
+	mails := map[string][]outcome{}
 	seen := map[string]bool{}
 	var list []judged
 	for line := range strings.Lines(string(text)) {
@@ -51,26 +76,19 @@ func labelledReports(t testing.TB, dir string) []judged {
 		if err != nil || len(f) != 6 {
 			t.Fatalf("line %q", line)
 		}
-		r, ok := reports[f[0]]
+		mail, ok := mails[f[0]]
 		if !ok {
-			raw, err := os.ReadFile(filepath.Join(dir, f[0]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r, err = bounce.ParseReport(raw, bounce.Limits{}); err != nil {
-				t.Errorf("%s: %v", f[0], err)
-			}
-			reports[f[0]] = r
+			mail = outcomes(t, table, filepath.Join(dir, f[0]))
+			mails[f[0]] = mail
 		}
 		for seen[f[0]+strconv.Itoa(idx)] {
 			// Some mails have their recipients counted apart by mailer.
 			idx++
 		}
 		seen[f[0]+strconv.Itoa(idx)] = true
-		j := judged{mail: f[0], status: f[2], code: f[3], reason: f[4], hard: f[5] == "true", report: r}
-		if idx <= len(r.Recipients) {
-			j.found, j.rcpt = true, r.Recipients[idx-1]
-			j.verdict = table.JudgeRecipient(r.Kind, j.rcpt)
+		j := judged{mail: f[0], status: f[2], code: f[3], reason: f[4], hard: f[5] == "true"}
+		if idx <= len(mail) {
+			j.found, j.rcpt, j.verdict = true, mail[idx-1].rcpt, mail[idx-1].verdict
 		}
 		list = append(list, j)
 	}
@@ -134,8 +152,8 @@ func TestReports(t *testing.T) {
 		if half == 0 || os.Getenv("BOUNCE_SHOW") != "" {
 			right := slices.Contains(meant(j.reason), j.verdict.Class)
 			if !right || j.verdict.Hard != j.hard {
-				t.Logf("%d %s: %s %v, judged %s %v: %s <%s> %s %q %d %s ctx=%t\n\t%q", half, j.mail, j.reason, j.hard, j.verdict.Class, j.verdict.Hard, j.report.Kind,
-					j.rcpt.Final, j.rcpt.Action, j.rcpt.Status, j.rcpt.Code, j.rcpt.Enhanced, false, j.rcpt.Reply)
+				t.Logf("%d %s: %s %v, judged %s %v: <%s> %s %q %d %s\n\t%q", half, j.mail, j.reason, j.hard, j.verdict.Class, j.verdict.Hard,
+					j.rcpt.Final, j.rcpt.Action, j.rcpt.Status, j.rcpt.Code, j.rcpt.Enhanced, j.rcpt.Reply)
 			}
 		}
 	}
