@@ -58,8 +58,11 @@ func meant(reason string) []bounce.Class {
 		return []bounce.Class{"dns_no_domain"}
 	case "notaccept":
 		return []bounce.Class{"domain_no_mail", "dns_no_host"}
-	case "blocked", "badreputation":
+	case "blocked":
 		return []bounce.Class{"ip_blocked"}
+	case "badreputation":
+		// Yahoo's TSS04 names volume and complaints.
+		return []bounce.Class{"ip_blocked", "rate_limited"}
 	case "requireptr":
 		return []bounce.Class{"ip_dns"}
 	case "authfailure":

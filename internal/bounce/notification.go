@@ -47,6 +47,12 @@ func (m *mail) notified(l Limits) (Report, bool) {
 	}
 	// Sendmail breaks lines of over 990 bytes with "!".
 	text = strings.ReplaceAll(text, "!\n ", "")
+	var wrapped struct {
+		Message string `json:"Message"`
+	}
+	if err := json.NewDecoder(strings.NewReader(text)).Decode(&wrapped); err == nil && wrapped.Message != "" {
+		text = wrapped.Message // by way of Amazon SNS
+	}
 	var n notification
 	if err := json.NewDecoder(strings.NewReader(text)).Decode(&n); err != nil {
 		return Report{}, false

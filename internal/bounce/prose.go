@@ -15,7 +15,8 @@ func (m *mail) prose(l Limits) (Report, bool) {
 	lines := strings.Split(text[:min(len(text), maxProse)], "\n")
 	r := Report{Kind: KindDSN, Original: m.originalFields(l)}
 	delayed := m.looksDelayed(text)
-	for i, p := range m.passages(lines) {
+	passages := m.passages(lines)
+	for i, p := range passages {
 		rcpt := Recipient{Final: p.address, Action: ActionFailed}
 		if delayed {
 			rcpt.Action = ActionDelayed
@@ -24,6 +25,9 @@ func (m *mail) prose(l Limits) (Report, bool) {
 			p.about = nil // the text speaks of too many to be read for each
 		}
 		rcpt.say(p.reason())
+		if len(passages) == 1 {
+			p.about = lines
+		}
 		rcpt.see(p.about)
 		r.add(rcpt, l)
 	}
@@ -65,9 +69,28 @@ func (m *mail) passages(lines []string) []passage {
 		list = m.mentioned(lines, addressText)
 	}
 	if len(list) == 0 && m.looksBounced() {
-		list = m.unnamed(lines)
+		list = m.toOurselves(lines)
 	}
 	return list
+}
+
+// toOurselves is for texts that speak of nobody but whom they are to, as a message to
+// one's own address that failed, or of nobody at all: then the one it was for.
+func (m *mail) toOurselves(lines []string) []passage {
+	ours := m.ours
+	m.ours = nil
+	list := m.leading(lines)
+	if len(list) == 0 {
+		list = m.mentioned(lines, introduced)
+	}
+	if m.ours = ours; len(list) > 0 {
+		return list
+	}
+	to := firstAddress(fields(m.originalFields(Limits{}.withDefaults())).get("To"))
+	if to == "" {
+		return nil
+	}
+	return []passage{{address: to, about: lines}}
 }
 
 // certain gives each address of the header its passage, or the whole text.
@@ -82,15 +105,6 @@ func certain(failed []string, list []passage, lines []string) []passage {
 		all = append(all, passage{address: a, about: lines})
 	}
 	return all
-}
-
-// unnamed is for texts that name nobody: the one the message was for.
-func (m *mail) unnamed(lines []string) []passage {
-	to := firstAddress(fields(m.originalFields(Limits{}.withDefaults())).get("To"))
-	if to == "" {
-		return nil
-	}
-	return []passage{{address: to, about: lines}}
 }
 
 // failedInHeader reads the fields in which servers name who failed.

@@ -28,7 +28,8 @@ func (t *Table) JudgeRecipient(kind Kind, r Recipient) Judgement {
 	j := t.Judge(in)
 	if vague(j.Class) && r.context != "" {
 		in.Text += "\n" + r.context
-		if more := t.Judge(in); !vague(more.Class) {
+		// Words around a quoted reply are not enough to give an address up.
+		if more := t.Judge(in); !vague(more.Class) && (in.Code == 0 || !more.Hard) {
 			j = more
 		}
 	}

@@ -177,7 +177,14 @@ func (m *mail) report(l Limits) Report {
 	}
 	bounced, answered := m.looksBounced(), m.looksAutomatic()
 	if bounced || !answered {
-		if r, ok := m.prose(l); ok && (bounced || r.told()) {
+		r, ok := m.prose(l)
+		if ok && r.told() {
+			return r
+		}
+		if inner, found := m.passedOn(l); found {
+			return inner
+		}
+		if ok && bounced {
 			return r
 		}
 	}

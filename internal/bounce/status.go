@@ -25,6 +25,21 @@ func (m *mail) deliveryStatus(l Limits) (Report, bool) {
 	return r, true
 }
 
+// passedOn reads the delivery status of a report that somebody passed on inside of
+// another message, as a part or in its text.
+func (m *mail) passedOn(l Limits) (Report, bool) {
+	r := Report{Kind: KindDSN}
+	for _, p := range m.parts {
+		if !strings.Contains(p.text, "ecipient:") || !isOriginal(p.media) && p.media != "text/plain" {
+			continue
+		}
+		for _, block := range statusBlocks(p.text) {
+			r.take(parseFields(block), l)
+		}
+	}
+	return r, len(r.Recipients) > 0
+}
+
 // statusBlocks parts the fields of a delivery status into blocks: at empty lines
 // (RFC 3464, 2.1), and where a server forgot them, at the second field of a name
 // that each recipient has once.
