@@ -7,8 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/inbucket/html2text"
-	"github.com/jhillyerd/enmime/v2"
-	"github.com/jhillyerd/enmime/v2/mediatype"
 
 	"stafette/internal/fault"
 )
@@ -51,53 +49,15 @@ func openMail(raw []byte, l Limits) (*mail, error) {
 	if len(m.header) == 0 {
 		return nil, fault.New(fault.Invalid, "report_malformed", "no header stands in front")
 	}
-	if bytes.Count(raw, []byte("\n--")) > l.Parts {
-		return nil, tooComplex("parts")
+	var err error
+	if m.parts, err = split(m.header, body, l); err != nil {
+		return nil, err
 	}
-	if bytes.Count(bytes.ToLower(raw), []byte("boundary")) > l.Depth {
-		return nil, tooComplex("nested parts")
-	}
-	m.readParts(raw)
 	if !m.hasText() {
 		m.parts = append(m.parts, leafPart{"text/plain", clean(string(body))})
 	}
 	m.text = m.prosePart()
 	return m, nil
-}
-
-func (m *mail) readParts(raw []byte) {
-	parser := enmime.NewParser(enmime.SetCustomParseMediaType(mediaType), enmime.MultipartWOBoundaryAsSinglePart(true),
-		enmime.DisableTextConversion(true), enmime.MaxStoredPartErrors(1), enmime.MinCharsetDetectRunes(400),
-		enmime.SetReadPartErrorPolicy(func(*enmime.Part, error) bool { return true }))
-	root, err := parser.ReadParts(bytes.NewReader(raw))
-	if err != nil || root == nil {
-		return
-	}
-	_ = root.DepthMatchAll(func(p *enmime.Part) bool {
-		if p.FirstChild == nil && len(p.Content) > 0 {
-			m.parts = append(m.parts, leafPart{mediaOf(p), clean(string(p.Content))})
-		}
-		return false
-	})
-}
-
-// mediaType reads a Content-Type; a malformed one is text, as its readers took it.
-func mediaType(value string) (media string, params map[string]string, invalid []string, err error) {
-	media, params, invalid, err = mediatype.Parse(value)
-	if err != nil {
-		return "text/plain", map[string]string{}, nil, nil
-	}
-	return media, params, invalid, nil
-}
-
-// mediaOf is the media type of a part; what a broken header hides counts as text.
-func mediaOf(p *enmime.Part) string {
-	media := strings.ToLower(strings.TrimSpace(p.ContentType))
-	nameless := media == "application/octet-stream" && p.FileName == ""
-	if !strings.Contains(media, "/") || strings.HasPrefix(media, "multipart/") || nameless {
-		return "text/plain"
-	}
-	return media
 }
 
 func (m *mail) hasText() bool {

@@ -96,8 +96,8 @@ type Field struct {
 // Limits bound what ParseReport reads. The zero value of each field is its default.
 type Limits struct {
 	Bytes      int // read of the message, the rest is not looked at: 1 MiB
-	Parts      int // lines that may be MIME boundaries: 2,000
-	Depth      int // multiparts that may be nested: 40
+	Parts      int // of all multiparts together: 200
+	Depth      int // of nested multiparts: 20
 	Recipients int // kept: 1,000
 	Fields     int // header fields kept of the original message: 200
 }
@@ -109,8 +109,8 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	set(&l.Bytes, 1<<20)
-	set(&l.Parts, 2000)
-	set(&l.Depth, 40)
+	set(&l.Parts, 200)
+	set(&l.Depth, 20)
 	set(&l.Recipients, 1000)
 	set(&l.Fields, 200)
 	return l
