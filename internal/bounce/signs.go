@@ -61,14 +61,14 @@ func (m *mail) looksDelayed(text string) bool {
 }
 
 // cut matches the line behind which a server puts the message it returns.
-var cut = regexp.MustCompile(`(?im)^(?:[\s>]*[-*_=#~+]{2,}.*(?:copy of|original message|original mail|message header|returned message|unsent message|undelivered message|forwarded message|returned mail|ursprüngliche|message original|original-?nachricht|messaggio originale).*` +
-	`|[\s>]*(?:original message (?:follows|headers?|header:)|message headers? follow|headers? of the (?:original|message)|included is a copy|below is a copy of|below this line|original mail as follows|original message:|the header of the original|(?:start of )?returned message|ursprüngliche (?:nachricht|kopfzeilen|nachrichtenkopf)|ursprüngliche nachrichtenkopfzeilen|en-têtes de message d'origine|intestazioni originali|encabezados de mensajes? originales|cabeçalhos|oorspronkelijke|message original|original headers:|mail header :?|enclosed is a copy|a copy of (?:the|your) (?:original )?message).*` +
+var cut = regexp.MustCompile(`(?im)^(?:[ \t>]*[-*_=#~+]{2,}.*(?:copy of|original message|original mail|message header|returned message|unsent message|undelivered message|forwarded message|returned mail|ursprüngliche|message original|original-?nachricht|messaggio originale).*` +
+	`|[ \t>]*(?:original message (?:follows|headers?|header:)|message headers? follow|headers? of the (?:original|message)|included is a copy|below is a copy of|below this line|original mail as follows|original message:|the header of the original|(?:start of )?returned message|ursprüngliche (?:nachricht|kopfzeilen|nachrichtenkopf)|ursprüngliche nachrichtenkopfzeilen|en-têtes de message d'origine|intestazioni originali|encabezados de mensajes? originales|cabeçalhos|oorspronkelijke|message original|original headers:|mail header :?|enclosed is a copy|a copy of (?:the|your) (?:original )?message).*` +
 	`|(?:Received|Return-Path|X-Received|DKIM-Signature): ?.*)$`)
 
 // cutOriginal parts a text at the original message: what the server says, and the
 // returned text.
 func cutOriginal(text string) (said, original string) {
-	for _, at := range cut.FindAllStringIndex(text, 20) {
+	for _, at := range cut.FindAllStringIndex(text[:min(len(text), maxProse)], 20) {
 		if strings.TrimSpace(text[:at[0]]) == "" {
 			continue
 		}
