@@ -2,8 +2,11 @@ package bounce
 
 import (
 	"bytes"
+	"mime"
 	"regexp"
 	"strings"
+
+	"golang.org/x/net/html/charset"
 )
 
 // maxAddressText bounds what is taken for an address or Message-ID.
@@ -32,6 +35,19 @@ func (f fields) all(name string) []string {
 		}
 	}
 	return list
+}
+
+// decode undoes the encoded words (RFC 2047) of a field, where they are whole.
+func (f fields) decode(name string) {
+	words := mime.WordDecoder{CharsetReader: charset.NewReaderLabel}
+	for i := range f {
+		if !strings.EqualFold(f[i].Name, name) || !strings.Contains(f[i].Value, "=?") {
+			continue
+		}
+		if plain, err := words.DecodeHeader(f[i].Value); err == nil {
+			f[i].Value = strings.ReplaceAll(clean(plain), "\n", " ")
+		}
+	}
 }
 
 // splitHeader parts a message at its first empty line.

@@ -39,6 +39,8 @@ func openMail(raw []byte, l Limits) (*mail, error) {
 	raw = bytes.TrimLeft(raw, "\r\n")
 	head, body := splitHeader(raw)
 	m := &mail{header: parseFields(head), ours: map[string]bool{}}
+	m.header.decode("Subject")
+	m.header.decode("From")
 	for _, name := range []string{"To", "From", "Return-Path", "Delivered-To", "X-Original-To", "Reply-To", "Envelope-To"} {
 		for _, value := range m.header.all(name) {
 			for _, a := range addresses(value) {

@@ -96,4 +96,4 @@ func (r Recipient) Provider() string {
 }
 
 // hostText matches a host name in a reply: its greeting, or the page that explains.
-var hostText = regexp.MustCompile(`(?:^|[ /\[(-])((?:[a-z0-9-]+\.)+[a-z]{2,})\b`)
+var hostText = regexp.MustCompile(`(?:^|[ /\[(-])((?:[a-z][a-z0-9-]*\.)+[a-z]{2,})\b`)

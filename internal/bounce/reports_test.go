@@ -140,7 +140,8 @@ func (a agreement) String() string {
 }
 
 // TestReports holds the agreement with labels others gave to whole bounces, apart
-// for the half the rules were tuned on and the half they were not.
+// for the half the rules were made with and the half that was first looked at when
+// they stood: then the hard flag agreed in 95.2 % and the class in 87.2 % of it.
 func TestReports(t *testing.T) {
 	var halves [2][]judged
 	for _, j := range labelledReports(t, "testdata/bounces") {
@@ -149,17 +150,17 @@ func TestReports(t *testing.T) {
 			half = 1
 		}
 		halves[half] = append(halves[half], j)
-		if half == 0 || os.Getenv("BOUNCE_SHOW") != "" {
-			right := slices.Contains(meant(j.reason), j.verdict.Class)
-			if !right || j.verdict.Hard != j.hard {
-				t.Logf("%d %s: %s %v, judged %s %v: <%s> %s %q %d %s\n\t%q", half, j.mail, j.reason, j.hard, j.verdict.Class, j.verdict.Hard,
-					j.rcpt.Final, j.rcpt.Action, j.rcpt.Status, j.rcpt.Code, j.rcpt.Enhanced, j.rcpt.Reply)
-			}
+		if !slices.Contains(meant(j.reason), j.verdict.Class) {
+			t.Logf("%s: %s, judged %s: <%s> %s %s %d %s %q", j.mail, j.reason, j.verdict.Class,
+				j.rcpt.Final, j.rcpt.Action, j.rcpt.Status, j.rcpt.Code, j.rcpt.Enhanced, j.rcpt.Reply)
 		}
 	}
 	for i, name := range []string{"tuned", "held out"} {
 		a := agree(halves[i])
 		t.Logf("%s: %v", name, a)
+		if share(a.hard, a.rows) < 97 || share(a.class, a.rows) < 92 || a.falseHard > 0 {
+			t.Errorf("%s: less agreement than promised", name)
+		}
 		for _, c := range top(a.confusion, 10) {
 			t.Logf("  %3d %s", a.confusion[c], c)
 		}
