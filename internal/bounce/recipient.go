@@ -35,11 +35,15 @@ func (t *Table) JudgeRecipient(kind Kind, r Recipient) Judgement {
 	}
 	if r.Action == ActionDelayed {
 		j.Permanent, j.Hard = false, false
-	} else {
-		j.Permanent = true
+		return j
 	}
+	j.Permanent = true
+	j.Hard = j.Hard && !(in.Code == 0 && generic(in.Enhanced) && notNow.MatchString(r.Reply))
 	return j
 }
+
+// notNow finds that prose without a code calls the failure a temporary one.
+var notNow = regexp.MustCompile(`(?i)\btemporar(?:y|ily) (?:fail|error|problem|unable|unavail|reject)|\bdeferred:|vorübergehend`)
 
 // vague tells the classes that mean "some reason".
 func vague(c Class) bool { return c == Rejected || c == Temporary }
