@@ -139,9 +139,10 @@ var (
 
 // ParseReplies reads a text that holds nothing but SMTP replies (RFC 5321, 4.2), as
 // an operator copies them from a log: each reply is one entry, lines that begin with
-// no code go on with the reply before. The recipient is the first address in the
-// reply, if there is one. Nothing is returned for a text that does not begin with a
-// reply.
+// no code go on with the reply before. In a text that begins otherwise each line with
+// a reply in its middle is an entry, as logs have them. The recipient is the first
+// address in the reply, if there is one. Nothing is returned for a text that begins
+// like a message, or holds no reply.
 func ParseReplies(raw []byte) []Recipient {
 	var list []Recipient
 	var lines []string
@@ -150,7 +151,7 @@ func ParseReplies(raw []byte) []Recipient {
 		if len(lines) == 0 {
 			return
 		}
-		r := Recipient{Action: ActionFailed}
+		r := Recipient{}
 		r.sayReply(lines)
 		list = append(list, r)
 		lines = nil
@@ -163,7 +164,7 @@ func ParseReplies(raw []byte) []Recipient {
 			flush()
 			continue
 		case !begins && len(list)+len(lines) == 0:
-			return nil
+			return loggedReplies(raw)
 		case begins && !more:
 			flush()
 		}
@@ -175,6 +176,41 @@ func ParseReplies(raw []byte) []Recipient {
 	}
 	flush()
 	return list
+}
+
+// loggedReplies reads a text whose lines have replies in their middle.
+func loggedReplies(raw []byte) []Recipient {
+	var list []Recipient
+	for line := range strings.Lines(clean(string(raw[:min(len(raw), maxProse)]))) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if len(list) == 0 && headerLine.MatchString(line) || len(list) == maxReplies {
+			return list
+		}
+		r := Recipient{}
+		if r.say(line); r.Code < 200 {
+			continue
+		}
+		r.Final = firstAddress(line)
+		r.Action = actionOf(r.Code)
+		list = append(list, r)
+	}
+	return list
+}
+
+// headerLine is how a message begins, or a mailbox file.
+var headerLine = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9_-]*[ \t]*:|From )`)
+
+// actionOf is what a reply makes of its recipient.
+func actionOf(code int) Action {
+	switch {
+	case code < 400:
+		return ActionDelivered
+	case code < 500:
+		return ActionDelayed
+	}
+	return ActionFailed
 }
 
 // maxReplies bounds the entries of ParseReplies.
@@ -199,11 +235,8 @@ func (r *Recipient) sayReply(lines []string) {
 	r.Reply = strings.ToValidUTF8(r.Reply[:min(len(r.Reply), maxText)], "")
 	r.Final = firstAddress(r.Reply)
 	r.RemoteMTA = hostName(submatch(saidBy, r.Reply))
-	if code < 300 {
-		r.Action = ActionDelivered
-	} else if code < 500 {
-		r.Action = ActionDelayed
-	}
+	r.Stage = stageOf(r.Reply)
+	r.Action = actionOf(code)
 }
 
 var leadingStatus = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}(?: |$)`)

@@ -326,6 +326,9 @@ func TestParseReplies(t *testing.T) {
 			{550, "5.1.1", "a@b.example", bounce.ActionFailed}, {421, "4.7.0", "", bounce.ActionDelayed}, {250, "2.0.0", "", bounce.ActionDelivered}}},
 		{"folded by a log", "550 5.1.1 The account\nthat you tried\n", []want{{550, "5.1.1", "", bounce.ActionFailed}}},
 		{"code alone", "550", []want{{550, "", "", bounce.ActionFailed}}},
+		{"a log", "mx1: <a@b.example>: host mx.b.example[192.0.2.1] said: 550 5.1.1 unknown (in reply to RCPT TO command)\nnothing here\nto=<c@d.example> said: 450 4.2.2 full\n", nil},
+		{"a log without a name in front", "<a@b.example>: host mx.b.example[192.0.2.1] said: 550 5.1.1 unknown (in reply to RCPT TO command)\nnothing here\nto=<c@d.example> said: 450 4.2.2 full\n", []want{
+			{550, "5.1.1", "a@b.example", bounce.ActionFailed}, {450, "4.2.2", "c@d.example", bounce.ActionDelayed}}},
 		{"no reply", "From: a@b.example\n\n550 no", nil},
 		{"empty", "", nil},
 	}
