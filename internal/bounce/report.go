@@ -184,7 +184,7 @@ func (m *mail) report(l Limits) Report {
 		if inner, found := m.passedOn(l); found {
 			return inner
 		}
-		if ok && bounced {
+		if ok && m.fromServer() {
 			return r
 		}
 	}

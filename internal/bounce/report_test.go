@@ -251,6 +251,7 @@ func TestNoBounce(t *testing.T) {
 		{"absence without a field", "From: Eva <eva@example.de>\nSubject: Abwesenheitsnotiz", "Ich bin im Urlaub.", bounce.KindAutoReply, ""},
 		{"Outlook", "From: Eva <eva@example.de>\nSubject: Re: Buchung\nX-Auto-Response-Suppress: All", "Danke.", bounce.KindAutoReply, ""},
 		{"a person's answer", "From: Eva <eva@example.de>\nSubject: Re: Buchung", "Ja, gern. Bitte auch an max@example.de schicken.", bounce.KindUnknown, ""},
+		{"a complaint in words", "From: Eva <eva@example.de>\nSubject: Re: Angebot", "Ihre E-Mail an max@example.de konnte nicht zugestellt werden, die Adresse existiert nicht.", bounce.KindUnknown, ""},
 		{"an answer that speaks of numbers", "From: Eva <eva@example.de>\nSubject: Re: Angebot", "Wohnung 550 bitte, für max@example.de", bounce.KindUnknown, ""},
 		{"unsubscribe", "From: Eva <eva@example.de>\nSubject: unsubscribe", "", bounce.KindComplaint, "opt-out"},
 		{"Apple's unsubscribe", "From: Eva <eva@example.de>\nSubject: x\nX-Apple-Unsubscribe: true", "Apple Mail sent this", bounce.KindComplaint, "opt-out"},

@@ -15,22 +15,24 @@ var (
 	autoSubject   = regexp.MustCompile(`(?i)^(?:\W{0,3}(?:re|aw|fwd|wg|sv|antwort):?\W{0,3})*(?:auto(?:matic|mated|matische[rs]?)?[ -]?(?:re(?:ply|sponse)|antwort|responder|submitted)?:|auto(?:matic|mated)?[ -]?(?:re(?:ply|spon[sd]))|automatische antwort|out of (?:the )?office|abwesen|abwesend|nicht im (?:büro|haus)|vacation|on (?:leave|vacation|holiday)|away from|i am away|réponse automatique|absence|absent|risposta automatica|fuori (?:sede|ufficio)|respuesta automática|fuera de|resposta automática|ausência|automatisch antwoord|afwezig|autosvar|frånvaro|自動応答|自動返信|不在|自动回复|автоответ)`)
 )
 
-// looksBounced tells whether a message without a machine-readable part is a bounce,
-// by its sender, subject, type or words.
+// looksBounced tells whether a message without a machine-readable part may be a
+// bounce, by its header or by its words.
 func (m *mail) looksBounced() bool {
-	if len(m.failedInHeader()) > 0 {
+	return m.fromServer() || bounceText.MatchString(m.text[:min(len(m.text), maxText)])
+}
+
+// fromServer tells by the header that a server wrote the message: people write the
+// same words, as "your mail was not delivered".
+func (m *mail) fromServer() bool {
+	if len(m.failedInHeader()) > 0 || m.header.get("X-MLServer") != "" {
 		return true
 	}
 	if bounceSubject.MatchString(m.header.get("Subject")) {
 		return true
 	}
-	text := m.text[:min(len(m.text), maxText)]
-	fromServer := bounceSender.MatchString(m.header.get("From")) || strings.TrimSpace(m.header.get("Return-Path")) == "<>"
+	daemon := bounceSender.MatchString(m.header.get("From")) || strings.TrimSpace(m.header.get("Return-Path")) == "<>"
 	report := strings.Contains(strings.ToLower(m.header.get("Content-Type")), "multipart/report")
-	if bounceText.MatchString(text) {
-		return true
-	}
-	return (fromServer || report) && !autoSubject.MatchString(m.header.get("Subject")) && !m.saysAutomatic()
+	return (daemon || report) && !autoSubject.MatchString(m.header.get("Subject")) && !m.saysAutomatic()
 }
 
 // looksAutomatic tells an automatic answer (RFC 3834, 5) by the fields programs set.
