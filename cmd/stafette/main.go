@@ -29,6 +29,7 @@ type cli struct {
 	Send    sendCmd    `cmd:"" help:"Send one message as a tenant."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records."`
+	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
 	Demo    demoCmd    `cmd:"" help:"Run a demonstration on loopback, without a network."`

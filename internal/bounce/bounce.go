@@ -1,8 +1,13 @@
-// Package bounce judges what receiving servers say: from a reply to a class, from
-// the class to whom it blames, whether to try again and which sentence explains it.
+// Package bounce judges what receiving servers say and reads what comes back by mail:
+// from a reply to a class, from the class to whom it blames, whether to try again and
+// which sentence explains it; from a returned message to its recipients and what
+// became of each.
 //
-// The table is data (classes.toml), commented where it stands. It is floor 0: it
-// suppresses nobody and schedules nothing.
+// Delivery asks it about every attempt (Judge, Local); the intake of return mail has
+// it read reports (ParseReport), tie them to a delivery (ReturnPaths) and judge them
+// (JudgeRecipient). The table is data (classes.toml), commented where it stands. It is
+// floor 0: it suppresses nobody, schedules nothing, and believes no report: whether a
+// report may speak for a delivery is decided where it is taken in.
 package bounce
 
 // Scope is whom a reply blames.
@@ -48,6 +53,11 @@ const (
 	DNSNoDomain    Class = "dns_no_domain"    // NXDOMAIN
 	DNSNoHost      Class = "dns_no_host"      // neither MX nor address
 	DNSFailed      Class = "dns_failed"       // no answer from the name server
+
+	// What comes back later by mail and is no refusal.
+	Delivered Class = "delivered"  // a receipt
+	Complaint Class = "complaint"  // reported as spam, or unsubscribed by mail
+	AutoReply Class = "auto_reply" // an absence or other automatic answer
 )
 
 // named lists the classes above, which a table must have.
@@ -55,6 +65,7 @@ func named() []Class {
 	return []Class{
 		Rejected, Temporary, DomainNoMail, TooLarge, Malformed, UTF8, ConnectFailed, ConnectionLost,
 		Timeout, TLSFailed, ProtocolError, DNSNoDomain, DNSNoHost, DNSFailed,
+		Delivered, Complaint, AutoReply,
 	}
 }
 

@@ -57,9 +57,12 @@ func meant(reason string) []bounce.Class {
 	case "hostunknown":
 		return []bounce.Class{"dns_no_domain"}
 	case "notaccept":
-		return []bounce.Class{"domain_no_mail"}
-	case "blocked", "badreputation":
+		return []bounce.Class{"domain_no_mail", "dns_no_host"}
+	case "blocked":
 		return []bounce.Class{"ip_blocked"}
+	case "badreputation":
+		// Yahoo's TSS04 names volume and complaints.
+		return []bounce.Class{"ip_blocked", "rate_limited"}
 	case "requireptr":
 		return []bounce.Class{"ip_dns"}
 	case "authfailure":
@@ -68,7 +71,10 @@ func meant(reason string) []bounce.Class {
 		return []bounce.Class{"content_spam"}
 	case "virusdetected":
 		return []bounce.Class{"content_virus"}
-	case "policyviolation", "securityerror":
+	case "policyviolation":
+		// Gmail's "potential security issue" is a forbidden attachment.
+		return []bounce.Class{"policy", "recipient_restricted", "tls_failed", "content_virus"}
+	case "securityerror":
 		return []bounce.Class{"policy", "recipient_restricted", "tls_failed"}
 	case "rejected":
 		return []bounce.Class{"sender_refused", "recipient_restricted"}
@@ -81,11 +87,22 @@ func meant(reason string) []bounce.Class {
 	case "systemerror", "mailererror", "systemfull":
 		return []bounce.Class{"system_error"}
 	case "networkerror":
-		return []bounce.Class{"mail_loop", "system_error", "dns_no_domain"}
+		return []bounce.Class{"mail_loop", "system_error", "dns_no_domain", "dns_no_host", "dns_failed", "connect_failed", "connection_lost", "timeout"}
 	case "notcompliantrfc", "syntaxerror", "contenterror":
 		return []bounce.Class{"malformed"}
 	case "expired":
-		return []bounce.Class{"expired", "temporary"}
+		// It ran out of time because of what we name.
+		return []bounce.Class{"expired", "temporary", "connect_failed", "connection_lost", "timeout", "dns_failed"}
+	case "feedback":
+		return []bounce.Class{"complaint"}
+	case "vacation":
+		return []bounce.Class{"auto_reply"}
+	case "delivered":
+		return []bounce.Class{"delivered"}
+	case "onhold", "undefined":
+		return []bounce.Class{"rejected", "temporary"}
+	case "failedstarttls":
+		return []bounce.Class{"tls_failed"}
 	}
 	return nil
 }

@@ -101,6 +101,22 @@ func TestJudge(t *testing.T) {
 		{"521 at the greeting", in("greeting", 521, "", "mx.example.de does not accept mail"), "domain_no_mail", bounce.ScopeRecipient, hard},
 		{"a spam filter's name in an address", in("rcpt", 550, "5.1.1", "<info@spamfilter-locked.de>: no such user"), "user_unknown", bounce.ScopeRecipient, hard},
 		{"blocked is not locked", in("rcpt", 550, "", "you are blocked"), "rejected", bounce.ScopeRecipient, final},
+		// Words that only look like an unknown user.
+		{"a command is not known", in("rcpt", 500, "5.5.1", "Command not recognized"), "rejected", bounce.ScopeRecipient, final},
+		{"a header is not valid", in("dot", 550, "", "Message-ID header is invalid"), "malformed", bounce.ScopeMessage, final},
+		{"an attachment is not valid", in("dot", 550, "", "the attachment is not valid"), "rejected", bounce.ScopeRecipient, final},
+		{"the sender's domain does not exist", in("dot", 553, "", "neko.example.com does not exist"), "rejected", bounce.ScopeRecipient, final},
+		{"a link on a list", in("dot", 550, "", "REJECTED - Blacklisted URL in message, see http://lookup.uribl.com"), "content_spam", bounce.ScopeMessage, final},
+		{"a sender on a list", in("dot", 550, "", "Rejected by header based manually Blocked Senders"), "sender_refused", bounce.ScopeTenantDomain, final},
+		// What a reporting host says of its own attempts.
+		{"Exim, no way to the domain", in("", 0, "", "Unrouteable address"), "dns_no_domain", bounce.ScopeRecipient, hard},
+		{"Postfix, found nothing for now", in("", 0, "4.4.3", "Name service error for name=example.de: Host not found, try again"), "dns_failed", bounce.ScopeSite, retry},
+		{"Postfix, cannot connect", in("", 0, "4.4.1", "delivery temporarily suspended: connect to mx.example.de[192.0.2.1]:25: Connection refused"), "connect_failed", bounce.ScopeSession, retry},
+		{"Exim, null MX", in("", 0, "", "an MX or SRV record indicated no SMTP service"), "domain_no_mail", bounce.ScopeRecipient, hard},
+		{"qmail, gave up", in("", 0, "4.4.1", "I'm not going to try again; this message has been in the queue too long."), "expired", bounce.ScopeSite, retry},
+		{"Orange, rate", in("mail", 421, "", "Too many connections, slow down. OFR004_104"), "rate_limited", bounce.ScopeSite, retry},
+		{"Orange, spam", in("dot", 550, "5.2.0", "Mail rejete. Mail rejected. ofr_506 [506]"), "content_spam", bounce.ScopeMessage, final},
+		{"Google Groups", in("", 0, "", "Dobrý den\n* Skupina možná není otevřena\nGoogle Groups"), "recipient_restricted", bounce.ScopeRecipient, final},
 		// Nothing known.
 		{"4xx", in("rcpt", 451, "", "hm"), "temporary", bounce.ScopeSite, retry},
 		{"5xx", in("rcpt", 550, "", "no"), "rejected", bounce.ScopeRecipient, final},

@@ -67,6 +67,9 @@ func (o *office) prefill(r *http.Request, p page, f *letterForm) error {
 		return err
 	}
 	env, err := parseMIME(body)
+	if errors.Is(err, errNested) {
+		return nil // the envelope is there; the text must be written again
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/jhillyerd/enmime/v2"
 
 	"stafette/internal/fault"
+	"stafette/internal/message"
 )
 
 const (
@@ -66,6 +68,11 @@ func (c *content) fill(body []byte) error {
 		return nil
 	}
 	env, err := parseMIME(body)
+	if errors.Is(err, errNested) {
+		c.view = "source"
+		c.text, c.cut = cutText(string(body), sourceShown)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -82,9 +89,20 @@ func (c *content) fill(body []byte) error {
 	return nil
 }
 
+// shownDepth bounds the nesting of messages that are taken apart for a page; mail
+// that people write has three levels. The library's time doubles with each level,
+// and twenty would hold the page for seconds (T6).
+const shownDepth = 10
+
+// errNested: the message is nested deeper than shownDepth; its source can be shown.
+var errNested = errors.New("message is nested too deep to be shown")
+
 // parseMIME reads the parts of a message that was checked at acceptance. Text is
 // not made up from HTML: what is shown was sent.
 func parseMIME(body []byte) (*enmime.Envelope, error) {
+	if _, err := message.Inspect(body, message.Limits{Depth: shownDepth, LineBytes: -1}); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNested, err)
+	}
 	env, err := enmime.NewParser(enmime.DisableTextConversion(true)).ReadEnvelope(bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("read parts: %w", err)

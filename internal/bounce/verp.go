@@ -1,0 +1,96 @@
+package bounce
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+
+	"stafette/internal/message"
+)
+
+// ReturnPaths makes and reads the envelope senders of deliveries. Each names its
+// delivery and carries a MAC, so that a report sent to it is tied to the delivery
+// without a look-up, and nobody can make one up:
+//
+//	b+<delivery>.<mac>@<return domain>
+//
+// The local part is 50 bytes, below the 64 of RFC 5321, 4.5.3.1.1, and reads the same
+// in upper case, as some servers fold it. It proves where a report came from, not
+// that it is true: whoever has received the mail knows its return path.
+//
+// A ReturnPaths is safe for concurrent use.
+type ReturnPaths struct {
+	key []byte
+}
+
+// ErrForeign means that an address is none of our return paths. It does not tell
+// whether the form or the MAC was wrong.
+var ErrForeign = errors.New("not a return path of ours")
+
+const (
+	returnMark = "b+"
+	// returnMAC is the length of the MAC in bytes: 120 bits, 24 characters.
+	returnMAC = 15
+	// minReturnKey is the shortest key taken, in bytes.
+	minReturnKey = 32
+)
+
+// base32Lower is the alphabet of RFC 4648, 6 in lower case, without padding.
+var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// NewReturnPaths takes a secret key of at least 32 bytes, used for nothing else.
+func NewReturnPaths(key []byte) (*ReturnPaths, error) {
+	if len(key) < minReturnKey {
+		return nil, fmt.Errorf("return path key: want %d bytes, have %d", minReturnKey, len(key))
+	}
+	return &ReturnPaths{key: append([]byte(nil), key...)}, nil
+}
+
+// Make returns the return path of a delivery. The domain must be one that
+// message.ParseDomain returns; the address is as valid as the domain.
+func (p *ReturnPaths) Make(d message.DeliveryID, domain string) message.Address {
+	name := base32Lower.EncodeToString(d[:])
+	return message.Address{
+		Local:  returnMark + name + "." + base32Lower.EncodeToString(p.mac(d, domain)),
+		Domain: domain,
+	}
+}
+
+// Parse returns the delivery a return path was made for. The only error is
+// ErrForeign; the MAC is compared in constant time.
+func (p *ReturnPaths) Parse(a message.Address) (message.DeliveryID, error) {
+	var none message.DeliveryID
+	local := strings.ToLower(a.Local)
+	rest, ok := strings.CutPrefix(local, returnMark)
+	name, mac, dotted := strings.Cut(rest, ".")
+	if !ok || !dotted || len(name) != base32Lower.EncodedLen(len(none)) || len(mac) != base32Lower.EncodedLen(returnMAC) {
+		return none, ErrForeign
+	}
+	id, err := base32Lower.DecodeString(name)
+	if err != nil {
+		return none, ErrForeign
+	}
+	given, err := base32Lower.DecodeString(mac)
+	if err != nil {
+		return none, ErrForeign
+	}
+	d := message.DeliveryID(id)
+	// Base32 has spare bits: only the one spelling Make uses is ours.
+	if !hmac.Equal(given, p.mac(d, strings.ToLower(a.Domain))) || base32Lower.EncodeToString(d[:]) != name || d.IsZero() {
+		return none, ErrForeign
+	}
+	return d, nil
+}
+
+// mac binds the delivery to the domain, so that the return path of one tenant's
+// domain is none at another's.
+func (p *ReturnPaths) mac(d message.DeliveryID, domain string) []byte {
+	h := hmac.New(sha256.New, p.key)
+	h.Write([]byte("return path\x00"))
+	h.Write(d[:])
+	h.Write([]byte(domain))
+	return h.Sum(nil)[:returnMAC]
+}
