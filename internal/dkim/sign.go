@@ -87,7 +87,7 @@ func (o Options) check() error {
 		hasFrom = hasFrom || strings.EqualFold(f, "From")
 	}
 	if !hasFrom {
-		return errors.New("From must be signed")
+		return errors.New("the field From must be signed")
 	}
 	for _, k := range o.Keys {
 		if !isName(k.Selector) {
@@ -110,12 +110,10 @@ func isName(s string) bool {
 // splitHeader cuts a message into its fields, with continuation lines, and its body.
 func splitHeader(message []byte) (fields [][]byte, body []byte) {
 	fields = make([][]byte, 0, 32)
-	rest := message
 	start := 0
 	for at := 0; at < len(message); {
 		if bytes.HasPrefix(message[at:], []byte(crlf)) {
-			rest = message[at+len(crlf):]
-			return fields, rest
+			return fields, message[at+len(crlf):]
 		}
 		next := len(message)
 		if i := bytes.IndexByte(message[at:], '\n'); i >= 0 {
