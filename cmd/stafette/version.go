@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"stafette/internal/dkim"
 )
 
 // version is set by the build (-X main.version=…); a plain build says what the
@@ -14,7 +16,7 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(con *console) error {
-	fmt.Fprintf(con.stdout, "stafette %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(con.stdout, "stafette %s %s %s/%s, RSA by %s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH, dkim.RSALibrary())
 	return nil
 }
 

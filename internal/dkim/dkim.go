@@ -85,7 +85,8 @@ func newSigner(key any) (Signer, error) {
 		if k.N.BitLen() < 1024 {
 			return Signer{}, fmt.Errorf("RSA key of %d bits is too short", k.N.BitLen())
 		}
-		return Signer{RSA, k}, nil
+		private, err := newRSA(k)
+		return Signer{RSA, private}, err
 	case ed25519.PrivateKey:
 		return Signer{Ed25519, k}, nil
 	}

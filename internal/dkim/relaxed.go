@@ -39,6 +39,24 @@ func appendRelaxedField(dst, field []byte) []byte {
 // hashBody hashes the relaxed form of a body (RFC 6376, 3.4.4): white space runs within
 // lines as one space, none at their ends, no empty lines at the end of the body.
 func hashBody(body []byte) [sha256.Size]byte {
+	end := len(body)
+	for bytes.HasSuffix(body[:end], []byte(crlf)) {
+		end -= len(crlf)
+	}
+	if end > 0 && end < len(body) && isRelaxedBody(body) {
+		return sha256.Sum256(body[:end+len(crlf)])
+	}
+	return hashLines(body)
+}
+
+// isRelaxedBody reports whether a body is canonical but for empty lines at its end, as
+// encoded ones are.
+func isRelaxedBody(body []byte) bool {
+	return isRelaxed(body) && !bytes.Contains(body, []byte(" "+crlf))
+}
+
+// hashLines hashes any body, line by line.
+func hashLines(body []byte) [sha256.Size]byte {
 	w := bodyWriter{hash: sha256.New(), buf: make([]byte, 0, flushAt+1024)}
 	empty := 0
 	for len(body) > 0 {
@@ -86,17 +104,9 @@ func (w *bodyWriter) line(line []byte) {
 	w.write([]byte(crlf))
 }
 
-// isRelaxed reports whether a line without white space at its end is canonical already,
-// as most lines are.
-func isRelaxed(line []byte) bool {
-	last := byte(0)
-	for _, c := range line {
-		if c == '\t' || c == ' ' && last == ' ' {
-			return false
-		}
-		last = c
-	}
-	return true
+// isRelaxed reports whether there is no white space but single spaces.
+func isRelaxed(b []byte) bool {
+	return bytes.IndexByte(b, '\t') < 0 && !bytes.Contains(b, []byte("  "))
 }
 
 func (w *bodyWriter) write(b []byte) {

@@ -60,15 +60,15 @@ func Sign(now time.Time, message []byte, o Options) ([]byte, error) {
 	bodyHash := hashBody(body)
 	out := make([]byte, 0, 2048)
 	for _, key := range o.Keys {
-		field := unsigned(now, o.Domain, key, names, bodyHash)
+		start := len(out)
+		out = appendUnsigned(out, now, o.Domain, key, names, bodyHash)
 		// RFC 6376, 3.7: the signature's own field comes last, b= empty, without CRLF.
-		input := appendRelaxedField(signed, field)
+		input := appendRelaxedField(signed, out[start:])
 		signature, err := key.Signer.sign(sha256.Sum256(input[:len(input)-len(crlf)]))
 		if err != nil {
 			return nil, fmt.Errorf("sign message with selector %s: %w", key.Selector, err)
 		}
-		out = append(out, field...)
-		out = appendFolded(out, base64.StdEncoding.EncodeToString(signature))
+		out = appendFolded(out, base64.StdEncoding.AppendEncode(nil, signature))
 		out = append(out, crlf...)
 	}
 	return out, nil
@@ -87,7 +87,7 @@ func (o Options) check() error {
 		hasFrom = hasFrom || strings.EqualFold(f, "From")
 	}
 	if !hasFrom {
-		return errors.New("From must be signed")
+		return errors.New("the field From must be signed")
 	}
 	for _, k := range o.Keys {
 		if !isName(k.Selector) {
@@ -109,12 +109,11 @@ func isName(s string) bool {
 
 // splitHeader cuts a message into its fields, with continuation lines, and its body.
 func splitHeader(message []byte) (fields [][]byte, body []byte) {
-	rest := message
+	fields = make([][]byte, 0, 32)
 	start := 0
 	for at := 0; at < len(message); {
 		if bytes.HasPrefix(message[at:], []byte(crlf)) {
-			rest = message[at+len(crlf):]
-			return fields, rest
+			return fields, message[at+len(crlf):]
 		}
 		next := len(message)
 		if i := bytes.IndexByte(message[at:], '\n'); i >= 0 {
@@ -133,6 +132,7 @@ func splitHeader(message []byte) (fields [][]byte, body []byte) {
 // for h=. Fields of one name are taken from the last to the first (RFC 6376, 5.4.2).
 func collect(fields [][]byte, wanted []string) (signed []byte, names []string) {
 	signed = make([]byte, 0, 4096)
+	names = make([]string, 0, 2*len(wanted))
 	for _, name := range wanted {
 		for i := len(fields) - 1; i >= 0; i-- {
 			if hasName(fields[i], name) {
@@ -152,33 +152,41 @@ func hasName(field []byte, name string) bool {
 // Columns a line of the field may have.
 const lineLength = 76
 
-// unsigned returns the field up to and including "b=".
-func unsigned(now time.Time, domain string, key Key, names []string, bodyHash [sha256.Size]byte) []byte {
+// appendUnsigned appends the field up to and including "b=".
+func appendUnsigned(dst []byte, now time.Time, domain string, key Key, names []string, bodyHash [sha256.Size]byte) []byte {
 	seconds := now.Unix()
-	var b strings.Builder
-	b.WriteString("DKIM-Signature: v=1; a=" + string(key.Signer.Algorithm()) + "-sha256; c=relaxed/relaxed;" + crlf)
-	b.WriteString(" d=" + domain + ";" + crlf)
-	b.WriteString(" s=" + key.Selector + "; t=" + strconv.FormatInt(seconds, 10) +
-		"; x=" + strconv.FormatInt(seconds+int64(Validity/time.Second), 10) + ";" + crlf)
-	column, _ := b.WriteString(" h=")
+	dst = append(dst, "DKIM-Signature: v=1; a="+key.Signer.Algorithm()+"-sha256; c=relaxed/relaxed;\r\n d="...)
+	dst = append(dst, domain...)
+	dst = append(dst, ";\r\n s="...)
+	dst = append(dst, key.Selector...)
+	dst = strconv.AppendInt(append(dst, "; t="...), seconds, 10)
+	dst = strconv.AppendInt(append(dst, "; x="...), seconds+int64(Validity/time.Second), 10)
+	dst = appendNames(append(dst, ";\r\n h="...), names)
+	dst = append(dst, ";\r\n bh="...)
+	dst = base64.StdEncoding.AppendEncode(dst, bodyHash[:])
+	return append(dst, ";\r\n b="...)
+}
+
+// appendNames appends the list behind " h=", folded.
+func appendNames(dst []byte, names []string) []byte {
+	column := len(" h=")
 	for i, name := range names {
-		end := ":"
-		if i == len(names)-1 {
-			end = ";"
+		if i > 0 {
+			dst = append(dst, ':')
+			column++
 		}
 		if column+len(name)+1 > lineLength {
-			b.WriteString(crlf + " ")
+			dst = append(dst, crlf+" "...)
 			column = 1
 		}
-		b.WriteString(name + end)
-		column += len(name) + 1
+		dst = append(dst, name...)
+		column += len(name)
 	}
-	b.WriteString(crlf + " bh=" + base64.StdEncoding.EncodeToString(bodyHash[:]) + ";" + crlf + " b=")
-	return []byte(b.String())
+	return dst
 }
 
 // appendFolded appends a signature behind " b=", folded.
-func appendFolded(dst []byte, signature string) []byte {
+func appendFolded(dst, signature []byte) []byte {
 	room := lineLength - len(" b=")
 	for len(signature) > room {
 		dst = append(dst, signature[:room]...)

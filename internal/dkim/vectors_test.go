@@ -92,15 +92,35 @@ Joe.
 	}
 }
 
+// FuzzHashBody holds the short way of canonical bodies against the long one.
+func FuzzHashBody(f *testing.F) {
+	for _, body := range []string{"", "\r\n", "a", "a\r\n", "a\r\n\r\n", "a \r\n", "a  b\r\n", "a\r\r\n", "a\r\n\n\r\n", " \r\n", " a\r\n \r\n", "a\tb\r\n", "a\r\nb "} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if hashBody(body) != hashLines(body) {
+			t.Errorf("%q is hashed otherwise", body)
+		}
+	})
+}
+
 func BenchmarkHash10KB(b *testing.B) {
-	message := []byte("From: Müller <a@b.example>\r\nTo: c@d.example\r\nSubject: x\r\n\r\n" +
-		strings.Repeat(strings.Repeat("abcd ", 15)+"\r\n", 130))
+	header := "From: Müller <a@b.example>\r\nTo: c@d.example\r\nSubject: x\r\n\r\n"
 	names := DefaultFields()
-	b.SetBytes(int64(len(message)))
-	for b.Loop() {
-		fields, body := splitHeader(message)
-		collect(fields, names)
-		hashBody(body)
+	for name, line := range map[string]string{
+		"canonical": strings.Repeat("abcd ", 15) + "a\r\n",
+		"indented":  "  " + strings.Repeat("abcd ", 14) + "abc\r\n",
+		"blank end": strings.Repeat("abcd ", 15) + " \r\n",
+	} {
+		message := []byte(header + strings.Repeat(line, 130))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(message)))
+			for b.Loop() {
+				fields, body := splitHeader(message)
+				collect(fields, names)
+				hashBody(body)
+			}
+		})
 	}
 }
 

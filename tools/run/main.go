@@ -7,11 +7,14 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"sort"
+	"strings"
 	"syscall"
 )
 
@@ -23,7 +26,7 @@ type task struct {
 
 func tasks() map[string]task {
 	return map[string]task{
-		"build":    {"build bin/stafette", build},
+		"build":    {"build bin/stafette; -tags openssl: with OpenSSL's faster RSA, for which it needs a C compiler and libssl-dev", build},
 		"demo":     {"build and start the demo world on loopback; Ctrl-C ends it", demo},
 		"test":     {"run every test; 'test fast' leaves out the race detector, browsers and mail servers", test},
 		"lint":     {"run gofmt, go vet, golangci-lint and the rules of the house", lint},
@@ -59,8 +62,23 @@ func usage(all map[string]task) {
 	}
 }
 
-func build(ctx context.Context, _ []string) error {
-	return command(ctx, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "bin/stafette", "./cmd/stafette")
+func build(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("build", flag.ContinueOnError)
+	tags := flags.String("tags", "", "build tags, separated by commas")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	list, env := buildTags(*tags)
+	return command(ctx, env, "go", "build", "-trimpath", "-tags", list, "-ldflags", "-s -w", "-o", "bin/stafette", "./cmd/stafette")
+}
+
+// buildTags returns the tags and the environment of a build. With openssl, C is let in
+// for that alone: names and users are still looked up by Go.
+func buildTags(tags string) (list string, env []string) {
+	if !slices.Contains(strings.Split(tags, ","), "openssl") {
+		return tags, []string{"CGO_ENABLED=0"}
+	}
+	return tags + ",netgo,osusergo", []string{"CGO_ENABLED=1"}
 }
 
 func demo(ctx context.Context, args []string) error {

@@ -59,6 +59,7 @@ func testSteps(fast bool) []step {
 			goTests(env, "./internal/...", "./cmd/...", "./tools/...")})
 	}
 	return append(steps,
+		step{"RSA signatures by OpenSSL", opensslTests(env)},
 		step{"The built program: real mail servers, crashes", goTests(env, "-timeout", "8m", "./test/...")},
 		step{"The office in a browser", nodeTests(env, "test/browser")})
 }
@@ -72,6 +73,32 @@ func canRace() bool {
 	}
 	_, err = exec.LookPath(compiler)
 	return err == nil
+}
+
+// opensslTests tests the room of signatures once more, built with OpenSSL, where that
+// can be compiled.
+func opensslTests(env *environment) func(context.Context, *tally) {
+	return func(ctx context.Context, total *tally) {
+		if !hasOpenSSL(ctx) {
+			total.skip("internal/dkim with OpenSSL", "needs cgo, a C compiler and the headers of OpenSSL 3 (libssl-dev)")
+			return
+		}
+		goTests(env, "-tags", "openssl", "./internal/dkim")(ctx, total)
+	}
+}
+
+// hasOpenSSL reports whether the C compiler finds the headers of OpenSSL 3.
+func hasOpenSSL(ctx context.Context) bool {
+	if !canRace() {
+		return false
+	}
+	compiler, err := exec.CommandContext(ctx, "go", "env", "CC").Output()
+	if err != nil {
+		return false
+	}
+	cmd := exec.CommandContext(ctx, strings.TrimSpace(string(compiler)), "-E", "-x", "c", "-")
+	cmd.Stdin = strings.NewReader("#include <openssl/evp.h>\n#if OPENSSL_VERSION_NUMBER < 0x30000000L\n#error old\n#endif\n")
+	return cmd.Run() == nil
 }
 
 func checkSource(ctx context.Context, total *tally) {

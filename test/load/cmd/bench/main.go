@@ -28,7 +28,8 @@ func main() {
 type options struct {
 	messages, rounds, single int
 	rows, binary, output     string
-	peersOnly                bool
+	peersOnly, openssl       bool
+	withOpenSSL              string // the program built with OpenSSL, "" without
 	profiles                 string
 }
 
@@ -40,6 +41,7 @@ func run() error {
 	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7", "which figures to take")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
 	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
+	flag.BoolVar(&o.openssl, "openssl", false, "let a Stafette built from this tree with OpenSSL take part in P1, too")
 	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles of Stafette; they cost a little speed")
 	flag.StringVar(&o.output, "o", "docs/benchmarks.md", "file to write the report to; none if empty")
 	flag.Parse()
@@ -48,13 +50,13 @@ func run() error {
 	if err := errors.Join(peers.Install(ctx, "postfix", "postfix"), peers.Install(ctx, "opendkim", "opendkim")); err != nil {
 		return err
 	}
-	if o.binary == "" && !o.peersOnly {
+	if !o.peersOnly {
 		dir, err := os.MkdirTemp("", "bench")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		if o.binary, err = peers.BuildStafette(ctx, dir); err != nil {
+		if err := o.build(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -73,10 +75,34 @@ func run() error {
 	return os.WriteFile(o.output, []byte(report), 0o644)
 }
 
+// build compiles the programs that were asked for and not given.
+func (o *options) build(ctx context.Context, dir string) (err error) {
+	if o.binary == "" {
+		if o.binary, err = peers.BuildStafette(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if !o.openssl {
+		return nil
+	}
+	dir = filepath.Join(dir, "openssl")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	o.withOpenSSL, err = peers.BuildStafette(ctx, dir, "openssl")
+	return err
+}
+
 func (o options) row(ctx context.Context, row string) (string, error) {
 	switch row {
 	case "P1":
-		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, o.postfix(true), o.stafette("Stafette", true, nil))
+		contestants := []bench.Contestant{o.postfix(true), o.stafette("Stafette", true, nil)}
+		if o.withOpenSSL != "" {
+			faster := o
+			faster.binary = o.withOpenSSL
+			contestants = append(contestants, faster.stafette("Stafette (OpenSSL)", true, nil))
+		}
+		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, contestants...)
 	case "P2":
 		return o.compare(ctx, bench.Plan{Name: "P2", Title: "unsigned", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
 	case "P5":
