@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -83,7 +84,8 @@ func TestDiskFull(t *testing.T) {
 	}
 	mail := "From: info@" + senderDomain + "\r\nTo: eva@" + recipientDomain + "\r\nSubject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 5000)
 	err = s.signIn(t).SendMail("info@"+senderDomain, []string{"eva@" + recipientDomain}, strings.NewReader(mail))
-	if refusal, ok := err.(*smtp.SMTPError); !ok || refusal.Code != 452 {
+	var refusal *smtp.SMTPError
+	if !errors.As(err, &refusal) || refusal.Code != 452 {
 		t.Errorf("submission answers %v, want 452", err)
 	}
 	if err := syscall.Mount("none", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
