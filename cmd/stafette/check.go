@@ -75,6 +75,8 @@ func runChecks(con *console, c Config) []finding {
 	_, err = serverTLS(c, time.Now(), con.logger(Log{Level: "error", Format: "text"}))
 	add("certificate", err, "can be loaded")
 	add("dns", answers(con.ctx, c.DNS.Server), "the name server answers")
+	_, err = c.routes()
+	add("routes", err, "can be followed")
 	for _, s := range c.Egress.Sources {
 		add("source", bindable(s), s.IP.String()+" can be sent from")
 	}

@@ -127,7 +127,7 @@ type Source struct {
 // Route sends a recipient domain's mail to a fixed host.
 type Route struct {
 	Domain  string `toml:"domain"`   // "*" is every domain
-	NextHop string `toml:"next_hop"` // host or host:port
+	NextHop string `toml:"next_hop"` // host or host:port; without a port it is 25
 }
 
 // Queue is about patience.

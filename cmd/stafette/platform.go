@@ -130,11 +130,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	var static []egress.Route
-	for _, r := range c.Routes {
-		static = append(static, egress.Route{Domain: r.Domain, NextHop: r.NextHop})
-	}
-	routes, err := egress.NewRoutes(static)
+	routes, err := c.routes()
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +155,15 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Hostnames: []string{c.Hostname},
 		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
+}
+
+// routes are the configured static routes.
+func (c Config) routes() (*egress.Routes, error) {
+	var static []egress.Route
+	for _, r := range c.Routes {
+		static = append(static, egress.Route{Domain: r.Domain, NextHop: r.NextHop})
+	}
+	return egress.NewRoutes(static)
 }
 
 // commands changes what waits and wakes the queue, so that a retry asked for in the

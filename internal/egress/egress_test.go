@@ -34,7 +34,8 @@ func TestRoutesFind(t *testing.T) {
 
 func TestRoutesRefuse(t *testing.T) {
 	for name, list := range map[string][]egress.Route{
-		"no port":     {{Domain: "a.example", NextHop: "mail.example"}},
+		"nothing":     {{Domain: "a.example", NextHop: ""}},
+		"a blank":     {{Domain: "a.example", NextHop: "mail example"}},
 		"port 0":      {{Domain: "a.example", NextHop: "mail.example:0"}},
 		"port 65536":  {{Domain: "a.example", NextHop: "mail.example:65536"}},
 		"named port":  {{Domain: "a.example", NextHop: "mail.example:smtp"}},
@@ -116,5 +117,20 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 	}
 	if got := (egress.Limits{}).Backoff(1 << 40); got != 30*time.Minute {
 		t.Errorf("Backoff(huge) = %s", got)
+	}
+}
+
+func TestNextHopWithoutPort(t *testing.T) {
+	for text, want := range map[string]string{
+		"Mail.example": "mail.example:25", "192.0.2.1": "192.0.2.1:25", "2001:db8::1": "[2001:db8::1]:25", "[2001:db8::1]": "[2001:db8::1]:25",
+	} {
+		r, err := egress.NewRoutes([]egress.Route{{Domain: "*", NextHop: text}})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if hop, _ := r.Find("kunde.example"); hop.String() != want {
+			t.Errorf("%s is %s, want %s", text, hop, want)
+		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Route sends mail for a domain to a fixed next hop instead of its MX hosts.
 type Route struct {
 	Domain  string // lower case A-labels, or "*" for every domain without its own route
-	NextHop string // "host:port" or "[2001:db8::1]:25"
+	NextHop string // "host:port" or "[2001:db8::1]:25"; without a port it is SMTPPort
 }
 
 // Hop is a next hop that an operator chose.
@@ -60,15 +60,29 @@ func NewRoutes(list []Route) (*Routes, error) {
 }
 
 func parseHop(s string) (Hop, error) {
+	if host := bareHost(s); host != "" {
+		return Hop{Host: host, Port: SMTPPort}, nil
+	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return Hop{}, fmt.Errorf("next hop %q is not host:port", s)
+		return Hop{}, fmt.Errorf("next hop %q is not host or host:port", s)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 || host == "" {
-		return Hop{}, fmt.Errorf("next hop %q is not host:port", s)
+		return Hop{}, fmt.Errorf("next hop %q is not host or host:port", s)
 	}
 	return Hop{Host: strings.ToLower(host), Port: uint16(n)}, nil
+}
+
+// bareHost returns the host of a next hop without a port, or "" if it is none.
+func bareHost(s string) string {
+	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
+		return a.String()
+	}
+	if s == "" || strings.ContainsAny(s, ":[] \t") {
+		return ""
+	}
+	return strings.ToLower(s)
 }
 
 // Find returns the next hop for a domain: its own route, else the one for "*".
