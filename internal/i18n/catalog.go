@@ -3,7 +3,7 @@
 //
 // It is floor 0: doors ask it for words by key. It does not know what the words
 // are about, chooses no language by itself and reads no request. The texts lie in
-// de.json and en.json: flat keys, the same set in both. A key with the suffix
+// de/ and en/, one file for each subject: flat keys, the same set in both. A key with the suffix
 // ".du" is the same text for readers addressed as du; without one the plain text
 // serves both tones.
 package i18n
@@ -12,6 +12,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -52,7 +53,7 @@ type Catalog struct {
 	texts map[Lang]map[string]pattern
 }
 
-//go:embed de.json en.json
+//go:embed de/*.json en/*.json
 var files embed.FS
 
 // Load compiles the embedded catalogues. An error means that the program was
@@ -60,17 +61,39 @@ var files embed.FS
 func Load() (*Catalog, error) {
 	c := &Catalog{texts: map[Lang]map[string]pattern{}}
 	for _, lang := range Langs() {
-		data, err := files.ReadFile(string(lang) + ".json")
+		texts, err := compileDir(string(lang))
 		if err != nil {
-			return nil, fmt.Errorf("load catalogue %s: %w", lang, err)
-		}
-		texts, err := compileAll(data)
-		if err != nil {
-			return nil, fmt.Errorf("load catalogue %s: %w", lang, err)
+			return nil, fmt.Errorf("load catalogue: %w", err)
 		}
 		c.texts[lang] = texts
 	}
 	return c, nil
+}
+
+// compileDir compiles the files of one language. A key stands in one of them only.
+func compileDir(dir string) (map[string]pattern, error) {
+	names, err := fs.Glob(files, dir+"/*.json")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]pattern{}
+	for _, name := range names {
+		data, err := files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		texts, err := compileAll(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		for key, p := range texts {
+			if _, twice := all[key]; twice {
+				return nil, fmt.Errorf("%s: text %q stands in another file too", name, key)
+			}
+			all[key] = p
+		}
+	}
+	return all, nil
 }
 
 func compileAll(data []byte) (map[string]pattern, error) {

@@ -22,12 +22,12 @@ func TestCataloguesHaveTheSameKeys(t *testing.T) {
 	de, en := c.Keys(i18n.German), c.Keys(i18n.English)
 	for _, key := range de {
 		if _, ok := slices.BinarySearch(en, key); !ok {
-			t.Errorf("en.json has no %q", key)
+			t.Errorf("English has no %q", key)
 		}
 	}
 	for _, key := range en {
 		if _, ok := slices.BinarySearch(de, key); !ok {
-			t.Errorf("de.json has no %q", key)
+			t.Errorf("German has no %q", key)
 		}
 	}
 	if len(de) < 300 {
