@@ -46,7 +46,8 @@ func TestRoutesSayWhoMayOpenThem(t *testing.T) {
 		if rt.Access == frame.SignedIn && rt.Permission == "" {
 			t.Errorf("%s is open to every role", rt.Pattern)
 		}
-		if path := webtest.New().Concrete(rt.Pattern, false); strings.Contains(path, "{") && !strings.Contains(path, "{$}") {
+		_, pattern, _ := strings.Cut(rt.Pattern, " ")
+		if strings.Contains(webtest.New().Concrete(pattern, false), "{") {
 			t.Errorf("%s: no webtest.Subject has a path for it", rt.Pattern)
 		}
 		if rt.Entry.Room != "" && (!strings.HasPrefix(rt.Pattern, "GET /") || strings.Contains(rt.Pattern, "{") && rt.Pattern != "GET /{$}") {
