@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -26,12 +27,12 @@ func TestViewAddresses(t *testing.T) {
 		"?col=name&col=time&sort=-name":   "/things?col=time&col=name&sort=-name",
 		"?after=%3Cscript%3E&sort=--name": "/things?sort=-time",
 	} {
-		v := frame.ReadView(httptest.NewRequest("GET", "/things"+query, nil), listing())
+		v := frame.ReadView(httptest.NewRequest(http.MethodGet, "/things"+query, nil), listing())
 		if got := v.First(); got != want {
 			t.Errorf("%q: first page at %s, want %s", query, got, want)
 		}
 	}
-	v := frame.ReadView(httptest.NewRequest("GET", "/things?q=a&after=k1", nil), listing())
+	v := frame.ReadView(httptest.NewRequest(http.MethodGet, "/things?q=a&after=k1", nil), listing())
 	for got, want := range map[string]string{
 		v.With("after", "k2"):   "/things?after=k2&q=a&sort=-time",
 		v.With("sort", "name"):  "/things?q=a&sort=name",

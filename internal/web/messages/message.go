@@ -83,9 +83,7 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p frame.Pag
 	s := sheet{Message: m, done: p.Done(outcomes()...)}
 	s.summary = p.T("message.summary", "n", m.DeliveryCount, "tally", tally(p, m.Deliveries))
 	s.source = o.actorText(r, p, m)
-	for _, key := range slices.Sorted(maps.Keys(m.Metadata)) {
-		s.metadata = append(s.metadata, key)
-	}
+	s.metadata = slices.Sorted(maps.Keys(m.Metadata))
 	if p.Can(tenant.MessagesCommand) && len(m.Deliveries) > 1 {
 		s.commands = commandsForAll(m.Deliveries)
 	}
