@@ -81,6 +81,6 @@ func (o *office) command(w http.ResponseWriter, r *http.Request, p page) error {
 	if len(changed) == 0 {
 		done = "none"
 	}
-	http.Redirect(w, r, "/messages/"+m.ID.String()+"?done="+done, http.StatusSeeOther)
+	seeOther(w, r, "/messages/"+m.ID.String()+"?done="+done)
 	return nil
 }

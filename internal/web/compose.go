@@ -53,7 +53,7 @@ func (o *office) prefill(r *http.Request, p page, f *letterForm) error {
 	again, err := id.Parse[message.Kind](q.Get("again"))
 	if err != nil {
 		f.to = shorten(q.Get("to"), 320)
-		return nil
+		return nil //nolint:nilerr // without a readable identifier it is a new letter
 	}
 	m, err := o.Insight.Message(r.Context(), p.who.Tenant.ID, again)
 	if err != nil {
@@ -112,7 +112,7 @@ func (o *office) compose(w http.ResponseWriter, r *http.Request, p page, status 
 func (o *office) send(w http.ResponseWriter, r *http.Request, p page) error {
 	r.Body = http.MaxBytesReader(w, r.Body, o.MaxUpload)
 	// All of it in memory: what spills into a temporary file lies there unsealed.
-	if err := r.ParseMultipartForm(o.MaxUpload); err != nil {
+	if err := r.ParseMultipartForm(o.MaxUpload); err != nil { //nolint:gosec // G120: the body is bounded above
 		return o.unreadable(w, r, p, err)
 	}
 	defer func() { _ = r.MultipartForm.RemoveAll() }()
@@ -128,7 +128,7 @@ func (o *office) send(w http.ResponseWriter, r *http.Request, p page) error {
 	who := ingest.Principal{Tenant: p.who.Tenant.ID, Actor: p.who.User.ID.String(), Door: "office"}
 	receipt, err := o.Acceptor.Accept(r.Context(), who, s)
 	if err == nil {
-		http.Redirect(w, r, "/messages/"+receipt.ID.String()+"?done=sent", http.StatusSeeOther)
+		seeOther(w, r, "/messages/"+receipt.ID.String()+"?done=sent")
 		return nil
 	}
 	e := fault.As(err)

@@ -81,9 +81,7 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p page) err
 	s := sheet{Message: m, done: knownOutcome(q.Get("done"))}
 	s.summary = p.T("message.summary", "n", m.DeliveryCount, "tally", p.tally(m.Deliveries))
 	s.source = o.actorText(r, p, m)
-	for _, key := range slices.Sorted(maps.Keys(m.Metadata)) {
-		s.metadata = append(s.metadata, key)
-	}
+	s.metadata = slices.Sorted(maps.Keys(m.Metadata))
 	if p.Can(PermissionCommand) && len(m.Deliveries) > 1 {
 		s.commands = commandsForAll(m.Deliveries)
 	}

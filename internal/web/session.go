@@ -35,6 +35,7 @@ func cookieValue(r *http.Request, name string) string {
 }
 
 func (o *office) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	//nolint:gosec // G124: secure wherever the office is reached by https
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: o.secure, SameSite: http.SameSiteLaxMode,
@@ -59,7 +60,7 @@ type signInForm struct {
 func (o *office) showSignIn(w http.ResponseWriter, r *http.Request, p page) error {
 	next := r.URL.Query().Get("next")
 	if p.signedIn {
-		http.Redirect(w, r, localPath(next), http.StatusSeeOther)
+		seeOther(w, r, next)
 		return nil
 	}
 	p.title = p.T("signin.title")
@@ -81,7 +82,7 @@ func (o *office) signIn(w http.ResponseWriter, r *http.Request, p page) error {
 	case err == nil:
 		// No MaxAge: the browser forgets it when it closes, the store after its own time.
 		o.setCookie(w, o.sessionCookie(), token, 0)
-		http.Redirect(w, r, localPath(f.next), http.StatusSeeOther)
+		seeOther(w, r, f.next)
 		return nil
 	case e == nil || e.Kind != fault.Unauthenticated && e.Kind != fault.Limited && e.Kind != fault.Forbidden:
 		return err
@@ -98,7 +99,7 @@ func (o *office) signOut(w http.ResponseWriter, r *http.Request, _ page) error {
 		}
 	}
 	o.setCookie(w, o.sessionCookie(), "", -1)
-	http.Redirect(w, r, "/signin", http.StatusSeeOther)
+	seeOther(w, r, "/signin")
 	return nil
 }
 
@@ -117,8 +118,13 @@ func (o *office) setPreferences(w http.ResponseWriter, r *http.Request, _ page) 
 	case "auto":
 		o.setCookie(w, themeCookie, "", -1)
 	}
-	http.Redirect(w, r, localPath(r.PostForm.Get("back")), http.StatusSeeOther)
+	seeOther(w, r, r.PostForm.Get("back"))
 	return nil
+}
+
+// seeOther answers a form by another page of this office. Any other target is "/".
+func seeOther(w http.ResponseWriter, r *http.Request, target string) {
+	http.Redirect(w, r, localPath(target), http.StatusSeeOther) //nolint:gosec // G710: localPath lets no other host through
 }
 
 // localPath returns target if it is a path of this office, otherwise "/". What a
