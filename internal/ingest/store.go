@@ -85,7 +85,7 @@ type Idempotency struct {
 }
 
 // Replay is the error and the answer for an idempotency key that was used before.
-type Replay struct {
+type Replay struct { //nolint:errname // as the answer of Store.Replay it is no error
 	Hash    [32]byte
 	Message message.ID
 }

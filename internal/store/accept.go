@@ -68,16 +68,16 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
 	}
-	if _, err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
+	if err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
 		return s.taken(err, "message_exists", "This message was accepted before.")
 	}
-	if _, err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
+	if err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
 		return err
 	}
-	if _, err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
+	if err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
 		return err
 	}
-	_, err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
+	err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
 	return err
 }
 

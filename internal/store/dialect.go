@@ -70,7 +70,7 @@ func (s *Store) refusal(err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	code, detail := "", ""
+	var code, detail string
 	switch s.failureOf(err) {
 	case failFull:
 		code, detail = "storage_full", "There is no room to store this now."
