@@ -31,6 +31,7 @@ type options struct {
 	peersOnly, openssl       bool
 	withOpenSSL              string // the program built with OpenSSL, "" without
 	profiles                 string
+	against                  string // another build of Stafette, "" without
 }
 
 func run() error {
@@ -43,6 +44,7 @@ func run() error {
 	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
 	flag.BoolVar(&o.openssl, "openssl", false, "let a Stafette built from this tree with OpenSSL take part in P1, too")
 	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles of Stafette; they cost a little speed")
+	flag.StringVar(&o.against, "against", "", "another build of Stafette that takes part in P1, P2 and P5, to judge a change by")
 	flag.StringVar(&o.output, "o", "docs/benchmarks.md", "file to write the report to; none if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -102,17 +104,35 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 			faster.binary = o.withOpenSSL
 			contestants = append(contestants, faster.stafette("Stafette (OpenSSL)", true, nil))
 		}
+		if o.against != "" {
+			contestants = append(contestants, o.other().stafette("Stafette before", true, nil))
+		}
 		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, contestants...)
 	case "P2":
-		return o.compare(ctx, bench.Plan{Name: "P2", Title: "unsigned", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
+		contestants := []bench.Contestant{o.postfix(false), o.stafette("Stafette", false, nil)}
+		if o.against != "" {
+			contestants = append(contestants, o.other().stafette("Stafette before", false, nil))
+		}
+		return o.compare(ctx, bench.Plan{Name: "P2", Title: "unsigned", Size: 10 << 10, Sessions: 20}, contestants...)
 	case "P5":
 		// Delivery is put off, so that the figure is acceptance and nothing else.
+		contestants := []bench.Contestant{o.stafette("Stafette, single", false, later(1)), o.stafette("Stafette, batches of 100", false, later(100))}
+		if o.against != "" {
+			contestants = append(contestants, o.other().stafette("Stafette before, single", false, later(1)),
+				o.other().stafette("Stafette before, batches of 100", false, later(100)))
+		}
 		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB, delivery put off until tomorrow", Size: 2 << 10, Sessions: 64, AcceptOnly: true},
-			o.stafette("Stafette, single", false, later(1)), o.stafette("Stafette, batches of 100", false, later(100)))
+			contestants...)
 	case "P7":
 		return o.latency(ctx)
 	}
 	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7", row)
+}
+
+// other plays the build to compare with.
+func (o options) other() options {
+	o.binary = o.against
+	return o
 }
 
 func http(batch int) func(p peers.Peer) bench.Door {
