@@ -88,7 +88,7 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 		e := w.accept.Epoch
 		ok, known := alive[e]
 		if !known {
-			err := tx.QueryRowContext(ctx, "SELECT alive FROM epochs WHERE epoch = $1"+s.dialect.shareRow(), int64(e)).Scan(truth{&ok})
+			err := s.texts.in(ctx, tx, aliveText(s.dialect)).QueryRowContext(ctx, int64(e)).Scan(truth{&ok})
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
@@ -101,6 +101,8 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 	}
 	return nil
 }
+
+func aliveText(d dialect) string { return "SELECT alive FROM epochs WHERE epoch = $1" + d.shareRow() }
 
 const idempotencyInsert = `INSERT INTO idempotency (tenant, key, hash, message, expires_at) VALUES ($1, $2, $3, $4, $5)
 	ON CONFLICT (tenant, key) DO UPDATE SET hash = excluded.hash, message = excluded.message, expires_at = excluded.expires_at
