@@ -25,11 +25,40 @@ import (
 // nobody would ever attempt it; a message ID that is there already is Conflict
 // "message_exists".
 func (s *Store) Accept(ctx context.Context, a *ingest.Acceptance) error {
+	w, err := newAcceptance(a)
+	if err != nil {
+		return err
+	}
+	return s.commits.submit(ctx, w)
+}
+
+// AcceptAll implements ingest.Store. All of it waits for the committer at once.
+func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []error {
+	errs := make([]error, len(list))
+	waiting := make([]*work, len(list))
+	for i, a := range list {
+		w, err := newAcceptance(a)
+		if err == nil {
+			err = s.commits.hand(ctx, w)
+		}
+		if errs[i] = err; err == nil {
+			waiting[i] = w
+		}
+	}
+	for i, w := range waiting {
+		if w != nil {
+			errs[i] = s.commits.await(ctx, w)
+		}
+	}
+	return errs
+}
+
+func newAcceptance(a *ingest.Acceptance) (*work, error) {
 	if a.Message.Tenant.IsZero() || len(a.Deliveries) == 0 || len(a.Deliveries) > message.MaxRecipients {
-		return fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
+		return nil, fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
 	}
 	a.Ref = spool.Ref{} // of an earlier call that failed
-	return s.commits.submit(ctx, &work{accept: a})
+	return &work{accept: a}, nil
 }
 
 // writeAcceptances stores all that is not refused. A refusal is left in the work.
