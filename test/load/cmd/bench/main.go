@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type options struct {
 	withOpenSSL              string // the program built with OpenSSL, "" without
 	profiles                 string
 	against                  string // another build of Stafette, "" without
+	sizes                    string
+	waiting                  int
 }
 
 func run() error {
@@ -39,7 +42,9 @@ func run() error {
 	flag.IntVar(&o.messages, "n", 20_000, "messages per round")
 	flag.IntVar(&o.rounds, "rounds", 3, "interleaved rounds")
 	flag.IntVar(&o.single, "single", 500, "messages of P7, one at a time")
-	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7", "which figures to take")
+	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7,growth,crowd", "which figures to take: growth is P6 and P9, crowd is P6's memory and P8")
+	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000,5000000", "deliveries in the tables at which growth is measured")
+	flag.IntVar(&o.waiting, "waiting", 1_000_000, "newsletters in the queue of crowd")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
 	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
 	flag.BoolVar(&o.openssl, "openssl", false, "let a Stafette built from this tree with OpenSSL take part in P1, too")
@@ -125,8 +130,17 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 			contestants...)
 	case "P7":
 		return o.latency(ctx)
+	case "growth":
+		return o.growth(ctx)
+	case "crowd":
+		c := bench.Crowd{Binary: o.binary, Domain: domain, Waiting: o.waiting, Urgent: 300, Every: 100 * time.Millisecond, Progress: progress}
+		crowded, err := c.Run(ctx)
+		if err != nil {
+			return "", fmt.Errorf("crowd: %w", err)
+		}
+		return c.Markdown(crowded), nil
 	}
-	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7", row)
+	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7, growth, crowd", row)
 }
 
 // other plays the build to compare with.
@@ -134,6 +148,37 @@ func (o options) other() options {
 	o.binary = o.against
 	return o
 }
+
+func progress(line string) { fmt.Fprintln(os.Stderr, line) }
+
+// growth measures at all sizes and draws the curves beside the report.
+func (o options) growth(ctx context.Context) (string, error) {
+	g := bench.Growth{Binary: o.binary, Domain: domain, Messages: min(o.messages, 4000), Rounds: o.rounds, Searches: 300, Progress: progress}
+	for _, text := range strings.Split(o.sizes, ",") {
+		size, err := strconv.Atoi(text)
+		if err != nil {
+			return "", fmt.Errorf("growth: %w", err)
+		}
+		g.Sizes = append(g.Sizes, size)
+	}
+	steps, err := g.Run(ctx)
+	if err != nil {
+		return "", fmt.Errorf("growth: %w", err)
+	}
+	if o.output != "" {
+		picture, err := bench.GrowthChart(steps)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(o.output), growthPicture), []byte(picture), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return bench.GrowthMarkdown(steps, growthPicture), nil
+}
+
+// growthPicture is where the chart lies, seen from the report.
+const growthPicture = "images/growth.svg"
 
 func http(batch int) func(p peers.Peer) bench.Door {
 	return func(p peers.Peer) bench.Door {
@@ -181,7 +226,7 @@ func (o options) compare(ctx context.Context, p bench.Plan, contestants ...bench
 		}
 	}
 	p.Messages, p.Rounds = o.messages, o.rounds
-	p.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
+	p.Progress = progress
 	outcomes, err := p.Run(ctx)
 	if err != nil {
 		return "", err
