@@ -20,7 +20,7 @@ type statements struct {
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
 	st := &statements{db: db, byText: map[string]*sql.Stmt{}}
-	texts := append(d.settleTexts(), idempotencyInsert)
+	texts := append(d.settleTexts(), idempotencyInsert, aliveText(d))
 	for _, b := range []struct {
 		to    *bulkTexts
 		into  string
@@ -86,7 +86,7 @@ func chunk(n int) int { return 1 << (bits.Len(uint(min(n, maxChunk))) - 1) }
 
 func bulkText(d dialect, into string, width, rows int, tail string) string {
 	var s strings.Builder
-	s.WriteString("INSERT INTO " + into + " VALUES ")
+	s.WriteString(d.insert() + " INTO " + into + " VALUES ")
 	for r := range rows {
 		if r > 0 {
 			s.WriteByte(',')
