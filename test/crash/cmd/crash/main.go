@@ -28,7 +28,8 @@ type options struct {
 	rounds                             int
 	seed                               uint64
 	binary, only                       string
-	verbose                            bool
+	soakMessages                       int
+	unsigned, verbose                  bool
 }
 
 func main() {
@@ -41,6 +42,8 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of all chances")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
 	flag.StringVar(&o.only, "only", "", "series whose name contains this")
+	flag.IntVar(&o.soakMessages, "soak", 0, "instead: so many messages without faults, books checked all the while; and again with nobody to deliver to (-only down: that alone, -only up: the first alone)")
+	flag.BoolVar(&o.unsigned, "unsigned", false, "of a soak: without DKIM")
 	flag.BoolVar(&o.verbose, "v", false, "tell of every fault")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -64,6 +67,9 @@ func (o options) run(ctx context.Context) error {
 		if o.binary, err = peers.BuildStafette(ctx, dir, "failpoint"); err != nil {
 			return err
 		}
+	}
+	if o.soakMessages > 0 {
+		return o.soak(ctx)
 	}
 	fmt.Println("seed", o.seed)
 	var broken []error
