@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"stafette/test/crash"
@@ -46,7 +47,7 @@ func main() {
 	flag.BoolVar(&o.unsigned, "unsigned", false, "of a soak: without DKIM")
 	flag.BoolVar(&o.verbose, "v", false, "tell of every fault")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := o.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
