@@ -50,6 +50,7 @@ type postgresDialect struct{}
 func (postgresDialect) name() string { return "postgres" }
 
 func (postgresDialect) shareRow() string  { return " FOR SHARE" }
+func (postgresDialect) lockRow() string   { return " FOR UPDATE" }
 func (postgresDialect) onlyProcess() bool { return false }
 
 // clock is not that of the transaction, which stands still.
