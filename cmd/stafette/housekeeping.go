@@ -31,8 +31,8 @@ func (p *platform) chores() []chore {
 	}
 }
 
-// keepHouse does the chores whose lease this node has, until ctx ends; then it
-// gives them up, so that another node need not wait for the leases to run out.
+// keepHouse follows the certificate and does the chores whose lease this node has,
+// until ctx ends; then it gives them up, so that another node need not wait for the leases to run out.
 func (p *platform) keepHouse(ctx context.Context) {
 	// Not the node's name alone: its process of before may have left a lease.
 	holder := p.config.Node + "/" + rand.Text()
@@ -40,6 +40,8 @@ func (p *platform) keepHouse(ctx context.Context) {
 	for _, c := range p.chores() {
 		work.Go(func() { p.keep(ctx, holder, c) })
 	}
+	// Each node has its own certificate.
+	work.Go(func() { p.cert.follow(ctx, time.Now) })
 	work.Wait()
 }
 

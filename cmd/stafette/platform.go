@@ -28,6 +28,7 @@ import (
 // platform is everything one serving process consists of.
 type platform struct {
 	*base
+	cert       *certificate
 	tls        *tls.Config
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
@@ -50,9 +51,10 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	}()
 	p = &platform{base: b, metrics: prometheus.NewRegistry()}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if p.tls, err = serverTLS(c, time.Now(), log); err != nil {
+	if p.cert, err = loadCertificate(c, time.Now(), log); err != nil {
 		return nil, err
 	}
+	p.tls = p.cert.tls()
 	reasons, err := bounce.Load()
 	if err != nil {
 		return nil, err
