@@ -24,11 +24,10 @@ import (
 type Postgres struct {
 	dir, port string
 	cmd       *exec.Cmd
+	databases int
 }
 
-const database = "stafette"
-
-// StartPostgres makes a server with an empty database in a new temporary directory.
+// StartPostgres makes a server in a new temporary directory.
 // Without PostgreSQL on this machine the error is pgtest.ErrNone.
 func StartPostgres(ctx context.Context) (p *Postgres, err error) {
 	port, err := daemon.FreePort()
@@ -56,17 +55,18 @@ func StartPostgres(ctx context.Context) (p *Postgres, err error) {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	if err := p.Start(ctx); err != nil {
-		return p, err
-	}
-	return p, p.exec(ctx, "CREATE DATABASE "+database+" TEMPLATE template0")
+	return p, p.Start(ctx)
 }
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 
-// URL is that of the database, as it stands in the product's configuration.
-func (p *Postgres) URL() string {
-	return fmt.Sprintf("postgres://stafette@%s/%s?connect_timeout=2", net.JoinHostPort("127.0.0.1", p.port), database)
+// Database makes an empty database and returns its URL, as it stands in the product's
+// configuration.
+func (p *Postgres) Database(ctx context.Context) (url string, err error) {
+	p.databases++
+	name := fmt.Sprintf("trial%d", p.databases)
+	return fmt.Sprintf("postgres://stafette@%s/%s?connect_timeout=2", net.JoinHostPort("127.0.0.1", p.port), name),
+		p.exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0")
 }
 
 // Start runs the server, again after Kill, and returns when it has recovered and

@@ -76,7 +76,11 @@ func TestStafetteKeepsItsWordOnPostgres(t *testing.T) {
 	for _, place := range Failpoints() {
 		faults = append(faults, Failpoint(place, 3))
 	}
-	v := tryStafette(t, peers.StafetteConfig{Binary: binary, Database: db.URL()}, plain(t.TempDir()), faults)
+	url, err := db.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := tryStafette(t, peers.StafetteConfig{Binary: binary, Database: url}, plain(t.TempDir()), faults)
 	if err := v.Err(); err != nil {
 		t.Error(err)
 	}

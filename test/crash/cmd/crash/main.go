@@ -104,8 +104,8 @@ type series struct {
 	disk    func(dir string) (crash.Disk, func() error, error)
 	faults  []crash.Fault
 	control bool // a conviction is right
-	// database is the URL of a PostgreSQL; "" is SQLite.
-	database string
+	// database makes one for a trial and returns its URL; nil is SQLite.
+	database func(context.Context) (string, error)
 }
 
 func repeat(n int, faults ...crash.Fault) []crash.Fault {
@@ -140,10 +140,10 @@ func (o options) series() []series {
 // the server's to withstand; that it does is its own test suite's matter.
 func (o options) onPostgres(db *crash.Postgres) []series {
 	return []series{
-		{name: "kill -9", disk: plain, database: db.URL(), faults: repeat(o.kills, crash.Kill())},
-		{name: "failpoints", disk: plain, database: db.URL(), faults: failpoints(o.rounds)},
-		{name: "kill -9 of PostgreSQL", disk: plain, database: db.URL(), faults: repeat(o.cuts, crash.KillDatabase(db))},
-		{name: "kill -9 of either", disk: plain, database: db.URL(), faults: repeat(o.cuts, crash.KillDatabase(db), crash.Kill())},
+		{name: "kill -9", disk: plain, database: db.Database, faults: repeat(o.kills, crash.Kill())},
+		{name: "failpoints", disk: plain, database: db.Database, faults: failpoints(o.rounds)},
+		{name: "kill -9 of PostgreSQL", disk: plain, database: db.Database, faults: repeat(o.cuts, crash.KillDatabase(db))},
+		{name: "kill -9 of either", disk: plain, database: db.Database, faults: repeat(o.cuts, crash.KillDatabase(db), crash.Kill())},
 	}
 }
 
@@ -243,7 +243,13 @@ func (o options) trial(ctx context.Context, s series, faults []crash.Fault, numb
 		return v, err
 	}
 	defer far.Close()
-	server, err := crash.NewStafette(ctx, peers.StafetteConfig{Binary: o.binary, Database: s.database, Dir: places["conf"], Sink: far.Addr(), Domain: "muster.example"}, disk)
+	url := ""
+	if s.database != nil {
+		if url, err = s.database(ctx); err != nil {
+			return v, err
+		}
+	}
+	server, err := crash.NewStafette(ctx, peers.StafetteConfig{Binary: o.binary, Database: url, Dir: places["conf"], Sink: far.Addr(), Domain: "muster.example"}, disk)
 	if err != nil {
 		return v, err
 	}
