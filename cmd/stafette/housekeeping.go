@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"stafette/internal/egress"
 	"stafette/internal/spool"
 )
 
@@ -27,6 +28,7 @@ type chore struct {
 func (p *platform) chores() []chore {
 	return []chore{
 		{"sweep", sweepEvery, p.store.Sweep},
+		{"hasten", sweepEvery, p.hasten},
 		{"retention", retentionEvery, p.retain},
 	}
 }
@@ -77,9 +79,31 @@ func (p *platform) turn(ctx context.Context, holder string, c chore) error {
 	return c.do(ctx, now)
 }
 
-// retain drops message bodies whose retention time is over.
+// hasten finds what waits for longer than any pause between attempts.
+func (p *platform) hasten(ctx context.Context, now time.Time) error {
+	longest := egress.MaxBackoff
+	for _, pause := range p.config.Queue.Retry {
+		longest = max(longest, time.Duration(pause))
+	}
+	n, err := p.store.Hasten(ctx, now, now.Add(2*longest))
+	if n > 0 {
+		p.log.Warn("deliveries were put off too far, by a clock that has been set back; made due now", "deliveries", n)
+	}
+	return err
+}
+
+// retain drops message bodies whose retention time is over. What still waits to be
+// delivered keeps its body, also when the clock is wrong.
 func (p *platform) retain(ctx context.Context, now time.Time) error {
 	before := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
+	oldest, waiting, err := p.store.OldestWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	if waiting && oldest < before {
+		p.log.Warn("message bodies past their retention are kept for deliveries that wait", "since", oldest)
+		before = oldest
+	}
 	days, bytes, err := p.store.Archive().DropBefore(ctx, before)
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)

@@ -60,7 +60,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 		return nil, err
 	}
 	p.runner = queue.NewRunner(queue.Config{
-		Store: b.store, Node: c.Node, Now: b.store.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
+		Store: b.store, Node: c.Node, Now: b.store.Now, Steady: time.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
 	if p.engine, err = newEngine(p, reasons); err != nil {

@@ -47,7 +47,8 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 	s.write.SetMaxOpenConns(postgresConns)
 	s.write.SetMaxIdleConns(postgresConns)
 	s.read = s.write
-	s.archive = &tableArchive{db: s.write, now: s.cfg.Now}
+	// Other nodes drop days: the day is that of the clock they share.
+	s.archive = &tableArchive{db: s.write, now: s.Now}
 	return s.write.PingContext(ctx)
 }
 

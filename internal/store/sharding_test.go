@@ -22,6 +22,8 @@ var acrossTenants = map[string]string{
 	"SELECT min(d.due_at) FROM tenants t":          "when the next work falls due: asked by each node every two seconds",
 	"d.owner = $n AND d.state":                     "whether a dead epoch holds anything: only after a death",
 	"('deferred', 'held'))) IS TRUE ORDER BY t.id": "an operator's command or view over the whole platform",
+	"ORDER BY d.id LIMIT":                          "a chore that one node does every hour",
+	"d.state = 'deferred' ORDER BY d.tenant":       "a chore that one node does every five minutes",
 	"SELECT count(*) FROM deliveries WHERE":        "depth of the queue over all tenants, for operators",
 	"SELECT state, count(*) FROM deliveries":       "depth of the queue over all tenants, for operators",
 	"DELETE FROM idempotency WHERE expires_at":     "a chore that one node does every five minutes",

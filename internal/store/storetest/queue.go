@@ -13,6 +13,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
 
@@ -31,6 +32,8 @@ func queueTests() map[string]func(*testing.T, *World) {
 		"DueTenants":                dueTenants,
 		"LockedTenantIsNotClaimed":  lockedTenantIsNotClaimed,
 		"NextDue":                   nextDue,
+		"Hasten":                    hasten,
+		"OldestWaiting":             oldestWaiting,
 		"Release":                   release,
 		"SettleEndsTheClaim":        settleEndsTheClaim,
 		"DeferredKeepsSignature":    deferredKeepsSignature,
@@ -267,6 +270,65 @@ func nextDue(t *testing.T, w *World) {
 		if err != nil || ok != (c.want >= 0) || ok && !at.Equal(now.Add(c.want)) {
 			t.Errorf("after %v until %v: %v %v %v", c.after, c.until, at.Sub(now), ok, err)
 		}
+	}
+}
+
+// hasten: what a clock a year ahead put off is due again, other waiting is not
+// concerned.
+func hasten(t *testing.T, w *World) {
+	ctx := context.Background()
+	a := w.Draft(w.A, numbered(4)...)
+	planned := w.Draft(w.B, "r@example.net") // put off by its sender
+	planned.Deliveries[0].DueAt = w.Clock.Now().AddDate(0, 0, 30)
+	w.Accept(a, planned)
+	e := w.Epoch("n")
+	w.Claim(e, w.A, 10)
+	far := w.Verdict(e, w.A, a.Deliveries[0].ID, event.Deferred)
+	far.DueAt = w.Clock.Now().AddDate(1, 0, 0)
+	w.Settle(far, w.Verdict(e, w.A, a.Deliveries[1].ID, event.Deferred), w.Verdict(e, w.A, a.Deliveries[2].ID, event.Delivered))
+	now := w.Clock.Now()
+	n, err := w.Store.Hasten(ctx, now, now.Add(8*time.Hour))
+	if err != nil || n != 1 {
+		t.Errorf("hastened %d, %v", n, err)
+	}
+	claimed := w.Claim(e, w.A, 10)
+	if len(claimed) != 1 || claimed[0].Delivery != a.Deliveries[0].ID {
+		t.Errorf("due are %d", len(claimed))
+	}
+	equal(t, "planned claimed", len(w.Claim(e, w.B, 10)), 0)
+}
+
+func oldestWaiting(t *testing.T, w *World) {
+	ctx := context.Background()
+	ask := func() (spool.Day, bool) {
+		t.Helper()
+		day, waiting, err := w.Store.OldestWaiting(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return day, waiting
+	}
+	if _, waiting := ask(); waiting {
+		t.Error("something waits in an empty store")
+	}
+	first := w.Draft(w.A, "r@example.net")
+	w.Accept(first)
+	second := spool.DayOf(w.Clock.Advance(48 * time.Hour))
+	w.Accept(w.Draft(w.B, "r@example.net"))
+	if day, waiting := ask(); !waiting || day != spool.DayOf(Start()) {
+		t.Errorf("oldest is of %v, %v", day, waiting)
+	}
+	e := w.Epoch("n")
+	w.Claim(e, w.A, 1)
+	w.Settle(w.Verdict(e, w.A, first.Deliveries[0].ID, event.Delivered))
+	if day, waiting := ask(); !waiting || day != second {
+		t.Errorf("oldest is of %v, %v, want %v", day, waiting, second)
+	}
+	if err := w.Store.SetState(ctx, w.B, tenant.Locked, "abuse"); err != nil {
+		t.Fatal(err)
+	}
+	if _, waiting := ask(); waiting {
+		t.Error("a locked tenant's mail counts")
 	}
 }
 
