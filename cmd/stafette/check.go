@@ -72,7 +72,7 @@ func runChecks(ctx context.Context, con *console, c Config) []finding {
 		err = errors.Join(b.store.Ready(ctx), b.close())
 	}
 	add("storage", err, "root key and database can be used")
-	_, err = serverTLS(c, time.Now(), con.logger(Log{Level: "error", Format: "text"}))
+	_, err = loadCertificate(c, time.Now(), con.logger(Log{Level: "error", Format: "text"}))
 	add("certificate", err, "can be loaded")
 	add("dns", answers(ctx, c.DNS.Server), "the name server answers")
 	_, err = c.routes()

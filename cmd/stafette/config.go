@@ -91,8 +91,9 @@ type ReturnMail struct {
 	Listen string `toml:"listen"`
 }
 
-// TLS names the certificate of all doors. Without one, a self-signed certificate is
-// made in DataDir.
+// TLS names the certificate of all doors. Replaced files are used within a minute,
+// without a restart. Without a certificate, a self-signed one is made in DataDir, and
+// anew 30 days before it ends.
 type TLS struct {
 	Cert string `toml:"cert"` // PEM file with the chain
 	Key  string `toml:"key"`  // PEM file

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"stafette/internal/egress"
 	"stafette/internal/spool"
 )
 
@@ -27,12 +28,13 @@ type chore struct {
 func (p *platform) chores() []chore {
 	return []chore{
 		{"sweep", sweepEvery, p.store.Sweep},
+		{"hasten", sweepEvery, p.hasten},
 		{"retention", retentionEvery, p.retain},
 	}
 }
 
-// keepHouse does the chores whose lease this node has, until ctx ends; then it
-// gives them up, so that another node need not wait for the leases to run out.
+// keepHouse follows the certificate and does the chores whose lease this node has,
+// until ctx ends; then it gives them up, so that another node need not wait for the leases to run out.
 func (p *platform) keepHouse(ctx context.Context) {
 	// Not the node's name alone: its process of before may have left a lease.
 	holder := p.config.Node + "/" + rand.Text()
@@ -40,6 +42,8 @@ func (p *platform) keepHouse(ctx context.Context) {
 	for _, c := range p.chores() {
 		work.Go(func() { p.keep(ctx, holder, c) })
 	}
+	// Each node has its own certificate.
+	work.Go(func() { p.cert.follow(ctx, time.Now) })
 	work.Wait()
 }
 
@@ -75,9 +79,31 @@ func (p *platform) turn(ctx context.Context, holder string, c chore) error {
 	return c.do(ctx, now)
 }
 
-// retain drops message bodies whose retention time is over.
+// hasten finds what waits for longer than any pause between attempts.
+func (p *platform) hasten(ctx context.Context, now time.Time) error {
+	longest := egress.MaxBackoff
+	for _, pause := range p.config.Queue.Retry {
+		longest = max(longest, time.Duration(pause))
+	}
+	n, err := p.store.Hasten(ctx, now, now.Add(2*longest))
+	if n > 0 {
+		p.log.Warn("deliveries were put off too far, by a clock that has been set back; made due now", "deliveries", n)
+	}
+	return err
+}
+
+// retain drops message bodies whose retention time is over. What still waits to be
+// delivered keeps its body, also when the clock is wrong.
 func (p *platform) retain(ctx context.Context, now time.Time) error {
 	before := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
+	oldest, waiting, err := p.store.OldestWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	if waiting && oldest < before {
+		p.log.Warn("message bodies past their retention are kept for deliveries that wait", "since", oldest)
+		before = oldest
+	}
 	days, bytes, err := p.store.Archive().DropBefore(ctx, before)
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)

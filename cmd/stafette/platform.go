@@ -31,6 +31,7 @@ import (
 // platform is everything one serving process consists of.
 type platform struct {
 	*base
+	cert       *certificate
 	tls        *tls.Config
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
@@ -53,15 +54,16 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	}()
 	p = &platform{base: b, metrics: prometheus.NewRegistry()}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if p.tls, err = serverTLS(c, time.Now(), log); err != nil {
+	if p.cert, err = loadCertificate(c, time.Now(), log); err != nil {
 		return nil, err
 	}
+	p.tls = p.cert.tls()
 	reasons, err := bounce.Load()
 	if err != nil {
 		return nil, err
 	}
 	p.runner = queue.NewRunner(queue.Config{
-		Store: b.store, Node: c.Node, Now: b.store.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
+		Store: b.store, Node: c.Node, Now: b.store.Now, Steady: time.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
 	if p.engine, err = newEngine(p, reasons); err != nil {

@@ -39,7 +39,7 @@ type lane struct {
 func (e *Engine) place(ctx context.Context, p *parcel) {
 	e.mu.Lock()
 	l := e.lane(p)
-	if e.cfg.Now().Before(l.until) {
+	if l.rests(e.cfg.Now()) {
 		why := l.why
 		e.mu.Unlock()
 		e.conclude(p, why)
@@ -63,6 +63,13 @@ func (e *Engine) lane(p *parcel) *lane {
 		e.lanes[key] = l
 	}
 	return l
+}
+
+// rests reports whether the lane rests now. No rest is longer than the longest: one
+// that seems so was begun by a clock that has been set back since.
+func (l *lane) rests(now time.Time) bool {
+	left := l.until.Sub(now)
+	return left > 0 && left <= egress.MaxBackoff
 }
 
 // trimLanes forgets back-offs that are long over; mu is held.
@@ -144,7 +151,7 @@ func (e *Engine) pop(l *lane) (*parcel, bool) {
 func (e *Engine) rest(l *lane, why report) report {
 	e.mu.Lock()
 	now := e.cfg.Now()
-	if !now.Before(l.until) { // else another connection has found out the same
+	if !l.rests(now) { // else another connection has found out the same
 		l.failures++
 		l.until = now.Add(e.cfg.Limits.Backoff(l.failures))
 	}
@@ -167,7 +174,7 @@ func (e *Engine) rest(l *lane, why report) report {
 func (e *Engine) resting(l *lane) (report, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return l.why, e.cfg.Now().Before(l.until)
+	return l.why, l.rests(e.cfg.Now())
 }
 
 // narrow lowers the lane's limit to the sessions that are open, when the site

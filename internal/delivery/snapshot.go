@@ -40,7 +40,7 @@ func (e *Engine) state(l *lane) LaneState {
 		Source: l.key.Source, Site: l.key.Site, Depth: l.line.Len(),
 		Connections: l.conns, Limit: l.limit, Failures: l.failures, LastReply: l.words,
 	}
-	if e.cfg.Now().Before(l.until) {
+	if l.rests(e.cfg.Now()) {
 		s.RestsUntil = l.until
 	}
 	return s

@@ -45,7 +45,7 @@ func (e *Engine) route(ctx context.Context, p *parcel) {
 		d = &domain{}
 		e.domains[name] = d
 	}
-	if d.target != nil && e.cfg.Now().Before(d.until) {
+	if left := d.until.Sub(e.cfg.Now()); d.target != nil && left > 0 && left <= targetTTL {
 		t := d.target
 		e.mu.Unlock()
 		e.dispatch(ctx, p, t)

@@ -105,17 +105,17 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// maxBackoff bounds a lane's rest, so that a site that is back is found in time.
-const maxBackoff = 30 * time.Minute
+// MaxBackoff bounds a lane's rest, so that a site that is back is found in time.
+const MaxBackoff = 30 * time.Minute
 
 // Backoff returns how long a lane rests after so many failures in a row, counted
 // from 1: l.Rest, doubled each time, at most half an hour.
 func (l Limits) Backoff(failures int) time.Duration {
 	d := l.WithDefaults().Rest
 	for range failures - 1 {
-		if d *= 2; d >= maxBackoff {
-			return maxBackoff
+		if d *= 2; d >= MaxBackoff {
+			return MaxBackoff
 		}
 	}
-	return min(d, maxBackoff)
+	return min(d, MaxBackoff)
 }

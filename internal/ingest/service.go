@@ -57,7 +57,7 @@ const (
 type Service struct {
 	c         Config
 	directory *directory
-	quota     *quota
+	spent     *spent
 }
 
 var _ Acceptor = (*Service)(nil)
@@ -79,7 +79,7 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), quota: newQuota(c.Store)}
+	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), spent: newSpent(c.CacheFor)}
 }
 
 // parcel is one submission on its way through the steps. Each step reads what the
@@ -96,7 +96,6 @@ type parcel struct {
 	m         Message
 	body      []byte
 	lines     []Delivery
-	counted   int64 // deliveries taken from the quota
 	acc       Acceptance
 
 	over    bool // nothing more is to be done
@@ -139,7 +138,7 @@ func (s *Service) prepare(ctx context.Context, w *parcel) {
 		w.conclude(s.answerAgain(ctx, w, replay, err))
 		return
 	}
-	if err := s.countQuota(ctx, w); err != nil {
+	if err := s.spent.check(w.Principal.Tenant, len(w.lines), w.now); err != nil {
 		w.conclude(Receipt{}, err)
 	}
 }
@@ -149,7 +148,7 @@ func (s *Service) refuseIf(ctx context.Context, w *parcel, err error) {
 	if err == nil {
 		return
 	}
-	s.quota.giveBack(w.Principal.Tenant, w.counted, w.now)
+	s.spent.note(w.Principal.Tenant, len(w.lines), w.now, err)
 	var replay *Replay
 	if errors.As(err, &replay) {
 		w.conclude(s.answerAgain(ctx, w, replay, nil))
@@ -229,15 +228,6 @@ func (s *Service) answerAgain(ctx context.Context, w *parcel, replay *Replay, er
 	return r, nil
 }
 
-func (s *Service) countQuota(ctx context.Context, w *parcel) error {
-	n := int64(len(w.lines))
-	if err := s.quota.take(ctx, w.tenant, n, w.now); err != nil {
-		return err
-	}
-	w.counted = n
-	return nil
-}
-
 func (s *Service) sealBody(w *parcel) error {
 	w.m.Salt = seal.NewSalt()
 	sealed, err := s.c.Keeper.SealBody(make([]byte, 0, len(w.body)+seal.Overhead), w.body, w.m.Salt)
@@ -245,7 +235,7 @@ func (s *Service) sealBody(w *parcel) error {
 		return fmt.Errorf("seal body: %w", err)
 	}
 	w.m.Size = int64(len(w.body))
-	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w)}
+	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota}
 	if w.Idempotency != "" {
 		w.acc.Idempotency = &Idempotency{Key: w.Idempotency, Hash: w.RequestHash, ExpiresAt: w.now.Add(idempotencyLasts)}
 	}

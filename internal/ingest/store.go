@@ -17,7 +17,9 @@ type Store interface {
 	// Accept stores message, body, deliveries and events durably, together with
 	// other acceptances that wait at the same time, and returns only then. On any
 	// error nothing of this acceptance is stored. A full disk is *fault.Error
-	// Unavailable "storage_full". A used idempotency key is *Replay.
+	// Unavailable "storage_full". A used idempotency key is *Replay. More deliveries
+	// than are left of the tenant's quota for the day are refused with QuotaSpent,
+	// exactly, whichever node takes them.
 	Accept(ctx context.Context, a *Acceptance) error
 	// AcceptAll is Accept for many that wait together. Each is stored or refused by
 	// itself; its error, or nil, stands at its place.
@@ -28,8 +30,6 @@ type Store interface {
 	// Suppressed returns which of the addresses may not be written to on the
 	// stream, each with the reason code of its suppression.
 	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)
-	// Usage returns how many deliveries the tenant had accepted on the UTC day of now.
-	Usage(ctx context.Context, t tenant.ID, now time.Time) (int64, error)
 }
 
 // Acceptance is one message on its way into the store.
@@ -39,6 +39,9 @@ type Acceptance struct {
 	Deliveries  []Delivery
 	Events      []event.Event
 	Idempotency *Idempotency // nil if none
+	// Quota says that the tenant has a daily quota, as far as we know; how much of it
+	// is left, the store finds out. 0: there is none to ask for.
+	Quota int64
 	// Epoch holds the deliveries in memory at once; 0 leaves them to Claim.
 	Epoch queue.Epoch
 	// Ref is filled in by Accept: where the body lies.

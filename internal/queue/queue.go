@@ -119,9 +119,9 @@ type Store interface {
 	// Claim takes due deliveries of one tenant, urgent ones first, then the
 	// longest due, which nobody or only a dead epoch holds.
 	Claim(ctx context.Context, c Claim) ([]Entry, error)
-	// NextDue returns when the next unclaimed delivery falls due; ok is false if
-	// none waits.
-	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+	// NextDue returns when the next unclaimed delivery falls due that does so after
+	// the one instant and not after the other; ok is false if none does.
+	NextDue(ctx context.Context, after, until time.Time) (at time.Time, ok bool, err error)
 	// Settle records verdicts with their events. It waits for the group commit and
 	// returns the deliveries it did not change because the epoch no longer holds them.
 	Settle(ctx context.Context, s []Settlement) (fenced []message.DeliveryID, err error)

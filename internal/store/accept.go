@@ -23,7 +23,7 @@ import (
 // Accept implements ingest.Store. Beyond its contract: an acceptance under an
 // epoch that was declared dead is Unavailable wrapping queue.ErrFenced, because
 // nobody would ever attempt it; a message ID that is there already is Conflict
-// "message_exists".
+// "message_exists". A quota counts by the UTC day of the message's id.
 func (s *Store) Accept(ctx context.Context, a *ingest.Acceptance) error {
 	w, err := newAcceptance(a)
 	if err != nil {
@@ -69,9 +69,14 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 	if err := s.refuseFenced(ctx, tx, group); err != nil {
 		return err
 	}
-	if err := s.claimIdempotency(ctx, tx, group); err != nil {
+	left, err := s.allowances(ctx, tx, group)
+	if err != nil {
+		return fmt.Errorf("quotas: %w", err)
+	}
+	if err := s.claimIdempotency(ctx, tx, group, left); err != nil {
 		return err
 	}
+	left.takeRest(group)
 	var list []*ingest.Acceptance
 	for _, w := range group {
 		if w.err == nil {
@@ -106,8 +111,7 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 	if err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
 		return err
 	}
-	err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
-	return err
+	return s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
 }
 
 // refuseFenced refuses what was accepted for an epoch that is not alive.
@@ -140,7 +144,9 @@ const idempotencyInsert = `INSERT INTO idempotency (tenant, key, hash, message, 
 // claimIdempotency takes the keys of a group and refuses those that are in use:
 // the insert itself is the test, so that two nodes cannot both pass it. Keys are
 // taken in one order, lest two nodes wait for each other.
-func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work) error {
+//
+// What is claimed is within its tenant's quota: a refused message leaves no key.
+func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work, left allowances) error {
 	var keyed []*work
 	for _, w := range group {
 		if w.err == nil && w.accept.Idempotency != nil {
@@ -153,6 +159,9 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work)
 	})
 	now := s.cfg.Now()
 	for _, w := range keyed {
+		if !left.take(w) {
+			continue
+		}
 		m, k := &w.accept.Message, w.accept.Idempotency
 		res, err := s.texts.exec(ctx, tx, idempotencyInsert, m.Tenant[:], plain(k.Key), k.Hash[:], m.ID[:], millis(k.ExpiresAt), millis(now))
 		if err != nil {
@@ -170,6 +179,7 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work)
 		if used == nil {
 			return fmt.Errorf("idempotency key of %s vanished", m.ID)
 		}
+		left.giveBack(w)
 		w.err = used
 	}
 	return nil
@@ -322,7 +332,8 @@ func replay(ctx context.Context, q querier, t tenant.ID, key string, now time.Ti
 	return &r, nil
 }
 
-// Usage implements ingest.Store. It goes by the time in the messages' ids.
+// Usage returns how many deliveries the tenant had accepted on the UTC day of now, by
+// the time in the messages' ids.
 func (s *Store) Usage(ctx context.Context, t tenant.ID, now time.Time) (int64, error) {
 	day := now.UTC().Truncate(24 * time.Hour)
 	n, err := hourSum(ctx, s.read, t, day, day.Add(24*time.Hour))

@@ -28,6 +28,8 @@ type dialect interface {
 	lockRows(skip bool) string
 	// shareRow ends a SELECT of a row that must not change before the commit.
 	shareRow() string
+	// lockRow ends a SELECT of a row that nobody else may lock before the commit.
+	lockRow() string
 	// messageOf is the expression for the message of a delivery id.
 	messageOf(column string) string
 	// deliveryAt is the expression for the id of the numbered delivery of a message.

@@ -96,6 +96,7 @@ func (sqliteDialect) through(index string) string { return " INDEXED BY " + inde
 
 func (sqliteDialect) lockRows(bool) string { return "" }
 func (sqliteDialect) shareRow() string     { return "" }
+func (sqliteDialect) lockRow() string      { return "" }
 func (sqliteDialect) onlyProcess() bool    { return true }
 func (sqliteDialect) clock() string        { return "" }
 

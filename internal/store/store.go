@@ -83,8 +83,7 @@ type Store struct {
 	inquiries  *inquiries
 	commits    *committer
 	pulses     pulses
-	// correction is what Now adds to Config.Now, in nanoseconds.
-	correction atomic.Int64
+	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held
@@ -218,19 +217,4 @@ func (s *Store) transactOnce(ctx context.Context, fn func(tx *sql.Tx) error) err
 		return err
 	}
 	return tx.Commit()
-}
-
-// Sweep removes what has run out: sessions, idempotency keys and suppressions
-// that expired before now. It is meant to run every few minutes.
-func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	for _, text := range []string{
-		"DELETE FROM sessions WHERE expires_at < $1",
-		"DELETE FROM idempotency WHERE expires_at < $1",
-		"DELETE FROM suppressions WHERE expires_at < $1",
-	} {
-		if _, err := s.write.ExecContext(ctx, text, now.UnixMilli()); err != nil {
-			return fmt.Errorf("sweep: %w", s.refusal(err))
-		}
-	}
-	return nil
 }

@@ -178,6 +178,12 @@ func Lie(while time.Duration) Fault {
 	}}
 }
 
+// Failpoints are the places that the store names, in the order of a mail's journey.
+func Failpoints() []string {
+	return []string{"after-body-before-rows", "after-rows-before-commit", "after-store-before-ack",
+		"after-250-before-settle", "after-settle-before-event"}
+}
+
 // Failpoint restarts the server so that it kills itself when it passes the named
 // place for the n-th time, and starts it again. Only a binary built with the tag
 // "failpoint" obeys.

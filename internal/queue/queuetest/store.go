@@ -222,12 +222,13 @@ func (s *Store) Claim(_ context.Context, c queue.Claim) ([]queue.Entry, error) {
 }
 
 // NextDue implements queue.Store.
-func (s *Store) NextDue(context.Context) (time.Time, bool, error) {
+func (s *Store) NextDue(_ context.Context, after, until time.Time) (time.Time, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var next time.Time
 	for _, r := range s.rows {
-		if s.free(r, s.now()) && (next.IsZero() || r.Entry.DueAt.Before(next)) {
+		due := r.Entry.DueAt.After(after) && !r.Entry.DueAt.After(until)
+		if due && s.free(r, s.now()) && (next.IsZero() || r.Entry.DueAt.Before(next)) {
 			next = r.Entry.DueAt
 		}
 	}

@@ -48,6 +48,30 @@ func (s *Stafette) Message(ctx context.Context, id string) ([]Delivery, error) {
 	return m.Deliveries, err
 }
 
+// Command gives a command about all deliveries of a message: cancel, hold, resume
+// or retry.
+func (s *Stafette) Command(ctx context.Context, id, command string) error {
+	path := "/v1/messages/" + url.PathEscape(id) + "/" + command
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.http+path, nil)
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.setup.APIKey)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("post %s: %d: %s", path, resp.StatusCode, bytes.TrimSpace(text))
+	}
+	return nil
+}
+
 // Settled implements Peer: nothing is queued or deferred any more.
 func (s *Stafette) Settled(ctx context.Context, _ int) error {
 	tick := time.NewTicker(50 * time.Millisecond)
