@@ -39,6 +39,9 @@ func (s *Store) StartEpoch(ctx context.Context, node string, now, aliveUntil tim
 // looks how far the node's clock is from the database's; see Now.
 func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Time) error {
 	began := s.cfg.Now()
+	if s.dialect.onlyProcess() {
+		return s.beatAlone(ctx, e, began)
+	}
 	var beat int64
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, "UPDATE epochs SET beat = beat + 1, lease = $2 WHERE epoch = $1 AND alive = 1 RETURNING beat",
@@ -61,6 +64,29 @@ func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Ti
 	if err := s.setClock(ctx); err != nil {
 		// The beat stands; an old correction is better than none.
 		s.cfg.Log.Warn("clock of the database not read", "err", err)
+	}
+	return nil
+}
+
+// beatAlone is Beat where nobody else can have the queue: nothing need be written for
+// others to see, and so a full disk does not end a lease, which would break off mail on
+// the wire.
+func (s *Store) beatAlone(ctx context.Context, e queue.Epoch, began time.Time) error {
+	var beat int64
+	err := s.read.QueryRowContext(ctx, "SELECT beat FROM epochs WHERE epoch = $1 AND alive = 1", int64(e)).Scan(&beat)
+	if errors.Is(err, sql.ErrNoRows) {
+		return queue.ErrFenced
+	}
+	if err != nil {
+		return fmt.Errorf("beat: %w", s.refusal(err))
+	}
+	s.pulses.note(e, beat, began)
+	dead, err := deadEpochs(ctx, s.read)
+	if err == nil && len(dead) > 0 {
+		err = s.transact(ctx, func(tx *sql.Tx) error { return s.forgetEpochs(ctx, tx) })
+	}
+	if err != nil {
+		s.cfg.Log.Warn("dead epochs not forgotten", "err", err)
 	}
 	return nil
 }

@@ -142,25 +142,6 @@ func KillDatabase(p *Postgres) Fault {
 		if err := p.Start(ctx); err != nil {
 			return err
 		}
-		select {
-		case <-t.Server.Died():
-			t.object("the server died with its database: %s", t.Server.Said())
-			return t.restart(ctx)
-		default:
-		}
-		const healing = 30 * time.Second
-		healed, cancel := context.WithTimeout(ctx, healing)
-		defer cancel()
-		if err := t.progress(healed, 5); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			t.object("no mail taken %v after the database came back: %s", healing, t.Server.Said())
-			if err := t.Server.Kill(); err != nil {
-				return err
-			}
-			return t.restart(ctx)
-		}
-		return nil
+		return t.heal(ctx, "the database came back")
 	}}
 }

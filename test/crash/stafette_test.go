@@ -34,6 +34,7 @@ func TestStafetteKeepsItsWord(t *testing.T) {
 		"power cuts":         {strict, []Fault{Cut(faultfs.Tear), Cut(faultfs.Scatter)}, false},
 		"power cut, journal": {func(t *testing.T) Disk { return newDisk(t, faultfs.Config{Journaled: true}) }, []Fault{Cut(faultfs.Drop)}, false},
 		"full disk":          {strict, []Fault{Full(256<<10, 500*time.Millisecond)}, false},
+		"full ext4":          {loopDisk, []Fault{Fill(500 * time.Millisecond)}, false},
 		"failing flush":      {strict, []Fault{FlushError(2, 10*time.Second)}, false},
 		"stall":              {strict, []Fault{Stall(time.Second, 1500*time.Millisecond)}, false},
 		"lying disk":         {strict, []Fault{Lie(300 * time.Millisecond)}, true},

@@ -330,7 +330,8 @@ func bodiesAreDroppedByDay(t *testing.T, w *World) {
 	ctx := context.Background()
 	old := w.Draft(w.A, "r@example.net")
 	w.Accept(old)
-	day := spool.DayOf(w.Clock.Advance(24 * time.Hour))
+	w.Clock.Advance(24 * time.Hour)
+	day := spool.DayOf(w.Store.Now()) // the clock that the nodes share
 	fresh := w.Draft(w.A, "r@example.net")
 	w.Accept(fresh)
 	days, size, err := w.Store.Archive().DropBefore(ctx, day)

@@ -129,6 +129,7 @@ func (o options) series() []series {
 		{name: "power cuts, journal", disk: fuse(faultfs.Config{Journaled: true}), faults: repeat(o.journalCuts, cuts...)},
 		{name: "power cuts, ext4", disk: ext4, faults: repeat(o.loopCuts, cuts[:1]...)},
 		{name: "full disk", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Full(256<<10, time.Second), crash.Full(0, time.Second))},
+		{name: "full disk, ext4", disk: ext4small, faults: repeat(o.rounds, crash.Fill(time.Second), crash.Fill(10*time.Second))},
 		{name: "failing flush", disk: fuse(faultfs.Config{}), faults: flushes},
 		{name: "stall", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Stall(5*time.Second, 6*time.Second),
 			crash.StallThenKill(5*time.Second, 2*time.Second))},
@@ -180,8 +181,12 @@ func fuse(c faultfs.Config) func(dir string) (crash.Disk, func() error, error) {
 	}
 }
 
-func ext4(dir string) (crash.Disk, func() error, error) {
-	d, err := loopfs.New(dir, 512)
+func ext4(dir string) (crash.Disk, func() error, error) { return loop(dir, 512) }
+
+func ext4small(dir string) (crash.Disk, func() error, error) { return loop(dir, 96) }
+
+func loop(dir string, megabytes int) (crash.Disk, func() error, error) {
+	d, err := loopfs.New(dir, megabytes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -191,6 +196,7 @@ func ext4(dir string) (crash.Disk, func() error, error) {
 // play runs a series in trials of perTrial faults and adds the verdicts up.
 func (o options) play(ctx context.Context, s series) error {
 	var acknowledged, lost, duplicates, trials int
+	var healed time.Duration
 	var charges []error
 	began := time.Now()
 	for from := 0; from < len(s.faults); from += perTrial {
@@ -202,10 +208,15 @@ func (o options) play(ctx context.Context, s series) error {
 		acknowledged += v.Acknowledged
 		lost += len(v.Lost) + len(v.Invented)
 		duplicates += v.Duplicates
+		healed = max(healed, v.Healed)
 		charges = append(charges, v.Err())
 	}
 	err := errors.Join(charges...)
-	fmt.Printf("%-26s %4d faults, %7d acknowledged, %5d lost, %5d duplicates, %v\n", s.name, len(s.faults), acknowledged, lost, duplicates, time.Since(began).Round(time.Second))
+	fmt.Printf("%-26s %4d faults, %7d acknowledged, %5d lost, %5d duplicates, %v", s.name, len(s.faults), acknowledged, lost, duplicates, time.Since(began).Round(time.Second))
+	if healed > 0 {
+		fmt.Printf(", mail taken again after %v at most", healed.Round(time.Millisecond))
+	}
+	fmt.Println()
 	if s.control && trials > 0 {
 		if err == nil {
 			return errors.New("acquitted: the harness is broken")
