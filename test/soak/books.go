@@ -230,8 +230,7 @@ func (s *soaking) audit(ctx context.Context) error {
 
 // judge holds the end of one delivery against what the far side saw of it.
 func (s *soaking) judge(token, state string, received int) error {
-	want := 0
-	right := true
+	want, right := 0, false
 	switch state {
 	case "delivered":
 		want, right = 1, !s.Down
@@ -241,8 +240,6 @@ func (s *soaking) judge(token, state string, received int) error {
 		right = s.commanded[token]
 	case "queued", "deferred":
 		right = s.Down
-	default:
-		right = false
 	}
 	if !right || received != want {
 		return fmt.Errorf("%s is %s and was received %d times", token, state, received)

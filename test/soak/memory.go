@@ -72,14 +72,14 @@ func peakResident(pid int) (int64, error) {
 	return 0, fmt.Errorf("measure memory: process %d does not tell", pid)
 }
 
-// diskUse sums the files below a directory, as long as they stay.
+// diskUse sums the files below a directory. One that goes while it is looked at does
+// not count.
 func diskUse(dir string) (sum int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
-			sum += info.Size()
+		if err == nil && !d.IsDir() {
+			if info, gone := d.Info(); gone == nil {
+				sum += info.Size()
+			}
 		}
 		return nil
 	})
