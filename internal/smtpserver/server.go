@@ -108,6 +108,7 @@ func New(c Config) *Server {
 	s.smtp.AllowInsecureAuth = s.config.AllowPlainAuth
 	s.smtp.EnableSMTPUTF8 = true
 	s.smtp.EnableDSN = true
+	s.smtp.EnableREQUIRETLS = true
 	s.smtp.ReadTimeout = s.config.CommandTimeout
 	s.smtp.WriteTimeout = s.config.CommandTimeout
 	// Sessions end in many dull ways; panics go the same way and name themselves.

@@ -38,6 +38,7 @@ type envelope struct {
 	sender     message.Address
 	recipients []message.Address
 	utf8       bool
+	requireTLS bool
 	size       int64 // announced, 0 if not
 }
 
@@ -65,7 +66,10 @@ func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 	if s.key.ID.IsZero() {
 		return reply(530, 5, 7, 0, "Authentication is required")
 	}
-	e := envelope{utf8: opts.UTF8, size: opts.Size}
+	if _, encrypted := s.smtp.TLSConnectionState(); opts.RequireTLS && !encrypted {
+		return reply(530, 5, 7, 10, "REQUIRETLS needs an encrypted session")
+	}
+	e := envelope{utf8: opts.UTF8, requireTLS: opts.RequireTLS, size: opts.Size}
 	if from != "" {
 		a, err := s.address(from, opts.UTF8)
 		if err != nil {
@@ -137,7 +141,7 @@ func (s *session) Data(r io.Reader) error {
 	defer cancel()
 	receipt, err := s.server.config.Acceptor.Accept(ctx,
 		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp"},
-		ingest.Submission{Raw: raw, Sender: &e.sender, Recipients: e.recipients})
+		ingest.Submission{Raw: raw, Sender: &e.sender, Recipients: e.recipients, RequireTLS: e.requireTLS})
 	if err != nil {
 		return s.refuse(err)
 	}
