@@ -70,6 +70,18 @@ func servers(fixed string) []string {
 	return list
 }
 
+// Loopback reports whether the name server of a configuration (Config.Server), or
+// all of the system's, are on this machine.
+func Loopback(server string) bool {
+	for _, s := range servers(server) {
+		at, err := netip.ParseAddrPort(s)
+		if err != nil || !at.Addr().Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
 // MX implements Resolver. It tells at most 20 hosts. Hosts that are an address
 // literal or localhost are left out: a domain cannot name our own machine.
 func (c *Client) MX(ctx context.Context, domain string) ([]MX, error) {

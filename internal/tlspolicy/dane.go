@@ -203,7 +203,7 @@ func (a *associations) below(anchor *x509.Certificate, chain []*x509.Certificate
 	return err
 }
 
-// String is the record as a zone file has it.
+// describeTLSA is the record as a zone file has it.
 func describeTLSA(r dns.TLSA) string {
 	return fmt.Sprintf("%d %d %d %x", r.Usage, r.Selector, r.Matching, r.Association)
 }

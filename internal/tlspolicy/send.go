@@ -3,6 +3,7 @@ package tlspolicy
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -179,7 +180,7 @@ func (p *Policies) deliverReport(ctx context.Context, u *url.URL, due Due, r Rep
 		return err
 	}
 	return p.cfg.Reporter.Mail(ctx, Letter{From: p.cfg.Reporter.From, To: to, Raw: letter(p.cfg.Reporter, to, due, r, packed, now),
-		Key: "tlsrpt " + r.ID + " " + to.String()})
+		Key: fmt.Sprintf("tlsrpt-%x", sha256.Sum256([]byte(r.ID+" "+to.String())))})
 }
 
 // post sends a report to a web server (RFC 8460, 3).
