@@ -56,7 +56,7 @@ func TestSessionsAreHeldToEachDomainsPolicy(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		mx := &server{plain: true}
+		mx := &server{plain: true, takes: time.Second}
 		w.net.site("locker.example", mx)
 		w.net.mx["streng.example"] = w.net.mx["locker.example"]
 		w.cfg.Limits.Connections = 1
@@ -70,6 +70,8 @@ func TestSessionsAreHeldToEachDomainsPolicy(t *testing.T) {
 		}
 		first := mixed(6)
 		w.submit(first...)
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
 		for i, e := range first {
 			if i%2 == 0 {
 				w.wantState(e, event.Delivered)
@@ -93,11 +95,13 @@ func TestSessionsAreHeldToEachDomainsPolicy(t *testing.T) {
 		w.net.mu.Lock()
 		mx.plain, mx.shows = false, []*x509.Certificate{cert.Leaf}
 		w.net.mu.Unlock()
-		time.Sleep(15 * time.Second) // idle sessions end
+		time.Sleep(20 * time.Second) // idle sessions end
 		synctest.Wait()
 		second := mixed(6)
 		before := w.net.dialled()
 		w.submit(second...)
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
 		for i, e := range second {
 			w.wantState(e, event.Delivered)
 			_, a := w.attempt(e, 1)
