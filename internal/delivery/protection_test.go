@@ -69,7 +69,9 @@ func TestSessionsAreHeldToEachDomainsPolicy(t *testing.T) {
 			return list
 		}
 		first := mixed(6)
-		w.submit(first...)
+		w.submit(first[:2]...) // from here on both domains are known, and mail keeps its order
+		time.Sleep(3 * time.Second)
+		w.submit(first[2:]...)
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
 		for i, e := range first {
