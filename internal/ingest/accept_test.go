@@ -84,7 +84,9 @@ func TestAcceptKeepsRawBytes(t *testing.T) {
 // TestAcceptKeepsWhatTheSenderSaysOfTLS: RFC 8689, in both doors' forms.
 func TestAcceptKeepsWhatTheSenderSaysOfTLS(t *testing.T) {
 	w := newWorld(t)
-	raw := func(fields string) []byte { return []byte(fields + "From: info@muster.example\r\nTo: eva@kunde.example\r\n\r\nText\r\n") }
+	raw := func(fields string) []byte {
+		return []byte(fields + "From: info@muster.example\r\nTo: eva@kunde.example\r\n\r\nText\r\n")
+	}
 	composed := draft(func(s *ingest.Submission) { s.Draft.Headers = []message.Header{{Name: "TLS-Required", Value: "No"}} })
 	for i, tt := range []struct {
 		s    ingest.Submission
