@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -49,7 +50,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	}
 	defer func() {
 		if err != nil {
-			b.close()
+			err = errors.Join(err, b.close())
 		}
 	}()
 	p = &platform{base: b, metrics: prometheus.NewRegistry()}
@@ -68,7 +69,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
-	return p, p.openDoors(reasons)
+	return p, p.openDoors(reasons) //nolint:contextcheck // requests bring their own context, see httpapi
 }
 
 // openDoors makes the doors; they share one entrance and one way to know people.

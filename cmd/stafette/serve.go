@@ -15,17 +15,17 @@ import (
 type serveCmd struct{}
 
 // Run serves until it is told to stop, then lets transactions in flight finish.
-func (serveCmd) Run(con *console) error {
+func (serveCmd) Run(ctx context.Context, con *console) error {
 	c, err := con.load()
 	if err != nil {
 		return err
 	}
 	log := con.logger(c.Log)
-	p, err := openPlatform(con.ctx, c, log)
+	p, err := openPlatform(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	err = p.run(con.ctx, func() {})
+	err = p.run(ctx, func() {})
 	return errors.Join(err, p.close())
 }
 
@@ -52,7 +52,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	if err := p.runner.Start(ctx); err != nil {
 		return err
 	}
-	open, err := p.listen()
+	open, err := p.listen(ctx)
 	if err != nil {
 		return errors.Join(err, p.runner.Run(ended(ctx)))
 	}
@@ -107,7 +107,8 @@ type doors struct {
 	http, ops, submission, submissionTLS net.Listener
 }
 
-func (p *platform) listen() (d doors, err error) {
+func (p *platform) listen(ctx context.Context) (d doors, err error) {
+	var lc net.ListenConfig
 	for _, want := range []struct {
 		name, address string
 		into          *net.Listener
@@ -120,7 +121,7 @@ func (p *platform) listen() (d doors, err error) {
 		if want.address == "" {
 			continue
 		}
-		if *want.into, err = net.Listen("tcp", want.address); err != nil {
+		if *want.into, err = lc.Listen(ctx, "tcp", want.address); err != nil {
 			d.close()
 			return d, fmt.Errorf("open %s door: %w", want.name, err)
 		}
@@ -135,7 +136,7 @@ func (p *platform) listen() (d doors, err error) {
 func (d doors) close() {
 	for _, l := range []net.Listener{d.http, d.ops, d.submission, d.submissionTLS} {
 		if l != nil {
-			l.Close()
+			_ = l.Close() // nobody has come in yet
 		}
 	}
 }

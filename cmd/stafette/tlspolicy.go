@@ -169,8 +169,8 @@ type probed struct {
 }
 
 // Run explains the policy of a recipient domain as delivery sees it.
-func (d domainTLSCmd) Run(con *console) error {
-	return withBase(con, func(b *base) error {
+func (d domainTLSCmd) Run(ctx context.Context, con *console) error {
+	return withBase(ctx, con, func(b *base) error {
 		guard := b.config.guard()
 		policies, err := newPolicies(b, guard, nil)
 		if err != nil {
@@ -186,7 +186,7 @@ func (d domainTLSCmd) Run(con *console) error {
 		if routed {
 			hopName = hop.String()
 		}
-		x, err := policies.Explain(con.ctx, domain, hopName, hop.Host)
+		x, err := policies.Explain(ctx, domain, hopName, hop.Host)
 		if err != nil {
 			return fmt.Errorf("explain %s: %w", domain, err)
 		}
@@ -194,7 +194,7 @@ func (d domainTLSCmd) Run(con *console) error {
 		for i, h := range x.Hosts {
 			hosts[i] = probed{HostRules: h}
 			if d.Connect && h.Failure == "" {
-				hosts[i].Session = probe(con.ctx, b, guard, h, hop)
+				hosts[i].Session = probe(ctx, b, guard, h, hop)
 			}
 		}
 		if d.Output == "json" {
@@ -274,8 +274,9 @@ func probe(ctx context.Context, b *base, guard *egress.Guard, h tlspolicy.HostRu
 		c, err = smtp.Dial(ctx, smtp.Options{Address: netip.AddrPortFrom(a, port).String(), Host: h.Host, EHLO: source.EHLO, TLS: mode, TLSConfig: config,
 			DialContext: guard.Dialer(source, hop.Port != 0)})
 		if err == nil {
-			defer c.Close()
-			return came(h.Demand, c.TLSState())
+			state := c.TLSState()
+			_ = c.Close() // the session has shown what was asked of it
+			return came(h.Demand, state)
 		}
 	}
 	if failure := h.Demand.Blame(err); failure != nil {

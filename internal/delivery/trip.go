@@ -112,7 +112,7 @@ var errFamily = errors.New("source has another address family")
 func (t *trip) nowhere() finding {
 	var loop, family, refused *finding
 	for _, err := range t.skipped {
-		var r *egress.Refusal
+		var r *egress.RefusedError
 		switch {
 		case errors.As(err, &r) && t.e.cfg.Guard.Own(r.Addr.Addr()):
 			f := loopFinding()

@@ -75,16 +75,13 @@ func (n *network) host(name string, addrs ...string) {
 }
 
 // site makes a domain with one host per server, in order of preference, at
-// 10.0.<k>.1 and so on.
+// 10.<k>.0.1 and so on.
 func (n *network) site(domain string, servers ...*server) {
 	for i, s := range servers {
-		name, addr := fmt.Sprintf("mx%d.%s", i+1, domain), fmt.Sprintf("10.%d.0.%d", len(n.mx)+1, i+1)
 		if i == 0 {
-			addr = fmt.Sprintf("10.%d.0.1", len(n.mx)+1)
 			n.mx[domain] = nil
-		} else {
-			addr = fmt.Sprintf("10.%d.0.%d", len(n.mx), i+1)
 		}
+		name, addr := fmt.Sprintf("mx%d.%s", i+1, domain), fmt.Sprintf("10.%d.0.%d", len(n.mx), i+1)
 		n.host(name, addr)
 		n.servers[addr+":25"] = s
 		n.mx[domain] = append(n.mx[domain], dns.MX{Host: name, Preference: uint16(10 * (i + 1))})

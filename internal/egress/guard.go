@@ -31,14 +31,14 @@ type Rules struct {
 	Sources []Source
 }
 
-// Refusal is the error for an address that must not be connected to.
-type Refusal struct {
+// RefusedError says that an address must not be connected to.
+type RefusedError struct {
 	Addr netip.AddrPort
 	Why  string // "private", "loopback", "own address", "port", …
 }
 
 // Error implements error.
-func (r *Refusal) Error() string {
+func (r *RefusedError) Error() string {
 	return fmt.Sprintf("connection to %s is not allowed (%s)", r.Addr, r.Why)
 }
 
@@ -81,11 +81,11 @@ func (g *Guard) Port() uint16 { return g.rules.Port }
 // Own reports whether the address is one of our sources.
 func (g *Guard) Own(a netip.Addr) bool { return g.own[a.Unmap()] }
 
-// Check returns a *Refusal if the address may not be connected to. Routed says
+// Check returns a *RefusedError if the address may not be connected to. Routed says
 // that an operator chose exactly this next hop, which opens private and loopback
 // addresses and other ports, but never unspecified or multicast ones.
 func (g *Guard) Check(to netip.AddrPort, routed bool) error {
-	refuse := func(why string) error { return &Refusal{Addr: to, Why: why} }
+	refuse := func(why string) error { return &RefusedError{Addr: to, Why: why} }
 	addr := to.Addr().WithZone("")
 	switch {
 	case !addr.IsValid():

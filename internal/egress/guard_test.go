@@ -40,7 +40,7 @@ func TestGuardKnowsEverySpecialAddress(t *testing.T) {
 		{"185.1.2.3", "own address"}, {"::ffff:185.1.2.3", "own address"}, {"2a00:1:2::3", "own address"},
 	}
 	for _, tt := range tests {
-		var refused *egress.Refusal
+		var refused *egress.RefusedError
 		if err := guard.Check(at(tt.addr, 25), false); !errors.As(err, &refused) || refused.Why != tt.why {
 			t.Errorf("%s: %v, want refusal %q", tt.addr, err, tt.why)
 		}
@@ -114,7 +114,7 @@ func TestDialerConnectsWhatWasChecked(t *testing.T) {
 	}
 	conn.Close()
 
-	var refused *egress.Refusal
+	var refused *egress.RefusedError
 	if _, err := egress.NewGuard(egress.Rules{}).Dialer(source, false)(context.Background(), "tcp", address); !errors.As(err, &refused) {
 		t.Errorf("not routed: %v, want a refusal", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"stafette/internal/event"
@@ -49,9 +48,9 @@ const DefaultExpiry = 5 * 24 * time.Hour
 const (
 	idempotencyLasts = 24 * time.Hour
 	maxAhead         = 30 * 24 * time.Hour
-	// batchLanes is how many submissions of a batch are under way at once: enough to
-	// fill one group commit, few enough to leave room for other tenants.
-	batchLanes = 128
+	// batchPart is how many submissions of a batch are stored at once: enough to fill a
+	// group commit, few enough to leave room for other tenants.
+	batchPart = 128
 )
 
 // Service is the entrance. It is safe for concurrent use.
@@ -99,67 +98,64 @@ type parcel struct {
 	lines     []Delivery
 	counted   int64 // deliveries taken from the quota
 	acc       Acceptance
+
+	over    bool // nothing more is to be done
+	receipt Receipt
+	err     error
 }
+
+// conclude ends the way of a parcel.
+func (w *parcel) conclude(r Receipt, err error) { w.over, w.receipt, w.err = true, r, err }
 
 // Accept implements Acceptor.
 func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Receipt, error) {
-	w := &parcel{Principal: p, Submission: sub, now: s.c.Now().UTC().Truncate(time.Millisecond)}
+	w := &parcel{Principal: p, Submission: sub}
+	s.prepare(ctx, w)
+	if !w.over {
+		s.refuseIf(ctx, w, s.checkSuppression(ctx, w))
+	}
+	if !w.over {
+		s.refuseIf(ctx, w, s.sealBody(w))
+	}
+	if !w.over {
+		ready := s.reserve(w)
+		s.stored(ctx, w, ready, s.c.Store.Accept(ctx, &w.acc))
+	}
+	return w.receipt, w.err
+}
+
+// prepare takes a parcel to where suppressions are asked for.
+func (s *Service) prepare(ctx context.Context, w *parcel) {
+	w.now = s.c.Now().UTC().Truncate(time.Millisecond)
 	for _, step := range []func(context.Context, *parcel) error{
 		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients,
 	} {
 		if err := step(ctx, w); err != nil {
-			return Receipt{}, err
+			w.conclude(Receipt{}, err)
+			return
 		}
 	}
 	if replay, err := s.replay(ctx, w); replay != nil || err != nil {
-		return s.answerAgain(ctx, w, replay, err)
+		w.conclude(s.answerAgain(ctx, w, replay, err))
+		return
 	}
 	if err := s.countQuota(ctx, w); err != nil {
-		return Receipt{}, err
+		w.conclude(Receipt{}, err)
 	}
-	err := s.checkSuppression(ctx, w)
+}
+
+// refuseIf ends the way of a parcel that met an error behind prepare.
+func (s *Service) refuseIf(ctx context.Context, w *parcel, err error) {
 	if err == nil {
-		err = s.sealBody(w)
-	}
-	if err == nil {
-		err = s.store(ctx, w)
-	}
-	if err == nil {
-		return receipt(w), nil
+		return
 	}
 	s.quota.giveBack(w.Principal.Tenant, w.counted, w.now)
 	var replay *Replay
 	if errors.As(err, &replay) {
-		return s.answerAgain(ctx, w, replay, nil)
+		w.conclude(s.answerAgain(ctx, w, replay, nil))
+		return
 	}
-	return Receipt{}, err
-}
-
-// AcceptAll implements Acceptor.
-func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission) []Result {
-	results := make([]Result, len(list))
-	if len(list) > s.c.Limits.MaxBatch {
-		err := fault.New(fault.TooLarge, CodeBatchTooLarge, fmt.Sprintf("A batch holds at most %d messages.", s.c.Limits.MaxBatch))
-		for i := range results {
-			results[i].Err = err
-		}
-		return results
-	}
-	next := make(chan int)
-	var lanes sync.WaitGroup
-	for range min(batchLanes, len(list)) {
-		lanes.Go(func() {
-			for i := range next {
-				results[i].Receipt, results[i].Err = s.Accept(ctx, p, list[i])
-			}
-		})
-	}
-	for i := range list {
-		next <- i
-	}
-	close(next)
-	lanes.Wait()
-	return results
+	w.conclude(Receipt{}, err)
 }
 
 func (s *Service) checkTenant(ctx context.Context, w *parcel) error {
@@ -272,34 +268,37 @@ func (s *Service) facts(w *parcel) []event.Event {
 	return list
 }
 
-// store commits and only then lets the first attempts begin.
-func (s *Service) store(ctx context.Context, w *parcel) error {
+// reserve takes room in memory for the deliveries that are due at once, and returns
+// them.
+func (s *Service) reserve(w *parcel) []Delivery {
 	var ready []Delivery
 	for _, d := range w.lines {
 		if d.State == event.Queued && !d.DueAt.After(w.now) {
 			ready = append(ready, d)
 		}
 	}
-	urgency := w.m.Stream.Urgency()
 	if s.c.Feed != nil && len(ready) > 0 {
-		w.acc.Epoch = s.c.Feed.Reserve(w.m.Tenant, urgency, len(ready))
+		w.acc.Epoch = s.c.Feed.Reserve(w.m.Tenant, w.m.Stream.Urgency(), len(ready))
 	}
-	err := s.c.Store.Accept(ctx, &w.acc)
-	if w.acc.Epoch == 0 {
-		return wrapStore(err)
+	return ready
+}
+
+// stored lets the first attempts begin, now that the commit is made, or gives back what
+// was reserved.
+func (s *Service) stored(ctx context.Context, w *parcel, ready []Delivery, err error) {
+	if w.acc.Epoch != 0 && err == nil {
+		s.c.Feed.Offer(entries(w, ready))
+	} else if w.acc.Epoch != 0 {
+		s.c.Feed.Cancel(w.m.Tenant, w.m.Stream.Urgency(), len(ready))
 	}
 	if err != nil {
-		s.c.Feed.Cancel(w.m.Tenant, urgency, len(ready))
-		return wrapStore(err)
+		s.refuseIf(ctx, w, wrapStore(err))
+		return
 	}
-	s.c.Feed.Offer(entries(w, ready))
-	return nil
+	w.conclude(receipt(w), nil)
 }
 
 func wrapStore(err error) error {
-	if err == nil {
-		return nil
-	}
 	return fmt.Errorf("store message: %w", err)
 }
 

@@ -19,6 +19,9 @@ type Store interface {
 	// error nothing of this acceptance is stored. A full disk is *fault.Error
 	// Unavailable "storage_full". A used idempotency key is *Replay.
 	Accept(ctx context.Context, a *Acceptance) error
+	// AcceptAll is Accept for many that wait together. Each is stored or refused by
+	// itself; its error, or nil, stands at its place.
+	AcceptAll(ctx context.Context, list []*Acceptance) []error
 	// Replay looks an idempotency key up before the work is done: nil if unknown
 	// or expired at now.
 	Replay(ctx context.Context, t tenant.ID, key string, now time.Time) (*Replay, error)
@@ -86,7 +89,7 @@ type Idempotency struct {
 }
 
 // Replay is the error and the answer for an idempotency key that was used before.
-type Replay struct {
+type Replay struct { //nolint:errname // as the answer of Store.Replay it is no error
 	Hash    [32]byte
 	Message message.ID
 }

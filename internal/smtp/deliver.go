@@ -23,7 +23,7 @@ func (c *Conn) Deliver(ctx context.Context, m Mail, next *Mail) (Reply, error) {
 	size := m.size()
 	if err := c.check(&m, size); err != nil {
 		if c.ahead.sent {
-			c.botch(StageMail, nil) // the server waits for this mail and shall not get it
+			c.abandon() // the server waits for this mail and shall not get it
 		}
 		return Reply{}, &Error{Stage: StageMail, Local: true, Err: err}
 	}
@@ -167,7 +167,7 @@ func (c *Conn) discard(last bool) {
 		stage = StageDot
 	}
 	if c.answer(stage, 2) == nil && last {
-		c.botch(stage, nil)
+		c.abandon()
 	}
 	c.reset = true
 }
@@ -218,7 +218,7 @@ func (c *Conn) envelope(m *Mail, size int64, data bool) *Error {
 		}
 		if refused := c.answer(StageMail, 2); refused != nil {
 			if !c.broken {
-				c.botch(StageMail, nil)
+				c.abandon()
 			}
 			return refused
 		}
@@ -271,13 +271,13 @@ func (c *Conn) step(stage Stage, earlier *Error) *Error {
 // 3.1); any other yes leaves in doubt what the server would deliver to whom.
 func (c *Conn) accepted(stage, refusedAt Stage) {
 	if stage != StageData || refusedAt != StageRcpt {
-		c.botch(stage, nil)
+		c.abandon()
 		return
 	}
 	c.wire.text(".\r\n")
 	c.flush()
-	c.answer(StageDot, 2)
-	c.reset = true // harmless where the dot has ended the transaction
+	_ = c.answer(StageDot, 2) // whatever it says, the mail went to nobody
+	c.reset = true            // harmless where the dot has ended the transaction
 }
 
 // command queues one command of the envelope.

@@ -383,7 +383,7 @@ func TestForeignServer(t *testing.T) {
 
 // overdue is a context that is over without having told anybody, as one is after
 // its process was paused.
-type overdue struct{ context.Context }
+type overdue struct{ context.Context } //nolint:containedctx // it is a context, over another one
 
 func (overdue) Err() error { return context.DeadlineExceeded }
 

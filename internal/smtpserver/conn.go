@@ -2,11 +2,13 @@ package smtpserver
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -19,7 +21,7 @@ type listener struct {
 	err    error // of Close
 }
 
-// Close implements net.Listener; the library and we both call it.
+// Close implements net.Listener; Serve and Shutdown both call it.
 func (l *listener) Close() error {
 	l.once.Do(func() { l.err = l.Listener.Close() })
 	return l.err
@@ -29,6 +31,11 @@ func (l *listener) Close() error {
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
+		if outOf(err) {
+			// Sessions that end give back what is missing.
+			<-time.NewTimer(acceptPause).C
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -43,6 +50,19 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// acceptPause is how long to wait when the process has no descriptor for a connection.
+const acceptPause = 100 * time.Millisecond
+
+// outOf reports errors of accepting that pass.
+func outOf(err error) bool {
+	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
+
 // conn is a client's connection below TLS. Its fields busy and closed are guarded by
 // the server's mutex.
 type conn struct {
@@ -53,6 +73,7 @@ type conn struct {
 	busy   bool   // between MAIL and the reply to the data
 	closed bool
 	ended  atomic.Bool
+	struck atomic.Bool
 }
 
 // admit registers a connection, or returns nil if it is one too many.
@@ -111,6 +132,16 @@ func (c *conn) Close() error {
 func (c *conn) hangUp() {
 	c.ended.Store(true)
 	_ = c.SetReadDeadline(time.Unix(1, 0))
+}
+
+// strike ends every wait for the client; struck again, before the session is over, it
+// closes the connection.
+func (c *conn) strike() {
+	if c.struck.Swap(true) {
+		_ = c.Close()
+		return
+	}
+	_ = c.SetDeadline(time.Unix(1, 0))
 }
 
 // begin marks a transaction; it reports false when the server is going down.

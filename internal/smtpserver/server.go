@@ -17,8 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -87,8 +85,9 @@ func (c Config) withDefaults() Config {
 
 // Server is the door. Its methods are safe for concurrent use.
 type Server struct {
-	config Config
-	smtp   *smtp.Server
+	config   Config
+	limits   string // the last lines of the answer to EHLO
+	sessions sync.WaitGroup
 
 	mu        sync.Mutex
 	draining  bool
@@ -99,23 +98,12 @@ type Server struct {
 
 // New makes a server that is ready to serve.
 func New(c Config) *Server {
-	s := &Server{config: c.withDefaults(), conns: make(map[*conn]struct{}), perIP: make(map[string]int)}
-	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
-	s.smtp.Domain = s.config.Hostname
-	s.smtp.TLSConfig = s.config.TLS
-	s.smtp.MaxMessageBytes = s.config.MaxSize
-	s.smtp.MaxRecipients = s.config.MaxRecipients
-	s.smtp.AllowInsecureAuth = s.config.AllowPlainAuth
-	s.smtp.EnableSMTPUTF8 = true
-	s.smtp.EnableDSN = true
-	s.smtp.EnableREQUIRETLS = true
-	s.smtp.ReadTimeout = s.config.CommandTimeout
-	s.smtp.WriteTimeout = s.config.CommandTimeout
-	// Sessions end in many dull ways; panics go the same way and name themselves.
-	s.smtp.ErrorLog = slog.NewLogLogger(s.config.Log.Handler(), slog.LevelInfo)
-	// The library counts data lines too; the message's own are checked in the session.
-	s.smtp.MaxLineLength = max(2000, s.config.LineBytes+2)
-	return s
+	c = c.withDefaults()
+	return &Server{
+		config: c,
+		limits: fmt.Sprintf("250-SMTPUTF8\r\n250-DSN\r\n250-SIZE %d\r\n250 LIMITS RCPTMAX=%d\r\n", c.MaxSize, c.MaxRecipients),
+		conns:  make(map[*conn]struct{}), perIP: make(map[string]int),
+	}
 }
 
 // ServeSTARTTLS serves connections that begin in clear (port 587) until Shutdown, then
@@ -130,8 +118,6 @@ func (s *Server) ServeTLS(l net.Listener) error {
 	return s.serve(tls.NewListener(&listener{Listener: l, server: s}, s.config.TLS))
 }
 
-// serve keeps its own list of listeners: the library would never close one that came
-// just after Shutdown had looked.
 func (s *Server) serve(l net.Listener) error {
 	defer func() { _ = l.Close() }()
 	s.mu.Lock()
@@ -141,13 +127,23 @@ func (s *Server) serve(l net.Listener) error {
 	}
 	s.listeners = append(s.listeners, l)
 	s.mu.Unlock()
-	err := s.smtp.Serve(l)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return nil
+	for {
+		c, err := l.Accept()
+		s.mu.Lock()
+		switch {
+		case s.draining: // and perhaps waiting for the sessions it knew
+			s.mu.Unlock()
+			if err == nil {
+				_ = c.Close()
+			}
+			return nil
+		case err != nil:
+			s.mu.Unlock()
+			return fmt.Errorf("serve submission: %w", err)
+		}
+		s.sessions.Go(func() { s.serveSession(c) })
+		s.mu.Unlock()
 	}
-	return fmt.Errorf("serve submission: %w", err)
 }
 
 // Shutdown closes the listeners, ends idle sessions and waits for those in the middle of
@@ -164,7 +160,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.mu.Unlock()
-	err := s.smtp.Shutdown(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		s.sessions.Wait()
+	}()
+	var err error
+	select {
+	case <-over:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
 	s.mu.Lock()
 	left := make([]*conn, 0, len(s.conns))
 	for c := range s.conns {

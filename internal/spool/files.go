@@ -319,11 +319,10 @@ func lastSegment(dir string) (int32, error) {
 func sizeOf(dir string) (sum int64) {
 	// The figure is for people; what cannot be read counts nothing.
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return nil
-		}
-		if info, err := e.Info(); err == nil {
-			sum += info.Size()
+		if err == nil && !e.IsDir() {
+			if info, err := e.Info(); err == nil {
+				sum += info.Size()
+			}
 		}
 		return nil
 	})

@@ -25,11 +25,40 @@ import (
 // nobody would ever attempt it; a message ID that is there already is Conflict
 // "message_exists".
 func (s *Store) Accept(ctx context.Context, a *ingest.Acceptance) error {
+	w, err := newAcceptance(a)
+	if err != nil {
+		return err
+	}
+	return s.commits.submit(ctx, w)
+}
+
+// AcceptAll implements ingest.Store. All of it waits for the committer at once.
+func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []error {
+	errs := make([]error, len(list))
+	waiting := make([]*work, len(list))
+	for i, a := range list {
+		w, err := newAcceptance(a)
+		if err == nil {
+			err = s.commits.hand(ctx, w)
+		}
+		if errs[i] = err; err == nil {
+			waiting[i] = w
+		}
+	}
+	for i, w := range waiting {
+		if w != nil {
+			errs[i] = s.commits.await(ctx, w)
+		}
+	}
+	return errs
+}
+
+func newAcceptance(a *ingest.Acceptance) (*work, error) {
 	if a.Message.Tenant.IsZero() || len(a.Deliveries) == 0 || len(a.Deliveries) > message.MaxRecipients {
-		return fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
+		return nil, fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
 	}
 	a.Ref = spool.Ref{} // of an earlier call that failed
-	return s.commits.submit(ctx, &work{accept: a})
+	return &work{accept: a}, nil
 }
 
 // writeAcceptances stores all that is not refused. A refusal is left in the work.
@@ -68,16 +97,16 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
 	}
-	if _, err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
+	if err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
 		return s.taken(err, "message_exists", "This message was accepted before.")
 	}
-	if _, err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
+	if err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
 		return err
 	}
-	if _, err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
+	if err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
 		return err
 	}
-	_, err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
+	err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
 	return err
 }
 
@@ -88,7 +117,7 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 		e := w.accept.Epoch
 		ok, known := alive[e]
 		if !known {
-			err := tx.QueryRowContext(ctx, "SELECT alive FROM epochs WHERE epoch = $1"+s.dialect.shareRow(), int64(e)).Scan(truth{&ok})
+			err := s.texts.in(ctx, tx, aliveText(s.dialect)).QueryRowContext(ctx, int64(e)).Scan(truth{&ok})
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
@@ -101,6 +130,8 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 	}
 	return nil
 }
+
+func aliveText(d dialect) string { return "SELECT alive FROM epochs WHERE epoch = $1" + d.shareRow() }
 
 const idempotencyInsert = `INSERT INTO idempotency (tenant, key, hash, message, expires_at) VALUES ($1, $2, $3, $4, $5)
 	ON CONFLICT (tenant, key) DO UPDATE SET hash = excluded.hash, message = excluded.message, expires_at = excluded.expires_at

@@ -106,6 +106,7 @@ const entryColumns = `d.id, d.recipient, d.local, d.attempts, d.due_at, d.expire
 
 func (s *Store) selectDue(ctx context.Context, tx *sql.Tx, c queue.Claim, owner queue.Epoch, urgency, limit int) ([]queue.Entry, error) {
 	var list []queue.Entry
+	//nolint:gosec // G202: constants of the dialect and placeholders only
 	rows, err := tx.QueryContext(ctx, "SELECT "+entryColumns+` FROM deliveries d
 		JOIN messages m ON m.tenant = d.tenant AND m.id = `+s.dialect.messageOf("d.id")+`
 		WHERE d.tenant = $1 AND d.owner = $2 AND d.urgency = $3 AND d.due_at <= $4 AND d.state IN ('queued', 'deferred')

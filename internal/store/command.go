@@ -98,6 +98,7 @@ func (s *Store) change(ctx context.Context, tx *sql.Tx, set string, now time.Tim
 			ids, list = append(ids, list[0].Delivery), list[1:]
 		}
 		in, args := inList(s.dialect, 3, ids)
+		//nolint:gosec // G202: constants and placeholders only
 		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET "+set+" WHERE tenant = $2 AND id "+in,
 			append([]any{millis(now), t[:]}, args...)...)
 		if err != nil {

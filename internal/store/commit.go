@@ -92,17 +92,30 @@ func (c *committer) failure() error {
 // the work still waits, it is withdrawn; once taken, its end is awaited, because
 // nobody could say whether it was stored.
 func (c *committer) submit(ctx context.Context, w *work) error {
+	if err := c.hand(ctx, w); err != nil {
+		return err
+	}
+	return c.await(ctx, w)
+}
+
+// hand puts work into the queue.
+func (c *committer) hand(ctx context.Context, w *work) error {
 	w.done = make(chan struct{})
 	if err := c.failure(); err != nil {
 		return err
 	}
 	select {
 	case c.queue <- w:
+		return nil
 	case <-c.stopped:
 		return errClosed()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// await waits for work that was handed over.
+func (c *committer) await(ctx context.Context, w *work) error {
 	select {
 	case <-w.done:
 		return w.err

@@ -19,6 +19,8 @@ type dialect interface {
 	// placeholder is that of the n-th parameter in a long list. Lists follow all
 	// numbered parameters that stand before them in the text.
 	placeholder(n int) string
+	// insert begins an INSERT whose failure undoes the whole transaction.
+	insert() string
 	// through names the index to read a table by, for a planner without statistics.
 	through(index string) string
 	// lockRows ends a SELECT of deliveries d that are about to be changed. It waits
@@ -70,7 +72,7 @@ func (s *Store) refusal(err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	code, detail := "", ""
+	var code, detail string
 	switch s.failureOf(err) {
 	case failFull:
 		code, detail = "storage_full", "There is no room to store this now."

@@ -31,7 +31,7 @@ func (r *eventRows) add(t tenant.ID, e *event.Event) {
 }
 
 func (r *eventRows) insert(ctx context.Context, st *statements, tx *sql.Tx) error {
-	_, err := st.events.insert(ctx, st, tx, r.args)
+	err := st.events.insert(ctx, st, tx, r.args)
 	return err
 }
 

@@ -59,6 +59,8 @@ func (postgresDialect) clock() string {
 
 func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
 
+func (postgresDialect) insert() string { return "INSERT" }
+
 func (postgresDialect) through(string) string { return "" }
 
 func (postgresDialect) lockRows(skip bool) string {

@@ -169,7 +169,7 @@ func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last 
 	}
 	const span = " AND id >= $2 AND id < $3"
 	args := []any{q.tenant[:], q.low[:], q.high[:], n}
-	text := ""
+	var text string
 	switch {
 	case q.headerID != "":
 		text = "SELECT id FROM messages WHERE tenant = $1 AND message_id = $5" + span
@@ -239,6 +239,7 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 			looseLike(q.fragment), looseLike(boxFragment(q.fragment)), looseLike(boxFragment(q.fragment)))
 	}
 	var found []insight.Message
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := q.s.read.QueryContext(ctx, "SELECT "+messageColumns+" FROM messages WHERE tenant = $1 AND id "+list+where.String()+
 		" ORDER BY id DESC", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -314,6 +315,7 @@ func (s *Store) attachDeliveries(ctx context.Context, t tenant.ID, list []insigh
 		at[ids[i]] = &list[i]
 	}
 	in, args := inList(s.dialect, 2, ids)
+	//nolint:gosec // G202: constants of the dialect and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+deliveryColumns+` FROM messages m JOIN deliveries d
 		ON d.tenant = $1 AND d.id > m.id AND d.id <= `+s.dialect.deliveryAt("m.id", listedDeliveries)+`
 		WHERE m.tenant = $1 AND m.id `+in+" ORDER BY d.id", append([]any{t[:]}, args...)...)

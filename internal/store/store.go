@@ -138,8 +138,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
-	s.inquiries = startInquiries(s.suppressed)
-	s.commits = startCommitter(s)
+	// Both serve everybody until Close: who opened the store may leave before.
+	s.inquiries = startInquiries(s.suppressed) //nolint:contextcheck // see above
+	s.commits = startCommitter(s)              //nolint:contextcheck // see above
 	return s, nil
 }
 

@@ -20,7 +20,7 @@ type sink struct {
 	mail map[string]int // copies by Message-ID
 }
 
-// openSink starts a sink at an address that was free a moment ago.
+// openSink starts a sink at an address of ownAddress.
 func openSink(t *testing.T, address string) *sink {
 	t.Helper()
 	return openTLSSink(t, address, nil)

@@ -203,7 +203,7 @@ func validatingResolver(t *testing.T, digest string) string {
 		t.Fatal(err)
 	}
 	write("anchor.key", string(anchor))
-	authority, resolver := freePort(t), freePort(t)
+	authority, resolver := ownAddress(t), ownAddress(t)
 	at := func(address string) string { return strings.Replace(address, ":", "@", 1) }
 	write("nsd.conf", fmt.Sprintf(`server:
   ip-address: %[1]s

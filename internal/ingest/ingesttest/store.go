@@ -80,6 +80,15 @@ func (s *Store) Accept(_ context.Context, a *ingest.Acceptance) error {
 	return nil
 }
 
+// AcceptAll implements ingest.Store.
+func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []error {
+	errs := make([]error, len(list))
+	for i, a := range list {
+		errs[i] = s.Accept(ctx, a)
+	}
+	return errs
+}
+
 // Replay implements ingest.Store.
 func (s *Store) Replay(_ context.Context, t tenant.ID, key string, now time.Time) (*ingest.Replay, error) {
 	s.Calls.Add(1)

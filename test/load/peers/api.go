@@ -129,3 +129,10 @@ func (s *Stafette) get(ctx context.Context, path string, query url.Values, into 
 	}
 	return nil
 }
+
+// To asks how many messages went to an address, at most a page.
+func (s *Stafette) To(ctx context.Context, address string) (int, error) {
+	var page listJSON
+	err := s.get(ctx, "/v1/messages", url.Values{"recipient": {address}}, &page)
+	return len(page.Data), err
+}
