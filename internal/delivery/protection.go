@@ -14,7 +14,7 @@ type TLSPolicy interface {
 	// Domain returns what holds for a domain, or for the next hop of its static route.
 	Domain(ctx context.Context, domain, hop string) *tlspolicy.Policy
 	// Host returns how a session to a host must be protected, and a
-	// *tlspolicy.Failure if there must be none.
+	// *tlspolicy.PolicyError if there must be none.
 	Host(ctx context.Context, p *tlspolicy.Policy, mx dns.MX, ask tlspolicy.Ask) (*tlspolicy.Demand, error)
 	// Free reports whether nothing is demanded, without looking anything up; false
 	// where that cannot be told at once.

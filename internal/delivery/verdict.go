@@ -16,7 +16,7 @@ type finding struct {
 	enhanced  string      // our own RFC 3463 code where no reply came
 	local     string      // our own words where no reply came
 	judgement bounce.Judgement
-	failure   *tlspolicy.Failure // of a policy that forbids the session; class is TLSPolicy then
+	failure   *tlspolicy.PolicyError // of a policy that forbids the session; class is TLSPolicy then
 }
 
 // connecting reports whether the session did not come to its first transaction.

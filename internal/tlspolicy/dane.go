@@ -34,7 +34,7 @@ type associations struct {
 
 // associations looks up the TLSA records of a host; nil if DANE does not apply to it.
 // Only what DNSSEC proves counts, from the MX record to the address to the TLSA
-// record (RFC 7672, 2.2); a look-up that fails is a *Failure, never "none".
+// record (RFC 7672, 2.2); a look-up that fails is a *PolicyError, never "none".
 func (p *Policies) associations(ctx context.Context, policy *Policy, mx dns.MX, d *Demand) (*associations, error) {
 	if !mx.Secure || policy.Hop || p.cfg.NoDANE {
 		return nil, nil

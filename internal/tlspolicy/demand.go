@@ -44,8 +44,8 @@ const (
 	ResultWebPKI     Result = "sts-webpki-invalid"
 )
 
-// Failure is a session that a policy forbids.
-type Failure struct {
+// PolicyError is a session that a policy forbids.
+type PolicyError struct {
 	Kind   Kind
 	Result Result
 	Host   string
@@ -53,15 +53,15 @@ type Failure struct {
 }
 
 // Error implements error.
-func (f *Failure) Error() string {
+func (f *PolicyError) Error() string {
 	return fmt.Sprintf("policy %s forbids a session with %s: %s: %v", f.Kind, f.Host, f.Result, f.Err)
 }
 
 // Unwrap returns the cause.
-func (f *Failure) Unwrap() error { return f.Err }
+func (f *PolicyError) Unwrap() error { return f.Err }
 
-func (d *Demand) fail(r Result, err error) *Failure {
-	return &Failure{Kind: d.Kind, Result: r, Host: d.Host, Err: err}
+func (d *Demand) fail(r Result, err error) *PolicyError {
+	return &PolicyError{Kind: d.Kind, Result: r, Host: d.Host, Err: err}
 }
 
 // Mode returns how to open a session: whether STARTTLS is a must, and the settings
@@ -83,7 +83,7 @@ func (d *Demand) Mode(base *tls.Config) (smtp.TLSMode, *tls.Config) {
 }
 
 // Admits reports whether a session that is open already may carry what the demand
-// is for: nil, or a *Failure. state is nil for a plain session.
+// is for: nil, or a *PolicyError. state is nil for a plain session.
 func (d *Demand) Admits(state *tls.ConnectionState) error {
 	switch {
 	case !d.Mandatory:
@@ -114,7 +114,7 @@ func (d *Demand) Verdict(watched Result) string {
 // Watch returns what would have been wrong with a session had the policy been in
 // force: for MTA-STS in mode testing. ResultOK if nothing is, or nothing is watched.
 func (d *Demand) Watch(state *tls.ConnectionState) Result {
-	if failure, ok := errors.AsType[*Failure](d.watch(state)); ok {
+	if failure, ok := errors.AsType[*PolicyError](d.watch(state)); ok {
 		return failure.Result
 	}
 	return ResultOK
@@ -132,10 +132,10 @@ func (d *Demand) watch(state *tls.ConnectionState) error {
 	return strict.Admits(state)
 }
 
-// Blame turns the error of opening a session into the *Failure it is for this
+// Blame turns the error of opening a session into the *PolicyError it is for this
 // demand, or nil if it has nothing to do with the policy.
-func (d *Demand) Blame(err error) *Failure {
-	if failure, ok := errors.AsType[*Failure](err); ok {
+func (d *Demand) Blame(err error) *PolicyError {
+	if failure, ok := errors.AsType[*PolicyError](err); ok {
 		return failure
 	}
 	var se *smtp.Error

@@ -241,7 +241,7 @@ func FuzzParseSTSPolicy(f *testing.F) {
 
 // failureOf is the failure in err, or none.
 func failureOf(err error) tlspolicy.Result {
-	if f, ok := errors.AsType[*tlspolicy.Failure](err); ok {
+	if f, ok := errors.AsType[*tlspolicy.PolicyError](err); ok {
 		return f.Result
 	}
 	return ""

@@ -39,7 +39,7 @@ func (p *Policies) Opened(d *Demand, o Outcome) Result {
 		err = failure
 	}
 	result := ResultOK
-	if failure, ok := errors.AsType[*Failure](err); ok {
+	if failure, ok := errors.AsType[*PolicyError](err); ok {
 		result = failure.Result
 	}
 	if d.policy == nil || d.policy.Domain == "" || d.policy.Hop {
@@ -78,7 +78,7 @@ func fetchTally(due Due, err error) Tally {
 
 // words is an error as a report may tell it: one line of plain text.
 func words(err error) string {
-	var f *Failure
+	var f *PolicyError
 	if errors.As(err, &f) {
 		err = f.Err
 	}

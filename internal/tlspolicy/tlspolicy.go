@@ -9,7 +9,7 @@
 // (TLS-RPT, RFC 8460); what others tell of ours is read.
 //
 // It opens no SMTP session and never lowers what a policy demands: what cannot be
-// met is a *Failure, and the mail waits. It does not validate DNSSEC (the trusted
+// met is a *PolicyError, and the mail waits. It does not validate DNSSEC (the trusted
 // name server does, see package dns), serves no policy of our own domains, and does
 // not decide what follows from a failure (delivery).
 package tlspolicy
@@ -183,7 +183,7 @@ func (p *Policies) Free(policy *Policy, mx dns.MX, ask Ask) bool {
 }
 
 // Host returns how a session to one of a domain's hosts must be protected, and a
-// *Failure if none to it may be.
+// *PolicyError if none to it may be.
 func (p *Policies) Host(ctx context.Context, policy *Policy, mx dns.MX, ask Ask) (*Demand, error) {
 	if policy == nil {
 		policy = &Policy{Kind: Opportunistic}
