@@ -37,6 +37,7 @@ type Config struct {
 	Submission Submission `toml:"submission"`
 	ReturnMail ReturnMail `toml:"return_mail"`
 	TLS        TLS        `toml:"tls"`
+	Outbound   Outbound   `toml:"outbound_tls"`
 	DNS        DNS        `toml:"dns"`
 	Egress     Egress     `toml:"egress"`
 	Routes     []Route    `toml:"route"`
@@ -103,6 +104,53 @@ type TLS struct {
 type DNS struct {
 	// Server is host:port of a resolver; "" takes the system's.
 	Server string `toml:"server"`
+	// TrustAD says whether a resolver is believed that says it has validated an answer
+	// with DNSSEC, without which there is no DANE: "loopback" believes one on this
+	// machine, "always" the configured one wherever it is, "never" none. It must
+	// validate, and nobody else may be on the way to it. Default "loopback".
+	TrustAD string `toml:"trust_ad"`
+}
+
+// Outbound says how sessions to receiving servers must be protected. Without it they
+// are as each recipient's domain demands (DANE, MTA-STS), and else encrypted where
+// that is offered.
+type Outbound struct {
+	// MinVersion of sessions that a domain's policy or a rule demands: "1.2" or "1.3".
+	// Others are better encrypted by an old version than not at all. Default "1.2".
+	MinVersion string `toml:"min_version"`
+	// DANE heeds TLSA records (RFC 7672); it needs dns.trust_ad. Default true.
+	DANE bool `toml:"dane"`
+	// MTASTS heeds MTA-STS policies (RFC 8461). Default true.
+	MTASTS bool `toml:"mta_sts"`
+	// CAFile is a PEM file with the certificate authorities to believe; "" takes the
+	// system's.
+	CAFile string `toml:"ca_file"`
+	// HTTPSPort is where policies are fetched and reports are taken. Default 443; another
+	// one is for tests.
+	HTTPSPort int `toml:"https_port"`
+	// ReportFrom is the sender of daily TLS reports (RFC 8460) by mail, an address of a
+	// usable domain of ReportTenant; "" sends reports over HTTPS only.
+	ReportFrom string `toml:"report_from"`
+	// ReportTenant is the tenant (ten_…) that sends them.
+	ReportTenant string `toml:"report_tenant"`
+	// ReportOrganization is who we are, in reports. Default: Hostname.
+	ReportOrganization string `toml:"report_organization"`
+	// ReportContact is an address for questions about reports. Default: ReportFrom.
+	ReportContact string `toml:"report_contact"`
+	// Rules are demands of the operator, beside those of the domains.
+	Rules []Rule `toml:"rule"`
+}
+
+// Rule demands of all sessions it holds for that they are encrypted, with a server
+// whose certificate proves its name; mail waits where that cannot be had. Exactly
+// one of domain, next_hop and tenant says what it holds for.
+type Rule struct {
+	Domain  string `toml:"domain"`   // recipient domain, "*.example.de" is all below, "*" every one
+	NextHop string `toml:"next_hop"` // of a static route
+	Tenant  string `toml:"tenant"`   // all mail of a tenant (ten_…)
+	// MX are names the server may have ("mx.example.de", "*.example.de"); none: any.
+	// Without them whoever forges an MX record chooses the name to be proven.
+	MX []string `toml:"mx"`
 }
 
 // Egress is how mail leaves.
@@ -198,6 +246,8 @@ func defaults() Config {
 		DataDir:  "./data",
 		Hostname: host,
 		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		DNS:      DNS{TrustAD: "loopback"},
+		Outbound: Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
 		Egress:   Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
 		Queue: Queue{
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
@@ -398,6 +448,7 @@ func (c Config) validate() error {
 			bad(key, "must be at least 1")
 		}
 	}
+	c.validateTLS(bad)
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:

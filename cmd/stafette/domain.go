@@ -10,6 +10,7 @@ import (
 
 type domainCmd struct {
 	Check domainCheckCmd `cmd:"" help:"Look the DNS records up and record the outcome."`
+	TLS   domainTLSCmd   `cmd:"" name:"tls" help:"Explain how sessions to a recipient domain must be protected."`
 }
 
 type domainCheckCmd struct {

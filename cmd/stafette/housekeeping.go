@@ -16,6 +16,10 @@ const (
 	sweepEvery = 5 * time.Minute
 	// retentionEvery is how often days past their retention are looked for.
 	retentionEvery = time.Hour
+	// tlsEvery is how often old MTA-STS policies and due TLS reports are looked for.
+	tlsEvery = time.Hour
+	// tallyEvery is how often each node makes durable what its sessions came to.
+	tallyEvery = time.Minute
 )
 
 // chore is work that one node of a platform does for all.
@@ -30,6 +34,8 @@ func (p *platform) chores() []chore {
 		{"sweep", sweepEvery, p.store.Sweep},
 		{"hasten", sweepEvery, p.hasten},
 		{"retention", retentionEvery, p.retain},
+		{"tls-policies", tlsEvery, p.policies.Refresh},
+		{"tls-reports", tlsEvery, p.policies.SendReports},
 	}
 }
 
@@ -44,7 +50,24 @@ func (p *platform) keepHouse(ctx context.Context) {
 	}
 	// Each node has its own certificate.
 	work.Go(func() { p.cert.follow(ctx, time.Now) })
+	work.Go(func() { p.countSessions(ctx) })
 	work.Wait()
+}
+
+// countSessions is every node's own: it has sessions to tell of.
+func (p *platform) countSessions(ctx context.Context) {
+	tick := time.NewTicker(tallyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := p.policies.Flush(ctx); err != nil && ctx.Err() == nil {
+				p.log.Error("sessions not counted", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (p *platform) keep(ctx context.Context, holder string, c chore) {

@@ -20,6 +20,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
+	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
@@ -36,6 +37,7 @@ type platform struct {
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
 	engine     *delivery.Engine
+	policies   *tlspolicy.Policies
 	entrance   *ingest.Service
 	submission *smtpserver.Server
 	handler    http.Handler
@@ -122,18 +124,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 
 func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	c := p.config
-	var sources []egress.Source
-	for _, s := range c.Egress.Sources {
-		ehlo := s.EHLO
-		if ehlo == "" {
-			ehlo = c.Hostname
-		}
-		sources = append(sources, egress.Source{IP: s.IP, EHLO: ehlo})
-	}
-	if len(sources) == 0 {
-		sources = []egress.Source{{EHLO: c.Hostname}}
-	}
-	pool, err := egress.NewPool(sources)
+	pool, err := egress.NewPool(c.sources())
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +132,9 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: sources}
-	if c.Egress.AllowPrivate {
-		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	guard := c.guard()
+	if p.policies, err = newPolicies(p.base, guard, p.mailReport); err != nil {
+		return nil, err
 	}
 	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
 	var steps []time.Duration
@@ -152,7 +143,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
+		Guard: guard, Pool: pool, Routes: routes, TLSPolicy: p.policies,
 		Limits: egress.Limits{
 			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
 			// Whoever wants retries sooner wants to find out sooner that a site is back.
@@ -162,6 +153,31 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Hostnames: []string{c.Hostname},
 		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
+}
+
+// sources are what mail leaves from.
+func (c Config) sources() []egress.Source {
+	var list []egress.Source
+	for _, s := range c.Egress.Sources {
+		ehlo := s.EHLO
+		if ehlo == "" {
+			ehlo = c.Hostname
+		}
+		list = append(list, egress.Source{IP: s.IP, EHLO: ehlo})
+	}
+	if len(list) == 0 {
+		list = []egress.Source{{EHLO: c.Hostname}}
+	}
+	return list
+}
+
+// guard is the one door to the network for what other domains lead to.
+func (c Config) guard() *egress.Guard {
+	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: c.sources()}
+	if c.Egress.AllowPrivate {
+		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	return egress.NewGuard(rules)
 }
 
 // routes are the configured static routes.

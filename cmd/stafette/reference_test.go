@@ -75,7 +75,7 @@ func writeSection(b *strings.Builder, types map[string]*ast.GenDecl, name, path,
 			})
 			continue
 		}
-		if list || strings.HasPrefix(path, "egress.source") || path == "route" {
+		if list || strings.HasPrefix(path, "egress.source") || path == "route" || path == "outbound_tls.rule" {
 			variable = ""
 		} else {
 			variable = "`" + variable + "`"

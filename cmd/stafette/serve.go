@@ -78,10 +78,21 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	engineErr := <-engine
 	fail(nil) // a door that failed ends the house too
 	<-house
+	p.lastCount(ctx)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
 	return errors.Join(err, engineErr)
+}
+
+// lastCount keeps what the last sessions came to. What takes longer is lost: a few
+// counts of a statistic.
+func (p *platform) lastCount(ctx context.Context) {
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := p.policies.Flush(stop); err != nil {
+		p.log.Warn("sessions not counted", "err", err)
+	}
 }
 
 // ended returns a context that is over, to run an orderly end at once.

@@ -21,6 +21,7 @@ SELECT create_distributed_table('events', 'tenant', colocate_with => 'messages')
 SELECT create_distributed_table('idempotency', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
 
@@ -40,4 +41,7 @@ SELECT create_reference_table('epochs');
 -- local: sessions
 -- local: agreements
 -- local: singletons
+-- local: sts_policies
+-- local: tls_tallies
+-- local: tls_reports_sent
 -- local: goose_db_version

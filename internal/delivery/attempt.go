@@ -30,6 +30,7 @@ type report struct {
 	via      candidate
 	source   egress.Source
 	tls      *tls.ConnectionState
+	guard    guarantee
 	note     string
 	shared   bool      // found out by another mail to the same site
 	rests    time.Time // until when the lane rests because of it
@@ -127,6 +128,10 @@ func (e *Engine) record(p *parcel, r report, now time.Time) *event.Attempt {
 	if r.tls != nil {
 		a.TLS, a.Cipher = tls.VersionName(r.tls.Version), tls.CipherSuiteName(r.tls.CipherSuite)
 	}
+	a.TLSPolicy, a.TLSResult = r.guard.policy, r.guard.result
+	if f.failure != nil {
+		a.TLSPolicy, a.TLSResult = string(f.failure.Kind), string(f.failure.Result)
+	}
 	if f.reply != nil {
 		a.Code, a.Enhanced = f.reply.Code, f.reply.Enhanced
 		a.Reply = clean(strings.Join(f.reply.Lines, "\n"), maxReply)
@@ -169,6 +174,9 @@ func (e *Engine) judge(err error, host string) finding {
 	}
 	if f.reply == nil {
 		f.local, f.judgement = brokenOff(err, f), e.cfg.Judge.Local(err)
+		if f.judgement.Class == bounce.RequireTLS {
+			f.enhanced = "5.7.30" // RFC 8689, 8.2
+		}
 		return f
 	}
 	f.judgement = e.cfg.Judge.Judge(bounce.Input{

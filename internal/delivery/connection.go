@@ -19,8 +19,9 @@ type connection struct {
 	via     candidate // of the session
 	served  int       // transactions over the session
 	note    string    // how the session came about, if that is worth recording
-	ahead   *parcel   // taken for the next transaction, perhaps announced to the server
-	done    bool      // the lane is better off without this connection
+	guarded protection
+	ahead   *parcel // taken for the next transaction, perhaps announced to the server
+	done    bool    // the lane is better off without this connection
 }
 
 // run carries parcels until there are none for the idle time, or the engine stops.
@@ -160,6 +161,9 @@ func (c *connection) retake(ctx context.Context, p *parcel) {
 func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 	trip := newTrip(c.e, c.lane, p.target)
 	r := report{source: c.lane.source}
+	if c.session != nil && !c.admits(bound, p) {
+		c.hangUp() // it was opened for others, of whom less was demanded
+	}
 	for {
 		reused := c.session != nil && c.served > 0
 		var f finding
@@ -181,7 +185,7 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 			f = c.transact(ctx, bound, p, &r)
 		}
 		r.finding = f
-		r.decision = decide(f, c.chances(p, chances{reused: reused, plain: f.stage == smtp.StageSTARTTLS && !trip.at.plain, hosts: true}))
+		r.decision = decide(f, c.chances(p, chances{reused: reused, plain: mayGoPlain(f) && !trip.at.plain, hosts: true}))
 		switch {
 		case bound.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource:
 			return r
@@ -204,8 +208,12 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 	if !to.plain {
 		c.note = ""
 	}
-	mode := smtp.TLSOpportunistic
-	if to.plain {
+	demand, err := c.e.demandOf(ctx, p, to)
+	if err != nil {
+		return c.e.forbidden(demand, c.lane, to, err), false
+	}
+	mode, config := demand.Mode(c.e.cfg.TLSConfig)
+	if to.plain && mode == smtp.TLSOpportunistic {
 		mode = smtp.TLSNone
 	}
 	session, err := c.e.cfg.Dial(ctx, smtp.Options{
@@ -213,10 +221,13 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 		Host:        to.host,
 		EHLO:        c.lane.source.EHLO,
 		TLS:         mode,
-		TLSConfig:   c.e.cfg.TLSConfig,
+		TLSConfig:   config,
 		DialContext: c.e.cfg.Guard.Dialer(c.lane.source, p.target.hop != nil),
 	})
 	if err != nil {
+		if demand.Blame(err) != nil && ctx.Err() == nil {
+			return c.e.forbidden(demand, c.lane, to, err), false
+		}
 		f := c.e.judge(err, to.host)
 		if f.reply == nil && ctx.Err() == nil && f.stage != smtp.StageSTARTTLS {
 			c.e.shun(c.lane, to.addr)
@@ -224,6 +235,7 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 		return f, false
 	}
 	c.session, c.via, c.served = session, to, 0
+	c.guarded.open(c, p, demand)
 	c.e.opened(c.lane, 1)
 	return finding{}, true
 }
@@ -234,7 +246,7 @@ func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) 
 	next := c.lookAhead(ctx)
 	c.served++
 	r.via, r.note = c.via, c.note
-	r.tls = c.session.TLSState()
+	r.tls, r.guard = c.session.TLSState(), c.guarded.of(p)
 	reply, err := c.session.Deliver(bound, p.mail, next)
 	var f finding
 	if err != nil {
@@ -266,7 +278,7 @@ func (c *connection) lookAhead(ctx context.Context) *smtp.Mail {
 			c.ahead = nil // settled
 		}
 	}
-	if c.ahead == nil || !c.ahead.prepared {
+	if c.ahead == nil || !c.ahead.prepared || !c.admitsAtOnce(c.ahead) {
 		return nil
 	}
 	return &c.ahead.mail
@@ -280,6 +292,6 @@ func (c *connection) hangUp() {
 	if err := c.session.Close(); err != nil {
 		c.e.cfg.Log.Debug("session not closed cleanly", "site", c.lane.key.Site, "err", err)
 	}
-	c.session, c.served = nil, 0
+	c.session, c.served, c.guarded = nil, 0, protection{}
 	c.e.opened(c.lane, -1)
 }

@@ -64,6 +64,8 @@ type Config struct {
 	Schedule  *queue.Schedule // nil: the default one
 	Hostnames []string        // names we go by besides the sources' EHLO names, for the loop guard
 	TLSConfig *tls.Config     // base of every session; nil for defaults
+	// TLSPolicy says how sessions must be protected; nil: encrypted if offered.
+	TLSPolicy TLSPolicy
 
 	Connections int           // at the same time over all lanes; 0: 500
 	Memory      int64         // bytes of bodies at the same time; 0: 256 MiB

@@ -83,6 +83,8 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		Parts:    [][]byte{p.signature, body},
 		EightBit: p.EightBit,
 		UTF8:     p.UTF8,
+
+		RequireTLS: p.TLS == message.TLSDemanded,
 	}
 	p.prepared = true
 	return true

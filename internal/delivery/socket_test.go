@@ -61,6 +61,12 @@ type plant struct {
 // the test.
 func newPlant(t testing.TB, body []byte, keys []tenant.Algorithm, routes ...egress.Route) *plant {
 	t.Helper()
+	return newGuardedPlant(t, body, keys, nil, routes...)
+}
+
+// newGuardedPlant is newPlant with a TLS policy.
+func newGuardedPlant(t testing.TB, body []byte, keys []tenant.Algorithm, policy delivery.TLSPolicy, routes ...egress.Route) *plant {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -94,6 +100,7 @@ func newPlant(t testing.TB, body []byte, keys []tenant.Algorithm, routes ...egre
 	engine, err := delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: oneBody(body), Resolver: newNetwork(), Judge: table, Sign: signer.Sign,
 		Guard: egress.NewGuard(egress.Rules{LoopbackOnly: true}), Pool: pool, Routes: static, Now: time.Now,
+		TLSPolicy: policy,
 	})
 	must(err)
 	ctx, stop := context.WithCancel(context.Background())

@@ -9,6 +9,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
+	"stafette/internal/tlspolicy"
 )
 
 const (
@@ -25,6 +26,7 @@ type target struct {
 	hosts  []dns.MX // at most maxHosts
 	hop    *egress.Hop
 	fail   *finding // set: there is nowhere to go
+	policy *tlspolicy.Policy
 }
 
 // domain is what the engine remembers of a recipient domain.
@@ -118,6 +120,7 @@ func (e *Engine) lookUp(ctx context.Context, name string) *target {
 	if hop, ok := e.cfg.Routes.Find(name); ok {
 		t.hop, t.site = &hop, "route:"+hop.String()
 		t.hosts = []dns.MX{{Host: hop.Host}}
+		t.policy = e.policyOf(ctx, name, hop.String())
 		return t
 	}
 	hosts, err := e.cfg.Resolver.MX(ctx, name)
@@ -140,6 +143,7 @@ func (e *Engine) lookUp(ctx context.Context, name string) *target {
 		return t
 	}
 	t.hosts = hosts[:min(len(hosts), maxHosts)]
+	t.policy = e.policyOf(ctx, name, "")
 	return t
 }
 

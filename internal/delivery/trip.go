@@ -16,6 +16,7 @@ const maxAddresses = 10
 // candidate is one address of one host.
 type candidate struct {
 	host  string
+	mx    dns.MX // the record that named the host
 	addr  netip.AddrPort
 	plain bool // encryption failed there once: try without
 }
@@ -31,7 +32,7 @@ type trip struct {
 	repeat  bool // hand out at once more
 	hosts   []dns.MX
 	addrs   []netip.AddrPort
-	host    string
+	mx      dns.MX
 	later   []candidate // did not answer lately: only when nothing else is left
 	tried   int
 	skipped []error // why hosts or addresses were passed over
@@ -64,7 +65,7 @@ func (t *trip) next(ctx context.Context) (candidate, bool) {
 			t.skipped = append(t.skipped, err)
 			continue
 		}
-		c := candidate{host: t.host, addr: addr}
+		c := candidate{host: t.mx.Host, mx: t.mx, addr: addr}
 		if t.e.shunned(t.lane, addr) {
 			t.later = append(t.later, c)
 			continue
@@ -92,8 +93,8 @@ func (t *trip) fill(ctx context.Context) bool {
 		if len(t.hosts) == 0 {
 			return false
 		}
-		t.host, t.hosts = t.hosts[0].Host, t.hosts[1:]
-		addrs, err := t.e.addresses(ctx, t.target, t.host)
+		t.mx, t.hosts = t.hosts[0], t.hosts[1:]
+		addrs, err := t.e.addresses(ctx, t.target, t.mx.Host)
 		if err != nil {
 			t.skipped = append(t.skipped, err)
 			continue

@@ -4,6 +4,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/smtp"
+	"stafette/internal/tlspolicy"
 )
 
 // finding is what one try at a mail came to, before anything is decided.
@@ -15,6 +16,7 @@ type finding struct {
 	enhanced  string      // our own RFC 3463 code where no reply came
 	local     string      // our own words where no reply came
 	judgement bounce.Judgement
+	failure   *tlspolicy.PolicyError // of a policy that forbids the session; class is TLSPolicy then
 }
 
 // connecting reports whether the session did not come to its first transaction.
@@ -83,7 +85,7 @@ func decide(f finding, c chances) decision {
 		return decision{step: stepAnew}
 	case source && c.sources:
 		return decision{step: stepSource}
-	case (f.lost() || f.connecting()) && c.hosts:
+	case (f.lost() || f.connecting() || f.judgement.Class == bounce.RequireTLS) && c.hosts:
 		return decision{step: stepHost}
 	}
 	return settle(f)
@@ -97,7 +99,8 @@ func settle(f finding) decision {
 		d.state, d.outcome = event.Bounced, event.OutcomeBounced
 		return d
 	}
-	d.rest = f.connecting() || source && f.stage != "" || slowDown(f)
+	// A domain's policy says nothing about other domains with the same servers.
+	d.rest = f.connecting() && f.failure == nil || source && f.stage != "" || slowDown(f)
 	if f.connecting() && !source {
 		d.scope = bounce.ScopeSite // every host of it was tried
 	}

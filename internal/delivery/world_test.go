@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +36,8 @@ type server struct {
 	takes   time.Duration // for one transaction
 	slow    time.Duration // for one connection
 	perConn int           // transactions before it closes the session; 0: no limit
+	shows   []*x509.Certificate
+	plain   bool // no STARTTLS
 }
 
 // transaction is one mail that came to a server.
@@ -126,8 +129,31 @@ func (n *network) dial(_ context.Context, o smtp.Options) (delivery.Session, err
 			return nil, err
 		}
 	}
+	if err := s.handshake(o); err != nil {
+		return nil, err
+	}
 	n.open[o.Address]++
 	return &session{net: n, server: s, o: o, number: len(n.dials), usable: true}, nil
+}
+
+// handshake does what package smtp does at STARTTLS.
+func (s *server) handshake(o smtp.Options) error {
+	switch {
+	case o.TLS != smtp.TLSRequired:
+		return nil
+	case s.plain:
+		return &smtp.Error{Stage: smtp.StageSTARTTLS, Err: smtp.ErrNoTLS}
+	case o.TLSConfig.VerifyConnection == nil:
+		return nil
+	}
+	if err := o.TLSConfig.VerifyConnection(s.state()); err != nil {
+		return &smtp.Error{Stage: smtp.StageSTARTTLS, Err: err}
+	}
+	return nil
+}
+
+func (s *server) state() tls.ConnectionState {
+	return tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, PeerCertificates: s.shows}
 }
 
 func (n *network) received() []transaction {
@@ -156,10 +182,11 @@ type session struct {
 func (s *session) Usable() bool { return s.usable }
 
 func (s *session) TLSState() *tls.ConnectionState {
-	if s.o.TLS == smtp.TLSNone {
+	if s.o.TLS == smtp.TLSNone || s.server.plain {
 		return nil
 	}
-	return &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256}
+	state := s.server.state()
+	return &state
 }
 
 func (s *session) Close() error {
@@ -223,7 +250,7 @@ func (s *session) answer(m smtp.Mail) (smtp.Reply, error) {
 	if err == nil || se != nil && se.Uncertain {
 		s.net.mu.Lock()
 		s.net.got = append(s.net.got, transaction{addr: s.o.Address, source: s.o.EHLO, to: m.To,
-			data: string(bytes.Join(m.Parts, nil)), conn: s.number, plain: s.o.TLS == smtp.TLSNone, at: time.Now()})
+			data: string(bytes.Join(m.Parts, nil)), conn: s.number, plain: s.TLSState() == nil, at: time.Now()})
 		s.net.mu.Unlock()
 	}
 	return reply, err

@@ -67,6 +67,14 @@ func NewGuard(r Rules) *Guard {
 	return g
 }
 
+// Web returns a Guard for HTTPS with the same rules on another port. Our own
+// addresses are open to it: what they lead to is a web server, no loop.
+func (g *Guard) Web(port uint16) *Guard {
+	rules := g.rules
+	rules.Port, rules.Sources = port, nil
+	return NewGuard(rules)
+}
+
 // Port returns where MX hosts are expected to listen.
 func (g *Guard) Port() uint16 { return g.rules.Port }
 

@@ -112,6 +112,12 @@ type Attempt struct {
 	Scope    string        `json:"scope,omitempty"`   // whom it blames: session, source, site, tenant_domain, message, recipient
 	Took     time.Duration `json:"took_ns,omitempty"` // from taking it up to the verdict
 	NextAt   time.Time     `json:"next_at,omitzero"`  // when the next attempt is due, if one follows
+
+	// TLSPolicy is what decided how the session had to be protected (tlspolicy.Kind);
+	// "" is opportunistic. TLSResult is what came of it: "verified", "encrypted", or
+	// what was wrong in the words of RFC 8460, 4.3; "" if nothing was demanded.
+	TLSPolicy string `json:"tls_policy,omitempty"`
+	TLSResult string `json:"tls_result,omitempty"`
 }
 
 // Outcome is how an attempt ended.

@@ -65,6 +65,9 @@ type Attempt struct {
 	Source       string    `json:"source" doc:"Our address"`
 	MX           string    `json:"mx" doc:"The server talked to"`
 	TLS          string    `json:"tls" doc:"TLS version; empty for none"`
+	Cipher       string    `json:"cipher" doc:"Cipher suite of the session"`
+	TLSPolicy    string    `json:"tls_policy" doc:"What decided how the session had to be protected: required (an operator's rule), mta_sts, mta_sts_testing, dane, requiretls, waived (TLS-Required: No); empty for opportunistic"`
+	TLSResult    string    `json:"tls_result" doc:"What came of it: verified, encrypted, or what was wrong in the words of RFC 8460, 4.3; empty if nothing was demanded"`
 	Code         int       `json:"code" doc:"SMTP reply code; 0 if no reply came"`
 	EnhancedCode string    `json:"enhanced_code" doc:"RFC 3463"`
 	Reply        string    `json:"reply" doc:"The server's words, or our finding where it said none"`
@@ -119,7 +122,8 @@ func (a *API) get(ctx context.Context, in *messageInput) (*messageOutput, error)
 func attemptOf(e event.Event) Attempt {
 	t := e.Attempt
 	a := Attempt{
-		At: e.At, Number: t.Number, Source: t.Source, MX: t.MX, TLS: t.TLS, Code: t.Code,
+		At: e.At, Number: t.Number, Source: t.Source, MX: t.MX, TLS: t.TLS, Cipher: t.Cipher,
+		TLSPolicy: t.TLSPolicy, TLSResult: t.TLSResult, Code: t.Code,
 		EnhancedCode: t.Enhanced, Reply: t.Reply, Outcome: string(t.Outcome),
 	}
 	if a.Reply == "" {

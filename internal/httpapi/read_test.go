@@ -17,7 +17,7 @@ func TestGet(t *testing.T) {
 	w := newWorld(t)
 	m := w.send()
 	w.reader.extra = []event.Event{{ID: id.New[event.Kind](start), Message: m, Delivery: message.Delivery(m, 1), Type: event.AttemptFailed, At: start, Attempt: &event.Attempt{
-		Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Code: 451, Enhanced: "4.7.1", Reply: "später", Outcome: event.OutcomeDeferred,
+		Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Cipher: "C", TLSPolicy: "dane", TLSResult: "verified", Code: 451, Enhanced: "4.7.1", Reply: "später", Outcome: event.OutcomeDeferred,
 	}}, {ID: id.New[event.Kind](start), Message: m, Delivery: message.Delivery(m, 1), Type: event.AttemptFailed, At: start.Add(time.Minute), Attempt: &event.Attempt{
 		Number: 2, Local: "connection timed out", Outcome: event.OutcomeDeferred,
 	}}}
@@ -30,7 +30,7 @@ func TestGet(t *testing.T) {
 	if d.State != "queued" || d.StateText != "de:queued" || d.NextAttemptAt == nil || len(d.Attempts) != 2 {
 		t.Fatalf("%+v", d)
 	}
-	want := httpapi.Attempt{At: start, Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Code: 451, EnhancedCode: "4.7.1", Reply: "später", Outcome: "deferred"}
+	want := httpapi.Attempt{At: start, Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Cipher: "C", TLSPolicy: "dane", TLSResult: "verified", Code: 451, EnhancedCode: "4.7.1", Reply: "später", Outcome: "deferred"}
 	if d.Attempts[0] != want || d.Attempts[1].Reply != "connection timed out" {
 		t.Errorf("attempts %+v", d.Attempts)
 	}

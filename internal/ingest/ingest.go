@@ -36,7 +36,10 @@ type Submission struct {
 	// Recipients of Raw (the SMTP envelope); nil takes To, Cc and Bcc of the header.
 	Recipients []message.Address
 	// Sender is the envelope sender the client named; it must be of a usable domain.
-	Sender      *message.Address
+	Sender *message.Address
+	// RequireTLS demands proven, encrypted sessions on the whole way (RFC 8689); it
+	// overrides a TLS-Required field.
+	RequireTLS  bool
 	Stream      tenant.Stream // "" is transactional
 	Tags        []string
 	Metadata    map[string]string

@@ -298,7 +298,7 @@ func entries(w *parcel, ready []Delivery) []queue.Entry {
 	for i, d := range ready {
 		list[i] = queue.Entry{
 			Tenant: w.m.Tenant, Delivery: d.ID, Stream: w.m.Stream, Sender: w.m.Sender, Recipient: d.Recipient,
-			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8,
+			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8, TLS: w.m.TLS,
 			Digests: w.m.Digests, AcceptedAt: w.m.AcceptedAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
 		}
 	}

@@ -65,6 +65,7 @@ type Message struct {
 	Salt       seal.Salt
 	EightBit   bool
 	UTF8       bool
+	TLS        message.TLSNeed
 	Digests    []message.Digest
 	Tags       []string
 	Metadata   map[string]string

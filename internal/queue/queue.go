@@ -35,6 +35,8 @@ type Entry struct {
 	Size       int64 // of the body in clear, bytes
 	// EightBit and UTF8 say what the receiving server must support (RFC 6152, RFC 6531).
 	EightBit, UTF8 bool
+	// TLS is what the sender says of encryption (RFC 8689).
+	TLS message.TLSNeed
 	// Digests of the attachments, checked again before the message leaves.
 	Digests []message.Digest
 	// Signature holds the DKIM header fields made at an earlier attempt, if kept.

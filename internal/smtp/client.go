@@ -38,6 +38,9 @@ var (
 	ErrAddress = errors.New("name cannot be sent in a command")
 	// ErrTooLarge: the mail is larger than the server's SIZE (RFC 1870).
 	ErrTooLarge = errors.New("mail exceeds the size the server takes")
+	// ErrNoRequireTLS: the mail demands REQUIRETLS (RFC 8689) and the session does
+	// not offer it, or is not encrypted.
+	ErrNoRequireTLS = errors.New("server does not take REQUIRETLS")
 	// ErrNoUTF8: the mail needs SMTPUTF8 (RFC 6531) and the server lacks it.
 	ErrNoUTF8 = errors.New("server does not take internationalised addresses")
 )
@@ -194,4 +197,7 @@ type Mail struct {
 	Parts    [][]byte
 	EightBit bool // BODY=8BITMIME is needed; sent as it is where the server lacks it
 	UTF8     bool // SMTPUTF8 is needed
+	// RequireTLS demands REQUIRETLS (RFC 8689): every hop to come must be encrypted
+	// and proven. Whether this one is, the caller sees to.
+	RequireTLS bool
 }

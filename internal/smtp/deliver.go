@@ -57,6 +57,8 @@ func (c *Conn) checkEnvelope(m *Mail, size int64) error {
 	switch {
 	case m.UTF8 && !c.ext.utf8:
 		return ErrNoUTF8
+	case m.RequireTLS && !c.ext.requireTLS:
+		return ErrNoRequireTLS
 	case !sendable(m.From, m.UTF8):
 		return fmt.Errorf("%w: sender", ErrAddress)
 	case m.To == "" || !sendable(m.To, m.UTF8):
@@ -295,6 +297,9 @@ func (c *Conn) command(stage Stage, m *Mail, size int64) {
 		}
 		if m.UTF8 {
 			w.text(" SMTPUTF8")
+		}
+		if m.RequireTLS {
+			w.text(" REQUIRETLS")
 		}
 		w.text("\r\n")
 	case StageRcpt:

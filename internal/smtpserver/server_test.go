@@ -222,6 +222,33 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestRequireTLS travels with the message, and needs TLS here already (RFC 8689, 4.1).
+func TestRequireTLS(t *testing.T) {
+	w := start(t, clear)
+	d := w.login(t)
+	d.say("MAIL FROM:<a@muster.example> REQUIRETLS", "530 5.7.10")
+
+	w = start(t, nil)
+	d = w.dial(t)
+	d.want("220 ")
+	d.say("EHLO x", "250 ")
+	d.say("STARTTLS", "220 ")
+	c := tls.Client(d.conn, &tls.Config{RootCAs: w.pool, ServerName: "127.0.0.1"})
+	d.conn = c
+	d.r.Reset(c)
+	if offers := d.say("EHLO x", "250 "); !strings.Contains(offers, "REQUIRETLS") {
+		t.Errorf("extensions %q", offers)
+	}
+	d.say("AUTH PLAIN "+plain("apikey", keyText), "235 ")
+	d.say("MAIL FROM:<a@muster.example> REQUIRETLS", "250 ")
+	d.say("RCPT TO:<eva@kunde.example>", "250 ")
+	d.say("DATA", "354 ")
+	d.say(mail+".", "250 ")
+	if s := w.acceptor.only(t); !s.RequireTLS {
+		t.Error("REQUIRETLS got lost")
+	}
+}
+
 func TestNullSender(t *testing.T) {
 	w := start(t, clear)
 	d := w.login(t)

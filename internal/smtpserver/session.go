@@ -227,6 +227,9 @@ func (s *session) greet(extended bool, arg string) *answer {
 	if s.server.config.TLS != nil && !s.encrypted() {
 		s.write("250-STARTTLS\r\n")
 	}
+	if s.encrypted() {
+		s.write("250-REQUIRETLS\r\n")
+	}
 	if s.encrypted() || s.server.config.AllowPlainAuth {
 		s.write("250-AUTH PLAIN LOGIN\r\n")
 	}

@@ -20,6 +20,7 @@ type transaction struct {
 	sender     message.Address
 	recipients []message.Address
 	utf8       bool
+	requireTLS bool  // RFC 8689
 	size       int64 // announced, 0 if not
 	chunks     *body // what BDAT has brought so far; nil before the first
 }
@@ -85,6 +86,11 @@ func (s *session) mailParameter(tx *transaction, key, value string) *answer {
 		ok = strings.EqualFold(value, "7BIT") || strings.EqualFold(value, "8BITMIME")
 	case "SMTPUTF8":
 		ok, tx.utf8 = value == "", true
+	case "REQUIRETLS":
+		if !s.encrypted() {
+			return reply(530, 5, 7, 10, "REQUIRETLS needs an encrypted session")
+		}
+		ok, tx.requireTLS = value == "", true
 	case "AUTH":
 		ok = value == "<>" || isXtext(value)
 	case "RET":
@@ -254,7 +260,7 @@ func (s *session) accept(b *body) *answer {
 	defer cancel()
 	receipt, err := s.server.config.Acceptor.Accept(ctx,
 		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp"},
-		ingest.Submission{Raw: b.bytes, Sender: &sender, Recipients: s.tx.recipients})
+		ingest.Submission{Raw: b.bytes, Sender: &sender, Recipients: s.tx.recipients, RequireTLS: s.tx.requireTLS})
 	if err != nil {
 		return s.refuse(err)
 	}

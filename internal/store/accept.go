@@ -187,7 +187,7 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work,
 
 const messageInsertColumns = `tenant, id, stream, actor, door, sender, from_box, to_boxes, subject, message_id, sign_domain,
 	size, salt, eight_bit, utf8, digests, tags, metadata, recipients, accepted_at, send_at, expires_at,
-	body_day, body_segment, body_offset, body_length`
+	body_day, body_segment, body_offset, body_length, tls`
 
 func appendMessage(args []any, a *ingest.Acceptance) []any {
 	m := &a.Message
@@ -199,7 +199,7 @@ func appendMessage(args []any, a *ingest.Acceptance) []any {
 		plain(m.Subject), foreign, m.SignDomain, m.Size, m.Salt[:], flag(m.EightBit), flag(m.UTF8),
 		orNull(len(m.Digests), m.Digests), orNull(len(m.Tags), m.Tags), orNull(len(m.Metadata), m.Metadata),
 		len(a.Deliveries), millis(m.AcceptedAt), optional(m.SendAt), millis(m.ExpiresAt),
-		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length))
+		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length), int64(m.TLS))
 }
 
 // ownMessageID is the Message-ID that we give and that therefore is not stored.

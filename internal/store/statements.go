@@ -27,7 +27,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		width int
 		tail  string
 	}{
-		{&st.messages, "messages (" + messageInsertColumns + ")", 26, ""},
+		{&st.messages, "messages (" + messageInsertColumns + ")", 27, ""},
 		{&st.tags, "message_tags (tenant, tag, message)", 3, " ON CONFLICT DO NOTHING"},
 		{&st.deliveries, "deliveries (" + deliveryInsertColumns + ")", 15, ""},
 		{&st.events, "events (tenant, message, id, number, type, at, actor, reason, attempt)", 9, ""},

@@ -31,6 +31,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/tlspolicy"
 )
 
 // DefaultGroupLimit is how many rows of work share one commit. Beyond a few
@@ -104,6 +105,8 @@ var (
 	_ ingest.Store  = (*Store)(nil)
 	_ queue.Store   = (*Store)(nil)
 	_ insight.Store = (*Store)(nil)
+
+	_ tlspolicy.Store = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date and starts the committer.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/mail"
@@ -22,6 +23,12 @@ type sink struct {
 // openSink starts a sink at an address of ownAddress.
 func openSink(t *testing.T, address string) *sink {
 	t.Helper()
+	return openTLSSink(t, address, nil)
+}
+
+// openTLSSink is openSink with STARTTLS, unless the certificate is nil.
+func openTLSSink(t *testing.T, address string, certificate *tls.Certificate) *sink {
+	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +36,9 @@ func openSink(t *testing.T, address string) *sink {
 	s := &sink{mail: map[string]int{}}
 	s.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return (*sinkSession)(s), nil }))
 	s.server.Domain = "sink.example"
+	if certificate != nil {
+		s.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

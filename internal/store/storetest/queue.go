@@ -46,12 +46,12 @@ func queueTests() map[string]func(*testing.T, *World) {
 
 func claimReturnsWholeEntries(t *testing.T, w *World) {
 	a := w.Draft(w.A, "Mixed.Case@example.net")
-	a.Message.UTF8 = true
+	a.Message.UTF8, a.Message.TLS = true, message.TLSDemanded
 	w.Accept(a)
 	list := w.Claim(w.Epoch("n"), w.A, 10)
 	m := a.Message
 	same(t, "entries", list, []queue.Entry{{Tenant: w.A, Delivery: a.Deliveries[0].ID, Stream: m.Stream, Sender: m.Sender,
-		Recipient: Address("Mixed.Case@example.net"), SignDomain: m.SignDomain, Body: handle(a), Size: m.Size, EightBit: true, UTF8: true,
+		Recipient: Address("Mixed.Case@example.net"), SignDomain: m.SignDomain, Body: handle(a), Size: m.Size, EightBit: true, UTF8: true, TLS: message.TLSDemanded,
 		Digests: m.Digests, AcceptedAt: m.AcceptedAt, DueAt: m.AcceptedAt, ExpiresAt: m.ExpiresAt}}, nil)
 }
 

@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"Isolation", isolationTests()},
 		{"Singletons", singletonTests()},
 		{"Quotas", quotaTests()},
+		{"TLSPolicy", tlsPolicyTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -20,6 +20,7 @@ func TestMessageTellsEachRecipient(t *testing.T) {
 		"Zugestellt Eva Sommer eva.sommer@gmx.example 09:20 · nach 3 s",
 		"Der Empfängerserver mx00.gmx.example hat die E-Mail angenommen (heute, 09:20 Uhr) und ist seitdem für sie verantwortlich.",
 		"Vom Empfängerserver angenommen", "250 Requested mail action okay, completed: id=0LzJfk-1tYq2r",
+		"verschlüsselt mit TLS 1.3, Vorgabe DANE der Empfängerdomain: Server nachgewiesen",
 		// deferred
 		"nächster Versuch 10:53", "1. Versuch: später wieder Der Anbieter begrenzt die Menge.",
 		"von 192.0.2.17 (hk-a.mail.stafette.example), an mx00.yahoo.example [198.51.100.7:25], verschlüsselt mit TLS 1.3",

@@ -116,7 +116,18 @@ func routeOf(p frame.Page, a *event.Attempt) string {
 	} else if a.Code != 0 && a.MX != "" {
 		parts = append(parts, p.T("slip.plain"))
 	}
+	if a.TLSPolicy != "" {
+		parts = append(parts, protectionOf(p, a))
+	}
 	return strings.Join(parts, ", ")
+}
+
+// protectionOf is which policy decided how the session had to be protected, and what
+// came of it.
+func protectionOf(p frame.Page, a *event.Attempt) string {
+	return p.T("tlspolicy.line",
+		"policy", p.Either("tlspolicy.policy."+a.TLSPolicy, "tlspolicy.policy.other"),
+		"result", p.Either("tlspolicy.result."+cmp.Or(a.TLSResult, "none"), "tlspolicy.result.other", "result", a.TLSResult))
 }
 
 // replyOf is the server's reply as it was sent, or our own finding.

@@ -166,6 +166,7 @@ func (w *World) happen(m insight.Message, d insight.Delivery, s sample) insight.
 	e := event.Event{ID: id.New[event.Kind](m.AcceptedAt), Message: m.ID, Delivery: d.ID, At: m.AcceptedAt.Add(3 * time.Second), Actor: "system"}
 	switch d.State {
 	case event.Delivered:
+		a.TLSPolicy, a.TLSResult = "dane", "verified"
 		e.Type, a.Outcome, a.Code, a.Reply = event.Completed, event.OutcomeDelivered, 250, "Requested mail action okay, completed: id=0LzJfk-1tYq2r"
 	case event.Deferred:
 		d.Reason, d.DueAt = "rate_limited", w.now.Add(12*time.Minute)
