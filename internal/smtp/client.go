@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stafette/internal/message"
 )
 
 // Causes an Error can wrap where no reply explains it. Time running out in a
@@ -194,4 +196,10 @@ type Mail struct {
 	Parts    [][]byte
 	EightBit bool // BODY=8BITMIME is needed; sent as it is where the server lacks it
 	UTF8     bool // SMTPUTF8 is needed
+
+	// What follows goes only to servers that offer DSN (RFC 3461), see Conn.OffersDSN.
+	Notify            message.Notify // sent where the client asked
+	OriginalRecipient message.OriginalRecipient
+	Return            message.Return
+	EnvelopeID        string // decoded, as message.CheckEnvelopeID takes it
 }

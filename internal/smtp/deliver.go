@@ -296,11 +296,18 @@ func (c *Conn) command(stage Stage, m *Mail, size int64) {
 		if m.UTF8 {
 			w.text(" SMTPUTF8")
 		}
+		if c.ext.dsn {
+			w.reportsOf(m)
+		}
 		w.text("\r\n")
 	case StageRcpt:
 		w.text("RCPT TO:<")
 		w.text(m.To)
-		w.text(">\r\n")
+		w.text(">")
+		if c.ext.dsn {
+			w.reportsTo(m)
+		}
+		w.text("\r\n")
 	case StageData:
 		w.text("DATA\r\n")
 	}
