@@ -105,7 +105,7 @@ type parcel struct {
 func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Receipt, error) {
 	w := &parcel{Principal: p, Submission: sub, now: s.c.Now().UTC().Truncate(time.Millisecond)}
 	for _, step := range []func(context.Context, *parcel) error{
-		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients,
+		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients, s.noteReports,
 	} {
 		if err := step(ctx, w); err != nil {
 			return Receipt{}, err
@@ -311,6 +311,7 @@ func entries(w *parcel, ready []Delivery) []queue.Entry {
 			Tenant: w.m.Tenant, Delivery: d.ID, Stream: w.m.Stream, Sender: w.m.Sender, Recipient: d.Recipient,
 			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8,
 			Digests: w.m.Digests, AcceptedAt: w.m.AcceptedAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
+			Notify: d.Notify, OriginalRecipient: d.Original, Return: w.m.Return, EnvelopeID: w.m.EnvelopeID,
 		}
 	}
 	return list

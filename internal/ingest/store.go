@@ -65,6 +65,8 @@ type Message struct {
 	AcceptedAt time.Time
 	SendAt     time.Time // zero: at once
 	ExpiresAt  time.Time // when retries end
+	Return     message.Return
+	EnvelopeID string // "" if the client gave none
 }
 
 // Delivery is the row of a delivery at acceptance.
@@ -75,6 +77,8 @@ type Delivery struct {
 	State     event.State // Queued, or Suppressed at once, or Held
 	Reason    string      // of Suppressed and Held
 	DueAt     time.Time
+	Notify    message.Notify // which reports the sender gets; 0: none
+	Original  message.OriginalRecipient
 }
 
 // Idempotency is a client's key for one request.

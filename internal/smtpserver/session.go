@@ -39,6 +39,7 @@ type envelope struct {
 	recipients []message.Address
 	utf8       bool
 	size       int64 // announced, 0 if not
+	reports    ingest.Reports
 }
 
 func (s *Server) newSession(c *smtp.Conn) (smtp.Session, error) {
@@ -66,6 +67,10 @@ func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 		return reply(530, 5, 7, 0, "Authentication is required")
 	}
 	e := envelope{utf8: opts.UTF8, size: opts.Size}
+	if err := message.CheckEnvelopeID(opts.EnvelopeID); err != nil {
+		return replyTo(err)
+	}
+	e.reports = ingest.Reports{Return: message.Return(opts.Return), EnvelopeID: opts.EnvelopeID}
 	if from != "" {
 		a, err := s.address(from, opts.UTF8)
 		if err != nil {
@@ -84,15 +89,43 @@ func (s *session) Mail(from string, opts *smtp.MailOptions) error {
 }
 
 // Rcpt implements smtp.Session.
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+func (s *session) Rcpt(to string, opts *smtp.RcptOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.address(to, s.envelope.utf8)
 	if err != nil {
 		return err
 	}
+	wish, err := reportsOf(opts)
+	if err != nil {
+		return replyTo(err)
+	}
 	s.envelope.recipients = append(s.envelope.recipients, a)
+	if wish != (ingest.RecipientReports{}) {
+		if s.envelope.reports.Recipients == nil {
+			s.envelope.reports.Recipients = map[message.Address]ingest.RecipientReports{}
+		}
+		s.envelope.reports.Recipients[a] = wish
+	}
 	return nil
+}
+
+// reportsOf reads NOTIFY and ORCPT. The library has decoded them, more leniently than
+// what goes into the headers of a report may be.
+func reportsOf(opts *smtp.RcptOptions) (wish ingest.RecipientReports, err error) {
+	if len(opts.Notify) > 0 {
+		words := make([]string, len(opts.Notify))
+		for i, n := range opts.Notify {
+			words[i] = string(n)
+		}
+		if wish.Notify, err = message.ParseNotify(strings.Join(words, ",")); err != nil {
+			return wish, err
+		}
+	}
+	if opts.OriginalRecipient != "" {
+		wish.Original, err = message.NewOriginalRecipient(string(opts.OriginalRecipientType), opts.OriginalRecipient)
+	}
+	return wish, err
 }
 
 // address reads a path. The library has taken the quotes off the local part, so with a
@@ -137,7 +170,7 @@ func (s *session) Data(r io.Reader) error {
 	defer cancel()
 	receipt, err := s.server.config.Acceptor.Accept(ctx,
 		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp"},
-		ingest.Submission{Raw: raw, Sender: &e.sender, Recipients: e.recipients})
+		ingest.Submission{Raw: raw, Sender: &e.sender, Recipients: e.recipients, Reports: &e.reports})
 	if err != nil {
 		return s.refuse(err)
 	}

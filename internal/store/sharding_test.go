@@ -22,6 +22,8 @@ var acrossTenants = map[string]string{
 	"holding (t) AS":                            "an operator's command or view over the whole platform",
 	"SELECT count(*) FROM deliveries WHERE":     "depth of the queue over all tenants, for operators",
 	"SELECT state, count(*) FROM deliveries":    "depth of the queue over all tenants, for operators",
+	"FROM reports_due WHERE due_at":             "whether any report is due: a look into an index that is empty as a rule",
+	"FROM reports_due d WHERE d.due_at":         "which reports are due: asked only when there is one",
 	"DELETE FROM idempotency WHERE expires_at":  "a chore that one node does every five minutes",
 	"DELETE FROM suppressions WHERE expires_at": "a chore that one node does every five minutes",
 }
