@@ -35,6 +35,7 @@ type server struct {
 	takes   time.Duration // for one transaction
 	slow    time.Duration // for one connection
 	perConn int           // transactions before it closes the session; 0: no limit
+	dsn     bool
 }
 
 // transaction is one mail that came to a server.
@@ -164,6 +165,8 @@ func (s *session) TLSState() *tls.ConnectionState {
 	}
 	return &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256}
 }
+
+func (s *session) OffersDSN() bool { return s.server.dsn }
 
 func (s *session) Close() error {
 	s.net.mu.Lock()

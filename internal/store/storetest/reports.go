@@ -84,7 +84,9 @@ func batchesStayTheSame(t *testing.T, w *World) {
 	other := w.Draft(w.A, "r@example.net")
 	other.Epoch = a.Epoch
 	w.Accept(a, other)
-	settle := func(i int) { w.Settle(w.reportVerdict(a.Epoch, a.Deliveries[i].ID, event.Bounced, bounce.ActionFailed, 0)) }
+	settle := func(i int) {
+		w.Settle(w.reportVerdict(a.Epoch, a.Deliveries[i].ID, event.Bounced, bounce.ActionFailed, 0))
+	}
 	settle(1)
 	settle(3)
 	w.Settle(w.reportVerdict(a.Epoch, a.Deliveries[2].ID, event.Delivered, bounce.ActionRelayed, 0),
