@@ -11,6 +11,7 @@ import (
 
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
+	"stafette/internal/dsn"
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
@@ -34,6 +35,7 @@ type platform struct {
 	engine     *delivery.Engine
 	entrance   *ingest.Service
 	submission *smtpserver.Server
+	reporter   *dsn.Reporter
 	handler    http.Handler
 }
 
@@ -95,6 +97,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
+	p.reporter, err = dsn.NewReporter(dsn.Config{
+		Store: p.store, Bodies: p.spool, Acceptor: p.entrance, Tenants: p.store, Catalog: catalog, Reasons: reasons,
+		Hostname: p.config.Hostname, Zone: zone, Now: p.store.Now, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
 	office, err := web.New(web.Config{
 		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 		Hub: p.hub, Catalog: catalog, Reasons: reasons, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
@@ -151,9 +160,10 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 			// Whoever wants retries sooner wants to find out sooner that a site is back.
 			Rest: min(time.Minute, steps[0]),
 		},
-		Schedule:  queue.NewSchedule(steps, nil),
-		Hostnames: []string{c.Hostname},
-		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+		Schedule:    queue.NewSchedule(steps, nil),
+		DelayReport: time.Duration(c.Queue.DelayReport),
+		Hostnames:   []string{c.Hostname},
+		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
 }
 

@@ -145,11 +145,10 @@ func returned(r Report) (part, bool) {
 	}
 	header := r.Original[:body]
 	if r.Full && len(r.Original) <= MaxReturned {
-		p := part{"message/rfc822", "7bit", bytes.TrimSuffix(r.Original, []byte("\r\n"))}
+		p := part{"message/rfc822", encodingOf(r.Original), r.Original}
 		if !ascii(header) {
 			p.media = "message/global" // RFC 6532, 3.7
 		}
-		p.encoding = encodingOf(r.Original)
 		return p, true
 	}
 	if len(header) > maxReturnedHeader {
@@ -161,7 +160,7 @@ func returned(r Report) (part, bool) {
 		}
 		header = header[:end]
 	}
-	p := part{"text/rfc822-headers", encodingOf(header), bytes.TrimSuffix(header, []byte("\r\n"))}
+	p := part{"text/rfc822-headers", encodingOf(header), header}
 	if !ascii(header) {
 		p.media = "message/global-headers" // RFC 6533, 6
 	}

@@ -44,7 +44,7 @@ func TestFields(t *testing.T) {
 		"Last-Attempt-Date: Sun, 22 Nov 2026 09:30:00 +0000\r\nFinal-Log-ID: dlv_1\r\n"
 	text := string(dsn.Compose(sample(nil)))
 	_, rest, _ := strings.Cut(text, "Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: 7bit\r\n\r\n")
-	if have, _, _ := strings.Cut(rest, "\r\n--=_"); have+"\r\n" != want {
+	if have, _, _ := strings.Cut(rest, "\r\n--=_"); have != want {
 		t.Errorf("have\n%s\nwant\n%s", have, want)
 	}
 	for _, field := range []string{"To: <info@muster.example>\r\n", "Auto-Submitted: auto-replied\r\n", "In-Reply-To: <1@muster.example>\r\n",

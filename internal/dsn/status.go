@@ -27,7 +27,7 @@ func status(r Report) part {
 		w.WriteString("\r\n")
 		rcpt.write(&w)
 	}
-	p := part{"message/delivery-status", "7bit", bytes.TrimSuffix(w.Bytes(), []byte("\r\n"))}
+	p := part{"message/delivery-status", "7bit", w.Bytes()}
 	if global {
 		p.media, p.encoding = "message/global-delivery-status", "8bit"
 	}
