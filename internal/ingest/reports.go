@@ -31,6 +31,9 @@ func (s *Service) noteReports(_ context.Context, w *parcel) error {
 		if !wish.Notify.Valid() {
 			return fault.New(fault.Invalid, "notify_malformed", "NEVER stands alone.")
 		}
+		if _, err := message.ParseOriginalRecipient(wish.Original.String()); err != nil {
+			return err
+		}
 		d.Notify, d.Original = wish.Notify, wish.Original
 		if !wish.Notify.Asked() {
 			d.Notify = unsaid
