@@ -132,7 +132,8 @@ func (s *Store) claimReports(ctx context.Context, tx *sql.Tx, c dsn.Claim, list 
 func (s *Store) claimBatch(ctx context.Context, tx *sql.Tx, c dsn.Claim, l leader) (dsn.Due, error) {
 	d := dsn.Due{Tenant: l.tenant, Action: bounce.Action(l.action), Batch: l.batch}
 	until := millis(c.Now.Add(c.Lease - c.Gather))
-	top := message.Delivery(message.Of(l.delivery), message.MaxRecipients)
+	low := message.Of(l.delivery)
+	top := message.Delivery(low, message.MaxRecipients)
 	collect := func(rows *sql.Rows, err error) error {
 		d.Deliveries = nil
 		return scan(rows, err, func(row *sql.Rows) error {
@@ -144,15 +145,16 @@ func (s *Store) claimBatch(ctx context.Context, tx *sql.Tx, c dsn.Claim, l leade
 	}
 	if !l.batch.IsZero() {
 		rows, err := tx.QueryContext(ctx, `UPDATE reports_due SET due_at = $6 WHERE tenant = $1 AND delivery BETWEEN $2 AND $3 AND action = $4 AND batch = $5
-			RETURNING delivery`, l.tenant[:], l.batch[:], top[:], l.action, l.batch[:], until)
+			RETURNING delivery`, l.tenant[:], low[:], top[:], l.action, l.batch[:], until)
 		err = collect(rows, err)
 		slices.SortFunc(d.Deliveries, compareDeliveries)
 		return d, err
 	}
-	// From the leader on, so that it is of its own batch, whose name it gives.
+	// The leader first, so that it is of its own batch, whose name it gives.
 	d.Batch = l.delivery
 	rows, err := tx.QueryContext(ctx, `SELECT delivery FROM reports_due WHERE tenant = $1 AND delivery BETWEEN $2 AND $3 AND action = $4 AND batch IS NULL
-		AND due_at <= $5 ORDER BY delivery LIMIT $6`, l.tenant[:], l.delivery[:], top[:], l.action, millis(c.Now), batchMax)
+		AND due_at <= $5 ORDER BY CASE WHEN delivery = $6 THEN 0 ELSE 1 END, delivery LIMIT $7`,
+		l.tenant[:], low[:], top[:], l.action, millis(c.Now), l.delivery[:], batchMax)
 	if err := collect(rows, err); err != nil || len(d.Deliveries) == 0 {
 		return d, err
 	}

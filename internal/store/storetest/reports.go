@@ -84,18 +84,18 @@ func batchesStayTheSame(t *testing.T, w *World) {
 	other := w.Draft(w.A, "r@example.net")
 	other.Epoch = a.Epoch
 	w.Accept(a, other)
-	settle := func(i int) {
-		w.Settle(w.reportVerdict(a.Epoch, a.Deliveries[i].ID, event.Bounced, bounce.ActionFailed, 0))
+	settle := func(i int, after time.Duration) {
+		w.Settle(w.reportVerdict(a.Epoch, a.Deliveries[i].ID, event.Bounced, bounce.ActionFailed, after))
 	}
-	settle(1)
-	settle(3)
+	settle(3, -time.Millisecond) // the longest due names the report
+	settle(1, 0)
 	w.Settle(w.reportVerdict(a.Epoch, a.Deliveries[2].ID, event.Delivered, bounce.ActionRelayed, 0),
 		w.reportVerdict(a.Epoch, other.Deliveries[0].ID, event.Bounced, bounce.ActionFailed, 0))
 	gathering, err := w.Store.ClaimReports(context.Background(), dsn.Claim{Now: w.Clock.Now(), Gather: time.Second, Lease: time.Minute, Limit: 10})
 	same(t, "gathering", gathering, nil, err)
 	equal(t, "reports", len(w.claimReports(10)), 3)
-	settle(0)
-	settle(4)
+	settle(0, 0)
+	settle(4, 0)
 	w.Clock.Advance(time.Minute) // the leases run out, the first claimer is gone
 	sizes := map[message.DeliveryID]int{}
 	for _, d := range w.claimReports(10) {
@@ -103,7 +103,7 @@ func batchesStayTheSame(t *testing.T, w *World) {
 			sizes[d.Batch] = len(d.Deliveries)
 		}
 	}
-	same(t, "batches", sizes, map[message.DeliveryID]int{a.Deliveries[0].ID: 2, a.Deliveries[1].ID: 2}, nil)
+	same(t, "batches", sizes, map[message.DeliveryID]int{a.Deliveries[0].ID: 2, a.Deliveries[3].ID: 2}, nil)
 }
 
 func (w *World) reported(d message.DeliveryID) event.Event {
