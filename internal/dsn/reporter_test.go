@@ -214,6 +214,28 @@ func TestFailureIsTold(t *testing.T) {
 	w.turn(0)
 }
 
+// TestSuppressedIsTold: who answered 250 and leaves a recipient out must say so.
+func TestSuppressedIsTold(t *testing.T) {
+	w := newWorld(t, nil)
+	max := message.Address{Local: "max", Domain: "kunde.example"}
+	w.must(w.store.Suppress(t.Context(), w.tenant, tenant.Transactional, max, "hard_bounce", w.now, time.Time{}))
+	e := w.submit(&ingest.Reports{}, "eva@kunde.example", "max@kunde.example")[0]
+	w.turn(1)
+	_, texts := w.sent()
+	got, err := bounce.ParseReport([]byte(texts[0]), bounce.Limits{})
+	if err != nil || len(got.Recipients) != 1 || got.Recipients[0].Final != max.String() || got.Recipients[0].Status != "5.7.1" {
+		t.Errorf("read as %+v, %v\n%s", got, err, texts[0])
+	}
+	if !strings.Contains(strings.ReplaceAll(texts[0], "=\r\n", ""), "E-Mails an diese Adresse kamen endg") {
+		t.Errorf("no reason in\n%s", texts[0])
+	}
+	if have := w.facts(e); !slices.Equal(have, []string{"failed"}) {
+		t.Errorf("facts %v", have)
+	}
+	w.submit(nil, "eva@kunde.example", "max@kunde.example") // not by SMTP
+	w.turn(0)
+}
+
 func TestDelayIsToldWhileItLasts(t *testing.T) {
 	w := newWorld(t, func(o *tenant.Tenant) { o.Locale, o.OfficeTone = "en", tenant.Du })
 	entries := w.submit(&ingest.Reports{}, "eva@kunde.example", "max@kunde.example")

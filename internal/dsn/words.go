@@ -15,6 +15,7 @@ import (
 const (
 	statusFailed  = "5.0.0"
 	statusExpired = "4.4.7"
+	statusBarred  = "5.7.1" // suppressed
 	statusDelayed = "4.0.0"
 	statusDone    = "2.0.0"
 )
@@ -30,6 +31,8 @@ func recipientOf(a bounce.Action, f Fate) Recipient {
 		r.Status, class = statusDone, "2"
 	case f.State == event.Expired:
 		r.Status, class = statusExpired, "" // no server's code says that time is up
+	case f.State == event.Suppressed:
+		r.Status, r.Finding = statusBarred, "suppressed: "+f.Reason
 	default:
 		r.Status = statusFailed
 	}
@@ -91,7 +94,7 @@ func (r *Reporter) word(owner tenant.Tenant, l Letter, report *Report) {
 			line("    ", say("reply", i18n.Args{"host": oneLine(rcpt.RemoteMTA), "reply": oneLine(rcpt.Diagnostic)}))
 		case rcpt.Diagnostic != "":
 			line("    ", say("reply.unnamed", i18n.Args{"reply": oneLine(rcpt.Diagnostic)}))
-		case rcpt.Finding != "":
+		case rcpt.Finding != "" && l.Fates[i].State != event.Suppressed:
 			line("    ", say("finding", i18n.Args{"finding": oneLine(rcpt.Finding)}))
 		}
 		if !rcpt.RetryUntil.IsZero() {
@@ -107,6 +110,9 @@ func (r *Reporter) word(owner tenant.Tenant, l Letter, report *Report) {
 func (r *Reporter) reason(f Fate, lang i18n.Lang, say func(string, i18n.Args) string) string {
 	if f.State == event.Expired {
 		return say("expired", nil)
+	}
+	if key := "reason." + f.Reason; f.State == event.Suppressed && r.c.Catalog.Has(key) {
+		return r.c.Catalog.Text(lang, i18n.Sie, key, nil)
 	}
 	class := f.Reason
 	if class == "" && f.Attempt != nil {

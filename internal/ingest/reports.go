@@ -3,8 +3,11 @@ package ingest
 import (
 	"context"
 
+	"stafette/internal/bounce"
+	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 )
 
 // noteReports writes down which reports the sender gets of each recipient. A message
@@ -40,4 +43,16 @@ func (s *Service) noteReports(_ context.Context, w *parcel) error {
 		}
 	}
 	return nil
+}
+
+// oweReports makes a report due for each suppressed recipient whose sender wants to
+// hear of failures: an answer of 250 that leaves somebody out must not be the last word
+// (RFC 5321, 6.1).
+func (w *parcel) oweReports() {
+	for i := range w.lines {
+		d := &w.lines[i]
+		if d.State == event.Suppressed && d.Notify.OfFailure() && w.m.Sender != "" {
+			d.Report = queue.Report{Action: bounce.ActionFailed, DueAt: w.now}
+		}
+	}
 }

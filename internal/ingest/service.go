@@ -243,6 +243,7 @@ func (s *Service) countQuota(ctx context.Context, w *parcel) error {
 }
 
 func (s *Service) sealBody(w *parcel) error {
+	w.oweReports()
 	w.m.Salt = seal.NewSalt()
 	sealed, err := s.c.Keeper.SealBody(make([]byte, 0, len(w.body)+seal.Overhead), w.body, w.m.Salt)
 	if err != nil {

@@ -79,6 +79,9 @@ type Delivery struct {
 	DueAt     time.Time
 	Notify    message.Notify // which reports the sender gets; 0: none
 	Original  message.OriginalRecipient
+	// Report is due from the start: the sender was told that the message is accepted and
+	// must hear of who does not get it. Zero: none.
+	Report queue.Report
 }
 
 // Idempotency is a client's key for one request.

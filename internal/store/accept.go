@@ -57,13 +57,16 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
 	s.pass(afterBodyBeforeRows)
-	var messages, tags, deliveries []any
+	var messages, tags, deliveries, due []any
 	for _, a := range list {
 		messages = appendMessage(messages, a)
 		for _, tag := range a.Message.Tags {
 			tags = append(tags, a.Message.Tenant[:], plain(tag), a.Message.ID[:])
 		}
 		deliveries = appendDeliveries(deliveries, a)
+		for i := range a.Deliveries {
+			due = appendReportDue(due, a.Message.Tenant, a.Deliveries[i].ID, a.Deliveries[i].Report)
+		}
 		for i := range a.Events {
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
@@ -75,6 +78,9 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		return err
 	}
 	if _, err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
+		return err
+	}
+	if _, err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
 		return err
 	}
 	_, err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))

@@ -53,12 +53,12 @@ func (c originalColumn) Scan(src any) error {
 	return err
 }
 
-// appendReportDue adds the row of a settlement that makes a report due.
-func appendReportDue(args []any, v *queue.Settlement) []any {
-	if v.Report.Action == "" {
+// appendReportDue adds the row of a report, if there is one.
+func appendReportDue(args []any, t tenant.ID, d message.DeliveryID, r queue.Report) []any {
+	if r.Action == "" {
 		return args
 	}
-	return append(args, v.Tenant[:], v.Delivery[:], string(v.Report.Action), millis(v.Report.DueAt))
+	return append(args, t[:], d[:], string(r.Action), millis(r.DueAt))
 }
 
 // batchMax bounds the recipients of one report.
