@@ -134,39 +134,39 @@ func (s *Store) claimBatch(ctx context.Context, tx *sql.Tx, c dsn.Claim, l leade
 	until := millis(c.Now.Add(c.Lease - c.Gather))
 	low := message.Of(l.delivery)
 	top := message.Delivery(low, message.MaxRecipients)
-	collect := func(rows *sql.Rows, err error) error {
-		d.Deliveries = nil
-		return scan(rows, err, func(row *sql.Rows) error {
-			var id message.DeliveryID
-			err := row.Scan(&id)
-			d.Deliveries = append(d.Deliveries, id)
-			return err
-		})
-	}
 	if !l.batch.IsZero() {
-		rows, err := tx.QueryContext(ctx, `UPDATE reports_due SET due_at = $6 WHERE tenant = $1 AND delivery BETWEEN $2 AND $3 AND action = $4 AND batch = $5
+		ids, err := readDeliveries(ctx, tx, `UPDATE reports_due SET due_at = $6 WHERE tenant = $1 AND delivery BETWEEN $2 AND $3 AND action = $4 AND batch = $5
 			RETURNING delivery`, l.tenant[:], low[:], top[:], l.action, l.batch[:], until)
-		err = collect(rows, err)
-		slices.SortFunc(d.Deliveries, compareDeliveries)
+		d.Deliveries = ids
 		return d, err
 	}
 	// The leader first, so that it is of its own batch, whose name it gives.
 	d.Batch = l.delivery
-	rows, err := tx.QueryContext(ctx, `SELECT delivery FROM reports_due WHERE tenant = $1 AND delivery BETWEEN $2 AND $3 AND action = $4 AND batch IS NULL
+	ids, err := readDeliveries(ctx, tx, `SELECT delivery FROM reports_due WHERE tenant = $1 AND delivery BETWEEN $2 AND $3 AND action = $4 AND batch IS NULL
 		AND due_at <= $5 ORDER BY CASE WHEN delivery = $6 THEN 0 ELSE 1 END, delivery LIMIT $7`,
 		l.tenant[:], low[:], top[:], l.action, millis(c.Now), l.delivery[:], batchMax)
-	if err := collect(rows, err); err != nil || len(d.Deliveries) == 0 {
+	if err != nil || len(ids) == 0 {
 		return d, err
 	}
-	in, args := inList(s.dialect, 5, d.Deliveries)
-	rows, err = tx.QueryContext(ctx, "UPDATE reports_due SET batch = $3, due_at = $4 WHERE tenant = $1 AND action = $2 AND batch IS NULL AND delivery "+in+
+	in, args := inList(s.dialect, 5, ids)
+	d.Deliveries, err = readDeliveries(ctx, tx, "UPDATE reports_due SET batch = $3, due_at = $4 WHERE tenant = $1 AND action = $2 AND batch IS NULL AND delivery "+in+
 		" RETURNING delivery", append([]any{l.tenant[:], l.action, l.delivery[:], until}, args...)...)
-	err = collect(rows, err)
-	slices.SortFunc(d.Deliveries, compareDeliveries)
 	return d, err
 }
 
-func compareDeliveries(a, b message.DeliveryID) int { return slices.Compare(a[:], b[:]) }
+// readDeliveries runs a statement that returns deliveries, and puts them in order.
+func readDeliveries(ctx context.Context, tx *sql.Tx, text string, args ...any) ([]message.DeliveryID, error) {
+	var ids []message.DeliveryID
+	rows, err := tx.QueryContext(ctx, text, args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var id message.DeliveryID
+		err := row.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	slices.SortFunc(ids, func(a, b message.DeliveryID) int { return slices.Compare(a[:], b[:]) })
+	return ids, err
+}
 
 // EndReports implements dsn.Store.
 func (s *Store) EndReports(ctx context.Context, d dsn.Due, facts []event.Event) error {
@@ -176,22 +176,15 @@ func (s *Store) EndReports(ctx context.Context, d dsn.Due, facts []event.Event) 
 	var noted []event.Event
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		in, args := inList(s.dialect, 3, d.Deliveries)
-		ended := map[message.DeliveryID]bool{}
-		rows, err := tx.QueryContext(ctx, "DELETE FROM reports_due WHERE tenant = $1 AND action = $2 AND delivery "+in+" RETURNING delivery",
+		ids, err := readDeliveries(ctx, tx, "DELETE FROM reports_due WHERE tenant = $1 AND action = $2 AND delivery "+in+" RETURNING delivery",
 			append([]any{d.Tenant[:], string(d.Action)}, args...)...)
-		err = scan(rows, err, func(row *sql.Rows) error {
-			var id message.DeliveryID
-			err := row.Scan(&id)
-			ended[id] = true
-			return err
-		})
 		if err != nil {
 			return err
 		}
 		noted = nil
 		list := newEventRows()
 		for _, e := range facts {
-			if ended[e.Delivery] {
+			if slices.Contains(ids, e.Delivery) {
 				noted = append(noted, e)
 				list.add(d.Tenant, &e)
 			}
