@@ -67,6 +67,8 @@ const batchMax = 100
 // anyReportDue is asked before a claim, so that nothing is written while nothing is due.
 const anyReportDue = "SELECT 1 FROM reports_due WHERE due_at <= $1 LIMIT 1"
 
+const reportsDue = "SELECT d.tenant, d.delivery, d.action, d.batch FROM reports_due d WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2"
+
 // ClaimReports implements dsn.Store. The lease of a claim is its new due time.
 func (s *Store) ClaimReports(ctx context.Context, c dsn.Claim) ([]dsn.Due, error) {
 	var one int
@@ -97,8 +99,7 @@ type leader struct {
 
 func (s *Store) claimReports(ctx context.Context, tx *sql.Tx, c dsn.Claim, list *[]dsn.Due) error {
 	var leaders []leader
-	rows, err := tx.QueryContext(ctx, "SELECT d.tenant, d.delivery, d.action, d.batch FROM reports_due d WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2"+
-		s.dialect.lockRows(true), millis(c.Now.Add(-c.Gather)), c.Limit)
+	rows, err := tx.QueryContext(ctx, reportsDue+s.dialect.lockRows(true), millis(c.Now.Add(-c.Gather)), c.Limit)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var l leader
 		err := row.Scan(&l.tenant, &l.delivery, &l.action, &l.batch)
