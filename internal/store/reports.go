@@ -284,9 +284,11 @@ func (s *Store) lastAttempts(ctx context.Context, t tenant.ID, m message.ID) (ma
 	return last, err
 }
 
+const fateColumns = "id, recipient, local, state, reason, updated_at, expires_at, notify, original"
+
 func (s *Store) readFates(ctx context.Context, t tenant.ID, deliveries []message.DeliveryID, last map[message.DeliveryID]event.Event, l *dsn.Letter) error {
 	in, args := inList(s.dialect, 2, deliveries[:min(len(deliveries), inListMax)])
-	rows, err := s.read.QueryContext(ctx, "SELECT id, recipient, local, state, reason, updated_at, expires_at, notify, original FROM deliveries WHERE tenant = $1 AND id "+
+	rows, err := s.read.QueryContext(ctx, "SELECT "+fateColumns+" FROM deliveries WHERE tenant = $1 AND id "+
 		in+" ORDER BY id", append([]any{t[:]}, args...)...)
 	return scan(rows, err, func(row *sql.Rows) error {
 		var f dsn.Fate
