@@ -65,7 +65,7 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		}
 		deliveries = appendDeliveries(deliveries, a)
 		for i := range a.Deliveries {
-			due = appendReportDue(due, a.Message.Tenant, a.Deliveries[i].ID, a.Deliveries[i].Report)
+			due = appendReportDue(due, &a.Message.Tenant, &a.Deliveries[i].ID, &a.Deliveries[i].Report)
 		}
 		for i := range a.Events {
 			events.add(a.Message.Tenant, &a.Events[i])

@@ -53,8 +53,9 @@ func (c originalColumn) Scan(src any) error {
 	return err
 }
 
-// appendReportDue adds the row of a report, if there is one.
-func appendReportDue(args []any, t tenant.ID, d message.DeliveryID, r queue.Report) []any {
+// appendReportDue adds the row of a report, if there is one. Pointers, because copies
+// would be allocated for every delivery that owes none.
+func appendReportDue(args []any, t *tenant.ID, d *message.DeliveryID, r *queue.Report) []any {
 	if r.Action == "" {
 		return args
 	}

@@ -61,7 +61,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		for n, ok := range w.changed {
 			if ok {
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
-				due = appendReportDue(due, w.settle[n].Tenant, w.settle[n].Delivery, w.settle[n].Report)
+				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
 			}
 		}
 	}
