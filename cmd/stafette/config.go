@@ -193,6 +193,9 @@ type Queue struct {
 	// Retry lists the pauses between attempts; the last one repeats.
 	// Default: 1m, 2m, 5m, 10m, 20m, 40m, 1h, 2h, 4h.
 	Retry []Duration `toml:"retry"`
+	// DelayReport is after which time a sender who asked for it over SMTP (NOTIFY=DELAY)
+	// is told that a mail is delayed. Default "4h".
+	DelayReport Duration `toml:"delay_report"`
 }
 
 // Limits bound what one submission may be.
@@ -251,7 +254,8 @@ func defaults() Config {
 		Egress:   Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
 		Queue: Queue{
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
-			Retry: []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
+			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
+			DelayReport: 240 * minute,
 		},
 		Limits: Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
 		Ops:    Ops{Listen: "127.0.0.1:8081"},

@@ -12,6 +12,7 @@ import (
 
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
+	"stafette/internal/dsn"
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
@@ -40,6 +41,7 @@ type platform struct {
 	policies   *tlspolicy.Policies
 	entrance   *ingest.Service
 	submission *smtpserver.Server
+	reporter   *dsn.Reporter
 	handler    http.Handler
 }
 
@@ -102,6 +104,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
+	p.reporter, err = dsn.NewReporter(dsn.Config{
+		Store: p.store, Bodies: p.spool, Acceptor: p.entrance, Tenants: p.store, Catalog: catalog, Reasons: reasons,
+		Hostname: p.config.Hostname, Zone: zone, Now: p.store.Now, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
 	office, err := web.New(web.Config{
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{
@@ -149,9 +158,10 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 			// Whoever wants retries sooner wants to find out sooner that a site is back.
 			Rest: min(time.Minute, steps[0]),
 		},
-		Schedule:  queue.NewSchedule(steps, nil),
-		Hostnames: []string{c.Hostname},
-		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+		Schedule:    queue.NewSchedule(steps, nil),
+		DelayReport: time.Duration(c.Queue.DelayReport),
+		Hostnames:   []string{c.Hostname},
+		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,7 +71,13 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		engine <- err
 	}()
 	house := make(chan struct{})
-	go func() { defer close(house); p.keepHouse(ctx) }()
+	go func() {
+		defer close(house)
+		var work sync.WaitGroup
+		work.Go(func() { p.keepHouse(ctx) })
+		work.Go(func() { p.reporter.Run(ctx) })
+		work.Wait()
+	}()
 
 	opened()
 	err = p.serveDoors(ctx, open)

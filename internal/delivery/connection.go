@@ -253,6 +253,7 @@ func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) 
 		f = c.e.judge(err, c.via.host)
 	} else {
 		f = finding{accepted: true, stage: smtp.StageDot, reply: &reply}
+		p.handed = c.session.OffersDSN()
 	}
 	if !c.session.Usable() {
 		c.hangUp()

@@ -31,6 +31,7 @@ type Session interface {
 	Deliver(ctx context.Context, m smtp.Mail, next *smtp.Mail) (smtp.Reply, error)
 	Usable() bool
 	TLSState() *tls.ConnectionState
+	OffersDSN() bool
 	Close() error
 }
 
@@ -67,8 +68,11 @@ type Config struct {
 	// TLSPolicy says how sessions must be protected; nil: encrypted if offered.
 	TLSPolicy TLSPolicy
 
-	Connections int           // at the same time over all lanes; 0: 500
-	Memory      int64         // bytes of bodies at the same time; 0: 256 MiB
+	Connections int   // at the same time over all lanes; 0: 500
+	Memory      int64 // bytes of bodies at the same time; 0: 256 MiB
+	// DelayReport is how long after a delivery's time a sender who wants to know is told
+	// that it is delayed; 0: 4 h (RFC 5321, 4.5.4.1 speaks of hours).
+	DelayReport time.Duration
 	Grace       time.Duration // for transactions in flight at an orderly stop; 0: 30 s
 	Now         func() time.Time
 	Metrics     *Metrics     // nil counts nothing
@@ -91,6 +95,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Grace <= 0 {
 		c.Grace = 30 * time.Second
+	}
+	if c.DelayReport <= 0 {
+		c.DelayReport = 4 * time.Hour
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)

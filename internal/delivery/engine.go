@@ -28,6 +28,7 @@ type parcel struct {
 	target  *target
 	refused int    // sources that were refused so far
 	note    string // what happened earlier in this attempt, for the record
+	handed  bool   // to a server that takes over the reports asked for
 
 	began     time.Time
 	prepared  bool

@@ -85,6 +85,7 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		UTF8:     p.UTF8,
 
 		RequireTLS: p.TLS == message.TLSDemanded,
+		Notify:     p.Notify, OriginalRecipient: p.OriginalRecipient, Return: p.Return, EnvelopeID: p.EnvelopeID,
 	}
 	p.prepared = true
 	return true
@@ -121,5 +122,6 @@ func (e *Engine) expire(p *parcel) {
 // finish hands a verdict to the settler and lets the parcel go.
 func (e *Engine) finish(p *parcel, s queue.Settlement) {
 	e.unload(p)
+	s.Report = e.reportDue(p, s)
 	e.settler.submit(s)
 }

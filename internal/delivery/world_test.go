@@ -38,6 +38,7 @@ type server struct {
 	perConn int           // transactions before it closes the session; 0: no limit
 	shows   []*x509.Certificate
 	plain   bool // no STARTTLS
+	dsn     bool
 }
 
 // transaction is one mail that came to a server.
@@ -188,6 +189,8 @@ func (s *session) TLSState() *tls.ConnectionState {
 	state := s.server.state()
 	return &state
 }
+
+func (s *session) OffersDSN() bool { return s.server.dsn }
 
 func (s *session) Close() error {
 	s.net.mu.Lock()

@@ -79,6 +79,7 @@ const (
 	Paused        Type = "held"       // a person, a rule or a missing attachment holds it
 	Released      Type = "released"   // taken off hold
 	Retried       Type = "retried"    // a person asked for an attempt now
+	Reported      Type = "reported"   // the sender was told by mail; Reason is the action of RFC 3464
 )
 
 // Event is one fact.

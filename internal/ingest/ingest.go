@@ -39,13 +39,32 @@ type Submission struct {
 	Sender *message.Address
 	// RequireTLS demands proven, encrypted sessions on the whole way (RFC 8689); it
 	// overrides a TLS-Required field.
-	RequireTLS  bool
+	RequireTLS bool
+	// Reports are what the client of SMTP submission wants to be told by mail; nil, as
+	// from doors that tell otherwise: nothing.
+	Reports     *Reports
 	Stream      tenant.Stream // "" is transactional
 	Tags        []string
 	Metadata    map[string]string
 	SendAt      time.Time
 	Idempotency string   // key, "" if none
 	RequestHash [32]byte // of the request, to tell a replay from a misuse
+}
+
+// Reports are the delivery reports a client asked for (RFC 3461). The zero value asks
+// for nothing in particular: the sender is told of failures, unless the tenant has
+// switched that off.
+type Reports struct {
+	Return     message.Return
+	EnvelopeID string // decoded
+	// Recipients holds those of whom something was said.
+	Recipients map[message.Address]RecipientReports
+}
+
+// RecipientReports is what was said of one recipient. The zero Notify says nothing.
+type RecipientReports struct {
+	Notify   message.Notify
+	Original message.OriginalRecipient
 }
 
 // Receipt says what was accepted. It exists only when the message is safe.

@@ -127,7 +127,7 @@ func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Rece
 func (s *Service) prepare(ctx context.Context, w *parcel) {
 	w.now = s.c.Now().UTC().Truncate(time.Millisecond)
 	for _, step := range []func(context.Context, *parcel) error{
-		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients,
+		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients, s.noteReports,
 	} {
 		if err := step(ctx, w); err != nil {
 			w.conclude(Receipt{}, err)
@@ -229,6 +229,7 @@ func (s *Service) answerAgain(ctx context.Context, w *parcel, replay *Replay, er
 }
 
 func (s *Service) sealBody(w *parcel) error {
+	w.oweReports()
 	w.m.Salt = seal.NewSalt()
 	sealed, err := s.c.Keeper.SealBody(make([]byte, 0, len(w.body)+seal.Overhead), w.body, w.m.Salt)
 	if err != nil {
@@ -300,6 +301,7 @@ func entries(w *parcel, ready []Delivery) []queue.Entry {
 			Tenant: w.m.Tenant, Delivery: d.ID, Stream: w.m.Stream, Sender: w.m.Sender, Recipient: d.Recipient,
 			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8, TLS: w.m.TLS,
 			Digests: w.m.Digests, AcceptedAt: w.m.AcceptedAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
+			Notify: d.Notify, OriginalRecipient: d.Original, Return: w.m.Return, EnvelopeID: w.m.EnvelopeID,
 		}
 	}
 	return list

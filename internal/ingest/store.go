@@ -72,6 +72,8 @@ type Message struct {
 	AcceptedAt time.Time
 	SendAt     time.Time // zero: at once
 	ExpiresAt  time.Time // when retries end
+	Return     message.Return
+	EnvelopeID string // "" if the client gave none
 }
 
 // Delivery is the row of a delivery at acceptance.
@@ -82,6 +84,11 @@ type Delivery struct {
 	State     event.State // Queued, or Suppressed at once, or Held
 	Reason    string      // of Suppressed and Held
 	DueAt     time.Time
+	Notify    message.Notify // which reports the sender gets; 0: none
+	Original  message.OriginalRecipient
+	// Report is due from the start: the sender was told that the message is accepted and
+	// must hear of who does not get it. Zero: none.
+	Report queue.Report
 }
 
 // Idempotency is a client's key for one request.

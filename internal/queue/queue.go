@@ -11,6 +11,7 @@ import (
 	"context"
 	"time"
 
+	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/spool"
@@ -43,6 +44,12 @@ type Entry struct {
 	Signature                    []byte
 	Attempts                     int // so far
 	AcceptedAt, DueAt, ExpiresAt time.Time
+
+	// What the sender is told of, by us or by whom the message is handed to (RFC 3461).
+	Notify            message.Notify
+	OriginalRecipient message.OriginalRecipient
+	Return            message.Return
+	EnvelopeID        string
 }
 
 // Settlement ends one claim with a verdict.
@@ -56,6 +63,15 @@ type Settlement struct {
 	Signature []byte    // kept when Deferred, so that a retry need not sign again
 	Host      string    // the server that spoke last
 	Event     event.Event
+	Report    Report // to the sender; zero: none
+}
+
+// Report is a delivery report (RFC 3464) that a settlement makes due. The fact is
+// written with the settlement; package dsn sees to the rest.
+type Report struct {
+	Action bounce.Action // "" for no report
+	// DueAt is when to look whether it is still true: for a delay some hours ahead.
+	DueAt time.Time
 }
 
 // Claim asks for due deliveries of one tenant.

@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stafette/internal/message"
 )
 
 // Causes an Error can wrap where no reply explains it. Time running out in a
@@ -200,4 +202,10 @@ type Mail struct {
 	// RequireTLS demands REQUIRETLS (RFC 8689): every hop to come must be encrypted
 	// and proven. Whether this one is, the caller sees to.
 	RequireTLS bool
+
+	// What follows goes only to servers that offer DSN (RFC 3461), see Conn.OffersDSN.
+	Notify            message.Notify // sent where the client asked
+	OriginalRecipient message.OriginalRecipient
+	Return            message.Return
+	EnvelopeID        string // decoded, as message.CheckEnvelopeID takes it
 }

@@ -45,6 +45,10 @@ type ahead struct {
 // Usable reports whether another mail may be delivered over the session.
 func (c *Conn) Usable() bool { return !c.broken }
 
+// OffersDSN reports whether the server takes over the reports that a Mail asks for
+// (RFC 3461, 5.2.1). Where it does not, a success is the caller's to report.
+func (c *Conn) OffersDSN() bool { return c.ext.dsn }
+
 // TLSState returns the state of encryption, or nil for a plain session.
 func (c *Conn) TLSState() *tls.ConnectionState { return c.tls }
 

@@ -301,11 +301,18 @@ func (c *Conn) command(stage Stage, m *Mail, size int64) {
 		if m.RequireTLS {
 			w.text(" REQUIRETLS")
 		}
+		if c.ext.dsn {
+			w.reportsOf(m)
+		}
 		w.text("\r\n")
 	case StageRcpt:
 		w.text("RCPT TO:<")
 		w.text(m.To)
-		w.text(">\r\n")
+		w.text(">")
+		if c.ext.dsn {
+			w.reportsTo(m)
+		}
+		w.text("\r\n")
 	case StageData:
 		w.text("DATA\r\n")
 	}

@@ -82,6 +82,8 @@ func replyToInvalid(f *fault.Error, text string) *answer {
 		return reply(554, 5, 4, 6, text)
 	case strings.HasPrefix(f.Field, "headers/"):
 		return reply(550, 5, 6, 0, text)
+	case f.Code == "notify_malformed", f.Code == "envelope_id_malformed", f.Code == "original_recipient_malformed":
+		return reply(501, 5, 5, 4, text)
 	case f.Code == "from_domain_unknown":
 		return reply(550, 5, 7, 1, text)
 	case strings.HasPrefix(f.Code, "address_"), strings.HasPrefix(f.Code, "domain_"):

@@ -20,9 +20,10 @@ type transaction struct {
 	sender     message.Address
 	recipients []message.Address
 	utf8       bool
-	requireTLS bool  // RFC 8689
-	size       int64 // announced, 0 if not
-	chunks     *body // what BDAT has brought so far; nil before the first
+	requireTLS bool           // RFC 8689
+	reports    ingest.Reports // RFC 3461
+	size       int64          // announced, 0 if not
+	chunks     *body          // what BDAT has brought so far; nil before the first
 }
 
 // reset ends the transaction.
@@ -68,8 +69,7 @@ func (s *session) mail(arg string) *answer {
 	return nil
 }
 
-// mailParameter takes one parameter of MAIL. Those of DSN (RFC 3461) are held against
-// their grammar and not used.
+// mailParameter takes one parameter of MAIL.
 func (s *session) mailParameter(tx *transaction, key, value string) *answer {
 	ok := true
 	switch key {
@@ -92,11 +92,16 @@ func (s *session) mailParameter(tx *transaction, key, value string) *answer {
 		}
 		ok, tx.requireTLS = value == "", true
 	case "AUTH":
-		ok = value == "<>" || isXtext(value)
+		_, encoded := message.ParseXText(value)
+		ok = value == "<>" || value != "" && encoded
 	case "RET":
-		ok = strings.EqualFold(value, "FULL") || strings.EqualFold(value, "HDRS")
+		tx.reports.Return = message.Return(strings.ToUpper(value))
+		ok = value != "" && tx.reports.Return.Valid()
 	case "ENVID":
-		ok = isXtext(value)
+		if tx.reports.EnvelopeID, ok = message.ParseXText(value); ok && value != "" {
+			return invalid(message.CheckEnvelopeID(tx.reports.EnvelopeID))
+		}
+		ok = false
 	default:
 		return reply(555, 5, 5, 4, "The parameter is not known")
 	}
@@ -120,7 +125,8 @@ func (s *session) rcpt(arg string) *answer {
 	if len(s.tx.recipients) >= s.server.config.MaxRecipients {
 		return reply(452, 4, 5, 3, fmt.Sprintf("A message has at most %d recipients", s.server.config.MaxRecipients))
 	}
-	if refused := parameters(rest, rcptParameter); refused != nil {
+	var wish ingest.RecipientReports
+	if refused := parameters(rest, func(key, value string) *answer { return rcptParameter(&wish, key, value) }); refused != nil {
 		return refused
 	}
 	a, refused := address(local, domain, s.tx.utf8)
@@ -128,25 +134,44 @@ func (s *session) rcpt(arg string) *answer {
 		return refused
 	}
 	s.tx.recipients = append(s.tx.recipients, a)
+	if wish != (ingest.RecipientReports{}) {
+		if s.tx.reports.Recipients == nil {
+			s.tx.reports.Recipients = map[message.Address]ingest.RecipientReports{}
+		}
+		s.tx.reports.Recipients[a] = wish
+	}
 	s.write("250 2.1.5 Recipient ok\r\n")
 	return nil
 }
 
-// rcptParameter holds one parameter of RCPT against its grammar.
-func rcptParameter(key, value string) *answer {
-	ok := false
+// rcptParameter takes one parameter of RCPT, both of DSN (RFC 3461, 4.1 and 4.2).
+func rcptParameter(wish *ingest.RecipientReports, key, value string) *answer {
+	var err error
 	switch key {
 	case "NOTIFY":
-		ok = isNotify(value)
+		wish.Notify, err = message.ParseNotify(value)
+		return invalid(err)
 	case "ORCPT":
-		ok = isOriginal(value)
-	default:
-		return reply(555, 5, 5, 4, "The parameter is not known")
+		kind, encoded, _ := strings.Cut(value, ";")
+		address, ok := message.ParseXText(encoded)
+		if strings.EqualFold(kind, "utf-8") {
+			address, ok = message.ParseUTF8Address(encoded)
+		}
+		if !ok {
+			return malformed("The parameter ORCPT is malformed")
+		}
+		wish.Original, err = message.NewOriginalRecipient(kind, address)
+		return invalid(err)
 	}
-	if !ok {
-		return malformed("The parameter " + key + " is malformed")
+	return reply(555, 5, 5, 4, "The parameter is not known")
+}
+
+// invalid refuses what a parameter's own check does not take.
+func invalid(err error) *answer {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return replyTo(err)
 }
 
 // address makes one of the parts of a path. An @ within quotes is refused: it is what
@@ -255,12 +280,12 @@ func (s *session) accept(b *body) *answer {
 	if loops(raw) {
 		return replyTo(loopFault())
 	}
-	sender := s.tx.sender
+	sender, reports := s.tx.sender, s.tx.reports
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.server.config.AcceptTimeout, errTimeout)
 	defer cancel()
 	receipt, err := s.server.config.Acceptor.Accept(ctx,
 		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp"},
-		ingest.Submission{Raw: b.bytes, Sender: &sender, Recipients: s.tx.recipients, RequireTLS: s.tx.requireTLS})
+		ingest.Submission{Raw: b.bytes, Sender: &sender, Recipients: s.tx.recipients, RequireTLS: s.tx.requireTLS, Reports: &reports})
 	if err != nil {
 		return s.refuse(err)
 	}

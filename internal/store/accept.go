@@ -91,13 +91,16 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
 	s.pass(afterBodyBeforeRows)
-	var messages, tags, deliveries []any
+	var messages, tags, deliveries, due []any
 	for _, a := range list {
 		messages = appendMessage(messages, a)
 		for _, tag := range a.Message.Tags {
 			tags = append(tags, a.Message.Tenant[:], plain(tag), a.Message.ID[:])
 		}
 		deliveries = appendDeliveries(deliveries, a)
+		for i := range a.Deliveries {
+			due = appendReportDue(due, &a.Message.Tenant, &a.Deliveries[i].ID, &a.Deliveries[i].Report)
+		}
 		for i := range a.Events {
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
@@ -109,6 +112,9 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		return err
 	}
 	if err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
+		return err
+	}
+	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
 		return err
 	}
 	return s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
@@ -187,7 +193,7 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work,
 
 const messageInsertColumns = `tenant, id, stream, actor, door, sender, from_box, to_boxes, subject, message_id, sign_domain,
 	size, salt, eight_bit, utf8, digests, tags, metadata, recipients, accepted_at, send_at, expires_at,
-	body_day, body_segment, body_offset, body_length, tls`
+	body_day, body_segment, body_offset, body_length, tls, ret, envelope_id`
 
 func appendMessage(args []any, a *ingest.Acceptance) []any {
 	m := &a.Message
@@ -199,11 +205,19 @@ func appendMessage(args []any, a *ingest.Acceptance) []any {
 		plain(m.Subject), foreign, m.SignDomain, m.Size, m.Salt[:], flag(m.EightBit), flag(m.UTF8),
 		orNull(len(m.Digests), m.Digests), orNull(len(m.Tags), m.Tags), orNull(len(m.Metadata), m.Metadata),
 		len(a.Deliveries), millis(m.AcceptedAt), optional(m.SendAt), millis(m.ExpiresAt),
-		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length), int64(m.TLS))
+		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length), int64(m.TLS),
+		textOrNull(string(m.Return)), textOrNull(m.EnvelopeID))
 }
 
 // ownMessageID is the Message-ID that we give and that therefore is not stored.
 func ownMessageID(m message.ID, domain string) string { return m.String() + "@" + domain }
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
 
 func orNull(n int, v any) any {
 	if n == 0 {
@@ -243,7 +257,7 @@ func (b box) mailbox() message.Mailbox {
 }
 
 const deliveryInsertColumns = `tenant, id, recipient, local, hidden, state, reason, host, attempts, owner, urgency,
-	due_at, expires_at, updated_at, signature`
+	due_at, expires_at, updated_at, signature, notify, original`
 
 func appendDeliveries(args []any, a *ingest.Acceptance) []any {
 	m := &a.Message
@@ -256,9 +270,16 @@ func appendDeliveries(args []any, a *ingest.Acceptance) []any {
 		}
 		canonical, local := splitRecipient(d.Recipient)
 		args = append(args, m.Tenant[:], d.ID[:], canonical, local, flag(d.Hidden), string(d.State), d.Reason, "", 0, owner,
-			urgency, millis(d.DueAt), millis(m.ExpiresAt), millis(m.AcceptedAt), nil)
+			urgency, millis(d.DueAt), millis(m.ExpiresAt), millis(m.AcceptedAt), nil, notifyOrNull(d.Notify), textOrNull(d.Original.String()))
 	}
 	return args
+}
+
+func notifyOrNull(n message.Notify) any {
+	if n == 0 {
+		return nil
+	}
+	return int64(n)
 }
 
 // canonicalAddress is how addresses are compared: in lower case. Case in a local

@@ -53,6 +53,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 	if err != nil {
 		return err
 	}
+	var due []any
 	i := 0
 	for _, w := range group {
 		w.changed = changed[i : i+len(w.settle)]
@@ -60,8 +61,9 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		for n, ok := range w.changed {
 			if ok {
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
+				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
 			}
 		}
 	}
-	return nil
+	return s.texts.reports.insert(ctx, s.texts, tx, due)
 }

@@ -15,7 +15,7 @@ type statements struct {
 	db     *sql.DB
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
-	messages, tags, deliveries, events, usage bulkTexts
+	messages, tags, deliveries, events, usage, reports bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -27,12 +27,13 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		width int
 		tail  string
 	}{
-		{&st.messages, "messages (" + messageInsertColumns + ")", 27, ""},
+		{&st.messages, "messages (" + messageInsertColumns + ")", 29, ""},
 		{&st.tags, "message_tags (tenant, tag, message)", 3, " ON CONFLICT DO NOTHING"},
-		{&st.deliveries, "deliveries (" + deliveryInsertColumns + ")", 15, ""},
+		{&st.deliveries, "deliveries (" + deliveryInsertColumns + ")", 17, ""},
 		{&st.events, "events (tenant, message, id, number, type, at, actor, reason, attempt)", 9, ""},
 		{&st.usage, "usage (tenant, hour, deliveries)", 3,
 			" ON CONFLICT (tenant, hour) DO UPDATE SET deliveries = usage.deliveries + excluded.deliveries"},
+		{&st.reports, "reports_due (tenant, delivery, action, due_at)", 4, " ON CONFLICT DO NOTHING"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

@@ -23,7 +23,9 @@ type Row struct {
 	State  event.State
 	Owner  queue.Epoch // 0: nobody
 	Events []event.Event
-	Claims int // how often it was claimed
+	// Reports are what settlements made due.
+	Reports []queue.Report
+	Claims  int // how often it was claimed
 }
 
 // Store implements queue.Store. The zero value is not usable; call New.
@@ -74,7 +76,7 @@ func (s *Store) Row(d message.DeliveryID) Row {
 	defer s.mu.Unlock()
 	if r := s.rows[d]; r != nil {
 		c := *r
-		c.Events = slices.Clone(r.Events)
+		c.Events, c.Reports = slices.Clone(r.Events), slices.Clone(r.Reports)
 		return c
 	}
 	return Row{}
@@ -258,6 +260,9 @@ func (s *Store) Settle(_ context.Context, list []queue.Settlement) ([]message.De
 			r.Entry.DueAt = v.DueAt
 		}
 		r.Events = append(r.Events, v.Event)
+		if v.Report.Action != "" {
+			r.Reports = append(r.Reports, v.Report)
+		}
 	}
 	return fenced, nil
 }
