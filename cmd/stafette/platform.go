@@ -34,6 +34,7 @@ type platform struct {
 	engine     *delivery.Engine
 	entrance   *ingest.Service
 	submission *smtpserver.Server
+	returns    *returnMail
 	handler    http.Handler
 }
 
@@ -61,6 +62,9 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 		Store: b.store, Node: c.Node, Now: b.store.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
+	if p.returns, err = newReturnMail(b); err != nil {
+		return nil, err
+	}
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
@@ -80,6 +84,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: p.store.Now, Log: p.log,
 	})
+	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
@@ -145,7 +150,8 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
+		ReturnPath: p.returns.path,
+		Guard:      egress.NewGuard(rules), Pool: pool, Routes: routes,
 		Limits: egress.Limits{
 			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
 			// Whoever wants retries sooner wants to find out sooner that a site is back.

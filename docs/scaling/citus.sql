@@ -37,4 +37,6 @@ SELECT create_reference_table('epochs');
 -- local: sessions
 -- local: agreements
 -- local: singletons
+-- local: returns
+-- local: return_bodies
 -- local: goose_db_version

@@ -36,7 +36,11 @@ type Submission struct {
 	// Recipients of Raw (the SMTP envelope); nil takes To, Cc and Bcc of the header.
 	Recipients []message.Address
 	// Sender is the envelope sender the client named; it must be of a usable domain.
-	Sender      *message.Address
+	Sender *message.Address
+	// PassedOn marks Raw as somebody else's mail that is passed on to the tenant
+	// itself, as it is: its From is not asked about and no key of the tenant signs it.
+	// Sender must be the null reverse path. No door that strangers reach sets it.
+	PassedOn    bool
 	Stream      tenant.Stream // "" is transactional
 	Tags        []string
 	Metadata    map[string]string

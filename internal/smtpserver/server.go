@@ -5,16 +5,16 @@
 // (an API key) and what the envelope and bytes are. It checks what only the protocol can
 // get wrong, line ends, size and loops, puts one Received field before the bytes and
 // hands both to ingest. What may be sent to whom, and what X-Stafette-* fields mean, is
-// decided there. It does not take mail for local mailboxes or returns.
+// decided there.
+//
+// The door for return mail on port 25 (Returns) shares the gate and nothing else: it
+// knows nobody, takes mail for addresses of ours alone and hands it to package returns.
 package smtpserver
 
 import (
-	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -87,20 +87,14 @@ func (c Config) withDefaults() Config {
 
 // Server is the door. Its methods are safe for concurrent use.
 type Server struct {
+	*gate
 	config Config
-	smtp   *smtp.Server
-
-	mu        sync.Mutex
-	draining  bool
-	listeners []net.Listener
-	conns     map[*conn]struct{}
-	perIP     map[string]int
 }
 
 // New makes a server that is ready to serve.
 func New(c Config) *Server {
-	s := &Server{config: c.withDefaults(), conns: make(map[*conn]struct{}), perIP: make(map[string]int)}
-	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
+	s := &Server{config: c.withDefaults()}
+	s.gate = newGate("submission", smtp.NewServer(smtp.BackendFunc(s.newSession)), s.config.MaxConns, s.config.MaxConnsPerIP)
 	s.smtp.Domain = s.config.Hostname
 	s.smtp.TLSConfig = s.config.TLS
 	s.smtp.MaxMessageBytes = s.config.MaxSize
@@ -120,58 +114,11 @@ func New(c Config) *Server {
 // ServeSTARTTLS serves connections that begin in clear (port 587) until Shutdown, then
 // returns nil. The listener is closed.
 func (s *Server) ServeSTARTTLS(l net.Listener) error {
-	return s.serve(&listener{Listener: l, server: s, greets: true})
+	return s.serve(&listener{Listener: l, gate: s.gate, greets: true})
 }
 
 // ServeTLS serves connections that begin with TLS (port 465; RFC 8314, 3.3) until
 // Shutdown, then returns nil. The listener is closed.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return s.serve(tls.NewListener(&listener{Listener: l, server: s}, s.config.TLS))
-}
-
-// serve keeps its own list of listeners: the library would never close one that came
-// just after Shutdown had looked.
-func (s *Server) serve(l net.Listener) error {
-	defer func() { _ = l.Close() }()
-	s.mu.Lock()
-	if s.draining {
-		s.mu.Unlock()
-		return nil
-	}
-	s.listeners = append(s.listeners, l)
-	s.mu.Unlock()
-	err := s.smtp.Serve(l)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return nil
-	}
-	return fmt.Errorf("serve submission: %w", err)
-}
-
-// Shutdown closes the listeners, ends idle sessions and waits for those in the middle of
-// a message. When ctx ends first, the rest is cut off and the error is that of ctx.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.draining = true
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-	for c := range s.conns {
-		if !c.busy {
-			c.hangUp()
-		}
-	}
-	s.mu.Unlock()
-	err := s.smtp.Shutdown(ctx)
-	s.mu.Lock()
-	left := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		left = append(left, c)
-	}
-	s.mu.Unlock()
-	for _, c := range left {
-		_ = c.Close()
-	}
-	return err
+	return s.serve(tls.NewListener(&listener{Listener: l, gate: s.gate}, s.config.TLS))
 }

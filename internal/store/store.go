@@ -29,6 +29,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
@@ -105,6 +106,7 @@ var (
 	_ ingest.Store  = (*Store)(nil)
 	_ queue.Store   = (*Store)(nil)
 	_ insight.Store = (*Store)(nil)
+	_ returns.Store = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date and starts the committer.
