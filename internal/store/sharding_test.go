@@ -22,6 +22,7 @@ var acrossTenants = map[string]string{
 	"holding (t) AS":                            "an operator's command or view over the whole platform",
 	"SELECT count(*) FROM deliveries WHERE":     "depth of the queue over all tenants, for operators",
 	"SELECT state, count(*) FROM deliveries":    "depth of the queue over all tenants, for operators",
+	"FROM tenants t CROSS JOIN deliveries d":    "whose delivery a return path names: once for each mail that comes back",
 	"DELETE FROM idempotency WHERE expires_at":  "a chore that one node does every five minutes",
 	"DELETE FROM suppressions WHERE expires_at": "a chore that one node does every five minutes",
 }
