@@ -144,6 +144,9 @@ func (s *returnSession) read(r io.Reader, held *budget) ([]byte, error) {
 	case errors.Is(err, smtp.ErrTooLongLine):
 		return nil, reply(550, 5, 6, 0, "A line is longer than allowed")
 	}
+	// Its time was over, or it left: the library would give it as much time again for
+	// the next command.
+	s.conn.hangUp()
 	return nil, reply(451, 4, 4, 2, "The message did not arrive whole")
 }
 
