@@ -72,6 +72,9 @@ type HTTP struct {
 	PublicURL string `toml:"public_url"`
 	// TLS serves HTTPS with the certificate of [tls]. Default false: a proxy does it.
 	TLS bool `toml:"tls"`
+	// Components opens the page /components, which shows every part of the office, to
+	// everybody; without it only staff see it. The demo sets it.
+	Components bool `toml:"components"`
 }
 
 // Submission is the SMTP door (RFC 6409, RFC 8314).

@@ -77,7 +77,7 @@ func (d demoCmd) config(dir string, world *demo.World) Config {
 	c.DataDir = dir
 	c.Hostname = "post.stafette.example"
 	c.Node = c.Hostname
-	c.HTTP = HTTP{Listen: d.Listen, PublicURL: "http://" + d.Listen}
+	c.HTTP = HTTP{Listen: d.Listen, PublicURL: "http://" + d.Listen, Components: true}
 	c.Submission = Submission{Listen: d.Submission}
 	c.DNS.Server = world.Resolver()
 	c.Egress.LoopbackOnly = true

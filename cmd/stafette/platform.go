@@ -20,6 +20,8 @@ import (
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
+	"stafette/internal/web/frame"
+	"stafette/internal/web/messages"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -101,10 +103,12 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return fmt.Errorf("time zone: %w", err)
 	}
 	office, err := web.New(web.Config{
-		Auth: accounts, Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
-		Hub: p.hub, Catalog: catalog, Reasons: reasons, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
-		Can:          func(r tenant.Role, permission string) bool { return tenant.Can(r, tenant.Permission(permission)) },
-		ParseMailbox: message.ParseMailbox, Now: p.store.Now, Log: p.log,
+		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
+		Messages: messages.Config{
+			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
+			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
+		},
+		Components: p.config.HTTP.Components,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,70 +12,102 @@ import (
 
 	"stafette/internal/event"
 	"stafette/internal/message"
+	"stafette/internal/tenant"
 	"stafette/internal/web"
+	"stafette/internal/web/frame"
 	"stafette/internal/web/webtest"
 )
 
-// concrete turns a pattern of the route table into a method and a path.
-func concrete(d *desk, pattern string) (method, path string) {
-	method, path, _ = strings.Cut(pattern, " ")
-	path = strings.ReplaceAll(path, "{$}", "")
-	return method, strings.ReplaceAll(path, "/messages/{id}", d.message(event.Bounced, "Besichtigung"))
+// routes is the composed map of the office.
+func routes(t *testing.T) []frame.Route {
+	t.Helper()
+	config, err := webtest.New().Config("http://buero.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := frame.New(config.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Routes(f)
+}
+
+// ask sends an empty request to a route, as one of our own pages would.
+func ask(d *webtest.Desk, rt frame.Route, foreign bool) webtest.Answer {
+	d.T.Helper()
+	method, path, _ := strings.Cut(rt.Pattern, " ")
+	r := d.Request(method, d.World.Concrete(path, foreign), nil)
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return d.Do(r)
+}
+
+func TestRoutesSayWhoMayOpenThem(t *testing.T) {
+	for _, rt := range routes(t) {
+		if rt.Access == frame.SignedIn && rt.Permission == "" {
+			t.Errorf("%s is open to every role", rt.Pattern)
+		}
+		_, pattern, _ := strings.Cut(rt.Pattern, " ")
+		if strings.Contains(webtest.New().Concrete(pattern, false), "{") {
+			t.Errorf("%s: no webtest.Subject has a path for it", rt.Pattern)
+		}
+		if rt.Entry.Room != "" && (!strings.HasPrefix(rt.Pattern, "GET /") || strings.Contains(rt.Pattern, "{") && rt.Pattern != "GET /{$}") {
+			t.Errorf("%s cannot stand in the navigation", rt.Pattern)
+		}
+	}
 }
 
 func TestStrangersAreSentToSignIn(t *testing.T) {
-	d := newDesk(t)
-	for _, rt := range web.Routes() {
-		if rt.Public {
+	d := webtest.Open(t)
+	for _, rt := range routes(t) {
+		if rt.Access == frame.Anyone {
 			continue
 		}
-		method, path := concrete(d, rt.Pattern)
-		r := d.request(method, path, nil)
-		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		a := d.do(r)
-		if a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/signin") {
+		if a := ask(d, rt, false); a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/signin") {
 			t.Errorf("%s: status %d to %q", rt.Pattern, a.StatusCode, a.Header.Get("Location"))
 		}
 	}
 }
 
+// Each person gets exactly as far as the table says: tenants' people by their
+// permissions and never into the platform, staff the other way round.
 func TestRolesAreHeldToTheirPermissions(t *testing.T) {
-	d := newDesk(t).signIn(webtest.Reader)
-	staff := newDesk(t).signIn(webtest.Staff)
-	for _, rt := range web.Routes() {
-		if rt.Public || strings.HasSuffix(rt.Pattern, "/live") {
-			continue
-		}
-		method, path := concrete(d, rt.Pattern)
-		r := d.request(method, path, nil)
-		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		if got, want := d.do(r).StatusCode == http.StatusForbidden, rt.Permission != web.PermissionRead; got != want {
-			t.Errorf("%s for a reader: forbidden is %v, want %v", rt.Pattern, got, want)
-		}
-		r = staff.request(method, path, nil)
-		r.Header.Set("Sec-Fetch-Site", "same-origin")
-		if got := staff.do(r).StatusCode; got != http.StatusForbidden {
-			t.Errorf("%s for staff of the platform: status %d", rt.Pattern, got)
+	for email, role := range map[string]tenant.Role{webtest.Reader: tenant.ReadOnly, webtest.Clerk: tenant.Office, webtest.Staff: tenant.Operator} {
+		d := webtest.Open(t).SignIn(email)
+		for _, rt := range routes(t) {
+			if rt.Access == frame.Anyone || strings.HasSuffix(rt.Pattern, "/live") {
+				continue
+			}
+			a := ask(d, rt, false)
+			if rt.Pattern == "GET /{$}" && role.OfPlatform() {
+				if a.Header.Get("Location") != frame.StaffHome {
+					t.Errorf("staff begin at %q, status %d", a.Header.Get("Location"), a.StatusCode)
+				}
+				continue
+			}
+			may := role.OfPlatform() == (rt.Access == frame.Staff) && (rt.Permission == "" || tenant.Can(role, rt.Permission))
+			if got := a.StatusCode != http.StatusForbidden; got != may {
+				t.Errorf("%s for %s: let in is %v, want %v", rt.Pattern, role, got, may)
+			}
 		}
 	}
 }
 
 // T17: a form on another site changes nothing, with or without Fetch Metadata.
 func TestOtherSitesCannotPost(t *testing.T) {
-	for _, rt := range web.Routes() {
-		if !strings.HasPrefix(rt.Pattern, "POST") {
+	for _, rt := range routes(t) {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
+		if method == http.MethodGet {
 			continue
 		}
 		for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example", "Origin: null"} {
-			d := newDesk(t).signIn(webtest.Clerk)
-			method, path := concrete(d, rt.Pattern)
+			d := webtest.Open(t).SignIn(webtest.Clerk)
 			form := url.Values{"do": {"cancel"}, "theme": {"dark"}, "email": {webtest.Clerk}, "password": {webtest.Password}}
-			r := d.request(method, path, strings.NewReader(form.Encode()))
+			r := d.Request(method, d.World.Concrete(path, false), strings.NewReader(form.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			name, value, _ := strings.Cut(header, ": ")
 			r.Header.Set(name, value)
-			a := d.do(r)
-			if a.StatusCode != http.StatusForbidden || len(a.Header.Values("Set-Cookie")) > 0 || len(d.world.Commanded()) > 0 {
+			a := d.Do(r)
+			if a.StatusCode != http.StatusForbidden || len(a.Header.Values("Set-Cookie")) > 0 || len(d.World.Commanded()) > 0 {
 				t.Errorf("%s with %s: status %d", rt.Pattern, header, a.StatusCode)
 			}
 		}
@@ -82,9 +115,9 @@ func TestOtherSitesCannotPost(t *testing.T) {
 }
 
 func TestPagesBearTheGuardingHeaders(t *testing.T) {
-	d := newDesk(t).signIn(webtest.Clerk)
-	for _, path := range []string{"/", "/messages", d.message(event.Queued, ""), "/messages/new", "/no-such-page"} {
-		h := d.get(path).Header
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	for _, path := range []string{"/", "/messages", d.Message(event.Queued, ""), "/messages/new", "/components", "/no-such-page"} {
+		h := d.Get(path).Header
 		policy := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
 			if !strings.Contains(policy, want) {
@@ -104,146 +137,108 @@ func TestPagesBearTheGuardingHeaders(t *testing.T) {
 	}
 }
 
-// pages are all pages a person can see, with the odd cases.
-func pages(d *desk) []string {
-	list := []string{
-		"/", "/messages", "/messages?q=nichts-davon", "/messages?state=held&tag=x&from=2026-11-01&to=2026-11-30", "/messages?q=%22%3E%3Cscript%3E",
-		"/messages/new", "/messages/new?again=" + strings.TrimPrefix(d.message(event.Bounced, "Besichtigung"), "/messages/"),
-		"/no-such-page", "/messages/msg_unknown", d.message(event.Delivered, "Zusage") + "/content",
-	}
-	for _, s := range event.States() {
-		if s != event.Sending {
-			list = append(list, d.message(s, ""))
+// pages are all pages a person of the given access can see: those of the map that
+// need no placeholder, and what the subjects add for the Clerk.
+func pages(t *testing.T, d *webtest.Desk, access frame.Access) []string {
+	list := []string{"/no-such-page"}
+	for _, rt := range routes(t) {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
+		page := method == http.MethodGet && !strings.Contains(path, ".") && path != "/live"
+		if page && rt.Access == access && !strings.HasSuffix(path, "/preview") {
+			list = append(list, d.World.Concrete(path, false))
 		}
 	}
-	several := d.message(event.Bounced, "Besichtigung")
-	for _, view := range []string{"", "?view=text", "?view=headers", "?view=source", "?view=nonsense"} {
-		list = append(list, several+"/content"+view)
+	if access == frame.SignedIn {
+		for _, s := range webtest.Subjects() {
+			if s.Pages != nil {
+				list = append(list, s.Pages(d.World)...)
+			}
+		}
 	}
-	for _, done := range []string{"sent", "retry", "hold", "resume", "cancel", "none", "nonsense"} {
-		list = append(list, several+"?done="+done)
-	}
-	return append(list, d.message(event.Delivered, "<script>"))
+	return list
 }
 
 var gap = regexp.MustCompile(`⟦[^⟧]*⟧`)
 
 func TestEveryPageInEveryLanguage(t *testing.T) {
 	for _, lang := range []string{"de", "en"} {
-		d := newDesk(t)
-		d.lang = lang
-		check := func(path string) {
-			a := d.get(path)
-			if missing := gap.FindString(a.text); missing != "" {
-				t.Errorf("%s %s: text %s is missing", lang, path, missing)
+		for email, access := range map[string]frame.Access{"": frame.Anyone, webtest.Clerk: frame.SignedIn, webtest.Staff: frame.Staff} {
+			d := webtest.Open(t)
+			d.Lang = lang
+			if email != "" {
+				d.SignIn(email)
 			}
-			checkDocument(t, lang+" "+path, a.document(t))
-			if got := attribute(find(a.document(t), "html"), "lang"); got != lang {
-				t.Errorf("%s %s: page is in %q", lang, path, got)
+			for _, path := range pages(t, d, access) {
+				a := d.Get(path)
+				if missing := gap.FindString(a.Text); missing != "" {
+					t.Errorf("%s %s: text %s is missing", lang, path, missing)
+				}
+				webtest.CheckDocument(t, lang+" "+path, a.Document(t))
+				if got := webtest.Attribute(webtest.Find(a.Document(t), "html"), "lang"); got != lang {
+					t.Errorf("%s %s: page is in %q", lang, path, got)
+				}
 			}
-		}
-		check("/signin?next=/messages")
-		d.signIn(webtest.Clerk)
-		for _, path := range pages(d) {
-			check(path)
 		}
 	}
 }
 
-func find(n *html.Node, tag string) *html.Node {
-	var found *html.Node
-	each(n, func(e *html.Node) {
-		if e.Data == tag && found == nil {
-			found = e
+// rooms are the addresses in the navigation.
+func rooms(t *testing.T, a webtest.Answer) []string {
+	var list []string
+	webtest.Each(a.Document(t), func(n *html.Node) {
+		if n.Data == "a" && webtest.Within(n, "nav") && webtest.Within(n, "li") && !slices.Contains(list, webtest.Attribute(n, "href")) {
+			list = append(list, webtest.Attribute(n, "href"))
 		}
 	})
-	return found
+	return list
 }
 
-// checkDocument holds what a page must have whatever it says.
-func checkDocument(t *testing.T, page string, doc *html.Node) {
-	t.Helper()
-	ids, labels, headings := map[string]bool{}, map[string]bool{}, 0
-	each(doc, func(n *html.Node) {
-		if id := attribute(n, "id"); id != "" {
-			if ids[id] {
-				t.Errorf("%s: id %q twice", page, id)
+func TestNavigationShowsWhatTheReaderMayOpen(t *testing.T) {
+	for email, want := range map[string][]string{
+		webtest.Clerk:  {"/", "/messages", "/messages/new"},
+		webtest.Reader: {"/", "/messages"},
+		webtest.Staff:  {"/platform", "/components"},
+	} {
+		d := webtest.Open(t).SignIn(email)
+		a := d.Get("/no-such-page")
+		got := rooms(t, a)
+		for _, href := range want {
+			if !slices.Contains(got, href) {
+				t.Errorf("%s: no way to %s in %v", email, href, got)
 			}
-			ids[id] = true
 		}
-		if n.Data == "label" {
-			labels[attribute(n, "for")] = true
-		}
-		if n.Data == "h1" {
-			headings++
-		}
-	})
-	if headings != 1 {
-		t.Errorf("%s: %d main headings", page, headings)
-	}
-	if title := find(doc, "title"); title == nil || strings.HasPrefix(strings.TrimSpace(words(title)), "·") {
-		t.Errorf("%s: no title", page)
-	}
-	each(doc, func(n *html.Node) {
-		checkElement(t, page, n, ids, labels)
-	})
-}
-
-func checkElement(t *testing.T, page string, n *html.Node, ids, labels map[string]bool) {
-	t.Helper()
-	for _, a := range n.Attr {
-		if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
-			t.Errorf("%s: <%s> has %s, which the policy forbids", page, n.Data, a.Key)
-		}
-		if strings.HasPrefix(a.Key, "aria-describedby") || a.Key == "aria-labelledby" || a.Key == "popovertarget" {
-			if !ids[a.Val] {
-				t.Errorf("%s: <%s> points to %q, which is not there", page, n.Data, a.Val)
+		for _, href := range got {
+			if a := d.Get(href); a.StatusCode != http.StatusOK {
+				t.Errorf("%s: %s is in the navigation, status %d", email, href, a.StatusCode)
 			}
 		}
 	}
-	switch n.Data {
-	case "script":
-		if attribute(n, "src") == "" {
-			t.Errorf("%s: inline script", page)
-		}
-	case "style":
-		t.Errorf("%s: inline style", page)
-	case "input", "select", "textarea":
-		if attribute(n, "type") == "hidden" || has(n, "aria-label") || labels[attribute(n, "id")] || within(n, "label") {
-			return
-		}
-		t.Errorf("%s: control %q has no label", page, attribute(n, "name"))
-	case "button", "a":
-		if words(n) == "" && attribute(n, "aria-label") == "" {
-			t.Errorf("%s: <%s> without a name", page, n.Data)
-		}
-	}
 }
 
-func within(n *html.Node, tag string) bool {
-	for p := n.Parent; p != nil; p = p.Parent {
-		if p.Data == tag {
-			return true
-		}
+// The page of components is for staff, and for everybody only where that was asked for.
+func TestComponentsAreOpenOnlyOnDemand(t *testing.T) {
+	if a := webtest.Open(t).SignIn(webtest.Clerk).Get("/components"); a.StatusCode != http.StatusForbidden {
+		t.Errorf("closed: status %d", a.StatusCode)
 	}
-	return false
+	open := webtest.Open(t, func(c *web.Config) { c.Components = true })
+	webtest.Expect(t, open.Get("/components"), http.StatusOK, "Jeder Baustein")
 }
 
 // A link in the navigation leads to a page that exists.
 func TestLinksLeadSomewhere(t *testing.T) {
-	d := newDesk(t).signIn(webtest.Clerk)
+	d := webtest.Open(t).SignIn(webtest.Clerk)
 	seen := map[string]bool{}
-	for _, page := range []string{"/", "/messages", d.message(event.Bounced, "Besichtigung"), d.message(event.Bounced, "Besichtigung") + "/content"} {
-		each(d.get(page).document(t), func(n *html.Node) {
+	for _, page := range []string{"/", "/messages", d.Message(event.Bounced, "Besichtigung"), d.Message(event.Bounced, "Besichtigung") + "/content"} {
+		webtest.Each(d.Get(page).Document(t), func(n *html.Node) {
 			for _, name := range []string{"href", "src", "action"} {
-				if link := attribute(n, name); strings.HasPrefix(link, "/") && attribute(n, "method") == "" {
+				if link := webtest.Attribute(n, name); strings.HasPrefix(link, "/") && webtest.Attribute(n, "method") == "" {
 					seen[link] = true
 				}
 			}
 		})
 	}
 	for link := range seen {
-		if a := d.get(link); a.StatusCode != http.StatusOK {
+		if a := d.Get(link); a.StatusCode != http.StatusOK {
 			t.Errorf("%s: status %d", link, a.StatusCode)
 		}
 	}
@@ -252,29 +247,34 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-func TestForeignMessagesDoNotExist(t *testing.T) {
-	d := newDesk(t)
-	foreign := d.message(event.Delivered, "Piet")
-	d.signIn(webtest.Stranger)
-	for _, rt := range web.Routes() {
-		if !strings.Contains(rt.Pattern, "{id}") {
+// What belongs to another tenant does not exist, whatever the route.
+func TestForeignThingsDoNotExist(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	for _, rt := range routes(t) {
+		if rt.Access != frame.SignedIn || !strings.Contains(rt.Pattern, "{") || strings.Contains(rt.Pattern, "{$}") {
 			continue
 		}
 		method, pattern, _ := strings.Cut(rt.Pattern, " ")
-		for _, message := range []string{foreign, "/messages/" + message.NewID(d.world.Now()).String(), "/messages/msg_x", "/messages/%00"} {
-			r := d.request(method, strings.ReplaceAll(pattern, "/messages/{id}", message), strings.NewReader("do=cancel"))
+		paths := []string{d.World.Concrete(pattern, true)}
+		if strings.HasPrefix(pattern, "/messages/{id}") {
+			for _, one := range []string{message.NewID(d.World.Now()).String(), "msg_x", "%00"} {
+				paths = append(paths, strings.ReplaceAll(pattern, "{id}", one))
+			}
+		}
+		for _, path := range paths {
+			r := d.Request(method, path, strings.NewReader("do=cancel"))
 			r.Header.Set("Sec-Fetch-Site", "same-origin")
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			if a := d.do(r); a.StatusCode != http.StatusNotFound {
-				t.Errorf("%s %s: status %d", rt.Pattern, message, a.StatusCode)
+			if a := d.Do(r); a.StatusCode != http.StatusNotFound || strings.Contains(path, "{") {
+				t.Errorf("%s %s: status %d", rt.Pattern, path, a.StatusCode)
 			}
 		}
 	}
-	if n := len(d.world.Commanded()); n != 0 {
+	if n := len(d.World.Commanded()); n != 0 {
 		t.Errorf("%d commands reached the queue", n)
 	}
-	a := d.get("/messages/new?again=" + strings.TrimPrefix(foreign, "/messages/"))
-	if a.StatusCode != http.StatusNotFound {
+	again := strings.TrimPrefix(d.World.Concrete("/messages/{id}", true), "/messages/")
+	if a := d.Get("/messages/new?again=" + again); a.StatusCode != http.StatusNotFound {
 		t.Errorf("sending a foreign message again: status %d", a.StatusCode)
 	}
 }

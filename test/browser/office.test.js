@@ -13,6 +13,7 @@ import { chromium } from "playwright-core";
 const require = createRequire(import.meta.url);
 const axeSource = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const CLERK = "j.petersen@hafenkontor.example";
+const STAFF = "betrieb@stafette.example";
 const PASSWORD = "Seidenpapier-7-Anker";
 const LOOKS = [
   { lang: "de", scheme: "light", width: 1280 },
@@ -139,6 +140,13 @@ describe("axe", () => {
         await page.goto(`${messages[6]}/content?view=${view}`);
         await check(`content ${view}`);
       }
+      await page.goto(`${origin}/components?q=hafen&col=time&col=state&col=subject&col=host`);
+      await check("components");
+      for (const part of ["columns", "help-buttons", "question"]) {
+        await page.click(`[popovertarget=${part}]`);
+        await check(`components, ${part}`);
+        await page.keyboard.press("Escape");
+      }
       await page.goto(`${origin}/`);
       await page.click(".top-tools [popovertarget=look]");
       await check("language and appearance");
@@ -164,6 +172,21 @@ describe("axe", () => {
     });
   }
 });
+
+for (const look of [{ scheme: "light", width: 360 }, { scheme: "dark", width: 1280 }]) {
+  test(`staff begin at their sections, ${look.scheme}, ${look.width} px`, async () => {
+    const { context, page, complaints } = await desk({ ...look, signIn: false });
+    await page.goto(`${origin}/signin`);
+    await page.fill("#email", STAFF);
+    await page.fill("#password", PASSWORD);
+    await page.click("button.btn--primary");
+    await page.waitForURL(`${origin}/platform`);
+    assert.deepEqual(await axe(page), []);
+    assert.ok((await overflow(page)) <= 0, "wider than the screen");
+    assert.deepEqual(complaints, []);
+    await context.close();
+  });
+}
 
 test("the keyboard alone leads from sign-in to a message", async () => {
   const { context, page } = await desk({ signIn: false });

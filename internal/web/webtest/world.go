@@ -1,6 +1,7 @@
 // Package webtest is a small world for tests of the office: an in-memory stand-in
 // for everything web.Config asks for, with the same refusals and the same
-// separation of tenants as the real rooms, and a set of messages in every state.
+// separation of tenants as the real rooms, and a set of messages in every state. A
+// subject of the office brings its own stand-ins as a Subject; Desk is a browser.
 package webtest
 
 import (
@@ -25,6 +26,8 @@ import (
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
+	"stafette/internal/web/frame"
+	"stafette/internal/web/messages"
 )
 
 // Password opens every account of the world.
@@ -104,22 +107,19 @@ func (w *World) Config(publicURL string) (web.Config, error) {
 	if err != nil {
 		return web.Config{}, err
 	}
-	return web.Config{
-		Auth: w, Tenants: w, Acceptor: w, Insight: w, Spool: w, Commands: w, Hub: w.Hub,
-		Catalog: catalog, Reasons: reasons{}, Can: Can, ParseMailbox: ParseMailbox,
-		PublicURL: publicURL, Now: w.Now, Zone: zone,
-	}, nil
-}
-
-// Can gives reading to everybody, the rest to the roles that work.
-func Can(role tenant.Role, permission string) bool {
-	switch role {
-	case tenant.Owner, tenant.Office:
-		return true
-	case tenant.ReadOnly:
-		return permission == web.PermissionRead
+	c := web.Config{
+		Config: frame.Config{Auth: w, Catalog: catalog, PublicURL: publicURL, Now: w.Now, Zone: zone},
+		Messages: messages.Config{
+			Tenants: w, Acceptor: w, Insight: w, Spool: w, Commands: w, Hub: w.Hub,
+			Reasons: reasons{}, ParseMailbox: ParseMailbox,
+		},
 	}
-	return false
+	for _, s := range Subjects() {
+		if s.Wire != nil {
+			s.Wire(w, &c)
+		}
+	}
+	return c, nil
 }
 
 // ParseMailbox stands in for message.ParseMailbox.
@@ -136,7 +136,7 @@ func ParseMailbox(text string) (message.Mailbox, error) {
 
 type reasons struct{}
 
-// Sentence implements web.Reasons for the classes of the sample.
+// Sentence implements messages.Reasons for the classes of the sample.
 func (reasons) Sentence(class bounce.Class, lang string) string {
 	de, en := "", ""
 	switch class {
@@ -203,17 +203,17 @@ func (w *World) Key(context.Context, string, string) (tenant.Key, error) {
 	return tenant.Key{}, fault.New(fault.Unauthenticated, "key_unknown", "")
 }
 
-// Keys implements web.Tenants.
+// Keys implements messages.Tenants.
 func (w *World) Keys(context.Context, tenant.ID) ([]tenant.Key, error) { return nil, nil }
 
-// Domains implements web.Tenants.
+// Domains implements messages.Tenants.
 func (w *World) Domains(_ context.Context, t tenant.ID) ([]tenant.Domain, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return keep(w.domains, func(d tenant.Domain) bool { return d.Tenant == t }), nil
 }
 
-// User implements web.Tenants.
+// User implements messages.Tenants.
 func (w *World) User(_ context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -313,7 +313,7 @@ func (w *World) Counts(_ context.Context, t tenant.ID, from, to time.Time) (map[
 	return counts, w.broken
 }
 
-// Body implements web.Bodies.
+// Body implements messages.Bodies.
 func (w *World) Body(_ context.Context, h spool.Handle) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -324,7 +324,7 @@ func (w *World) Body(_ context.Context, h spool.Handle) ([]byte, error) {
 	return body, nil
 }
 
-// Apply implements web.Commands with the transitions of package queue.
+// Apply implements messages.Commands with the transitions of package queue.
 func (w *World) Apply(_ context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

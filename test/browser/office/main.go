@@ -39,6 +39,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	config.Components = true
 	handler, err := web.New(config)
 	if err != nil {
 		return err

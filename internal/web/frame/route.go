@@ -1,0 +1,99 @@
+package frame
+
+import (
+	"net/http"
+	"net/url"
+
+	"stafette/internal/fault"
+	"stafette/internal/tenant"
+)
+
+// Access says who gets past the door of a route.
+type Access int
+
+// The zero value is the one most pages want.
+const (
+	SignedIn Access = iota // a person of a tenant who has the route's permission
+	Staff                  // a person of the platform who has the route's permission
+	Anyone                 // also somebody who has not signed in
+)
+
+// Route is one row of the office's map.
+type Route struct {
+	// Pattern is one of http.ServeMux with a method. Routes with GET change nothing.
+	Pattern string
+	Access  Access
+	// Permission is what the reader must have; "" asks for none. SignedIn always
+	// names one; Staff without one is for everybody of the platform.
+	Permission tenant.Permission
+	// Do answers. What it returns becomes an error page; a *fault.Error with its own
+	// sentence, anything else with a general one while the log keeps the cause.
+	Do func(w http.ResponseWriter, r *http.Request, p Page) error
+	// Entry puts the page into the navigation of those who may open it; the zero
+	// Entry does not.
+	Entry Entry
+}
+
+// StaffHome is where staff of the platform begin.
+const StaffHome = "/platform"
+
+// Home is the page on which the reader begins.
+func (p Page) Home() string {
+	switch {
+	case !p.SignedIn:
+		return "/signin"
+	case p.ofPlatform():
+		return StaffHome
+	}
+	return "/"
+}
+
+func (p Page) ofPlatform() bool { return p.Who.User.Role.OfPlatform() && p.Who.Tenant.ID.IsZero() }
+
+// allows reports whether the reader may open the route.
+func (p Page) allows(rt Route) bool {
+	switch rt.Access {
+	case Anyone:
+		return true
+	case Staff:
+		return p.SignedIn && p.ofPlatform() && (rt.Permission == "" || p.Can(rt.Permission))
+	case SignedIn:
+		return p.SignedIn && !p.Who.Tenant.ID.IsZero() && p.Can(rt.Permission)
+	}
+	return false
+}
+
+// serve makes a handler of a route: it finds out who asks, refuses who may not,
+// and turns a returned error into a page.
+func (f *Frame) serve(rt Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, err := f.Identify(r)
+		p := f.newPage(r, who)
+		switch {
+		case err != nil && !fault.IsKind(err, fault.Unauthenticated):
+			f.fail(w, r, p, err)
+			return
+		case rt.Access != Anyone && !p.SignedIn:
+			toSignIn(w, r)
+			return
+		case r.URL.Path == "/" && p.ofPlatform():
+			// Signing in leads everybody to "/"; staff have no tenant to show there.
+			http.Redirect(w, r, StaffHome, http.StatusSeeOther)
+			return
+		case !p.allows(rt):
+			f.fail(w, r, p, fault.New(fault.Forbidden, "permission_missing", "role "+string(who.User.Role)))
+			return
+		}
+		if err := rt.Do(w, r, p); err != nil {
+			f.fail(w, r, p, err)
+		}
+	})
+}
+
+func toSignIn(w http.ResponseWriter, r *http.Request) {
+	target := "/signin"
+	if r.Method == http.MethodGet && r.URL.Path != "/" && r.URL.Path != "/live" {
+		target += "?next=" + url.QueryEscape(r.URL.RequestURI())
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
+}

@@ -1,0 +1,95 @@
+// Package messages is the heart of the office: every e-mail of a tenant, how it
+// fares with each recipient, what it says, and a form to write one.
+//
+// It is a subject of the door web (floor 4). It asks insight, queue, spool and
+// ingest, and renders their answers; it decides nothing about mail itself and
+// sends nothing but through ingest.
+package messages
+
+import (
+	"context"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/ingest"
+	"stafette/internal/insight"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/spool"
+	"stafette/internal/tenant"
+	"stafette/internal/web/frame"
+)
+
+// Tenants is what the pages need to know of a tenant; tenant.Store has it.
+type Tenants interface {
+	Domains(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
+	User(ctx context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error)
+	Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error)
+}
+
+// Bodies reads messages in clear; *spool.Spool does.
+type Bodies interface {
+	Body(ctx context.Context, h spool.Handle) ([]byte, error)
+}
+
+// Commands changes what waits; queue.Store does.
+type Commands interface {
+	Apply(ctx context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error)
+}
+
+// Config is what the pages of messages stand on. Fields without a default are needed.
+type Config struct {
+	Tenants  Tenants
+	Acceptor ingest.Acceptor
+	Insight  insight.Store
+	Spool    Bodies
+	Commands Commands
+	Hub      *event.Hub
+	Reasons  Reasons
+	// ParseMailbox reads one address as a person types it, with or without a name.
+	// Its refusals are *fault.Error.
+	ParseMailbox func(text string) (message.Mailbox, error)
+	// MaxUpload bounds a posted message with its attachments; 0 is 32 MiB.
+	MaxUpload int64
+	// LiveFor ends a live stream, so that a session that was closed loses it soon;
+	// the browser comes back by itself. 0 is 5 minutes.
+	LiveFor time.Duration
+}
+
+// office is what the handlers of this package share.
+type office struct {
+	*frame.Frame
+	Config
+	Teller
+	streams
+}
+
+// Routes are the pages of messages.
+func Routes(f *frame.Frame, c Config) []frame.Route {
+	if c.MaxUpload == 0 {
+		c.MaxUpload = 32 << 20
+	}
+	if c.LiveFor == 0 {
+		c.LiveFor = 5 * time.Minute
+	}
+	o := &office{Frame: f, Config: c, Teller: Teller{c.Reasons}, streams: streams{open: map[tenant.UserID]int{}}}
+	read, send, command := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand
+	return []frame.Route{
+		{Pattern: "GET /messages", Permission: read, Do: o.showMessages, Entry: frame.Entry{Room: "messages", Icon: "mail"}},
+		{Pattern: "GET /messages.csv", Permission: read, Do: o.exportMessages},
+		{Pattern: "GET /messages/new", Permission: send, Do: o.showCompose, Entry: frame.Entry{Room: "compose", Icon: "pen"}},
+		{Pattern: "POST /messages", Permission: send, Do: o.send},
+		{Pattern: "GET /messages/{id}", Permission: read, Do: o.showMessage},
+		{Pattern: "POST /messages/{id}/commands", Permission: command, Do: o.command},
+		{Pattern: "GET /messages/{id}/content", Permission: read, Do: o.showContent},
+		{Pattern: "GET /messages/{id}/preview", Permission: read, Do: o.preview},
+		{Pattern: "GET /messages/{id}/message.eml", Permission: read, Do: o.download},
+		{Pattern: "GET /live", Permission: read, Do: o.live},
+	}
+}
+
+// TodayAddress leads to the messages accepted on one day with a delivery in a state.
+func TodayAddress(state event.State, day time.Time) string {
+	date := day.Format(time.DateOnly)
+	return filter{state: state, from: date, to: date}.address("/messages", "", "")
+}

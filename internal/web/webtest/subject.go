@@ -1,0 +1,68 @@
+package webtest
+
+import (
+	"strings"
+
+	"stafette/internal/event"
+	"stafette/internal/insight"
+	"stafette/internal/web"
+)
+
+// Subject is what one subject of the office brings into the world, so that the tests
+// of the whole map (who may open what, whose things are whose, every page in every
+// language) cover its routes without a word about them. Each lies in a file of its
+// own here; any field may be nil.
+type Subject struct {
+	// Wire puts the subject's stand-ins into the Config.
+	Wire func(w *World, c *web.Config)
+	// Own and Foreign give, for a path of the subject's patterns up to and with its
+	// placeholder ("/messages/{id}"), the path of a thing of World.Tenant and of one of
+	// World.Other.
+	Own, Foreign func(w *World) map[string]string
+	// Pages lists addresses with odd states (empty, filtered, done, hostile words)
+	// that the Clerk can open; those without a placeholder are found by themselves.
+	Pages func(w *World) []string
+}
+
+// Subjects are all of them.
+func Subjects() []Subject {
+	return []Subject{messagesSubject()}
+}
+
+// Concrete fills a placeholder in a pattern's path with a thing of World.Tenant, or
+// of World.Other if foreign.
+func (w *World) Concrete(path string, foreign bool) string {
+	path = strings.ReplaceAll(path, "{$}", "")
+	for _, s := range Subjects() {
+		fill := s.Own
+		if foreign {
+			fill = s.Foreign
+		}
+		if fill == nil {
+			continue
+		}
+		for placeholder, real := range fill(w) {
+			if rest, ok := strings.CutPrefix(path, placeholder); ok {
+				return real + rest
+			}
+		}
+	}
+	return path
+}
+
+// newest is the path of the newest message of a tenant in a state whose subject
+// contains text, "" if there is none.
+func (w *World) newest(foreign bool, s event.State, text string) string {
+	t := w.Tenant.ID
+	if foreign {
+		t = w.Other.ID
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := len(w.messages) - 1; i >= 0; i-- {
+		if m := w.messages[i]; m.Tenant == t && matches(m, insight.Filter{State: s, Text: text}) {
+			return "/messages/" + m.ID.String()
+		}
+	}
+	return ""
+}
