@@ -99,7 +99,7 @@ func TestUnprovenComplaintIsMarked(t *testing.T) {
 	w := newWorld(t)
 	w.receive("", "{verp}", complaint("abuse", ""))
 	w.sort()
-	if f := w.facts(); len(f) != 1 || !f[0].Report.Unproven || w.suppressed() != "complained" {
+	if f := w.facts(); len(f) != 1 || !f[0].Report.Unproven || w.suppressed() != "complaint" {
 		t.Errorf("facts %+v, suppressed as %q", f, w.suppressed())
 	}
 }

@@ -106,16 +106,16 @@ func TestWhatComesBack(t *testing.T) {
 		why             string
 		suppressed      string
 	}{
-		"a mailbox that never was":    {to: "{verp}", raw: dsn("failed", "5.1.1", gone), fact: event.LateBounced, reason: "user_unknown", suppressed: "bounced"},
-		"upper case on the way":       {to: "{VERP}", raw: dsn("failed", "5.1.1", gone), fact: event.LateBounced, reason: "user_unknown", suppressed: "bounced"},
+		"a mailbox that never was":    {to: "{verp}", raw: dsn("failed", "5.1.1", gone), fact: event.LateBounced, reason: "user_unknown", suppressed: "hard_bounce"},
+		"upper case on the way":       {to: "{VERP}", raw: dsn("failed", "5.1.1", gone), fact: event.LateBounced, reason: "user_unknown", suppressed: "hard_bounce"},
 		"a full mailbox":              {to: "{verp}", raw: dsn("failed", "5.2.2", "552 5.2.2 mailbox full"), fact: event.LateBounced, reason: "mailbox_full"},
 		"delayed":                     {to: "{verp}", raw: dsn("delayed", "4.4.1", "connection timed out"), fact: event.ReportedDelayed},
 		"relayed":                     {to: "{verp}", raw: dsn("relayed", "2.0.0", "250 ok"), fact: event.ReportedRelayed, reason: "delivered"},
 		"delivered":                   {to: "{verp}", raw: dsn("delivered", "2.0.0", "250 ok"), fact: event.ReportedDelivered, reason: "delivered"},
 		"another's message":           {to: "{verp}", raw: strings.Replace(dsn("failed", "5.1.1", gone), "{msgid}", "x@elsewhere.example", 1), why: returns.WhyOtherMessage},
-		"a complaint":                 {to: "{verp}", raw: complaint("abuse", ""), fact: event.Complained, reason: "complaint", suppressed: "complained"},
-		"a complaint at the fbl":      {to: "fbl@bounces.mail.example", raw: complaint("abuse", "Return-Path: <{verp}>\n"), fact: event.Complained, reason: "complaint", suppressed: "complained"},
-		"by the unsubscribe address":  {to: "abuse@post.mail.example", raw: complaint("abuse", "List-Unsubscribe: <https://x.example/>, <mailto:{unsub}?subject=x>\n"), fact: event.Complained, reason: "complaint", suppressed: "complained"},
+		"a complaint":                 {to: "{verp}", raw: complaint("abuse", ""), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
+		"a complaint at the fbl":      {to: "fbl@bounces.mail.example", raw: complaint("abuse", "Return-Path: <{verp}>\n"), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
+		"by the unsubscribe address":  {to: "abuse@post.mail.example", raw: complaint("abuse", "List-Unsubscribe: <https://x.example/>, <mailto:{unsub}?subject=x>\n"), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
 		"a complaint without proof":   {to: "fbl@bounces.mail.example", raw: complaint("abuse", ""), why: returns.WhyNoProof},
 		"a complaint with forged MAC": {to: "fbl@bounces.mail.example", raw: complaint("abuse", "Return-Path: <{forged}>\n"), why: returns.WhyNoProof},
 		"a bounce to postmaster":      {to: "postmaster@post.mail.example", raw: strings.ReplaceAll(dsn("failed", "5.1.1", gone), "{verp}", "postmaster@post.mail.example"), why: returns.WhyNoProof},

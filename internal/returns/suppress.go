@@ -26,12 +26,12 @@ func (p PlainRules) Bounced(ctx context.Context, t tenant.ID, s tenant.Stream, r
 	if !hard {
 		return nil
 	}
-	return p.Suppress(ctx, t, s, recipient, "bounced", at, time.Time{})
+	return p.Suppress(ctx, t, s, recipient, "hard_bounce", at, time.Time{})
 }
 
 // Complained implements Suppressor.
 func (p PlainRules) Complained(ctx context.Context, t tenant.ID, s tenant.Stream, recipient message.Address, at time.Time) error {
-	return p.Suppress(ctx, t, s, recipient, "complained", at, time.Time{})
+	return p.Suppress(ctx, t, s, recipient, "complaint", at, time.Time{})
 }
 
 // Unsubscribed implements Suppressor.
