@@ -17,11 +17,13 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/returnmail"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -108,6 +110,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
+		Returns:    returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {

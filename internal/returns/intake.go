@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/seal"
@@ -103,4 +104,31 @@ func (i *Intake) kept(ctx context.Context, e Envelope, to message.Address, raw [
 	}
 	sealed, err := i.keeper.SealBody(make([]byte, 0, len(raw)+seal.Overhead), raw, m.Salt)
 	return Kept{Mail: m, Sealed: sealed}, err
+}
+
+// Reader opens stored return mail for people. It is safe for concurrent use.
+type Reader struct {
+	store  Store
+	keeper *seal.Keeper
+}
+
+// NewReader makes a Reader.
+func NewReader(s Store, k *seal.Keeper) *Reader { return &Reader{store: s, keeper: k} }
+
+// Raw returns the bytes of a mail as they came, with our Received field before them.
+// They are a stranger's: whoever shows them shows text. NotFound "return_erased" if they
+// were dropped.
+func (r *Reader) Raw(ctx context.Context, m Mail) ([]byte, error) {
+	if m.Erased() {
+		return nil, fault.New(fault.NotFound, "return_erased", "The content was dropped.")
+	}
+	sealed, err := r.store.ReturnBody(ctx, m.Tenant, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := r.keeper.OpenBody(sealed, m.Salt)
+	if err != nil {
+		return nil, fmt.Errorf("open return mail %s: %w", m.ID, err)
+	}
+	return raw, nil
 }

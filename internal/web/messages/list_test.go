@@ -64,7 +64,7 @@ func TestListFilters(t *testing.T) {
 		"?from=2026-11-18&to=2026-11-18":    3,
 		"?to=2026-11-18":                    5,
 		"?state=nonsense&stream=x&after=x&from=x": 15,
-		"?mark=late_bounce": 1, "?mark=x": 15, "?q=%ff": 15,
+		"?mark=late_bounce":                       1, "?mark=x": 15, "?q=%ff": 15,
 	} {
 		if got := len(rows(t, d.Get("/messages"+query))); got != want {
 			t.Errorf("%q: %d rows, want %d", query, got, want)

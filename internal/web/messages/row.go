@@ -28,7 +28,7 @@ type Row struct {
 	Subject    string
 	State      event.State
 	Mark       event.Mark // what became known after the state, "" for nothing
-	Reason     string // why it is in this state, or what comes next
+	Reason     string     // why it is in this state, or what comes next
 	Recipients string
 	Detail     string // address of one recipient, or how many are in which state
 	Stream     tenant.Stream
