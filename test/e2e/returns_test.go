@@ -299,6 +299,7 @@ spool_directory = %[1]s/spool
 log_file_path = %[1]s/%%slog
 primary_hostname = mx.kunde.example
 keep_environment = LD_LIBRARY_PATH
+queue_only = true
 tls_advertise_hosts =
 host_lookup =
 rfc1413_query_timeout = 0s
@@ -336,7 +337,9 @@ func startExim(t *testing.T, listen, inner, door string) {
 	furnishUsers(t)
 	dir := lodge(t, map[string]string{"exim.conf": strings.ReplaceAll(eximConfig, "{exim}", program)}, listen, inner, door)
 	own(t, dir, userID(t, "Debian-exim"))
-	foreground(t, dir, program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-oX", "<; [127.0.0.1]:"+port(t, listen), "-oP", filepath.Join(dir, "pid"))
+	// Queue runners of a daemon that is root need no setuid program, which an unpacked
+	// one with a library of its own cannot be.
+	foreground(t, dir, program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-q1s", "-oX", "<; [127.0.0.1]:"+port(t, listen), "-oP", filepath.Join(dir, "pid"))
 	listens(t, listen)
 }
 
