@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -125,8 +126,14 @@ func (s *Sorter) Sort(ctx context.Context) (int, error) {
 
 func (s *Sorter) now() time.Time { return s.c.Now().UTC().Truncate(time.Millisecond) }
 
-// settle reads one mail to its end.
-func (s *Sorter) settle(ctx context.Context, m Mail) error {
+// settle reads one mail to its end. A mail that breaks its reader is left for later,
+// and given up after some tries, so that it holds up no other.
+func (s *Sorter) settle(ctx context.Context, m Mail) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("broke down: %v\n%s", cause, debug.Stack())
+		}
+	}()
 	if m.Tries > maxTries {
 		m.State, m.Why = Unmatched, WhyUnreadable
 		return s.conclude(ctx, m, nil)

@@ -298,8 +298,7 @@ const eximConfig = `exim_path = {exim}
 spool_directory = %[1]s/spool
 log_file_path = %[1]s/%%slog
 primary_hostname = mx.kunde.example
-keep_environment = LD_LIBRARY_PATH
-queue_only = true
+keep_environment =
 tls_advertise_hosts =
 host_lookup =
 rfc1413_query_timeout = 0s
@@ -335,11 +334,10 @@ func startExim(t *testing.T, listen, inner, door string) {
 	t.Helper()
 	program := peerProgram(t, "exim4")
 	furnishUsers(t)
+	furnishLibraries(t)
 	dir := lodge(t, map[string]string{"exim.conf": strings.ReplaceAll(eximConfig, "{exim}", program)}, listen, inner, door)
 	own(t, dir, userID(t, "Debian-exim"))
-	// Queue runners of a daemon that is root need no setuid program, which an unpacked
-	// one with a library of its own cannot be.
-	foreground(t, dir, program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-q1s", "-oX", "<; [127.0.0.1]:"+port(t, listen), "-oP", filepath.Join(dir, "pid"))
+	foreground(t, dir, program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-oX", "<; [127.0.0.1]:"+port(t, listen), "-oP", filepath.Join(dir, "pid"))
 	listens(t, listen)
 }
 
@@ -416,15 +414,32 @@ func furnishUsers(t *testing.T) {
 	}
 }
 
+// furnishLibraries lays the libraries of unpacked packages over the machine's, for this
+// namespace alone: a setuid program takes no LD_LIBRARY_PATH.
+func furnishLibraries(t *testing.T) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(os.Getenv(peersVariable), "usr/lib/*-linux-gnu"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range found {
+		place := filepath.Join("/usr/lib", filepath.Base(dir))
+		if dir == place {
+			continue // nothing is unpacked
+		}
+		if err := syscall.Mount("overlay", place, "overlay", syscall.MS_RDONLY, "lowerdir="+dir+":"+place); err != nil {
+			t.Skipf("needs libraries of its own: %v", err)
+		}
+		t.Cleanup(func() { _ = syscall.Unmount(place, syscall.MNT_DETACH) })
+	}
+}
+
 // foreground runs a server as a child until the test ends; on failure its words are shown.
 func foreground(t *testing.T, dir, program string, args ...string) {
 	t.Helper()
 	said := &journal{}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = said, said, dir
-	if peers := os.Getenv(peersVariable); peers != "" {
-		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(peers, "usr/lib/x86_64-linux-gnu"))
-	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
