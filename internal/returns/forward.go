@@ -22,9 +22,9 @@ const maxReceived = 25
 // as they are, so that the author's signatures hold; the envelope has no sender, so that
 // nothing can come back.
 func (s *Sorter) forward(ctx context.Context, r *reading) error {
-	to, err := message.ParseAddress(r.origin.Sender)
+	to, known := addressOf(r.origin.Sender)
 	switch {
-	case err != nil || s.ours(to):
+	case !known || s.ours(to):
 		r.because(WhyNobody)
 		return nil
 	case r.Auth.Rejected:
@@ -36,7 +36,7 @@ func (s *Sorter) forward(ctx context.Context, r *reading) error {
 	}
 	raw := bytes.Clone(r.raw)
 	null := message.Address{}
-	_, err = s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: r.origin.Tenant, Actor: "system", Door: "returns"}, ingest.Submission{
+	_, err := s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: r.origin.Tenant, Actor: "system", Door: "returns"}, ingest.Submission{
 		Raw: message.RemoveFields(raw, ownField), Recipients: []message.Address{to}, Sender: &null, PassedOn: true,
 		Stream: tenant.System, Idempotency: r.ID.String(), RequestHash: sha256.Sum256(r.raw),
 	})
@@ -49,6 +49,12 @@ func (s *Sorter) forward(ctx context.Context, r *reading) error {
 		return fmt.Errorf("pass reply on: %w", err)
 	}
 	return nil
+}
+
+// addressOf reads an envelope sender; the null one is no address.
+func addressOf(sender string) (message.Address, bool) {
+	a, err := message.ParseAddress(sender)
+	return a, err == nil
 }
 
 // ours reports whether an address leads back here.

@@ -24,7 +24,7 @@ func FuzzProven(f *testing.F) {
 		f.Fatal(err)
 	}
 	addresses := returns.NewAddresses(paths, unsubscribe, ourDomain)
-	d := message.Delivery(message.ID(id.Lowest[message.Kind](time.UnixMilli(1_700_000_000_000))), 7)
+	d := message.Delivery(id.Lowest[message.Kind](time.UnixMilli(1_700_000_000_000)), 7)
 	verp := paths.Make(d, ourDomain).String()
 	for _, header := range []string{"Return-Path: <" + verp + ">\n", "List-Unsubscribe: <mailto:" + unsubscribe.Make(d, ourDomain).String() + ">\n", "Return-Path: <b+x@" + ourDomain + ">\n", ""} {
 		f.Add([]byte(strings.ReplaceAll(complaint("abuse", header), "{verp}", verp)))
