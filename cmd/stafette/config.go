@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"stafette/internal/message"
 )
 
 // Config is the whole configuration file. Every option has a default that works;
@@ -88,8 +90,15 @@ type Submission struct {
 
 // ReturnMail is the door for bounces and complaints.
 type ReturnMail struct {
-	// Listen is host:port, usually port 25; "" switches it off.
+	// Listen is host:port, usually port 25; "" switches it off. It needs Domain.
 	Listen string `toml:"listen"`
+	// Domain takes the return mail: its MX record leads to Listen. Every delivery then
+	// leaves with a return path of its own under this domain, or under
+	// bounces.<sending domain> where that leads here too. "" leaves the return path
+	// to the senders, and what comes back to them.
+	Domain string `toml:"domain"`
+	// MessageSize is the largest return mail taken, in bytes. Default 10485760 (10 MiB).
+	MessageSize int64 `toml:"message_size"`
 }
 
 // TLS names the certificate of all doors. Replaced files are used within a minute,
@@ -246,12 +255,13 @@ func defaults() Config {
 		host = "localhost"
 	}
 	return Config{
-		DataDir:  "./data",
-		Hostname: host,
-		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
-		DNS:      DNS{TrustAD: "loopback"},
-		Outbound: Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
-		Egress:   Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
+		DataDir:    "./data",
+		Hostname:   host,
+		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		ReturnMail: ReturnMail{MessageSize: 10 << 20},
+		DNS:        DNS{TrustAD: "loopback"},
+		Outbound:   Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
+		Egress:     Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
 		Queue: Queue{
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
 			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
@@ -440,6 +450,16 @@ func (c Config) validate() error {
 		if r.Domain == "" || r.NextHop == "" {
 			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
 		}
+	}
+	if d := c.ReturnMail.Domain; d != "" {
+		if _, err := message.ParseDomain(d); err != nil {
+			bad("return_mail.domain", "want a domain, have %q", d)
+		}
+	} else if c.ReturnMail.Listen != "" {
+		bad("return_mail.domain", "is missing; return_mail.listen needs it")
+	}
+	if c.ReturnMail.MessageSize < 64<<10 {
+		bad("return_mail.message_size", "want at least 65536, have %d", c.ReturnMail.MessageSize)
 	}
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)

@@ -30,6 +30,8 @@ public_url = "https://mail.example"
 listen = ":587"
 [return_mail]
 listen = ":25"
+domain = "bounces.mail.example"
+message_size = 1000000
 [dns]
 server = "127.0.0.1:53"
 [egress]

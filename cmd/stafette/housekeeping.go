@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
@@ -131,5 +132,9 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
 	}
-	return err
+	mails, dropErr := p.store.DropReturns(ctx, before)
+	if mails > 0 {
+		p.log.Info("return mail dropped", "mails", mails)
+	}
+	return errors.Join(err, dropErr)
 }

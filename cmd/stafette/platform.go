@@ -19,12 +19,14 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/returnmail"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -42,6 +44,7 @@ type platform struct {
 	entrance   *ingest.Service
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
+	returns    *returnMail
 	handler    http.Handler
 }
 
@@ -70,6 +73,9 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 		Store: b.store, Node: c.Node, Now: b.store.Now, Steady: time.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
+	if p.returns, err = newReturnMail(b); err != nil {
+		return nil, err
+	}
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
@@ -89,6 +95,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: p.store.Now, Log: p.log,
 	})
+	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
@@ -117,6 +124,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
+		Returns:    returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {
@@ -152,7 +160,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Guard: guard, Pool: pool, Routes: routes, TLSPolicy: p.policies,
+		Guard: guard, Pool: pool, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
 		Limits: egress.Limits{
 			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
 			// Whoever wants retries sooner wants to find out sooner that a site is back.

@@ -76,6 +76,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		var work sync.WaitGroup
 		work.Go(func() { p.keepHouse(ctx) })
 		work.Go(func() { p.reporter.Run(ctx) })
+		work.Go(func() { p.returns.run(ctx) })
 		work.Wait()
 	}()
 
@@ -111,7 +112,7 @@ func ended(ctx context.Context) context.Context {
 
 // doors are the listeners of one process; nil where switched off.
 type doors struct {
-	http, ops, submission, submissionTLS net.Listener
+	http, ops, submission, submissionTLS, returns net.Listener
 }
 
 func (p *platform) listen(ctx context.Context) (d doors, err error) {
@@ -124,6 +125,7 @@ func (p *platform) listen(ctx context.Context) (d doors, err error) {
 		{"ops", p.config.Ops.Listen, &d.ops},
 		{"submission", p.config.Submission.Listen, &d.submission},
 		{"submission (TLS)", p.config.Submission.ListenTLS, &d.submissionTLS},
+		{"return mail", p.config.ReturnMail.Listen, &d.returns},
 	} {
 		if want.address == "" {
 			continue
@@ -134,14 +136,11 @@ func (p *platform) listen(ctx context.Context) (d doors, err error) {
 		}
 		p.log.Info("door is open", "door", want.name, "address", (*want.into).Addr().String())
 	}
-	if p.config.ReturnMail.Listen != "" {
-		p.log.Warn("return mail is not read by this version; return_mail.listen is ignored")
-	}
 	return d, nil
 }
 
 func (d doors) close() {
-	for _, l := range []net.Listener{d.http, d.ops, d.submission, d.submissionTLS} {
+	for _, l := range []net.Listener{d.http, d.ops, d.submission, d.submissionTLS, d.returns} {
 		if l != nil {
 			_ = l.Close() // nobody has come in yet
 		}
@@ -172,11 +171,14 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	if d.submissionTLS != nil {
 		group.Go(func() error { return p.submission.ServeTLS(d.submissionTLS) })
 	}
+	if d.returns != nil {
+		group.Go(func() error { return p.returns.door.Serve(d.returns) })
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), doorGrace)
 		defer cancel()
-		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), ops.Shutdown(stop))
+		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), p.returns.door.Shutdown(stop), ops.Shutdown(stop))
 	})
 	return group.Wait()
 }

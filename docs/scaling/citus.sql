@@ -45,4 +45,6 @@ SELECT create_reference_table('epochs');
 -- local: sts_policies
 -- local: tls_tallies
 -- local: tls_reports_sent
+-- local: returns
+-- local: return_bodies
 -- local: goose_db_version

@@ -56,6 +56,9 @@ type Config struct {
 	// Sign returns the signature fields to put before the body, or nothing for a
 	// domain without keys: Signer.Sign.
 	Sign func(ctx context.Context, e queue.Entry, body []byte) ([]byte, error)
+	// ReturnPath returns the envelope sender of an attempt; nil: Entry.Sender. It must
+	// leave the null sender as it is, lest a bounce be bounced (RFC 5321, 4.5.5).
+	ReturnPath func(queue.Entry) string
 	// Dial opens a session; nil: smtp.Dial.
 	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
 	Guard     *egress.Guard
@@ -81,6 +84,9 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Limits = c.Limits.WithDefaults()
+	if c.ReturnPath == nil {
+		c.ReturnPath = func(e queue.Entry) string { return e.Sender }
+	}
 	if c.Dial == nil {
 		c.Dial = dial
 	}

@@ -78,7 +78,7 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		}
 	}
 	p.mail = smtp.Mail{
-		From:     p.Sender,
+		From:     e.cfg.ReturnPath(p.Entry),
 		To:       p.Recipient.String(),
 		Parts:    [][]byte{p.signature, body},
 		EightBit: p.EightBit,

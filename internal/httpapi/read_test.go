@@ -40,6 +40,31 @@ func TestGet(t *testing.T) {
 	}
 }
 
+func TestGetTellsWhatCameBack(t *testing.T) {
+	w := newWorld(t)
+	m := w.send()
+	d := message.Delivery(m, 1)
+	w.reader.marks = []event.Mark{event.MarkLateBounce, event.MarkComplained}
+	w.reader.extra = []event.Event{{ID: id.New[event.Kind](start), Message: m, Delivery: d, Type: event.LateBounced, At: start, Reason: "user_unknown",
+		Report: &event.Report{Return: "ret_1", From: "mx.kunde.example", Host: "inner.kunde.example", Status: "5.1.1", Code: 550, Reply: "unbekannt", Hard: true, Unproven: true}}}
+	got := read[httpapi.Message](w, w.get("/v1/messages/"+m.String()), 200).Deliveries[0]
+	if strings.Join(got.Marks, " ") != "late_bounce complained" || got.LateReason != "user_unknown" {
+		t.Errorf("%+v", got)
+	}
+	events := read[struct{ Data []httpapi.Event }](w, w.get("/v1/messages/"+m.String()+"/events"), 200).Data
+	want := httpapi.Report{From: "mx.kunde.example", Host: "inner.kunde.example", EnhancedCode: "5.1.1", Code: 550, Reply: "unbekannt", Hard: true, Unproven: true}
+	if last := events[len(events)-1]; last.Type != "late_bounced" || last.Report == nil || *last.Report != want || last.Attempt != nil {
+		t.Errorf("%+v", last)
+	}
+	w.get("/v1/messages?mark=late_bounce")
+	if w.reader.filter.Mark != event.MarkLateBounce {
+		t.Errorf("asked for %+v", w.reader.filter)
+	}
+	if a := w.get("/v1/messages?mark=x"); a.status != 422 {
+		t.Errorf("an unknown mark: status %d", a.status)
+	}
+}
+
 func TestStateTextFollowsTheLanguage(t *testing.T) {
 	w := newWorld(t)
 	m := w.send()

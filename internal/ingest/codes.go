@@ -38,6 +38,8 @@ const (
 	CodeFromDomainUnverified = "from_domain_unverified"
 	// CodeReturnMalformed (Invalid): RET has another value than RFC 3461 knows.
 	CodeReturnMalformed = "return_malformed"
+	// CodeSenderNotNull (Invalid, "envelope_sender"): mail that is passed on must have the null sender.
+	CodeSenderNotNull = "sender_not_null"
 	// CodeRecipientsMissing (Invalid, "to"): nobody is to get the message.
 	CodeRecipientsMissing = "recipients_missing"
 	// CodeRecipientsTooMany (TooLarge, "to"): there are more recipients than one message may have.

@@ -42,7 +42,11 @@ type Submission struct {
 	RequireTLS bool
 	// Reports are what the client of SMTP submission wants to be told by mail; nil, as
 	// from doors that tell otherwise: nothing.
-	Reports     *Reports
+	Reports *Reports
+	// PassedOn marks Raw as somebody else's mail that is passed on to the tenant
+	// itself, as it is: its From is not asked about and no key of the tenant signs it.
+	// Sender must be the null reverse path. No door that strangers reach sets it.
+	PassedOn    bool
 	Stream      tenant.Stream // "" is transactional
 	Tags        []string
 	Metadata    map[string]string

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// listener admits connections up to the limits of the server.
+// listener admits connections up to the limits of the gate.
 type listener struct {
 	net.Listener
-	server *Server
+	gate   *gate
 	greets bool // the protocol begins in clear, so a refusal can be said
 	once   sync.Once
 	err    error // of Close
@@ -39,7 +39,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.server.admit(raw); c != nil {
+		if c := l.gate.admit(raw); c != nil {
 			return c, nil
 		}
 		if l.greets {
@@ -64,10 +64,10 @@ func outOf(err error) bool {
 }
 
 // conn is a client's connection below TLS. Its fields busy and closed are guarded by
-// the server's mutex.
+// the gate's mutex.
 type conn struct {
 	net.Conn
-	server *Server
+	gate   *gate
 	ip     netip.Addr
 	key    string // what the limit per IP counts
 	busy   bool   // between MAIL and the reply to the data
@@ -77,19 +77,19 @@ type conn struct {
 }
 
 // admit registers a connection, or returns nil if it is one too many.
-func (s *Server) admit(raw net.Conn) *conn {
-	c := &conn{Conn: raw, server: s}
+func (g *gate) admit(raw net.Conn) *conn {
+	c := &conn{Conn: raw, gate: g}
 	if addr, err := netip.ParseAddrPort(raw.RemoteAddr().String()); err == nil {
 		c.ip = addr.Addr().Unmap().WithZone("")
 	}
 	c.key = network(c.ip)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining || len(s.conns) >= s.config.MaxConns || s.perIP[c.key] >= s.config.MaxConnsPerIP {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining || len(g.conns) >= g.total || g.perIP[c.key] >= g.perNetwork {
 		return nil
 	}
-	s.conns[c] = struct{}{}
-	s.perIP[c.key]++
+	g.conns[c] = struct{}{}
+	g.perIP[c.key]++
 	return c
 }
 
@@ -114,17 +114,17 @@ func (c *conn) Read(b []byte) (int, error) {
 
 // Close implements net.Conn; further calls do nothing.
 func (c *conn) Close() error {
-	c.server.mu.Lock()
+	c.gate.mu.Lock()
 	if c.closed {
-		c.server.mu.Unlock()
+		c.gate.mu.Unlock()
 		return nil
 	}
 	c.closed = true
-	delete(c.server.conns, c)
-	if c.server.perIP[c.key]--; c.server.perIP[c.key] == 0 {
-		delete(c.server.perIP, c.key)
+	delete(c.gate.conns, c)
+	if c.gate.perIP[c.key]--; c.gate.perIP[c.key] == 0 {
+		delete(c.gate.perIP, c.key)
 	}
-	c.server.mu.Unlock()
+	c.gate.mu.Unlock()
 	return c.Conn.Close()
 }
 
@@ -146,18 +146,18 @@ func (c *conn) strike() {
 
 // begin marks a transaction; it reports false when the server is going down.
 func (c *conn) begin() bool {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	c.busy = !c.server.draining
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	c.busy = !c.gate.draining
 	return c.busy
 }
 
 // finish ends the transaction.
 func (c *conn) finish() {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
 	c.busy = false
-	if c.server.draining {
+	if c.gate.draining {
 		c.hangUp()
 	}
 }

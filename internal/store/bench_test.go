@@ -147,3 +147,22 @@ func BenchmarkDueTenants(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOwnerOf finds whose delivery a return path names, among 1,000 tenants.
+func BenchmarkOwnerOf(b *testing.B) {
+	for name, open := range map[string]storetest.Open{"sqlite": openSQLite, "postgres": openPostgres} {
+		b.Run(name, func(b *testing.B) {
+			w := storetest.NewWorld(b, open)
+			for i := range 1000 {
+				w.Accept(w.Draft(w.Found(fmt.Sprint("t", i)), "x@example.net"))
+			}
+			last := w.Draft(w.B, "x@example.net")
+			w.Accept(last)
+			for b.Loop() {
+				if _, ok, err := w.Store.OwnerOf(b.Context(), last.Deliveries[0].ID); err != nil || !ok {
+					b.Fatal(ok, err)
+				}
+			}
+		})
+	}
+}

@@ -29,6 +29,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
@@ -107,6 +108,7 @@ var (
 	_ insight.Store = (*Store)(nil)
 
 	_ tlspolicy.Store = (*Store)(nil)
+	_ returns.Store   = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date and starts the committer.

@@ -16,6 +16,7 @@ import (
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/returnmail"
 	"stafette/internal/web/signin"
 )
 
@@ -24,6 +25,7 @@ import (
 type Config struct {
 	frame.Config
 	Messages messages.Config
+	Returns  returnmail.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -46,6 +48,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
 		messages.Routes(f, c.Messages),
 		platform.Routes(),
+		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)
 }

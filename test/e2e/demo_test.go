@@ -66,6 +66,12 @@ func TestDemo(t *testing.T) {
 		}
 		return nil
 	})
+	eventually(t, "a mail comes back after it was taken", func() error {
+		if page := v.get("/messages?mark=late_bounce"); !strings.Contains(page, "Reservierung Wohnung 2.4") || !strings.Contains(page, "Nachträglich zurückgewiesen") {
+			return fmt.Errorf("the list says %.300s", page)
+		}
+		return nil
+	})
 	eventually(t, "it lies in the mailboxes", func() error {
 		if page := newVisitor(t, "http://"+mailbox).get("/"); !strings.Contains(page, "Speicherblock 7") {
 			return fmt.Errorf("the mailbox page says %.300s", page)

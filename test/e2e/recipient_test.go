@@ -126,15 +126,7 @@ func recipient(t *testing.T) {
 		}
 	}
 	own(t, filepath.Join(dir, "mail"), nobody)
-	postfix, err := user.Lookup("postfix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := strconv.Atoi(postfix.Uid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own(t, filepath.Join(dir, "lib"), id)
+	own(t, filepath.Join(dir, "lib"), userID(t, "postfix"))
 	for name, text := range map[string]string{
 		"postfix/main.cf": fmt.Sprintf(postfixMain, dir), "postfix/master.cf": postfixMaster,
 		"dovecot.conf": fmt.Sprintf(dovecotConfig, dir), "mx.pem": selfSigned(t, "mx.kunde.example"),
@@ -157,6 +149,19 @@ func recipient(t *testing.T) {
 			return err
 		})
 	}
+}
+
+func userID(t *testing.T, name string) int {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 func own(t *testing.T, path string, user int) {

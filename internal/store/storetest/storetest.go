@@ -35,6 +35,7 @@ func Run(t *testing.T, open Open) {
 		{"Queue", queueTests()},
 		{"Commands", commandTests()},
 		{"Insight", insightTests()},
+		{"Returns", returnTests()},
 		{"Isolation", isolationTests()},
 		{"Singletons", singletonTests()},
 		{"Quotas", quotaTests()},

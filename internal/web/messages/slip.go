@@ -52,7 +52,7 @@ func nextStation(p frame.Page, m insight.Message, d insight.Delivery) frame.Stat
 }
 
 func (o *office) newStation(p frame.Page, m insight.Message, e event.Event, names map[string]string) frame.Station {
-	s := frame.Station{Clock: p.Exact(e.At), Mark: string(markOf(e.Type))}
+	s := frame.Station{Clock: p.Exact(e.At), Mark: markOf(e.Type)}
 	if p.Day(e.At) != p.Day(m.AcceptedAt) {
 		s.Small = p.Short(e.At)
 	} else if gone := e.At.Sub(m.AcceptedAt); gone >= time.Minute {
@@ -60,6 +60,10 @@ func (o *office) newStation(p frame.Page, m insight.Message, e event.Event, name
 	}
 	if e.Attempt != nil {
 		o.tellAttempt(p, &s, e)
+		return s
+	}
+	if e.Report != nil {
+		o.tellReport(p, &s, e)
 		return s
 	}
 	who := cmp.Or(names[e.Actor], p.T("slip.who.system"))
@@ -91,6 +95,29 @@ func (o *office) tellAttempt(p frame.Page, s *frame.Station, e event.Event) {
 	}
 	s.Route = routeOf(p, a)
 	s.Reply = replyOf(a)
+}
+
+// tellReport describes what a return mail told.
+func (o *office) tellReport(p frame.Page, s *frame.Station, e event.Event) {
+	r := e.Report
+	s.Title = p.Either("slip."+string(e.Type)+".title", "slip.other.title", "type", string(e.Type))
+	if e.Type == event.LateBounced || e.Type == event.ReportedDelayed {
+		s.Text = o.reasonText(p, e.Reason)
+	} else if key := "slip." + string(e.Type) + ".text"; p.Has(key) {
+		s.Text = p.T(key)
+	}
+	var parts []string
+	if r.From != "" {
+		parts = append(parts, p.T("slip.told", "host", r.From))
+	}
+	if r.Recipient != "" {
+		parts = append(parts, p.T("slip.forwarded", "recipient", r.Recipient))
+	}
+	if r.Unproven {
+		parts = append(parts, p.T("slip.unproven"))
+	}
+	s.Route = strings.Join(parts, ", ")
+	s.Reply = r.Reply
 }
 
 // routeOf is the way an attempt took: "von 192.0.2.17 (mail.stafette.example) an
@@ -161,23 +188,27 @@ func (o *office) actorNames(r *http.Request, p frame.Page, facts []event.Event) 
 	return names
 }
 
-// markOf is the state whose mark a fact bears.
-func markOf(t event.Type) event.State {
+// markOf is the state whose mark a fact bears, or "signal".
+func markOf(t event.Type) string {
 	switch t {
-	case event.AttemptFailed:
-		return event.Deferred
-	case event.Completed:
-		return event.Delivered
-	case event.Refused:
-		return event.Bounced
+	case event.AttemptFailed, event.ReportedDelayed:
+		return string(event.Deferred)
+	case event.Completed, event.ReportedDelivered, event.ReportedRelayed:
+		return string(event.Delivered)
+	case event.Refused, event.LateBounced:
+		return string(event.Bounced)
 	case event.GaveUp:
-		return event.Expired
-	case event.Withheld:
-		return event.Suppressed
+		return string(event.Expired)
+	case event.Withheld, event.Unsubscribed:
+		return string(event.Suppressed)
+	case event.Complained:
+		return "signal"
+	case event.AutoReplied, event.Replied:
+		return "mail"
 	case event.Stopped:
-		return event.Cancelled
+		return string(event.Cancelled)
 	case event.Paused:
-		return event.Held
+		return string(event.Held)
 	}
-	return event.Queued
+	return string(event.Queued)
 }
