@@ -58,7 +58,7 @@ type Config struct {
 	// Dial opens a session; nil: smtp.Dial.
 	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
 	Guard     *egress.Guard
-	Pool      *egress.Pool
+	Pool      *egress.Rotation
 	Routes    *egress.Routes
 	Limits    egress.Limits   // of every lane
 	Schedule  *queue.Schedule // nil: the default one

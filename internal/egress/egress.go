@@ -9,45 +9,19 @@ package egress
 import (
 	"fmt"
 	"hash/maphash"
-	"net/netip"
 	"time"
 
 	"stafette/internal/tenant"
 )
 
-// Source is an address that mail leaves from.
-type Source struct {
-	// IP is the local address; the zero or an unspecified one leaves the choice to
-	// the operating system and serves IPv4 and IPv6.
-	IP netip.Addr
-	// EHLO is the name given in EHLO; the IP's reverse record should name it.
-	EHLO string
-}
-
-// Fixed reports whether the source binds a certain address.
-func (s Source) Fixed() bool { return s.IP.IsValid() && !s.IP.IsUnspecified() }
-
-// Reaches reports whether the source can connect to an address of that family.
-func (s Source) Reaches(a netip.Addr) bool {
-	return !s.Fixed() || s.IP.Unmap().Is4() == a.Unmap().Is4()
-}
-
-// String names the source for lanes, logs and attempts: its IP, or "any".
-func (s Source) String() string {
-	if !s.Fixed() {
-		return "any"
-	}
-	return s.IP.String()
-}
-
-// Pool is a list of equal sources. It does not change and is safe for concurrent use.
-type Pool struct {
+// Rotation is a list of equal sources. It does not change and is safe for concurrent use.
+type Rotation struct {
 	sources []Source
 	seed    maphash.Seed
 }
 
-// NewPool makes a Pool of at least one source; each needs an EHLO name.
-func NewPool(sources []Source) (*Pool, error) {
+// NewPool makes a Rotation of at least one source; each needs an EHLO name.
+func NewPool(sources []Source) (*Rotation, error) {
 	if len(sources) == 0 {
 		return nil, fmt.Errorf("egress pool has no source")
 	}
@@ -56,13 +30,13 @@ func NewPool(sources []Source) (*Pool, error) {
 			return nil, fmt.Errorf("egress source %s has no EHLO name", s)
 		}
 	}
-	return &Pool{sources: append([]Source(nil), sources...), seed: maphash.MakeSeed()}, nil
+	return &Rotation{sources: append([]Source(nil), sources...), seed: maphash.MakeSeed()}, nil
 }
 
 // Order returns the sources in the order in which a tenant's mail tries them. A
 // tenant keeps its first source while the process runs, so that its reputation
 // stays on one address.
-func (p *Pool) Order(t tenant.ID) []Source {
+func (p *Rotation) Order(t tenant.ID) []Source {
 	n := len(p.sources)
 	if n == 1 {
 		return p.sources
@@ -72,7 +46,7 @@ func (p *Pool) Order(t tenant.ID) []Source {
 }
 
 // Sources returns all sources.
-func (p *Pool) Sources() []Source { return append([]Source(nil), p.sources...) }
+func (p *Rotation) Sources() []Source { return append([]Source(nil), p.sources...) }
 
 // Key names a lane: one source to one site.
 type Key struct {
