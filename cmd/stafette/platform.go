@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"stafette/internal/bounce"
@@ -31,6 +30,8 @@ type platform struct {
 	tls        *tls.Config
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
+	fleet      *egress.Fleet
+	guard      *egress.Guard
 	engine     *delivery.Engine
 	entrance   *ingest.Service
 	submission *smtpserver.Server
@@ -61,6 +62,10 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 		Store: b.store, Node: c.Node, Now: b.store.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
+	if p.fleet, err = p.newFleet(ctx, true); err != nil {
+		return nil, err
+	}
+	p.guard = c.guard(p.fleet.Plan().Sources)
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
@@ -115,28 +120,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 
 func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	c := p.config
-	var sources []egress.Source
-	for _, s := range c.Egress.Sources {
-		ehlo := s.EHLO
-		if ehlo == "" {
-			ehlo = c.Hostname
-		}
-		sources = append(sources, egress.Source{IP: s.IP, EHLO: ehlo})
-	}
-	if len(sources) == 0 {
-		sources = []egress.Source{{EHLO: c.Hostname}}
-	}
-	pool, err := egress.NewPool(sources)
-	if err != nil {
-		return nil, err
-	}
 	routes, err := c.routes()
 	if err != nil {
 		return nil, err
-	}
-	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: sources}
-	if c.Egress.AllowPrivate {
-		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	}
 	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
 	var steps []time.Duration
@@ -145,12 +131,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
-		Limits: egress.Limits{
-			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
-			// Whoever wants retries sooner wants to find out sooner that a site is back.
-			Rest: min(time.Minute, steps[0]),
-		},
+		Guard: p.guard, Fleet: p.fleet, Routes: routes,
 		Schedule:  queue.NewSchedule(steps, nil),
 		Hostnames: []string{c.Hostname},
 		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,

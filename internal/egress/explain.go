@@ -3,7 +3,7 @@ package egress
 import "time"
 
 // Hindrance says why a source is not chosen or a mail waits, as a stable word; the
-// catalogue key of its sentence is "egress.<hindrance>".
+// catalogue key of its sentence is "egress.hindrance.<word>".
 type Hindrance string
 
 // The hindrances.

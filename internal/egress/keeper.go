@@ -20,7 +20,8 @@ type Store interface {
 	SeedPlan(ctx context.Context, node string, p Plan, now time.Time) error
 	// Plan returns everything, by name.
 	Plan(ctx context.Context) (Plan, error)
-	// PutSource adds or changes a source by hand; pools keep their members.
+	// PutSource adds or changes a source by hand; pools keep their members. This and
+	// the next two return Invalid "egress_plan_unsound" if Plan.Check would fail.
 	PutSource(ctx context.Context, s Source, now time.Time) error
 	// PutPool adds a pool or replaces its members by hand.
 	PutPool(ctx context.Context, p Pool, now time.Time) error
@@ -59,6 +60,7 @@ const keepEvery = 10 * time.Second
 type Keeper struct {
 	Fleet *Fleet
 	Store Store
+	Guard *Guard       // learns of new sources of our own; nil: none
 	Log   *slog.Logger // nil discards
 }
 
@@ -92,6 +94,11 @@ func (k *Keeper) Sync(ctx context.Context) error {
 	if err := k.save(ctx); err != nil {
 		return err
 	}
+	return k.Read(ctx)
+}
+
+// Read reads what is new there and writes nothing.
+func (k *Keeper) Read(ctx context.Context) error {
 	plan, err := k.Store.Plan(ctx)
 	if err != nil {
 		return fmt.Errorf("read egress plan: %w", err)
@@ -110,10 +117,15 @@ func (k *Keeper) Sync(ctx context.Context) error {
 		return fmt.Errorf("count nodes: %w", err)
 	}
 	k.Fleet.nodes.Store(int64(max(nodes, 1)))
-	k.Fleet.adopt(alarms, tallies, today)
-	if err := k.Fleet.Follow(plan); err != nil {
-		return fmt.Errorf("follow egress plan: %w", err)
+	if len(plan.Sources) > 0 { // else no node ever served: the fleet keeps what it was made with
+		if err := k.Fleet.Follow(plan); err != nil {
+			return fmt.Errorf("follow egress plan: %w", err)
+		}
+		if k.Guard != nil {
+			k.Guard.Follow(plan.Sources)
+		}
 	}
+	k.Fleet.adopt(alarms, tallies, today)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stafette/internal/egress"
+	"stafette/internal/fault"
 	"stafette/internal/tenant"
 )
 
@@ -229,7 +230,10 @@ func (s *Store) changePlan(ctx context.Context, what string, change func(tx *sql
 		if err != nil {
 			return err
 		}
-		return p.Check()
+		if err := p.Check(); err != nil {
+			return &fault.Error{Kind: fault.Invalid, Code: "egress_plan_unsound", Detail: "The change does not fit the other sources and pools.", Err: err}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
