@@ -223,10 +223,11 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 		}
 	}
 	if best == nil {
-		if nearest.Why == "" {
-			nearest.Why = HinderedNoSource
+		why := nearest // apart, so that a choice that succeeds allocates nothing
+		if why.Why == "" {
+			why.Why = HinderedNoSource
 		}
-		return Source{}, &nearest
+		return Source{}, &why
 	}
 	return *best.source, nil
 }
