@@ -116,11 +116,10 @@ func (e *Engine) withhold(p *parcel, w egress.Waiting) {
 }
 
 // tomorrow returns when a parcel's turn comes if the pair's day is used up: spread
-// over the next day as its bound allows, each tenant on its own.
+// over the days that follow as their bounds allow, each tenant on its own.
 func (e *Engine) tomorrow(p *parcel, key egress.Pair, begins time.Time) time.Time {
-	rate := e.cfg.Fleet.DailyRate(key)
 	source, ok := e.cfg.Fleet.Source(key.Source)
-	if rate == 0 || !ok || p.urgency() == 0 {
+	if !ok || p.urgency() == 0 {
 		return begins
 	}
 	e.mu.Lock()
@@ -130,7 +129,9 @@ func (e *Engine) tomorrow(p *parcel, key egress.Pair, begins time.Time) time.Tim
 	if after := b.parked[p.Tenant]; after.After(turn) {
 		turn = after
 	}
-	b.putOff(p.Tenant, turn, rate, e.cfg.Now())
+	if rate := e.cfg.Fleet.DailyRate(key, egress.DayOf(turn)); rate > 0 {
+		b.putOff(p.Tenant, turn, rate, e.cfg.Now())
+	}
 	return turn
 }
 

@@ -116,7 +116,8 @@ const (
 // crowded returns until when a parcel is put off because the lane's ceiling lets
 // through what stands before it too slowly; the zero time if it may stand in line.
 // A tenant's own mail is put off one after the other and the tenants' lines go side
-// by side: who has little never waits for who has much. mu is held.
+// by side: who has little never waits for who has much. Mail that comes back when its
+// turn has come goes before mail that is new. mu is held.
 func (e *Engine) crowded(l *lane, p *parcel, now time.Time) time.Time {
 	rate := l.rate(now)
 	if rate == 0 {
@@ -127,12 +128,13 @@ func (e *Engine) crowded(l *lane, p *parcel, now time.Time) time.Time {
 		start = at
 	}
 	turn := start.Add(minutes(float64(l.line.Behind(p.Tenant, p.urgency())) / rate))
-	if p.urgency() > 0 {
+	fits := !turn.After(now.Add(lineWait))
+	if p.urgency() > 0 && !(fits && p.waited()) {
 		if after := l.pair.parked[p.Tenant]; after.After(turn) {
 			turn = after
 		}
 	}
-	if !turn.After(now.Add(lineWait)) {
+	if fits && !turn.After(now.Add(lineWait)) {
 		return time.Time{}
 	}
 	if p.urgency() > 0 {
@@ -140,6 +142,9 @@ func (e *Engine) crowded(l *lane, p *parcel, now time.Time) time.Time {
 	}
 	return turn
 }
+
+// waited reports whether the parcel has had to wait for a time that has come now.
+func (p *parcel) waited() bool { return p.Attempts > 0 || p.DueAt.After(p.AcceptedAt.Add(lineWait)) }
 
 // putOff notes that one more mail of the tenant goes at turn; mu is held.
 func (b *pair) putOff(t tenant.ID, turn time.Time, rate float64, now time.Time) {

@@ -181,55 +181,54 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 	defer f.mu.Unlock()
 	f.turnDay(now)
 	members := f.plan.pools[f.plan.poolFor(w.Tenant, w.Stream)]
-	var best, probing *member
+	type lot struct {
+		source *Source
+		hash   uint64
+		weight float64
+	}
+	var room [16]lot // so that a choice among few allocates nothing
+	lots, equal := room[:0], true
 	var nearest Waiting
-	first, equal, score := -1.0, true, 0.0
 	for i := range members {
 		m := &members[i]
 		why := f.hindered(m, w, now)
-		if why.Why == HinderedProbe && why.Until.IsZero() { // nobody probes it yet
-			probing = m
-			continue
-		}
-		if why.Why != "" {
+		switch {
+		case why.Why == HinderedProbe && why.Until.IsZero(): // nobody probes it yet
+			// The one mail that finds out goes before the usual choice: without it a
+			// source beside good ones would never come back.
+			if probe {
+				f.alarms[Pair{m.source.Name, w.Provider}].probing = now.Add(probeTime)
+			}
+			return *m.source, nil
+		case why.Why != "":
 			nearest = nearer(nearest, why)
-			continue
-		}
-		if weight := m.source.drained(m.weight, now); first < 0 {
-			first = weight
-		} else if weight != first {
-			equal = false
+		default:
+			weight := m.source.drained(m.weight, now)
+			equal = equal && (len(lots) == 0 || weight == lots[0].weight)
+			lots = append(lots, lot{m.source, m.hash, weight})
 		}
 	}
-	if probing != nil {
-		// The one mail that finds out goes before the usual choice: without it a
-		// source beside good ones would never come back.
-		if probe {
-			f.alarms[Pair{probing.source.Name, w.Provider}].probing = now.Add(probeTime)
-		}
-		return *probing.source, nil
-	}
-	draw := w.Mail
-	if equal {
-		draw = hashTenant(w.Tenant)
-	}
-	for i := range members {
-		m := &members[i]
-		if f.hindered(m, w, now).Why != "" {
-			continue
-		}
-		if s := ticket(draw^m.hash, m.source.drained(m.weight, now)); best == nil || s > score {
-			best, score = m, s
-		}
-	}
-	if best == nil {
+	switch len(lots) {
+	case 0:
 		why := nearest // apart, so that a choice that succeeds allocates nothing
 		if why.Why == "" {
 			why.Why = HinderedNoSource
 		}
 		return Source{}, &why
+	case 1:
+		return *lots[0].source, nil
 	}
-	return *best.source, nil
+	draw := w.Mail
+	if equal {
+		draw = hashTenant(w.Tenant)
+	}
+	best, highest := 0, 0.0
+	for i, l := range lots {
+		if t := ticket(draw^l.hash, l.weight); i == 0 || t > highest {
+			best, highest = i, t
+		}
+	}
+	return *lots[best].source, nil
 }
 
 // nearer returns what ends sooner; what has an end is nearer than what has none.

@@ -117,15 +117,18 @@ func (f *Fleet) Spend(p Pair, urgent bool) bool {
 	return true
 }
 
-// DailyRate returns mails per minute that a bounded day comes to; 0: no bound.
-func (f *Fleet) DailyRate(p Pair) float64 {
+// DailyRate returns mails per minute that the bound of a day comes to for mail that
+// is not urgent; 0: no bound.
+func (f *Fleet) DailyRate(p Pair, d Day) float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.turnDay(f.cfg.Now())
-	if s := f.plan.sources[p.Source]; s != nil {
-		return float64(f.tally(p, s).limit) / (24 * 60)
+	s := f.plan.sources[p.Source]
+	if s == nil {
+		return 0
 	}
-	return 0
+	t := tally{shaping: f.shaping.Load()}
+	t.bound(p, s, d)
+	return float64(ceilingFor(t.limit, false)) / (24 * 60)
 }
 
 // DayCounter returns the day's bound and what is used of it; Of is 0 without one.

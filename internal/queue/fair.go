@@ -85,16 +85,13 @@ func (f *Fair[T]) Behind(t tenant.ID, urgency int) int {
 			n += l.items.len()
 		}
 	}
-	own := 0
-	if l := f.classes[last].lines[t]; l != nil {
-		own = l.items.len()
-	}
-	for _, l := range f.classes[last].lines {
-		if l.tenant != t {
-			n += min(l.items.len(), own+1)
+	c := &f.classes[last]
+	for turn, l := range c.order.items[c.order.head:] {
+		if l.tenant == t {
+			return n + c.before(turn, l.items.len())
 		}
 	}
-	return n + own
+	return n + c.before(c.order.len(), 0)
 }
 
 // Position finds an item and returns how many Pop would take before it.
