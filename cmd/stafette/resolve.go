@@ -105,7 +105,9 @@ func (b *base) explain(con *console, q delivery.Question) (egress.Explanation, e
 }
 
 func printExplanation(w io.Writer, x egress.Explanation) error {
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, args...)) }
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
 	line("domain", "%s", x.Domain)
 	if x.Problem != "" {
 		line("problem", "%s", x.Problem)

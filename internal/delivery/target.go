@@ -120,7 +120,7 @@ func (e *Engine) lookUp(ctx context.Context, name string) *target {
 	shaping := e.cfg.Fleet.Shaping()
 	t := &target{domain: name, apart: shaping.Apart(name)}
 	if hop, ok := e.cfg.Routes.Find(name); ok {
-		t.hop, t.site = &hop, "route:"+hop.String()
+		t.hop, t.site = &hop, egress.RouteSite+hop.String()
 		t.hosts = []dns.MX{{Host: hop.Host}}
 		return t
 	}

@@ -5,8 +5,8 @@ import "time"
 // Pair is one source towards one provider, or towards one site where the provider
 // is not known. Alarms, warm-up and ceilings are per pair.
 type Pair struct {
-	Source   string
-	Provider string // provider name, else the site
+	Source   string `json:"source"`
+	Provider string `json:"provider"` // provider name, else the site
 }
 
 // Blame is a provider's reply that blames a source, as it was said.

@@ -3,12 +3,14 @@ package egress_test
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"stafette/internal/dns"
 	"stafette/internal/egress"
+	"stafette/internal/i18n"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -88,6 +90,35 @@ func TestCheckerFindsWhatIsWrong(t *testing.T) {
 				t.Errorf("found %q, want %q", have, tt.want)
 			}
 		})
+	}
+}
+
+// TestEveryTodoAndHindranceHasItsTexts: pages find their keys.
+func TestEveryTodoAndHindranceHasItsTexts(t *testing.T) {
+	catalog, err := i18n.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, check := range []string{"ptr.missing", "ptr.mismatch", "ptr.generic", "ehlo.missing", "ehlo.mismatch", "dnsbl.listed"} {
+		keys = append(keys, "egress.check."+check+".title", "egress.check."+check+".way")
+	}
+	for _, provider := range append(newShaping(t, "").Providers(), "mx.kunde.example") {
+		todo := egress.Todos(nil, nil, []egress.Alarm{{Pair: egress.Pair{Provider: provider}}})[0]
+		keys = append(keys, todo.Key+".title", todo.Key+".way")
+	}
+	for _, h := range []egress.Hindrance{
+		egress.HinderedRetired, egress.HinderedNotYet, egress.HinderedOver, egress.HinderedNode, egress.HinderedWeight, egress.HinderedAlarm,
+		egress.HinderedProbe, egress.HinderedWarmUp, egress.HinderedDay, egress.HinderedRate, egress.HinderedTried, egress.HinderedRest,
+		egress.HinderedRule, egress.HinderedBusy, egress.HinderedSchedule, egress.HinderedNoRoute, egress.HinderedNoSource,
+	} {
+		keys = append(keys, "egress.hindrance."+string(h))
+	}
+	known := catalog.Keys(i18n.German)
+	for _, key := range keys {
+		if !slices.Contains(known, key) {
+			t.Errorf("no text for %s", key)
+		}
 	}
 }
 

@@ -10,6 +10,9 @@ type Key struct {
 	Site string
 }
 
+// RouteSite begins the site of mail that a static route sends to its next hop.
+const RouteSite = "route:"
+
 // Limits bound what is sent over a lane and over its pair of source and provider.
 // A rate or connection limit of 0 is no bound, unless something else is said.
 type Limits struct {

@@ -3,6 +3,7 @@ package egress
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -71,7 +72,8 @@ func (f *Fleet) tally(p Pair, s *Source) *tally {
 func (t *tally) bound(p Pair, s *Source, day Day) {
 	t.limit, t.hinder = t.shaping.Limits(Path{Provider: p.Provider, Site: p.Provider, Source: s.Name}).PerDay, HinderedDay
 	t.ramp = WarmUp{}
-	if s.State != StateNew || s.WarmUpFrom.IsZero() {
+	// A fixed next hop is a machine the operator knows: nobody there learns our name.
+	if s.State != StateNew || s.WarmUpFrom.IsZero() || strings.HasPrefix(p.Provider, RouteSite) {
 		return
 	}
 	ramp := t.shaping.Ramp(p.Provider, s.Name)

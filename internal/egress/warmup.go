@@ -21,10 +21,10 @@ type Tally struct {
 // WarmUp is where a pair stands in its warm-up, for pages.
 type WarmUp struct {
 	Pair
-	Number int   // day of the schedule, counted from 1
-	Days   int   // of the schedule
-	Limit  int64 // mails on this day
-	Sent   int64 // of them so far
+	Number int   `json:"number"` // day of the schedule, counted from 1
+	Days   int   `json:"days"`   // of the schedule
+	Limit  int64 `json:"limit"`  // mails on this day
+	Sent   int64 `json:"sent"`   // of them so far
 }
 
 // Ramp lists how many mails a new source may send to a provider on day 1, 2, …;
