@@ -153,10 +153,17 @@ type Rule struct {
 	MX []string `toml:"mx"`
 }
 
-// Egress is how mail leaves.
+// Egress is how mail leaves. Sources, pools and assignments are a seed: they are
+// written to the database when a node starts, and what was changed in the office
+// since then stays as it is there. docs/shaping.md tells more.
 type Egress struct {
 	// Sources are the local addresses to send from; none: the system chooses.
 	Sources []Source `toml:"source"`
+	// Pools share out mail among sources. The pool "default" is there without saying.
+	Pools []Pool `toml:"pool"`
+	// Assign sends a tenant's or a stream's mail to a pool; all other mail leaves from
+	// the pool "default".
+	Assign []Assign `toml:"assign"`
 	// AllowPrivate permits delivery to loopback and private addresses. For test
 	// nets; a static route permits its own next hop without it.
 	AllowPrivate bool `toml:"allow_private"`
@@ -168,12 +175,59 @@ type Egress struct {
 	Connections int `toml:"connections"`
 	// MessagesPerConnection ends a session after that many. Default 100.
 	MessagesPerConnection int `toml:"messages_per_connection"`
+	// Shaping names a file of limits and rules that is laid over the shipped ones; see
+	// docs/shaping.md. SIGHUP reads it anew.
+	Shaping string `toml:"shaping"`
+	// DNSBL lists the zones of block lists that are asked about our sources every
+	// hour. Most bound free use, and answer only to a resolver of one's own.
+	DNSBL []string `toml:"dnsbl"`
+	// Alarm says when a provider's refusals of a source stop it from being used there.
+	Alarm Alarm `toml:"alarm"`
 }
 
 // Source is one local address to send from.
 type Source struct {
+	// Name is unique among all nodes. Default: the address.
+	Name string     `toml:"name"`
 	IP   netip.Addr `toml:"ip"`
 	EHLO string     `toml:"ehlo"` // "" is Hostname
+	// State is new (warms up), active, retiring (drains) or retired. Default active.
+	State string `toml:"state"`
+	// ValidFrom and ValidUntil bound its use, as 2026-12-01T08:00:00+01:00.
+	ValidFrom  time.Time `toml:"valid_from"`
+	ValidUntil time.Time `toml:"valid_until"`
+	// Weight is its share of a pool's mail beside the others'. Default 100.
+	Weight *int `toml:"weight"`
+	// Pools it belongs to. Default: default.
+	Pools []string `toml:"pools"`
+}
+
+// Pool is a set of sources that share mail.
+type Pool struct {
+	Name string `toml:"name"`
+	// Weights adds sources by name, with a share in this pool alone.
+	Weights map[string]int `toml:"weights"`
+}
+
+// Assign says which pool mail leaves from. The line that fits best counts: tenant
+// and stream, tenant, stream.
+type Assign struct {
+	Tenant string `toml:"tenant"` // ten_…; "" is every tenant
+	Stream string `toml:"stream"` // "" is every stream
+	Pool   string `toml:"pool"`
+}
+
+// Alarm is when a source is paused towards a provider that refuses it.
+type Alarm struct {
+	// Threshold is the number of refusals within Window. Default 3.
+	Threshold int `toml:"threshold"`
+	// Window is the time they are counted in. Default "10m".
+	Window Duration `toml:"window"`
+	// Pause is how long nothing is sent then, until one mail is sent as a probe; it
+	// doubles each time the probe is refused. Default "1h".
+	Pause Duration `toml:"pause"`
+	// MaxPause bounds it. Default "24h".
+	MaxPause Duration `toml:"max_pause"`
 }
 
 // Route sends a recipient domain's mail to a fixed host.
@@ -248,7 +302,8 @@ func defaults() Config {
 		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
 		DNS:      DNS{TrustAD: "loopback"},
 		Outbound: Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
-		Egress:   Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
+		Egress: Egress{Port: 25, Connections: 5, MessagesPerConnection: 100,
+			Alarm: Alarm{Threshold: 3, Window: 10 * minute, Pause: 60 * minute, MaxPause: 24 * 60 * minute}},
 		Queue: Queue{
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
 			Retry: []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
@@ -432,6 +487,9 @@ func (c Config) validate() error {
 			bad(fmt.Sprintf("egress.source[%d].ip", i), "is missing")
 		}
 	}
+	if _, err := c.egressPlan(); err != nil {
+		bad("egress", "%v", err)
+	}
 	for i, r := range c.Routes {
 		if r.Domain == "" || r.NextHop == "" {
 			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
@@ -443,7 +501,7 @@ func (c Config) validate() error {
 	if c.Limits.MessageSize < 1024 {
 		bad("limits.message_size", "want at least 1024, have %d", c.Limits.MessageSize)
 	}
-	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
+	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "egress.alarm.threshold": c.Egress.Alarm.Threshold, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
 		if n < 1 {
 			bad(key, "must be at least 1")
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,7 +76,7 @@ func writeSection(b *strings.Builder, types map[string]*ast.GenDecl, name, path,
 			})
 			continue
 		}
-		if list || strings.HasPrefix(path, "egress.source") || path == "route" || path == "outbound_tls.rule" {
+		if list || slices.Contains([]string{"egress.source", "egress.pool", "egress.assign", "route", "outbound_tls.rule"}, path) {
 			variable = ""
 		} else {
 			variable = "`" + variable + "`"

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"stafette/internal/egress"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -71,11 +73,22 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	}()
 	house := make(chan struct{})
 	go func() { defer close(house); p.keepHouse(ctx) }()
+	// The keeper saves the last counts: it ends after the engine.
+	keepCtx, stopKeeper := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopKeeper()
+	keeper := make(chan struct{})
+	go func() {
+		defer close(keeper)
+		(&egress.Keeper{Fleet: p.fleet, Store: p.store, Guard: p.guard, Log: p.log}).Run(keepCtx)
+	}()
+	go p.reshape(ctx)
 
 	opened()
 	err = p.serveDoors(ctx, open)
 	stopEngine()
 	engineErr := <-engine
+	stopKeeper()
+	<-keeper
 	fail(nil) // a door that failed ends the house too
 	<-house
 	p.lastCount(ctx)

@@ -58,9 +58,8 @@ type Config struct {
 	// Dial opens a session; nil: smtp.Dial.
 	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
 	Guard     *egress.Guard
-	Pool      *egress.Pool
+	Fleet     *egress.Fleet // sources and limits
 	Routes    *egress.Routes
-	Limits    egress.Limits   // of every lane
 	Schedule  *queue.Schedule // nil: the default one
 	Hostnames []string        // names we go by besides the sources' EHLO names, for the loop guard
 	TLSConfig *tls.Config     // base of every session; nil for defaults
@@ -76,7 +75,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Limits = c.Limits.WithDefaults()
 	if c.Dial == nil {
 		c.Dial = dial
 	}
@@ -103,7 +101,7 @@ func (c Config) withDefaults() Config {
 
 func (c Config) check() error {
 	switch {
-	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Pool == nil, c.Routes == nil,
+	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Fleet == nil, c.Routes == nil,
 		c.Judge == nil, c.Sign == nil, c.Now == nil:
 		return errors.New("delivery engine: a demanded part is missing from its configuration")
 	}

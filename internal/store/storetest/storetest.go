@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"Singletons", singletonTests()},
 		{"Quotas", quotaTests()},
 		{"TLSPolicy", tlsPolicyTests()},
+		{"Egress", egressTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
