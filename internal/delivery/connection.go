@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stafette/internal/bounce"
+	"stafette/internal/egress"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
 )
@@ -15,6 +16,8 @@ import (
 type connection struct {
 	e    *Engine
 	lane *lane
+	// source of the session, as it was when the session was opened.
+	source egress.Source
 
 	session Session
 	via     candidate // of the session
@@ -176,15 +179,25 @@ func (c *connection) retake(ctx context.Context, p *parcel) {
 	}
 }
 
+// begin makes the report of an attempt, with what holds of the lane now.
+func (c *connection) begin() report {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if c.session == nil {
+		c.source = c.lane.source
+	}
+	return report{source: c.source, schedule: c.lane.schedule}
+}
+
 // attempt tries the parcel over the session, or over new ones to one host after
 // the other, until it comes to a verdict. What it does for this parcel runs under
 // bound, which ends with the lease; ctx is for the one after it.
 func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
-	trip := newTrip(c.e, c.lane, p.target)
-	r := report{source: c.lane.source, schedule: c.lane.schedule}
 	if c.session != nil && !c.admits(bound, p) {
 		c.hangUp() // it was opened for others, of whom less was demanded
 	}
+	r := c.begin()
+	trip := newTrip(c.e, c.lane, r.source, p.target)
 	for {
 		reused := c.session != nil && c.served > 0
 		var f finding
@@ -242,10 +255,10 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 	session, err := c.e.cfg.Dial(ctx, smtp.Options{
 		Address:     to.addr.String(),
 		Host:        to.host,
-		EHLO:        c.lane.source.EHLO,
+		EHLO:        c.source.EHLO,
 		TLS:         mode,
 		TLSConfig:   config,
-		DialContext: c.e.cfg.Guard.Dialer(c.lane.source, p.target.hop != nil),
+		DialContext: c.e.cfg.Guard.Dialer(c.source, p.target.hop != nil),
 	})
 	if err != nil {
 		if demand.Blame(err) != nil && ctx.Err() == nil {

@@ -7,8 +7,9 @@
 // what a reply means (bounce), nor whether a message may be sent (ingest).
 //
 // The way through the package: intake (engine.go) → the domain's hosts
-// (target.go) → a lane's line (lane.go) → a connection (connection.go, trip.go)
-// → the decision (verdict.go) → the record (attempt.go) → the settler (settle.go).
+// (target.go) → a lane's line (lane.go), as ceilings and places allow (pair.go,
+// staff.go) → a connection (connection.go, trip.go) → the decision (verdict.go), and
+// what it teaches (learn.go) → the record (attempt.go) → the settler (settle.go).
 package delivery
 
 import (

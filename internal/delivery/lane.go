@@ -18,10 +18,11 @@ const (
 
 // lane is everything about one source to one site. The engine's mutex guards it.
 type lane struct {
-	key    egress.Key
-	source egress.Source
-	pair   *pair
-	path   egress.Path
+	key  egress.Key // these three do not change
+	pair *pair
+	path egress.Path
+
+	source egress.Source // as the plan has it now
 
 	// The limits on the path and what they were taken from.
 	limits   egress.Limits

@@ -160,6 +160,6 @@ func (p *parcel) wish() egress.Wish {
 // on a later day.
 func (e *Engine) others(l *lane, p *parcel) (now, later bool) {
 	w := p.wish()
-	w.Tried = append(slices.Clip(w.Tried), l.source.String())
+	w.Tried = append(slices.Clip(w.Tried), l.key.Source)
 	return e.cfg.Fleet.Another(w)
 }

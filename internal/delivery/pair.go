@@ -129,7 +129,7 @@ func (e *Engine) crowded(l *lane, p *parcel, now time.Time) time.Time {
 	}
 	turn := start.Add(minutes(float64(l.line.Behind(p.Tenant, p.urgency())) / rate))
 	fits := !turn.After(now.Add(lineWait))
-	if p.urgency() > 0 && !(fits && p.waited()) {
+	if p.urgency() > 0 && (!fits || !p.waited()) {
 		if after := l.pair.parked[p.Tenant]; after.After(turn) {
 			turn = after
 		}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,11 +137,11 @@ func TestSourceAlarmMovesWhatWaits(t *testing.T) {
 			egress.Source{IP: netip.MustParseAddr("10.9.9.1"), EHLO: "a.stafette.example"},
 			egress.Source{IP: netip.MustParseAddr("10.9.9.2"), EHLO: "b.stafette.example"})
 		blocked, _ := newFleet(t, w.plan, w.limits, "").Choose(egress.Wish{Tenant: tenantA})
-		healed := false
-		refusals := 0
+		var healed atomic.Bool
+		var refusals atomic.Int64
 		w.net.site("kunde.example", &server{takes: time.Second, dial: func(o smtp.Options) error {
-			if o.EHLO == blocked.EHLO && !healed {
-				refusals++
+			if o.EHLO == blocked.EHLO && !healed.Load() {
+				refusals.Add(1)
 				return refuse(smtp.StageGreeting, 554, "5.7.1", "IP is block listed")
 			}
 			return nil
@@ -151,8 +152,8 @@ func TestSourceAlarmMovesWhatWaits(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		w.wantOneEach(all)
-		if refusals < 3 || refusals > 8 {
-			t.Errorf("the blocked source was tried %d times", refusals)
+		if n := refusals.Load(); n < 3 || n > 8 {
+			t.Errorf("the blocked source was tried %d times", n)
 		}
 		alarms := w.fleet.Alarms()
 		if len(alarms) != 1 || alarms[0].Source != blocked.Name || alarms[0].Provider != "mx1.kunde.example" || alarms[0].Text != "IP is block listed" {
@@ -160,16 +161,16 @@ func TestSourceAlarmMovesWhatWaits(t *testing.T) {
 		}
 		// After the pause one mail finds out, and is delivered all the same.
 		time.Sleep(time.Hour)
-		before := refusals
+		before := refusals.Load()
 		probe := w.many(5, tenantA, tenant.Transactional, "kunde.example")
 		w.submit(probe...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		w.wantOneEach(probe)
-		if refusals != before+1 || w.fleet.Alarms()[0].Pauses != 2 {
-			t.Errorf("%d probes, alarms %+v", refusals-before, w.fleet.Alarms())
+		if refusals.Load() != before+1 || w.fleet.Alarms()[0].Pauses != 2 {
+			t.Errorf("%d probes, alarms %+v", refusals.Load()-before, w.fleet.Alarms())
 		}
-		healed = true
+		healed.Store(true)
 		time.Sleep(2 * time.Hour)
 		w.submit(w.many(1, tenantA, tenant.Transactional, "kunde.example")...)
 		time.Sleep(time.Minute)
@@ -236,27 +237,27 @@ func TestRulesSeeOnlyWhatWasSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.shaping = "[[rule]]\nname = \"zu-viel\"\ncodes = [\"421\"]\nthreshold = \"3/1h\"\naction = \"suspend\"\nfor = \"6h\""
-		n := 0
+		var n atomic.Int64
 		w.net.site("kunde.example", &server{dial: func(smtp.Options) error {
-			n++
+			n.Add(1)
 			return refuse(smtp.StageGreeting, 421, "4.7.0", "too many connections")
 		}})
 		w.limits.Connections = 1
 		w.start()
 		w.submit(w.many(100, tenantA, tenant.Transactional, "kunde.example")...)
-		if x := w.engine.Explain(t.Context(), delivery.Question{Domain: "kunde.example"}); n != 1 || len(x.Waiting) != 1 || x.Waiting[0].Why != egress.HinderedRest {
-			t.Errorf("after %d replies: %+v", n, x.Waiting)
+		if x := w.engine.Explain(t.Context(), delivery.Question{Domain: "kunde.example"}); n.Load() != 1 || len(x.Waiting) != 1 || x.Waiting[0].Why != egress.HinderedRest {
+			t.Errorf("after %d replies: %+v", n.Load(), x.Waiting)
 		}
 		time.Sleep(10 * time.Minute) // the third reply comes after 1 + 2 minutes
 		synctest.Wait()
 		x := w.engine.Explain(t.Context(), delivery.Question{Domain: "kunde.example"})
-		if n != 3 || !slices.ContainsFunc(x.Waiting, func(v egress.Waiting) bool { return v.Rule == "zu-viel" && v.Reply == "too many connections" }) {
-			t.Errorf("after %d replies: %+v", n, x.Waiting)
+		if n.Load() != 3 || !slices.ContainsFunc(x.Waiting, func(v egress.Waiting) bool { return v.Rule == "zu-viel" && v.Reply == "too many connections" }) {
+			t.Errorf("after %d replies: %+v", n.Load(), x.Waiting)
 		}
 		time.Sleep(5 * time.Hour)
 		synctest.Wait()
-		if n != 3 {
-			t.Errorf("%d connections while suspended", n-3)
+		if n.Load() != 3 {
+			t.Errorf("%d connections while suspended", n.Load()-3)
 		}
 		w.end()
 	})
@@ -299,9 +300,9 @@ func TestRuleSlowsTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.shaping = "[[rule]]\nname = \"langsam\"\ncodes = [\"452\"]\naction = \"slow\"\nfactor = 0.5\nfor = \"10m\""
-		n := 0
+		var n atomic.Int64
 		w.net.site("kunde.example", &server{takes: time.Second, answer: func(smtp.Mail) (smtp.Reply, error) {
-			if n++; n == 20 {
+			if n.Add(1) == 20 {
 				return smtp.Reply{}, refuse(smtp.StageRcpt, 452, "4.2.0", "slower")
 			}
 			return smtp.Reply{Code: 250}, nil
@@ -318,8 +319,8 @@ func TestRuleSlowsTheRate(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		if n > 20+6*11 {
-			t.Errorf("%d mails in five minutes at ten a minute", n)
+		if n.Load() > 20+6*11 {
+			t.Errorf("%d mails in five minutes at ten a minute", n.Load())
 		}
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
@@ -352,9 +353,10 @@ func TestRefusedConnectionComesBackStepwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.limits.Connections, w.limits.SlowStart, w.limits.Messages = 5, 5, 1000000
-		allowed := 2
+		var allowed atomic.Int64
+		allowed.Store(2)
 		w.net.site("kunde.example", &server{takes: time.Second, dial: func(o smtp.Options) error {
-			if w.net.open[o.Address] >= allowed {
+			if int64(w.net.open[o.Address]) >= allowed.Load() {
 				return refuse(smtp.StageGreeting, 421, "4.7.0", "too many connections")
 			}
 			return nil
@@ -363,7 +365,7 @@ func TestRefusedConnectionComesBackStepwise(t *testing.T) {
 		w.submit(w.many(10000, tenantA, tenant.Transactional, "kunde.example")...)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		allowed = 100
+		allowed.Store(100)
 		limits := []int{w.engine.Lanes()[0].Limit}
 		for range 4 {
 			time.Sleep(5*time.Minute + time.Second)

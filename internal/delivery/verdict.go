@@ -97,7 +97,7 @@ func decide(f finding, c chances) decision {
 func settle(f finding, c chances) decision {
 	source := f.judgement.Scope == bounce.ScopeSource
 	d := decision{state: event.Deferred, outcome: event.OutcomeDeferred, scope: f.judgement.Scope}
-	if f.judgement.Permanent && !(source && c.tomorrow) {
+	if f.judgement.Permanent && (!source || !c.tomorrow) {
 		d.state, d.outcome = event.Bounced, event.OutcomeBounced
 		return d
 	}

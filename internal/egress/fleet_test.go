@@ -169,11 +169,12 @@ func TestAlarmMovesMailAndProbes(t *testing.T) {
 			t.Fatalf("%s: alarms %+v", what, f.Alarms())
 		}
 	}
-	step("below the threshold", !f.Blamed(pair, said) && !f.Blamed(pair, said) && len(f.Alarms()) == 0)
+	twice := func() bool { first := f.Blamed(pair, said); return !first && !f.Blamed(pair, said) }
+	step("below the threshold", twice() && len(f.Alarms()) == 0)
 	f.Taken(pair)
-	step("forgotten by a mail taken", !f.Blamed(pair, said) && !f.Blamed(pair, said))
+	step("forgotten by a mail taken", twice())
 	c.now = c.now.Add(11 * time.Minute)
-	step("out of the window", !f.Blamed(pair, said) && !f.Blamed(pair, said))
+	step("out of the window", twice())
 	step("at the threshold", f.Blamed(pair, said))
 	other, hindered := f.Choose(w)
 	step("another source", hindered == nil && other.Name != first.Name)

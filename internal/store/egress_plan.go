@@ -75,19 +75,25 @@ func readSource(row scanner) (egress.Source, error) {
 	return v, err
 }
 
-// putSource writes a source over the one of its name, if where lets it.
-func putSource(ctx context.Context, tx *sql.Tx, v egress.Source, seeder, where string, now time.Time) error {
+// The texts that write a source over the one of its name: by hand in any case, from
+// the configuration only over what came from there.
+const (
+	putSourceText = "INSERT INTO egress_sources (" + sourceColumns + `, seeder, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (name) DO UPDATE SET node = excluded.node, ip = excluded.ip, ehlo = excluded.ehlo, state = excluded.state,
+			valid_from = excluded.valid_from, valid_until = excluded.valid_until, retiring_since = excluded.retiring_since,
+			warm_up_from = excluded.warm_up_from, weight = excluded.weight, seeder = excluded.seeder, updated_at = excluded.updated_at`
+	seedSourceText = putSourceText + " WHERE egress_sources.seeder = excluded.seeder"
+)
+
+// putSource writes a source by one of the texts.
+func putSource(ctx context.Context, tx *sql.Tx, text string, v egress.Source, seeder string, now time.Time) error {
 	ip := ""
 	if v.IP.IsValid() {
 		ip = v.IP.String()
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO egress_sources (`+sourceColumns+`, seeder, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (name) DO UPDATE SET node = excluded.node, ip = excluded.ip, ehlo = excluded.ehlo, state = excluded.state,
-			valid_from = excluded.valid_from, valid_until = excluded.valid_until, retiring_since = excluded.retiring_since,
-			warm_up_from = excluded.warm_up_from, weight = excluded.weight, seeder = excluded.seeder, updated_at = excluded.updated_at`+where,
-		plain(v.Name), plain(v.Node), ip, plain(v.EHLO), string(v.State), optional(v.ValidFrom), optional(v.ValidUntil),
-		optional(v.RetiringSince), optional(v.WarmUpFrom), v.Weight, seeder, millis(now))
+	_, err := tx.ExecContext(ctx, text, plain(v.Name), plain(v.Node), ip, plain(v.EHLO), string(v.State), optional(v.ValidFrom),
+		optional(v.ValidUntil), optional(v.RetiringSince), optional(v.WarmUpFrom), v.Weight, seeder, millis(now))
 	return err
 }
 
@@ -133,7 +139,7 @@ func seedSources(ctx context.Context, tx *sql.Tx, node string, list []egress.Sou
 		if v.State == egress.StateRetiring && v.RetiringSince.IsZero() {
 			v.RetiringSince = began.RetiringSince
 		}
-		if err := putSource(ctx, tx, v, node, " WHERE egress_sources.seeder = excluded.seeder", now); err != nil {
+		if err := putSource(ctx, tx, seedSourceText, v, node, now); err != nil {
 			return err
 		}
 	}
@@ -149,7 +155,7 @@ func seedPools(ctx context.Context, tx *sql.Tx, node string, list []egress.Pool,
 		}
 		for _, m := range pool.Members {
 			_, err := tx.ExecContext(ctx, `INSERT INTO egress_members (pool, source, weight, seeder)
-				SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), $3, CAST($4 AS TEXT)
+				SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS INTEGER), CAST($4 AS TEXT)
 				WHERE EXISTS (SELECT 1 FROM egress_pools WHERE name = $1 AND by_hand = 0)
 				ON CONFLICT (pool, source) DO UPDATE SET weight = excluded.weight WHERE egress_members.seeder = excluded.seeder`,
 				plain(pool.Name), plain(m.Source), m.Weight, node)
@@ -243,7 +249,7 @@ func (s *Store) changePlan(ctx context.Context, what string, change func(tx *sql
 
 // PutSource implements egress.Store.
 func (s *Store) PutSource(ctx context.Context, v egress.Source, now time.Time) error {
-	return s.changePlan(ctx, "change source", func(tx *sql.Tx) error { return putSource(ctx, tx, v, "", "", now) })
+	return s.changePlan(ctx, "change source", func(tx *sql.Tx) error { return putSource(ctx, tx, putSourceText, v, "", now) })
 }
 
 // PutPool implements egress.Store.
