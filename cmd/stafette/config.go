@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -109,88 +108,6 @@ type TLS struct {
 	Key  string `toml:"key"`  // PEM file
 }
 
-// DNS says whom to ask.
-type DNS struct {
-	// Server is host:port of a resolver; "" takes the system's.
-	Server string `toml:"server"`
-	// TrustAD says whether a resolver is believed that says it has validated an answer
-	// with DNSSEC, without which there is no DANE: "loopback" believes one on this
-	// machine, "always" the configured one wherever it is, "never" none. It must
-	// validate, and nobody else may be on the way to it. Default "loopback".
-	TrustAD string `toml:"trust_ad"`
-}
-
-// Outbound says how sessions to receiving servers must be protected. Without it they
-// are as each recipient's domain demands (DANE, MTA-STS), and else encrypted where
-// that is offered.
-type Outbound struct {
-	// MinVersion of sessions that a domain's policy or a rule demands: "1.2" or "1.3".
-	// Others are better encrypted by an old version than not at all. Default "1.2".
-	MinVersion string `toml:"min_version"`
-	// DANE heeds TLSA records (RFC 7672); it needs dns.trust_ad. Default true.
-	DANE bool `toml:"dane"`
-	// MTASTS heeds MTA-STS policies (RFC 8461). Default true.
-	MTASTS bool `toml:"mta_sts"`
-	// CAFile is a PEM file with the certificate authorities to believe; "" takes the
-	// system's.
-	CAFile string `toml:"ca_file"`
-	// HTTPSPort is where policies are fetched and reports are taken. Default 443; another
-	// one is for tests.
-	HTTPSPort int `toml:"https_port"`
-	// ReportFrom is the sender of daily TLS reports (RFC 8460) by mail, an address of a
-	// usable domain of ReportTenant; "" sends reports over HTTPS only.
-	ReportFrom string `toml:"report_from"`
-	// ReportTenant is the tenant (ten_…) that sends them.
-	ReportTenant string `toml:"report_tenant"`
-	// ReportOrganization is who we are, in reports. Default: Hostname.
-	ReportOrganization string `toml:"report_organization"`
-	// ReportContact is an address for questions about reports. Default: ReportFrom.
-	ReportContact string `toml:"report_contact"`
-	// Rules are demands of the operator, beside those of the domains.
-	Rules []Rule `toml:"rule"`
-}
-
-// Rule demands of all sessions it holds for that they are encrypted, with a server
-// whose certificate proves its name; mail waits where that cannot be had. Exactly
-// one of domain, next_hop and tenant says what it holds for.
-type Rule struct {
-	Domain  string `toml:"domain"`   // recipient domain, "*.example.de" is all below, "*" every one
-	NextHop string `toml:"next_hop"` // of a static route
-	Tenant  string `toml:"tenant"`   // all mail of a tenant (ten_…)
-	// MX are names the server may have ("mx.example.de", "*.example.de"); none: any.
-	// Without them whoever forges an MX record chooses the name to be proven.
-	MX []string `toml:"mx"`
-}
-
-// Egress is how mail leaves.
-type Egress struct {
-	// Sources are the local addresses to send from; none: the system chooses.
-	Sources []Source `toml:"source"`
-	// AllowPrivate permits delivery to loopback and private addresses. For test
-	// nets; a static route permits its own next hop without it.
-	AllowPrivate bool `toml:"allow_private"`
-	// LoopbackOnly refuses every address but loopback. The demo sets it.
-	LoopbackOnly bool `toml:"loopback_only"`
-	// Port is the port of receiving servers. Default 25.
-	Port int `toml:"port"`
-	// Connections bounds sessions per source and site. Default 5.
-	Connections int `toml:"connections"`
-	// MessagesPerConnection ends a session after that many. Default 100.
-	MessagesPerConnection int `toml:"messages_per_connection"`
-}
-
-// Source is one local address to send from.
-type Source struct {
-	IP   netip.Addr `toml:"ip"`
-	EHLO string     `toml:"ehlo"` // "" is Hostname
-}
-
-// Route sends a recipient domain's mail to a fixed host.
-type Route struct {
-	Domain  string `toml:"domain"`   // "*" is every domain
-	NextHop string `toml:"next_hop"` // host or host:port; without a port it is 25
-}
-
 // Queue is about patience.
 type Queue struct {
 	// Expiry ends retries. Default "120h" (five days).
@@ -261,7 +178,8 @@ func defaults() Config {
 		ReturnMail: ReturnMail{MessageSize: 10 << 20},
 		DNS:        DNS{TrustAD: "loopback"},
 		Outbound:   Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
-		Egress:     Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
+		Egress: Egress{Port: 25, Connections: 5, MessagesPerConnection: 100,
+			Alarm: Alarm{Threshold: 3, Window: 10 * minute, Pause: 60 * minute, MaxPause: 24 * 60 * minute}},
 		Queue: Queue{
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
 			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
@@ -446,6 +364,9 @@ func (c Config) validate() error {
 			bad(fmt.Sprintf("egress.source[%d].ip", i), "is missing")
 		}
 	}
+	if _, err := c.egressPlan(); err != nil {
+		bad("egress", "%v", err)
+	}
 	for i, r := range c.Routes {
 		if r.Domain == "" || r.NextHop == "" {
 			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
@@ -467,7 +388,7 @@ func (c Config) validate() error {
 	if c.Limits.MessageSize < 1024 {
 		bad("limits.message_size", "want at least 1024, have %d", c.Limits.MessageSize)
 	}
-	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
+	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "egress.alarm.threshold": c.Egress.Alarm.Threshold, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
 		if n < 1 {
 			bad(key, "must be at least 1")
 		}

@@ -21,6 +21,8 @@ const (
 	tlsEvery = time.Hour
 	// tallyEvery is how often each node makes durable what its sessions came to.
 	tallyEvery = time.Minute
+	// checkEvery is how often name servers and block lists are asked about our sources.
+	checkEvery = time.Hour
 )
 
 // chore is work that one node of a platform does for all.
@@ -37,6 +39,7 @@ func (p *platform) chores() []chore {
 		{"retention", retentionEvery, p.retain},
 		{"tls-policies", tlsEvery, p.policies.Refresh},
 		{"tls-reports", tlsEvery, p.policies.SendReports},
+		{"source checks", checkEvery, p.checkSources},
 	}
 }
 

@@ -22,7 +22,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 		}
 	}()
 	p := &platform{base: b}
-	if p.policies, err = newPolicies(b, c.guard(), nil); err != nil {
+	if p.policies, err = newPolicies(b, c.guard(nil), nil); err != nil {
 		t.Fatal(err)
 	}
 	by := map[string]int{}

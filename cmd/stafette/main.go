@@ -29,6 +29,7 @@ type cli struct {
 	Send    sendCmd    `cmd:"" help:"Send one message as a tenant."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
 	Tenant  tenantCmd  `cmd:"" help:"Change settings of a tenant."`
+	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"stafette/internal/bounce"
@@ -39,6 +38,8 @@ type platform struct {
 	tls        *tls.Config
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
+	fleet      *egress.Fleet
+	guard      *egress.Guard
 	engine     *delivery.Engine
 	policies   *tlspolicy.Policies
 	entrance   *ingest.Service
@@ -76,6 +77,10 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	if p.returns, err = newReturnMail(b); err != nil {
 		return nil, err
 	}
+	if p.fleet, err = p.newFleet(ctx, true); err != nil {
+		return nil, err
+	}
+	p.guard = c.guard(p.fleet.Plan().Sources)
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
@@ -141,16 +146,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 
 func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	c := p.config
-	pool, err := egress.NewPool(c.sources())
-	if err != nil {
-		return nil, err
-	}
 	routes, err := c.routes()
 	if err != nil {
 		return nil, err
 	}
-	guard := c.guard()
-	if p.policies, err = newPolicies(p.base, guard, p.mailReport); err != nil {
+	if p.policies, err = newPolicies(p.base, p.guard, p.mailReport); err != nil {
 		return nil, err
 	}
 	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
@@ -160,42 +160,12 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Guard: guard, Pool: pool, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
-		Limits: egress.Limits{
-			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
-			// Whoever wants retries sooner wants to find out sooner that a site is back.
-			Rest: min(time.Minute, steps[0]),
-		},
+		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),
 		Hostnames:   []string{c.Hostname},
 		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
-}
-
-// sources are what mail leaves from.
-func (c Config) sources() []egress.Source {
-	var list []egress.Source
-	for _, s := range c.Egress.Sources {
-		ehlo := s.EHLO
-		if ehlo == "" {
-			ehlo = c.Hostname
-		}
-		list = append(list, egress.Source{IP: s.IP, EHLO: ehlo})
-	}
-	if len(list) == 0 {
-		list = []egress.Source{{EHLO: c.Hostname}}
-	}
-	return list
-}
-
-// guard is the one door to the network for what other domains lead to.
-func (c Config) guard() *egress.Guard {
-	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: c.sources()}
-	if c.Egress.AllowPrivate {
-		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
-	}
-	return egress.NewGuard(rules)
 }
 
 // routes are the configured static routes.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"stafette/internal/egress"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -79,11 +81,22 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.returns.run(ctx) })
 		work.Wait()
 	}()
+	// The keeper saves the last counts: it ends after the engine.
+	keepCtx, stopKeeper := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopKeeper()
+	keeper := make(chan struct{})
+	go func() {
+		defer close(keeper)
+		(&egress.Keeper{Fleet: p.fleet, Store: p.store, Guard: p.guard, Log: p.log}).Run(keepCtx)
+	}()
+	go p.reshape(ctx)
 
 	opened()
 	err = p.serveDoors(ctx, open)
 	stopEngine()
 	engineErr := <-engine
+	stopKeeper()
+	<-keeper
 	fail(nil) // a door that failed ends the house too
 	<-house
 	p.lastCount(ctx)

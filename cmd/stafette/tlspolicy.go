@@ -171,7 +171,11 @@ type probed struct {
 // Run explains the policy of a recipient domain as delivery sees it.
 func (d domainTLSCmd) Run(ctx context.Context, con *console) error {
 	return withBase(ctx, con, func(b *base) error {
-		guard := b.config.guard()
+		own, err := b.config.egressPlan()
+		if err != nil {
+			return err
+		}
+		guard := b.config.guard(own.Sources)
 		policies, err := newPolicies(b, guard, nil)
 		if err != nil {
 			return err
@@ -263,7 +267,7 @@ func probe(ctx context.Context, b *base, guard *egress.Guard, h tlspolicy.HostRu
 	if err != nil {
 		return err.Error()
 	}
-	source := b.config.sources()[0]
+	source := b.config.source(b.config.sources()[0])
 	mode, config := h.Demand.Mode(nil)
 	err = errors.New("no address that this source reaches")
 	for _, a := range addrs {

@@ -48,3 +48,10 @@ SELECT create_reference_table('epochs');
 -- local: returns
 -- local: return_bodies
 -- local: goose_db_version
+-- local: egress_sources
+-- local: egress_pools
+-- local: egress_members
+-- local: egress_assignments
+-- local: egress_alarms
+-- local: egress_tallies
+-- local: egress_findings

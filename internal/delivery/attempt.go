@@ -32,8 +32,9 @@ type report struct {
 	tls      *tls.ConnectionState
 	guard    guarantee
 	note     string
-	shared   bool      // found out by another mail to the same site
-	rests    time.Time // until when the lane rests because of it
+	shared   bool            // found out by another mail to the same site
+	rests    time.Time       // until when the lane rests because of it
+	schedule *queue.Schedule // of retries over the lane; nil: the engine's
 }
 
 func (r report) words() string { return r.finding.words() }
@@ -61,7 +62,7 @@ func (e *Engine) conclude(p *parcel, r report) {
 	s.Host = r.via.host
 	s.Event.Attempt = e.record(p, r, s.Event.At)
 	if d.state == event.Deferred {
-		e.postpone(p, r.rests, &s)
+		e.postpone(p, r, &s)
 	}
 	e.cfg.Metrics.attempts.WithLabelValues(string(d.outcome)).Inc()
 	e.finish(p, s)
@@ -69,11 +70,14 @@ func (e *Engine) conclude(p *parcel, r report) {
 
 // postpone sets the next attempt of a deferred delivery, not before its lane has
 // rested, or gives up if it would be after the delivery's time.
-func (e *Engine) postpone(p *parcel, rests time.Time, s *queue.Settlement) {
-	now := s.Event.At
-	due := now.Add(e.cfg.Schedule.After(s.Attempts)).Truncate(time.Millisecond)
-	if due.Before(rests) {
-		due = rests
+func (e *Engine) postpone(p *parcel, r report, s *queue.Settlement) {
+	now, schedule := s.Event.At, e.cfg.Schedule
+	if r.schedule != nil {
+		schedule = r.schedule
+	}
+	due := now.Add(schedule.After(s.Attempts)).Truncate(time.Millisecond)
+	if due.Before(r.rests) {
+		due = r.rests
 	}
 	if !p.ExpiresAt.IsZero() && due.After(p.ExpiresAt) {
 		s.State, s.Event.Type = event.Expired, event.GaveUp
@@ -226,7 +230,7 @@ func (e *Engine) changeSource(ctx context.Context, p *parcel, r report) {
 	e.cfg.Log.Warn("source refused", "source", r.source.String(), "site", p.target.site, "reply", r.words())
 	e.cfg.Metrics.refused.WithLabelValues(r.source.String()).Inc()
 	p.note = "source " + r.source.String() + " was refused: " + r.words()
-	p.refused++
+	p.tried = append(p.tried, r.source.String())
 	e.unload(p)
 	e.place(ctx, p)
 }

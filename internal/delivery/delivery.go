@@ -7,8 +7,9 @@
 // what a reply means (bounce), nor whether a message may be sent (ingest).
 //
 // The way through the package: intake (engine.go) → the domain's hosts
-// (target.go) → a lane's line (lane.go) → a connection (connection.go, trip.go)
-// → the decision (verdict.go) → the record (attempt.go) → the settler (settle.go).
+// (target.go) → a lane's line (lane.go), as ceilings and places allow (pair.go,
+// staff.go) → a connection (connection.go, trip.go) → the decision (verdict.go), and
+// what it teaches (learn.go) → the record (attempt.go) → the settler (settle.go).
 package delivery
 
 import (
@@ -62,9 +63,8 @@ type Config struct {
 	// Dial opens a session; nil: smtp.Dial.
 	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
 	Guard     *egress.Guard
-	Pool      *egress.Pool
+	Fleet     *egress.Fleet // sources and limits
 	Routes    *egress.Routes
-	Limits    egress.Limits   // of every lane
 	Schedule  *queue.Schedule // nil: the default one
 	Hostnames []string        // names we go by besides the sources' EHLO names, for the loop guard
 	TLSConfig *tls.Config     // base of every session; nil for defaults
@@ -83,7 +83,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Limits = c.Limits.WithDefaults()
 	if c.ReturnPath == nil {
 		c.ReturnPath = func(e queue.Entry) string { return e.Sender }
 	}
@@ -116,7 +115,7 @@ func (c Config) withDefaults() Config {
 
 func (c Config) check() error {
 	switch {
-	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Pool == nil, c.Routes == nil,
+	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Fleet == nil, c.Routes == nil,
 		c.Judge == nil, c.Sign == nil, c.Now == nil:
 		return errors.New("delivery engine: a demanded part is missing from its configuration")
 	}

@@ -59,7 +59,7 @@ func TestSessionsAreHeldToEachDomainsPolicy(t *testing.T) {
 		mx := &server{plain: true, takes: time.Second}
 		w.net.site("locker.example", mx)
 		w.net.mx["streng.example"] = w.net.mx["locker.example"]
-		w.cfg.Limits.Connections = 1
+		w.limits.Connections = 1
 		w.cfg.TLSPolicy = strict(t, w.net, pool, tlspolicy.Rule{Domain: "streng.example"})
 		w.start()
 		mixed := func(n int) (list []queue.Entry) {

@@ -78,8 +78,7 @@ func newGuardedPlant(t testing.TB, body []byte, keys []tenant.Algorithm, policy 
 	must(p.runner.Start(context.Background()))
 	table, err := bounce.Load()
 	must(err)
-	pool, err := egress.NewPool([]egress.Source{{EHLO: "out.stafette.example"}})
-	must(err)
+	fleet := newFleet(t, egress.EqualPlan(egress.Source{EHLO: "out.stafette.example"}), egress.Limits{}, "")
 	static, err := egress.NewRoutes(routes)
 	must(err)
 	keeper, err := seal.New(make([]byte, seal.KeySize))
@@ -99,7 +98,7 @@ func newGuardedPlant(t testing.TB, body []byte, keys []tenant.Algorithm, policy 
 	})
 	engine, err := delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: oneBody(body), Resolver: newNetwork(), Judge: table, Sign: signer.Sign,
-		Guard: egress.NewGuard(egress.Rules{LoopbackOnly: true}), Pool: pool, Routes: static, Now: time.Now,
+		Guard: egress.NewGuard(egress.Rules{LoopbackOnly: true}), Fleet: fleet, Routes: static, Now: time.Now,
 		TLSPolicy: policy,
 	})
 	must(err)

@@ -26,6 +26,7 @@ type candidate struct {
 type trip struct {
 	e      *Engine
 	lane   *lane
+	source egress.Source
 	target *target
 
 	at      candidate
@@ -38,8 +39,8 @@ type trip struct {
 	skipped []error // why hosts or addresses were passed over
 }
 
-func newTrip(e *Engine, l *lane, t *target) *trip {
-	return &trip{e: e, lane: l, target: t, hosts: t.hosts}
+func newTrip(e *Engine, l *lane, from egress.Source, t *target) *trip {
+	return &trip{e: e, lane: l, source: from, target: t, hosts: t.hosts}
 }
 
 // again makes next return the same address once more, encrypted or not.
@@ -57,7 +58,7 @@ func (t *trip) next(ctx context.Context) (candidate, bool) {
 		}
 		addr := t.addrs[0]
 		t.addrs = t.addrs[1:]
-		if !t.lane.source.Reaches(addr.Addr()) {
+		if !t.source.Reaches(addr.Addr()) {
 			t.skipped = append(t.skipped, errFamily)
 			continue
 		}

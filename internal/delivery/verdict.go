@@ -43,6 +43,8 @@ type chances struct {
 	plain   bool // the session may be tried without encryption
 	hosts   bool // another host or address may be tried
 	sources bool // another source may be tried
+	// tomorrow: another source may be tried once a new day begins.
+	tomorrow bool
 }
 
 // step is what follows a finding.
@@ -80,7 +82,7 @@ func decide(f finding, c chances) decision {
 	case f.stage == smtp.StageSTARTTLS && c.plain:
 		return decision{step: stepPlain}
 	case !f.connecting() && f.judgement.Class == rateLimited:
-		return settle(f) // another host or session would be more of what is too much
+		return settle(f, c) // another host or session would be more of what is too much
 	case f.lost() && c.reused:
 		return decision{step: stepAnew}
 	case source && c.sources:
@@ -88,14 +90,14 @@ func decide(f finding, c chances) decision {
 	case (f.lost() || f.connecting() || f.judgement.Class == bounce.RequireTLS) && c.hosts:
 		return decision{step: stepHost}
 	}
-	return settle(f)
+	return settle(f, c)
 }
 
 // settle ends the attempt: what no way is left for is refused or waits.
-func settle(f finding) decision {
+func settle(f finding, c chances) decision {
 	source := f.judgement.Scope == bounce.ScopeSource
 	d := decision{state: event.Deferred, outcome: event.OutcomeDeferred, scope: f.judgement.Scope}
-	if f.judgement.Permanent {
+	if f.judgement.Permanent && (!source || !c.tomorrow) {
 		d.state, d.outcome = event.Bounced, event.OutcomeBounced
 		return d
 	}

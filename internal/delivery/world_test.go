@@ -313,6 +313,10 @@ type world struct {
 	runner  *queue.Runner
 	engine  *delivery.Engine
 	cfg     delivery.Config
+	plan    egress.Plan
+	limits  egress.Limits
+	shaping string // the operator's file
+	fleet   *egress.Fleet
 	queue   queue.Config
 	stopped chan error
 	stop    context.CancelFunc
@@ -322,10 +326,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, net: newNetwork(), store: queuetest.New(time.Now), bodies: bodies{}}
-	pool, err := egress.NewPool([]egress.Source{{EHLO: "out.stafette.example"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.plan = egress.EqualPlan(egress.Source{EHLO: "out.stafette.example"})
 	routes, err := egress.NewRoutes(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -336,7 +337,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.queue = queue.Config{Store: w.store, Node: "test", Now: time.Now}
 	w.cfg = delivery.Config{
-		Bodies: w.bodies, Resolver: w.net, Judge: judge{table}, Dial: w.net.dial, Pool: pool, Routes: routes,
+		Bodies: w.bodies, Resolver: w.net, Judge: judge{table}, Dial: w.net.dial, Routes: routes,
 		Guard: egress.NewGuard(egress.Rules{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}),
 		Sign: func(_ context.Context, e queue.Entry, _ []byte) ([]byte, error) {
 			return []byte("DKIM-Signature: d=" + e.SignDomain + "\r\n"), nil
@@ -344,6 +345,24 @@ func newWorld(t *testing.T) *world {
 		Now: time.Now,
 	}
 	return w
+}
+
+// newFleet makes a fleet whose time is the test's.
+func newFleet(t testing.TB, p egress.Plan, l egress.Limits, shaping string) *egress.Fleet {
+	t.Helper()
+	file, err := egress.ParseShaping([]byte(shaping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := egress.NewShaping(l, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := egress.NewFleet(egress.FleetConfig{Plan: p, Shaping: s, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fleet
 }
 
 // start runs the engine until the test ends or stop is called.
@@ -354,6 +373,8 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.cfg.Queue = w.runner
+	w.fleet = newFleet(w.t, w.plan, w.limits, w.shaping)
+	w.cfg.Fleet = w.fleet
 	engine, err := delivery.New(w.cfg)
 	if err != nil {
 		w.t.Fatal(err)

@@ -52,6 +52,20 @@ func TestGuardKnowsEverySpecialAddress(t *testing.T) {
 	}
 }
 
+func TestGuardFollowsOurAddresses(t *testing.T) {
+	guard := egress.NewGuard(egress.Rules{})
+	ours := netip.MustParseAddr("185.1.2.3")
+	for _, tt := range []struct {
+		sources []egress.Source
+		own     bool
+	}{{nil, false}, {[]egress.Source{{IP: ours}}, true}, {nil, false}} {
+		guard.Follow(tt.sources)
+		if err := guard.Check(netip.AddrPortFrom(ours, 25), false); guard.Own(ours) != tt.own || (err != nil) != tt.own {
+			t.Errorf("sources %v: own %t, %v", tt.sources, guard.Own(ours), err)
+		}
+	}
+}
+
 func TestGuardRules(t *testing.T) {
 	private := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
 	everywhere := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}

@@ -40,7 +40,11 @@ func (paper) Body(context.Context, spool.Handle) ([]byte, error) {
 // engineOf makes an engine that meets a server which is never ready, and notes when.
 func engineOf(t *testing.T, r *queue.Runner, tries *[]time.Time) *delivery.Engine {
 	t.Helper()
-	pool, err := egress.NewPool([]egress.Source{{EHLO: "out.stafette.example"}})
+	shaping, err := egress.NewShaping(egress.Limits{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := egress.NewFleet(egress.FleetConfig{Plan: egress.EqualPlan(egress.Source{EHLO: "out.stafette.example"}), Shaping: shaping, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +57,7 @@ func engineOf(t *testing.T, r *queue.Runner, tries *[]time.Time) *delivery.Engin
 		t.Fatal(err)
 	}
 	e, err := delivery.New(delivery.Config{
-		Queue: r, Bodies: paper{}, Resolver: resolver{}, Judge: table, Pool: pool, Routes: routes, Now: time.Now,
+		Queue: r, Bodies: paper{}, Resolver: resolver{}, Judge: table, Fleet: fleet, Routes: routes, Now: time.Now,
 		Guard: egress.NewGuard(egress.Rules{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}),
 		Sign: func(context.Context, queue.Entry, []byte) ([]byte, error) {
 			return []byte("DKIM-Signature: x\r\n"), nil

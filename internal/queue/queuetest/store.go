@@ -276,7 +276,7 @@ func (s *Store) Release(_ context.Context, e queue.Epoch, entries []queue.Entry)
 	}
 	for _, entry := range entries {
 		if r := s.rows[entry.Delivery]; r != nil && r.Owner == e {
-			r.Owner = 0
+			r.Owner, r.Entry.DueAt = 0, entry.DueAt
 		}
 	}
 	return nil

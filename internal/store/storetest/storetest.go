@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"Quotas", quotaTests()},
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Reports", reportTests()},
+		{"Egress", egressTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
