@@ -77,6 +77,8 @@ func runChecks(ctx context.Context, con *console, c Config) []finding {
 	add("dns", answers(ctx, c.DNS.Server), "the name server answers")
 	_, err = c.routes()
 	add("routes", err, "can be followed")
+	_, err = c.shaping()
+	add("shaping", err, "limits and rules can be read")
 	for _, s := range c.Egress.Sources {
 		add("source", bindable(s), s.IP.String()+" can be sent from")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -82,10 +83,11 @@ func (f *Fleet) Follow(p Plan) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	c := compile(p)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.plan = c
+	if f.plan == nil || !reflect.DeepEqual(f.plan.plan, p) {
+		f.plan = compile(p)
+	}
 	return nil
 }
 
