@@ -54,8 +54,7 @@ func (s *session) auth(arg string) *answer {
 		s.write("334 " + base64.StdEncoding.EncodeToString(challenge) + "\r\n")
 		line, err := s.readLine()
 		switch {
-		case err != nil:
-			s.broken = err
+		case !s.whole(err):
 			return nil
 		case line == "*":
 			return reply(501, 5, 7, 0, "Authentication is cancelled")

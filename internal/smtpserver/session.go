@@ -63,11 +63,8 @@ func (s *Server) serveSession(c net.Conn) {
 	e.alarm = time.AfterFunc(s.config.CommandTimeout, own.strike)
 	defer e.alarm.Stop()
 	defer e.recover()
-	if t, ok := c.(*tls.Conn); ok {
-		if err := t.HandshakeContext(context.Background()); err != nil {
-			s.config.Log.Info("handshake failed", "remote", own.ip.String(), "err", err)
-			return
-		}
+	if t, ok := c.(*tls.Conn); ok && !e.shakeHands(t) {
+		return
 	}
 	e.write("220 " + s.config.Hostname + " ESMTP Service Ready\r\n")
 	for !e.done {
@@ -246,13 +243,11 @@ func (s *session) startTLS() *answer {
 		return reply(502, 5, 5, 1, "TLS is not configured")
 	}
 	s.say(reply(220, 2, 0, 0, "Begin TLS"))
-	if s.flush() != nil {
-		s.done = true
+	if !s.whole(s.flush()) {
 		return nil
 	}
 	c := tls.Server(s.conn, s.server.config.TLS)
-	if err := c.HandshakeContext(context.Background()); err != nil {
-		s.server.config.Log.Info("handshake failed", "remote", s.conn.ip.String(), "err", err)
+	if !s.shakeHands(c) {
 		s.done = true // nobody could tell what a reply would be read as
 		return nil
 	}
@@ -260,6 +255,22 @@ func (s *session) startTLS() *answer {
 	s.use(c)
 	s.helo, s.key = "", tenant.Key{}
 	return nil
+}
+
+// shakeHands is bounded by the alarm, like everything a client may take its time for.
+func (s *session) shakeHands(c *tls.Conn) bool {
+	err := c.HandshakeContext(context.Background())
+	if err != nil {
+		s.server.config.Log.Info("handshake failed", "remote", s.conn.ip.String(), "err", err)
+	}
+	return err == nil
+}
+
+// whole notes an error of reading, behind which no command is looked for, and reports
+// whether there is none.
+func (s *session) whole(err error) bool {
+	s.broken = err
+	return err == nil
 }
 
 // refuse logs what the client is not told.

@@ -71,7 +71,7 @@ func (s *session) mail(arg string) *answer {
 
 // mailParameter takes one parameter of MAIL.
 func (s *session) mailParameter(tx *transaction, key, value string) *answer {
-	ok := true
+	var ok bool
 	switch key {
 	case "SIZE":
 		size, err := strconv.ParseInt(value, 10, 64)
@@ -214,7 +214,7 @@ func (s *session) data(arg string) *answer {
 		return refused
 	}
 	s.write("354 Send the message, end with <CRLF>.<CRLF>\r\n")
-	if s.broken = s.readDotted(b); s.broken != nil {
+	if !s.whole(s.readDotted(b)) {
 		return nil
 	}
 	return s.accept(b)
@@ -233,13 +233,13 @@ func (s *session) bdat(arg string) *answer {
 	}
 	if refused != nil {
 		// The chunk follows the command even when that is refused.
-		if s.broken = s.readChunk(&body{room: -1}, int64(n)); s.broken != nil {
+		if !s.whole(s.readChunk(&body{room: -1}, int64(n))) {
 			return nil
 		}
 		return refused
 	}
 	b := s.tx.chunks
-	if s.broken = s.readChunk(b, int64(n)); s.broken != nil {
+	if !s.whole(s.readChunk(b, int64(n))) {
 		return nil
 	}
 	switch {

@@ -61,20 +61,21 @@ func newAcceptance(a *ingest.Acceptance) (*work, error) {
 	return &work{accept: a}, nil
 }
 
-// writeAcceptances stores all that is not refused. A refusal is left in the work.
-func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work, events *eventRows) error {
+// writeAcceptances stores all that is not refused. A refusal is left in the work. The
+// bodies are durable once the function it returns has returned nil; it is never nil.
+func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work, events *eventRows) (durable func() error, err error) {
 	if len(group) == 0 {
-		return nil
+		return noWait, nil
 	}
 	if err := s.refuseFenced(ctx, tx, group); err != nil {
-		return err
+		return noWait, err
 	}
 	left, err := s.allowances(ctx, tx, group)
 	if err != nil {
-		return fmt.Errorf("quotas: %w", err)
+		return noWait, fmt.Errorf("quotas: %w", err)
 	}
 	if err := s.claimIdempotency(ctx, tx, group, left); err != nil {
-		return err
+		return noWait, err
 	}
 	left.takeRest(group)
 	var list []*ingest.Acceptance
@@ -84,13 +85,18 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		}
 	}
 	if len(list) == 0 {
-		return nil
+		return noWait, nil
 	}
-	// The bodies come before the rows that point at them.
-	if err := s.archive.put(ctx, tx, list); err != nil {
-		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
+	durable, err = s.archive.put(ctx, tx, list)
+	if err != nil {
+		return durable, fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
 	s.pass(afterBodyBeforeRows)
+	return durable, s.writeMessages(ctx, tx, list, events)
+}
+
+// writeMessages inserts the rows of acceptances.
+func (s *Store) writeMessages(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance, events *eventRows) error {
 	var messages, tags, deliveries, due []any
 	for _, a := range list {
 		messages = appendMessage(messages, a)

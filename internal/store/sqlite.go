@@ -61,8 +61,9 @@ func (s *Store) connectSQLite(ctx context.Context) error {
 // fileArchive keeps bodies in files beside the database.
 type fileArchive struct{ *spool.Files }
 
-// put appends what is not yet there: a group that is tried again keeps its refs.
-func (a fileArchive) put(_ context.Context, _ *sql.Tx, list []*ingest.Acceptance) error {
+// put appends what is not yet there: a group that is tried again keeps its refs. The
+// flush goes on while the rows are inserted.
+func (a fileArchive) put(_ context.Context, _ *sql.Tx, list []*ingest.Acceptance) (func() error, error) {
 	var bodies []spool.Body
 	var owners []*ingest.Acceptance
 	for _, acc := range list {
@@ -71,12 +72,20 @@ func (a fileArchive) put(_ context.Context, _ *sql.Tx, list []*ingest.Acceptance
 			owners = append(owners, acc)
 		}
 	}
-	refs, err := a.Append(bodies)
+	refs, err := a.Write(bodies)
+	if err != nil {
+		return noWait, err
+	}
 	for i, ref := range refs {
 		owners[i].Ref = ref
 	}
-	return err
+	flushed := make(chan error, 1)
+	go func() { flushed <- a.Flush() }()
+	return func() error { return <-flushed }, nil
 }
+
+// noWait stands for bodies of which nothing is left to do.
+func noWait() error { return nil }
 
 func (fileArchive) transactional() bool { return false }
 

@@ -94,8 +94,10 @@ type Store struct {
 // archive is where bodies lie: spool.Files beside SQLite, a table in PostgreSQL.
 type archive interface {
 	spool.Archive
-	// put stores the sealed bodies of a group and fills in the acceptances' Ref.
-	put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) error
+	// put stores the sealed bodies of a group and fills in the acceptances' Ref. They
+	// are durable once the function it returns has returned nil, which is waited for
+	// before the commit; it is never nil.
+	put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) (durable func() error, err error)
 	// transactional reports whether put is part of tx and is undone with it.
 	transactional() bool
 	Close() error

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 
 	"stafette/internal/queue"
 	"stafette/internal/store"
+	"stafette/internal/tenant"
 	"stafette/test/load/chart"
 	"stafette/test/load/history"
 	"stafette/test/load/inject"
@@ -214,31 +216,38 @@ func (g Growth) claim(ctx context.Context, i *instance) (time.Duration, error) {
 	if err := db.Close(); err != nil {
 		return 0, err
 	}
+	took, entries, err := i.take(ctx, owner, now)
+	if err != nil {
+		return 0, err
+	}
+	return took[len(took)/2], i.drop(ctx, entries)
+}
+
+// take claims until nothing is left, and sorts how long each claim took.
+func (i *instance) take(ctx context.Context, owner tenant.ID, now time.Time) (took []time.Duration, all []queue.Entry, err error) {
 	s, err := store.Open(ctx, store.Config{DataDir: i.data, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	epoch, err := s.StartEpoch(ctx, "bench", now, now.Add(time.Minute))
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
-	var took []time.Duration
-	var all []queue.Entry
 	for range claims {
 		began := time.Now()
 		entries, err := s.Claim(ctx, queue.Claim{Epoch: epoch, Tenant: owner, Now: now, Limit: claimed})
 		took = append(took, time.Since(began))
-		if err != nil || len(entries) != claimed {
-			return 0, fmt.Errorf("%d deliveries: %w", len(entries), err)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(entries) != claimed {
+			return nil, nil, fmt.Errorf("%d deliveries were claimed", len(entries))
 		}
 		all = append(all, entries...)
 	}
 	slices.Sort(took)
-	if err := s.EndEpoch(ctx, epoch, now); err != nil {
-		return 0, err
-	}
-	return took[len(took)/2], i.drop(ctx, all)
+	return took, all, s.EndEpoch(ctx, epoch, now)
 }
 
 // drop takes claimed deliveries out of the queue.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	_ "modernc.org/sqlite" // the product's database
@@ -38,7 +39,7 @@ type Database struct {
 // sends from info@domain.
 func Open(ctx context.Context, dir, domain string) (*Database, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "stafette.db")+
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=cache_size(-400000)&_pragma=temp_store(MEMORY)")
+		"?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_pragma=cache_size(-400000)&_pragma=temp_store(MEMORY)")
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
@@ -50,7 +51,7 @@ func Open(ctx context.Context, dir, domain string) (*Database, error) {
 	return d, nil
 }
 
-// Close closes the database; the write-ahead log is gone then.
+// Close closes the database.
 func (d *Database) Close() error { return d.db.Close() }
 
 // Recipient is the address of the n-th message of the past. Neighbours lie far apart.
@@ -61,12 +62,15 @@ func Recipient(n int) string {
 // scatter is odd, so that no two numbers below 2^32 meet.
 const scatter = 2654435761
 
-// numbers and identifiers in SQL: of message i, accepted at ms.
+// numbers and identifiers in SQL: of message i, accepted at ms; h is all but the last four
+// digits of its identifier.
 const (
-	numbers   = "WITH RECURSIVE n(i) AS (SELECT @from UNION ALL SELECT i+1 FROM n WHERE i+1 < @to), m AS (SELECT i, @began + i*@spacing AS ms FROM n) "
-	messageOf = "unhex(printf('%012x7%03x8%03x%08x0000', ms, i & 4095, @kind, i))"
-	delivery  = "unhex(printf('%012x7%03x8%03x%08x0001', ms, i & 4095, @kind, i))"
-	eventOf   = "unhex(printf('%012x7%03x8%03x%08x', ms, i & 4095, @kind, i) || "
+	numbers = "WITH RECURSIVE n(i) AS (SELECT @from UNION ALL SELECT i+1 FROM n WHERE i+1 < @to), m AS MATERIALIZED (SELECT i, " +
+		"@began + i*@spacing AS ms, printf('%012x7%03x8%03x%08x', @began + i*@spacing, i & 4095, @kind, i) AS h FROM n) "
+	messageOf = "unhex(h || '0000')"
+	delivery  = "unhex(h || '0001')"
+	accepted  = "unhex(h || '0002')" // the first event
+	ended     = "unhex(h || '0003')" // the last
 	recipient = "printf('h.%08x@d%02d.example', (i*2654435761) & 4294967295, i%50)"
 	// Who waits for newsletters was not written to before.
 	subscriber = "printf('n.%08x@d%02d.example', (i*2654435761) & 4294967295, i%50)"
@@ -102,31 +106,28 @@ const fiveDays = "432000000"
 // was refused.
 var past = [...]string{
 	messageColumns + "SELECT @tenant, " + messageOf + `, 'transactional', 'key_history', 'http', 'info@' || @domain, '["Muster","info","' || @domain || '"]',
-		'[["","h","d.example"]]', 'Ihre Anfrage ' || i, @domain, 10240, ` + "CAST(" + messageOf + "||" + messageOf + ` AS BLOB),
+		'[["","h","d.example"]]', 'Ihre Anfrage ' || i, @domain, 10240, ` + "unhex(h || '0000' || h || '0000')" + `,
 		0, 0, 1, ms, ms + ` + fiveDays + ", ms/86400000, 1, 0, 10256 FROM m",
 	deliveryColumns + "SELECT @tenant, " + delivery + ", " + recipient + ", 0, iif(i%100=0, 'bounced', 'delivered'), iif(i%100=0, 'mailbox_unknown', ''), " +
 		host + ", 1, 0, 0, ms, ms + " + fiveDays + ", ms + 2000 FROM m",
-	eventColumns + "SELECT @tenant, " + messageOf + ", " + eventOf + "'0001'), 0, 'accepted', ms, 'key_history', '', NULL FROM m",
-	eventColumns + "SELECT @tenant, " + messageOf + ", " + eventOf + "'0002'), 1, iif(i%100=0, 'bounced', 'delivered'), ms + 2000, 'system', '', " + attempt + " FROM m",
+	eventColumns + "SELECT @tenant, " + messageOf + ", " + accepted + ", 0, 'accepted', ms, 'key_history', '', NULL FROM m",
+	eventColumns + "SELECT @tenant, " + messageOf + ", " + ended + ", 1, iif(i%100=0, 'bounced', 'delivered'), ms + 2000, 'system', '', " + attempt + " FROM m",
 }
-
-// bulkFrom is from how many rows on an index is cheaper built anew than kept.
-const bulkFrom = 200_000
 
 // Fill adds the messages from to to-1 of the past, each with one delivery. The past
 // begins at began, which must be the same in all calls.
 func (d *Database) Fill(ctx context.Context, began time.Time, from, to int) error {
-	return d.insert(ctx, to-from, past[:], sql.Named("from", from), sql.Named("to", to), sql.Named("began", began.UnixMilli()),
+	return d.insert(ctx, from, to, past[:], sql.Named("began", began.UnixMilli()),
 		sql.Named("spacing", Spacing.Milliseconds()), sql.Named("kind", kindPast))
 }
 
 // waiting writes what accepting newsletters leaves behind.
 var waiting = [...]string{
 	messageColumns + "SELECT @tenant, " + messageOf + `, 'newsletter', 'key_history', 'http', 'info@' || @domain, '["Muster","info","' || @domain || '"]',
-		'[["","h","d.example"]]', 'Rundbrief', @domain, @size, ` + "CAST(" + messageOf + "||" + messageOf + ` AS BLOB),
+		'[["","h","d.example"]]', 'Rundbrief', @domain, @size, ` + "unhex(h || '0000' || h || '0000')" + `,
 		0, 0, 1, ms, ms + ` + fiveDays + ", @day, @segment, @first + i*@record, @sealed FROM m",
 	deliveryColumns + "SELECT @tenant, " + delivery + ", " + subscriber + ", 0, 'queued', '', '', 0, 0, 2, ms, ms + " + fiveDays + ", ms FROM m",
-	eventColumns + "SELECT @tenant, " + messageOf + ", " + eventOf + "'0001'), 0, 'accepted', ms, 'key_history', '', NULL FROM m",
+	eventColumns + "SELECT @tenant, " + messageOf + ", " + accepted + ", 0, 'accepted', ms, 'key_history', '', NULL FROM m",
 }
 
 // Queue adds n newsletters that are due since now, with their bodies.
@@ -138,7 +139,7 @@ func (d *Database) Queue(ctx context.Context, now time.Time, n int) error {
 	if err != nil {
 		return fmt.Errorf("write bodies: %w", err)
 	}
-	return d.insert(ctx, n, waiting[:], sql.Named("from", 0), sql.Named("to", n), sql.Named("began", now.UnixMilli()), sql.Named("spacing", 0),
+	return d.insert(ctx, 0, n, waiting[:], sql.Named("began", now.UnixMilli()), sql.Named("spacing", 0),
 		sql.Named("kind", kindQueue), sql.Named("size", len(body)), sql.Named("day", int(first.Day)), sql.Named("segment", int(first.Segment)),
 		sql.Named("first", first.Offset), sql.Named("record", recordHeader+int(first.Length)), sql.Named("sealed", int(first.Length)))
 }
@@ -158,10 +159,10 @@ func (d *Database) bodies(body []byte, now time.Time, n int) (first spool.Ref, e
 		return first, err
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
-	const part = 10_000
-	for start := 0; start < n; start += part {
+	const together = 10_000 // in memory
+	for start := 0; start < n; start += together {
 		var list []spool.Body
-		for i := start; i < min(start+part, n); i++ {
+		for i := start; i < min(start+together, n); i++ {
 			id := messageID(now.UnixMilli(), i, kindQueue)
 			sealed, err := keeper.SealBody(nil, body, seal.Salt(append(id[:], id[:]...)))
 			if err != nil {
@@ -184,34 +185,34 @@ func (d *Database) bodies(body []byte, now time.Time, n int) (first spool.Ref, e
 	return first, nil
 }
 
-// insert runs the statements in one transaction, with the index that does not grow at its
-// end put aside where there is much to insert.
-func (d *Database) insert(ctx context.Context, n int, texts []string, args ...any) error {
-	tx, err := d.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("insert history: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	var index string
-	if n >= bulkFrom {
-		if err := tx.QueryRowContext(ctx, "SELECT sql FROM sqlite_master WHERE name = 'deliveries_recipient'").Scan(&index); err != nil {
-			return fmt.Errorf("insert history: %w", err)
-		}
-		texts = append(append([]string{"DROP INDEX deliveries_recipient"}, texts...), index)
-	}
+// part is how many messages one statement writes at most.
+const part = 200_000
+
+// insert runs the statements for the messages from to to-1. Where these are many, the
+// index that does not grow at its end is built anew.
+func (d *Database) insert(ctx context.Context, from, to int, texts []string, args ...any) error {
 	args = append(args, sql.Named("tenant", d.tenant), sql.Named("domain", d.domain))
-	for i, text := range texts {
-		if index != "" && (i == 0 || i == len(texts)-1) {
-			_, err = tx.ExecContext(ctx, text)
-		} else {
-			_, err = tx.ExecContext(ctx, numbers+text, args...)
+	index := ""
+	if to-from >= part {
+		if err := d.db.QueryRowContext(ctx, "SELECT sql FROM sqlite_master WHERE name = 'deliveries_recipient'").Scan(&index); err != nil {
+			return fmt.Errorf("insert history: %w", err)
 		}
-		if err != nil {
+		if _, err := d.db.ExecContext(ctx, "DROP INDEX deliveries_recipient"); err != nil {
 			return fmt.Errorf("insert history: %w", err)
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("insert history: %w", err)
+	for start := from; start < to; start += part {
+		bounds := append(slices.Clone(args), sql.Named("from", start), sql.Named("to", min(start+part, to)))
+		for _, text := range texts {
+			if _, err := d.db.ExecContext(ctx, numbers+text, bounds...); err != nil {
+				return fmt.Errorf("insert history: %w", err)
+			}
+		}
+	}
+	if index != "" {
+		if _, err := d.db.ExecContext(ctx, index); err != nil {
+			return fmt.Errorf("build index: %w", err)
+		}
 	}
 	return nil
 }
