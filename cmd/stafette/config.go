@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
-
-	"stafette/internal/message"
 )
 
 // Config is the whole configuration file. Every option has a default that works;
@@ -330,7 +328,7 @@ func setField(f reflect.Value, text string) error {
 
 func (c Config) validate() error {
 	var errs []error
-	bad := func(key, format string, args ...any) {
+	var bad complaint = func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	for key, addr := range map[string]string{
@@ -356,32 +354,8 @@ func (c Config) validate() error {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		bad("tls", "cert and key go together")
 	}
-	if c.Egress.Port < 1 || c.Egress.Port > 65535 {
-		bad("egress.port", "want 1 to 65535, have %d", c.Egress.Port)
-	}
-	for i, s := range c.Egress.Sources {
-		if !s.IP.IsValid() {
-			bad(fmt.Sprintf("egress.source[%d].ip", i), "is missing")
-		}
-	}
-	if _, err := c.egressPlan(); err != nil {
-		bad("egress", "%v", err)
-	}
-	for i, r := range c.Routes {
-		if r.Domain == "" || r.NextHop == "" {
-			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
-		}
-	}
-	if d := c.ReturnMail.Domain; d != "" {
-		if _, err := message.ParseDomain(d); err != nil {
-			bad("return_mail.domain", "want a domain, have %q", d)
-		}
-	} else if c.ReturnMail.Listen != "" {
-		bad("return_mail.domain", "is missing; return_mail.listen needs it")
-	}
-	if c.ReturnMail.MessageSize < 64<<10 {
-		bad("return_mail.message_size", "want at least 65536, have %d", c.ReturnMail.MessageSize)
-	}
+	c.validateEgress(bad)
+	c.validateReturnMail(bad)
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
 	}

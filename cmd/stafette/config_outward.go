@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
+
+	"stafette/internal/message"
 )
 
 // This file has the sections of the configuration that say how mail leaves.
@@ -141,4 +144,39 @@ type Alarm struct {
 type Route struct {
 	Domain  string `toml:"domain"`   // "*" is every domain
 	NextHop string `toml:"next_hop"` // host or host:port; without a port it is 25
+}
+
+// complaint takes what is wrong with an option.
+type complaint func(key, format string, args ...any)
+
+func (c Config) validateEgress(bad complaint) {
+	if c.Egress.Port < 1 || c.Egress.Port > 65535 {
+		bad("egress.port", "want 1 to 65535, have %d", c.Egress.Port)
+	}
+	for i, s := range c.Egress.Sources {
+		if !s.IP.IsValid() {
+			bad(fmt.Sprintf("egress.source[%d].ip", i), "is missing")
+		}
+	}
+	if _, err := c.egressPlan(); err != nil {
+		bad("egress", "%v", err)
+	}
+	for i, r := range c.Routes {
+		if r.Domain == "" || r.NextHop == "" {
+			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
+		}
+	}
+}
+
+func (c Config) validateReturnMail(bad complaint) {
+	if d := c.ReturnMail.Domain; d != "" {
+		if _, err := message.ParseDomain(d); err != nil {
+			bad("return_mail.domain", "want a domain, have %q", d)
+		}
+	} else if c.ReturnMail.Listen != "" {
+		bad("return_mail.domain", "is missing; return_mail.listen needs it")
+	}
+	if c.ReturnMail.MessageSize < 64<<10 {
+		bad("return_mail.message_size", "want at least 65536, have %d", c.ReturnMail.MessageSize)
+	}
 }

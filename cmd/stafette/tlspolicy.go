@@ -28,7 +28,7 @@ func (c Config) trustAD() bool {
 	return c.DNS.TrustAD == "always" || c.DNS.TrustAD == "loopback" && dns.Loopback(c.DNS.Server)
 }
 
-func (c Config) validateTLS(bad func(key, format string, args ...any)) {
+func (c Config) validateTLS(bad complaint) {
 	switch c.DNS.TrustAD {
 	case "loopback", "always", "never":
 	default:

@@ -133,6 +133,7 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 		e := w.accept.Epoch
 		ok, known := alive[e]
 		if !known {
+			//nolint:sqlclosecheck // the statement is kept for the store's life
 			err := s.texts.in(ctx, tx, aliveText(s.dialect)).QueryRowContext(ctx, int64(e)).Scan(truth{&ok})
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err

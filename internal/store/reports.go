@@ -289,6 +289,7 @@ const fateColumns = "id, recipient, local, state, reason, updated_at, expires_at
 
 func (s *Store) readFates(ctx context.Context, t tenant.ID, deliveries []message.DeliveryID, last map[message.DeliveryID]event.Event, l *dsn.Letter) error {
 	in, args := inList(s.dialect, 2, deliveries[:min(len(deliveries), inListMax)])
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+fateColumns+" FROM deliveries WHERE tenant = $1 AND id "+
 		in+" ORDER BY id", append([]any{t[:]}, args...)...)
 	return scan(rows, err, func(row *sql.Rows) error {
