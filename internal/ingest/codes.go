@@ -36,6 +36,8 @@ const (
 	CodeFromDomainNotYours = "from_domain_not_yours"
 	// CodeFromDomainUnverified (Forbidden, as above): the domain is the tenant's, but its DNS records have not been found yet.
 	CodeFromDomainUnverified = "from_domain_unverified"
+	// CodeFromDomainLapsed (Forbidden, as above): the domain's DNS records have vanished and its grace period is over.
+	CodeFromDomainLapsed = "from_domain_lapsed"
 	// CodeRecipientsMissing (Invalid, "to"): nobody is to get the message.
 	CodeRecipientsMissing = "recipients_missing"
 	// CodeRecipientsTooMany (TooLarge, "to"): there are more recipients than one message may have.

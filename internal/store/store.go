@@ -101,10 +101,11 @@ type archive interface {
 }
 
 var (
-	_ tenant.Store  = (*Store)(nil)
-	_ ingest.Store  = (*Store)(nil)
-	_ queue.Store   = (*Store)(nil)
-	_ insight.Store = (*Store)(nil)
+	_ tenant.Store       = (*Store)(nil)
+	_ tenant.DomainStore = (*Store)(nil)
+	_ ingest.Store       = (*Store)(nil)
+	_ queue.Store        = (*Store)(nil)
+	_ insight.Store      = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date and starts the committer.

@@ -23,6 +23,8 @@ func tenantTests() map[string]func(*testing.T, *World) {
 		"DomainsBelongToOne":      domainsBelongToOne,
 		"DKIMKeys":                dkimKeys,
 		"Missing":                 missingThings,
+		"DomainChecks":            domainChecks,
+		"DomainKeys":              domainKeys,
 	}
 }
 
