@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"stafette/internal/message"
+	"stafette/internal/tenant"
 )
 
 // Config is the whole configuration file. Every option has a default that works;
@@ -42,6 +45,7 @@ type Config struct {
 	Routes     []Route    `toml:"route"`
 	Queue      Queue      `toml:"queue"`
 	Limits     Limits     `toml:"limits"`
+	Domains    Domains    `toml:"domains"`
 	Ops        Ops        `toml:"ops"`
 	Log        Log        `toml:"log"`
 }
@@ -89,6 +93,9 @@ type Submission struct {
 type ReturnMail struct {
 	// Listen is host:port, usually port 25; "" switches it off.
 	Listen string `toml:"listen"`
+	// Domain takes the return mail: its MX record leads to Listen. Sending domains are
+	// told to point bounces.<domain> to it. "": they are not.
+	Domain string `toml:"domain"`
 }
 
 // TLS names the certificate of all doors. Without one, a self-signed certificate is
@@ -156,6 +163,27 @@ type Limits struct {
 	Retention Duration `toml:"retention"`
 }
 
+// Domains is how sending domains are set up and watched.
+type Domains struct {
+	// Grace is how long mail may still be sent from a domain whose DNS records have
+	// vanished. Default "72h".
+	Grace Duration `toml:"grace"`
+	// RotateEvery begins to replace DKIM keys that have signed for so long, "4380h" for
+	// half a year; the new ones sign once their records are published. Default: only
+	// when people ask for it.
+	RotateEvery Duration `toml:"rotate_every"`
+	// SPF are the mechanisms that cover our addresses, for the records of sending
+	// domains: "include:spf.example.net". Default: none are asked for.
+	SPF []string `toml:"spf"`
+	// TrackingHost serves links and pictures. Sending domains are told to point
+	// link.<domain> to it. "": they are not.
+	TrackingHost string `toml:"tracking_host"`
+	// ReportAddress takes the DMARC reports about sending domains, each at a plus address
+	// of its own: dmarc@example.net takes them at dmarc+<domain's identifier>@example.net.
+	// "": none are asked for.
+	ReportAddress string `toml:"report_address"`
+}
+
 // Ops is the door for machines that watch: /healthz, /readyz, /metrics, /debug/pprof/.
 // It knows no keys: let it listen where only operators reach it.
 type Ops struct {
@@ -202,9 +230,10 @@ func defaults() Config {
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
 			Retry: []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
 		},
-		Limits: Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
-		Ops:    Ops{Listen: "127.0.0.1:8081"},
-		Log:    Log{Level: "info", Format: "text"},
+		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
+		Domains: Domains{Grace: 72 * 60 * minute},
+		Ops:     Ops{Listen: "127.0.0.1:8081"},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -384,6 +413,19 @@ func (c Config) validate() error {
 	for i, r := range c.Routes {
 		if r.Domain == "" || r.NextHop == "" {
 			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
+		}
+	}
+	for key, name := range map[string]string{"return_mail.domain": c.ReturnMail.Domain, "domains.tracking_host": c.Domains.TrackingHost} {
+		if _, err := tenant.NormalDomain(name); name != "" && err != nil {
+			bad(key, "want a domain name, have %q", name)
+		}
+	}
+	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
+		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
+	}
+	for _, m := range c.Domains.SPF {
+		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {
+			bad("domains.spf", "want mechanisms such as include:spf.example.net, have %q", m)
 		}
 	}
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {

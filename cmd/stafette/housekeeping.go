@@ -15,6 +15,8 @@ const (
 	sweepEvery = 5 * time.Minute
 	// retentionEvery is how often days past their retention are looked for.
 	retentionEvery = time.Hour
+	// domainsEvery is how often the DNS records of sending domains are looked for.
+	domainsEvery = time.Hour
 )
 
 // chore is work that one node of a platform does for all.
@@ -28,6 +30,7 @@ func (p *platform) chores() []chore {
 	return []chore{
 		{"sweep", sweepEvery, p.store.Sweep},
 		{"retention", retentionEvery, p.retain},
+		{"domains", domainsEvery, p.registry().CheckAll},
 	}
 }
 
