@@ -21,6 +21,7 @@ import (
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
+	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 
@@ -104,6 +105,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
+		Domains:    domains.Config{Registry: p.registry()},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"stafette/internal/web/components"
+	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
@@ -24,6 +25,7 @@ import (
 type Config struct {
 	frame.Config
 	Messages messages.Config
+	Domains  domains.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -43,8 +45,9 @@ func New(c Config) (http.Handler, error) {
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
 		signin.Routes(f),
-		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
+		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		domains.Routes(c.Domains),
 		platform.Routes(),
 		components.Routes(c.Components),
 	)
