@@ -56,11 +56,20 @@ func (s *Store) unlessChanged(ctx context.Context, tx *sql.Tx, d tenant.Domain, 
 // RemoveDomain implements tenant.DomainStore.
 func (s *Store) RemoveDomain(ctx context.Context, t tenant.ID, d tenant.DomainID) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "DELETE FROM domains WHERE tenant = $1 AND id = $2", t[:], d[:])
-		if err := touched(res, err, "domain_not_found"); err != nil {
-			return err
+		var name string
+		if err := tx.QueryRowContext(ctx, "SELECT name FROM domains WHERE tenant = $1 AND id = $2", t[:], d[:]).Scan(&name); err != nil {
+			return missing(err, "domain_not_found")
 		}
 		for _, text := range []string{
+			"DELETE FROM dmarc_reports WHERE tenant = $1 AND domain = $2",
+			"DELETE FROM dmarc_tallies WHERE tenant = $1 AND domain = $2",
+		} {
+			if _, err := tx.ExecContext(ctx, text, t[:], name); err != nil {
+				return err
+			}
+		}
+		for _, text := range []string{
+			"DELETE FROM domains WHERE tenant = $1 AND id = $2",
 			"DELETE FROM dkim_keys WHERE tenant = $1 AND domain = $2",
 			"DELETE FROM domain_facts WHERE tenant = $1 AND domain = $2",
 		} {

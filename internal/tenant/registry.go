@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"stafette/internal/dmarc"
 	"stafette/internal/dns"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -45,6 +46,21 @@ type DomainStore interface {
 	ChangeKeys(ctx context.Context, c KeyChange) error
 	// AddDomainFact stores a fact.
 	AddDomainFact(ctx context.Context, t ID, f DomainFact) error
+
+	// DomainOwner returns a domain, of whatever tenant, by the identifier in the address
+	// its reports come to.
+	DomainOwner(ctx context.Context, d DomainID) (Domain, error)
+	// SaveDMARC counts a report about a domain of the tenant, once: Conflict
+	// "report_known" for one that was counted. Limited "reports_too_many" if maxDay were
+	// received in the 24 hours before received.
+	SaveDMARC(ctx context.Context, t ID, domain string, r dmarc.Report, received time.Time, maxDay int) error
+	// DMARCSources sums up by source what was reported on the days from from to before
+	// to, the biggest first, limit at most.
+	DMARCSources(ctx context.Context, t ID, domain string, from, to time.Time, limit int) ([]DMARCSource, error)
+	// DMARCDays sums the same up by day, in order.
+	DMARCDays(ctx context.Context, t ID, domain string, from, to time.Time) ([]DMARCDay, error)
+	// DropDMARC forgets what was reported about days before a time.
+	DropDMARC(ctx context.Context, t ID, before time.Time) error
 }
 
 // KeyChange is what becomes of the keys of one domain.
@@ -321,7 +337,8 @@ func gone(found []Finding) []string {
 	return names
 }
 
-// CheckAll looks at every domain of the platform, a few at the same time. One that
+// CheckAll looks at every domain of the platform, a few at the same time, and drops
+// DMARC figures that are too old. A domain that
 // fails is logged and does not keep the others from being checked. It is a chore for
 // one node, every hour.
 func (r *Registry) CheckAll(ctx context.Context, now time.Time) error {
@@ -335,6 +352,9 @@ func (r *Registry) CheckAll(ctx context.Context, now time.Time) error {
 		var group errgroup.Group
 		group.SetLimit(r.c.Parallel)
 		for _, t := range tenants {
+			if err := r.c.Store.DropDMARC(ctx, t.ID, now.Add(-reportsKept)); err != nil {
+				return errors.Join(fmt.Errorf("drop old DMARC reports: %w", err), group.Wait())
+			}
 			domains, err := r.c.Store.Domains(ctx, t.ID)
 			if err != nil {
 				return errors.Join(fmt.Errorf("check domains: %w", err), group.Wait())

@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 	"time"
 
+	"stafette/internal/dmarc"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/tenant"
@@ -109,4 +111,46 @@ func domainKeys(t *testing.T, w *World) {
 	same(t, "keys of a removed domain", keys, nil, err)
 	facts, err := w.Store.DomainFacts(ctx, d.Tenant, d.ID, 10)
 	same(t, "facts of a removed domain", facts, nil, err)
+}
+
+func dmarcReports(t *testing.T, w *World) {
+	ctx, now := context.Background(), w.Clock.Now()
+	f, d := w.domain()
+	day := now.Truncate(24 * time.Hour)
+	good := dmarc.Row{Source: netip.MustParseAddr("192.0.2.1"), Messages: 40, DKIM: true, Signer: d.Name, Disposition: dmarc.None}
+	bad := dmarc.Row{Source: netip.MustParseAddr("2001:db8::1"), Messages: 3, Disposition: dmarc.Reject}
+	save := func(id string, at time.Time) error {
+		return w.Store.SaveDMARC(ctx, f.Tenant.ID, d.Name, dmarc.Report{Reporter: "google.com", ID: id, Begin: at, End: at, Domain: d.Name,
+			Policy: dmarc.Reject, Records: []dmarc.Row{good, bad}}, now, 3)
+	}
+	for id, at := range map[string]time.Time{"1": day, "2": day.Add(time.Hour), "3": day.AddDate(0, 0, -1)} {
+		if err := save(id, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, save("4", day), fault.Limited, "reports_too_many")
+	now = w.Clock.Advance(25 * time.Hour)
+	refused(t, save("1", day), fault.Conflict, "report_known")
+	sources, err := w.Store.DMARCSources(ctx, f.Tenant.ID, d.Name, day, day.AddDate(0, 0, 1), 10)
+	same(t, "sources", sources, []tenant.DMARCSource{
+		{Source: "192.0.2.1", Signer: d.Name, DKIM: true, Disposition: dmarc.None, Messages: 80},
+		{Source: "2001:db8::1", Disposition: dmarc.Reject, Messages: 6},
+	}, err)
+	days, err := w.Store.DMARCDays(ctx, f.Tenant.ID, d.Name, day.AddDate(0, 0, -1), day.AddDate(0, 0, 1))
+	same(t, "days", days, []tenant.DMARCDay{{Day: day.AddDate(0, 0, -1), Aligned: 40, Failed: 3}, {Day: day, Aligned: 80, Failed: 6}}, err)
+	foreign, err := w.Store.DMARCSources(ctx, w.B, d.Name, day, day.AddDate(0, 0, 1), 10)
+	same(t, "foreign sources", foreign, nil, err)
+	none, err := w.Store.DMARCDays(ctx, w.B, d.Name, day, day.AddDate(0, 0, 1))
+	same(t, "foreign days", none, nil, err)
+	owner, err := w.Store.DomainOwner(ctx, d.ID)
+	if err != nil || owner.Tenant != f.Tenant.ID || owner.Name != d.Name {
+		t.Errorf("owner: %+v, %v", owner, err)
+	}
+	if err := w.Store.DropDMARC(ctx, f.Tenant.ID, day); err != nil {
+		t.Fatal(err)
+	}
+	days, err = w.Store.DMARCDays(ctx, f.Tenant.ID, d.Name, day.AddDate(0, 0, -1), day.AddDate(0, 0, 1))
+	if err != nil || len(days) != 1 {
+		t.Errorf("after dropping: %+v, %v", days, err)
+	}
 }

@@ -25,6 +25,7 @@ func tenantTests() map[string]func(*testing.T, *World) {
 		"Missing":                 missingThings,
 		"DomainChecks":            domainChecks,
 		"DomainKeys":              domainKeys,
+		"DMARCReports":            dmarcReports,
 	}
 }
 

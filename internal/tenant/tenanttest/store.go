@@ -32,6 +32,7 @@ type Store struct {
 	domains  []tenant.Domain
 	dkim     []tenant.DKIMKey
 	facts    map[tenant.ID][]tenant.DomainFact
+	reports  []savedReport
 }
 
 var (
