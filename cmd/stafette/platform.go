@@ -24,6 +24,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/reports"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -106,6 +107,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
 		Domains:    domains.Config{Registry: p.registry()},
+		Reports:    reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses()},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {
@@ -162,6 +164,15 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Hostnames: []string{c.Hostname},
 		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
+}
+
+// sourceAddresses are the configured addresses mail leaves from.
+func (c Config) sourceAddresses() []netip.Addr {
+	var list []netip.Addr
+	for _, s := range c.Egress.Sources {
+		list = append(list, s.IP)
+	}
+	return list
 }
 
 // routes are the configured static routes.

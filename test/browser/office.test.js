@@ -126,6 +126,8 @@ describe("axe", () => {
         await page.goto(one);
         await check("a domain");
       }
+      await page.goto(`${origin}/dmarc`);
+      await check("DMARC reports");
       await page.goto(`${origin}/domains/providers`);
       await check("providers");
       for (const path of ["/messages?q=gibtsnicht", "/messages?state=held&tag=x", "/no-such-page", "/messages/new"]) {

@@ -93,6 +93,7 @@ func newRegister(w *World) register {
 		}
 		g.put(w, keeper, d)
 	}
+	g.report(w)
 	return g
 }
 
