@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"stafette/internal/id"
@@ -11,7 +13,45 @@ import (
 )
 
 type domainCmd struct {
-	Check domainCheckCmd `cmd:"" help:"Look the DNS records up and record the outcome."`
+	Check  domainCheckCmd  `cmd:"" help:"Look the DNS records up and record the outcome."`
+	Report domainReportCmd `cmd:"" help:"Read in a DMARC aggregate report, as a mail server can pipe it."`
+}
+
+type domainReportCmd struct {
+	Domain string `arg:"" help:"Identifier of the domain (dom_…), or the address the report came to (dmarc+dom_…@…)."`
+	File   string `arg:"" placeholder:"FILE" help:"The mail, or the report in XML, .gz or .zip; - for standard input."`
+}
+
+// maxReport is more than any report may have.
+const maxReport = 16 << 20
+
+// Run counts one report. One that was counted before is no error, so that a mail
+// server may deliver it twice.
+func (d domainReportCmd) Run(ctx context.Context, con *console) error {
+	name := d.Domain
+	if local, _, ok := strings.Cut(name, "@"); ok {
+		name = local[strings.LastIndexByte(local, '+')+1:]
+	}
+	domain, err := id.Parse[tenant.DomainKind](name)
+	if err != nil {
+		return usageError{fmt.Errorf("domain: %w", err)}
+	}
+	input := con.stdin
+	if d.File != "-" {
+		file, err := os.Open(d.File)
+		if err != nil {
+			return fmt.Errorf("read report: %w", err)
+		}
+		defer file.Close()
+		input = file
+	}
+	raw, err := io.ReadAll(io.LimitReader(input, maxReport))
+	if err != nil {
+		return fmt.Errorf("read report: %w", err)
+	}
+	return withBase(ctx, con, func(b *base) error {
+		return b.registry().AcceptReport(ctx, domain, raw)
+	})
 }
 
 type domainCheckCmd struct {
