@@ -75,6 +75,10 @@ func (b *base) founder() *tenant.Founder {
 	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Now: b.store.Now})
 }
 
+// checkPatience is how long a check of a domain waits for one answer: somebody waits
+// for the page.
+const checkPatience = 5 * time.Second
+
 // registry sets up, checks and rotates sending domains.
 func (b *base) registry() *tenant.Registry {
 	c := b.config
@@ -84,8 +88,10 @@ func (b *base) registry() *tenant.Registry {
 	}
 	return tenant.NewRegistry(tenant.RegistryConfig{
 		Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Hosts: hosts, Now: b.store.Now, Log: b.log,
-		Resolver: func() dns.Resolver { return dns.New(dns.Config{Server: c.DNS.Server, Now: b.store.Now}) },
-		Grace:    time.Duration(c.Domains.Grace), RotateEvery: time.Duration(c.Domains.RotateEvery),
+		Resolver: func() dns.Resolver {
+			return dns.New(dns.Config{Server: c.DNS.Server, Timeout: checkPatience, Now: b.store.Now})
+		},
+		Grace: time.Duration(c.Domains.Grace), RotateEvery: time.Duration(c.Domains.RotateEvery),
 	})
 }
 

@@ -374,6 +374,23 @@ func setField(f reflect.Value, text string) error {
 	return nil
 }
 
+// validateDomains checks what records of sending domains are made of.
+func (c Config) validateDomains(bad func(key, format string, args ...any)) {
+	for key, name := range map[string]string{"return_mail.domain": c.ReturnMail.Domain, "domains.tracking_host": c.Domains.TrackingHost} {
+		if _, err := tenant.NormalDomain(name); name != "" && err != nil {
+			bad(key, "want a domain name, have %q", name)
+		}
+	}
+	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
+		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
+	}
+	for _, m := range c.Domains.SPF {
+		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {
+			bad("domains.spf", "want mechanisms such as include:spf.example.net, have %q", m)
+		}
+	}
+}
+
 func (c Config) validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
@@ -415,19 +432,7 @@ func (c Config) validate() error {
 			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
 		}
 	}
-	for key, name := range map[string]string{"return_mail.domain": c.ReturnMail.Domain, "domains.tracking_host": c.Domains.TrackingHost} {
-		if _, err := tenant.NormalDomain(name); name != "" && err != nil {
-			bad(key, "want a domain name, have %q", name)
-		}
-	}
-	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
-		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
-	}
-	for _, m := range c.Domains.SPF {
-		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {
-			bad("domains.spf", "want mechanisms such as include:spf.example.net, have %q", m)
-		}
-	}
+	c.validateDomains(bad)
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
 	}

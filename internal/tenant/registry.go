@@ -54,8 +54,8 @@ type DomainStore interface {
 	// "report_known" for one that was counted. Limited "reports_too_many" if maxDay were
 	// received in the 24 hours before received.
 	SaveDMARC(ctx context.Context, t ID, domain string, r dmarc.Report, received time.Time, maxDay int) error
-	// DMARCSources sums up by source what was reported on the days from from to before
-	// to, the biggest first, limit at most.
+	// DMARCSources sums up by source what was reported on the days since from and
+	// before to, the biggest first, limit at most.
 	DMARCSources(ctx context.Context, t ID, domain string, from, to time.Time, limit int) ([]DMARCSource, error)
 	// DMARCDays sums the same up by day, in order.
 	DMARCDays(ctx context.Context, t ID, domain string, from, to time.Time) ([]DMARCDay, error)
@@ -161,7 +161,10 @@ type DomainSetup struct {
 	History []DomainFact // newest first, 50 at most
 }
 
-const shownFacts = 50
+const (
+	shownFacts = 50
+	maxDomains = 500 // of a tenant
+)
 
 func (r *Registry) now() time.Time { return r.c.Now().UTC().Truncate(time.Millisecond) }
 
@@ -205,11 +208,18 @@ func merge(plan, found []Finding) []Finding {
 }
 
 // Add sets a domain up with keys of its own. It is Pending. Errors: Invalid "domain",
-// Conflict "domain_exists".
+// Conflict "domain_exists" and "domains_too_many".
 func (r *Registry) Add(ctx context.Context, t ID, name, actor string) (Domain, error) {
 	name, err := NormalDomain(name)
 	if err != nil {
 		return Domain{}, err
+	}
+	have, err := r.c.Store.Domains(ctx, t)
+	if err != nil {
+		return Domain{}, err
+	}
+	if len(have) >= maxDomains {
+		return Domain{}, fault.New(fault.Conflict, "domains_too_many", "The account has 500 domains already.")
 	}
 	now := r.now()
 	d := Domain{ID: id.New[DomainKind](now), Tenant: t, Name: name, State: Pending, CreatedAt: now}

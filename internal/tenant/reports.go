@@ -93,8 +93,8 @@ func (r *Registry) accept(ctx context.Context, d Domain, raw []byte) error {
 	return err
 }
 
-// Figures returns what reporters say of a domain from from to before to, by whole UTC
-// days.
+// Figures returns what reporters say of a domain since from and before to, by whole
+// UTC days.
 func (r *Registry) Figures(ctx context.Context, t ID, d DomainID, from, to time.Time) (DMARCFigures, error) {
 	domain, err := r.c.Store.Domain(ctx, t, d)
 	if err != nil {

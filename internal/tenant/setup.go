@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"stafette/internal/dmarc"
@@ -113,15 +114,18 @@ func Plan(d Domain, keys []DKIMKey, h Hosts) []Finding {
 // answer makes NoAnswer of that record; the only error is that of ctx.
 func CheckDomain(ctx context.Context, r dns.Resolver, d Domain, keys []DKIMKey, h Hosts) ([]Finding, error) {
 	list := Plan(d, keys, h)
+	var asking sync.WaitGroup // all at once: a silent name server costs its patience only once
 	for i := range list {
-		err := list[i].check(ctx, r, d, h)
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("check %s: %w", d.Name, context.Cause(ctx))
-		}
-		if err != nil {
-			list[i].State, list[i].Seen = NoAnswer, nil
-		}
-		list[i].Seen = presentable(list[i].Seen)
+		asking.Go(func() {
+			if err := list[i].check(ctx, r, d, h); err != nil {
+				list[i].State, list[i].Seen = NoAnswer, nil
+			}
+			list[i].Seen = presentable(list[i].Seen)
+		})
+	}
+	asking.Wait()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("check %s: %w", d.Name, context.Cause(ctx))
 	}
 	return list, nil
 }
@@ -254,20 +258,21 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// checkDMARC respects any record that holds for the domain, be it that of the
-// organisation above; where reports can come to us, it proposes to add our address.
+// checkDMARC respects any record that holds for the domain. Its own may get our
+// address for reports; that of the organisation above is for others to change, and that
+// of a public suffix only speaks for those who have none.
 func (f *Finding) checkDMARC(ctx context.Context, r dns.Resolver, d Domain, h Hosts) error {
 	found, err := dmarc.Discover(ctx, r, d.Name)
 	if err != nil {
 		return err
 	}
-	if found.Domain == "" {
+	if found.Domain == "" || found.Domain != d.Name && found.Record.PSD == 'y' {
 		f.State = Missing
 		return nil
 	}
 	f.State, f.Name, f.Seen = Found, "_dmarc."+found.Domain, []string{found.Record.Text}
 	f.Value = found.Record.Text
-	if h.Reports == nil {
+	if h.Reports == nil || found.Domain != d.Name {
 		return nil
 	}
 	if to := h.Reports(d.Tenant, d.ID); !found.Record.ReportsTo(to) {
