@@ -94,17 +94,18 @@ func TestReadMail(t *testing.T) {
 // Threat T9: bombs, and what is no report.
 func TestReadMailRefuses(t *testing.T) {
 	record := old[strings.Index(old, "<record>") : strings.Index(old, "</record>")+9]
+	const short = "<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row></record>"
 	many := make([]string, 50)
 	for name, raw := range map[string][]byte{
 		"nothing":            nil,
 		"another mail":       mailed("text/html", []byte("<html>")),
-		"gzip bomb":          gzipped(strings.Repeat(" ", 60<<20)),
-		"zip bomb":           zipped(strings.Repeat(" ", 60<<20)),
+		"gzip bomb":          gzipped(strings.Repeat(" ", 20<<20)),
+		"zip bomb":           zipped(strings.Repeat(" ", 20<<20)),
 		"many files":         zipped(many...),
 		"two files":          zipped(old, old),
 		"entities":           []byte(`<?xml version="1.0"?><!DOCTYPE f [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>` + strings.Replace(old[strings.Index(old, "<feedback"):], "1234", "&b;", 1)),
 		"deep":               []byte("<feedback>" + strings.Repeat("<a>", 100_000)),
-		"many records":       []byte(strings.Replace(old, record, strings.Repeat(record, 50_001), 1)),
+		"many records":       []byte(strings.Replace(old, record, strings.Repeat(short, 50_001), 1)),
 		"no records":         []byte(strings.NewReplacer("<record>", "<rec>", "</record>", "</rec>").Replace(old)),
 		"negative count":     []byte(strings.Replace(old, "<count>42", "<count>-42", 1)),
 		"huge count":         []byte(strings.Replace(old, "<count>42", "<count>99999999999999", 1)),
