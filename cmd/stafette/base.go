@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"stafette/internal/dkim"
@@ -72,6 +73,26 @@ func (b *base) close() error { return errors.Join(b.store.Close()) }
 // founder sets up tenants.
 func (b *base) founder() *tenant.Founder {
 	return tenant.NewFounder(tenant.FounderConfig{Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Now: b.store.Now})
+}
+
+// checkPatience is how long a check of a domain waits for one answer: somebody waits
+// for the page.
+const checkPatience = 5 * time.Second
+
+// registry sets up, checks and rotates sending domains.
+func (b *base) registry() *tenant.Registry {
+	c := b.config
+	hosts := tenant.Hosts{Return: c.ReturnMail.Domain, Tracking: c.Domains.TrackingHost, SPF: c.Domains.SPF}
+	if local, host, ok := strings.Cut(c.Domains.ReportAddress, "@"); ok {
+		hosts.Reports = func(_ tenant.ID, d tenant.DomainID) string { return local + "+" + d.String() + "@" + host }
+	}
+	return tenant.NewRegistry(tenant.RegistryConfig{
+		Store: b.store, Keeper: b.keeper, MakeKey: makeKey, Hosts: hosts, Now: b.store.Now, Log: b.log,
+		Resolver: func() dns.Resolver {
+			return dns.New(dns.Config{Server: c.DNS.Server, Timeout: checkPatience, Now: b.store.Now})
+		},
+		Grace: time.Duration(c.Domains.Grace), RotateEvery: time.Duration(c.Domains.RotateEvery),
+	})
 }
 
 // makeKey speaks of algorithms in the words of the tenant's room.

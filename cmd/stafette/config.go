@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"stafette/internal/message"
+	"stafette/internal/tenant"
 )
 
 // Config is the whole configuration file. Every option has a default that works;
@@ -42,6 +45,7 @@ type Config struct {
 	Routes     []Route    `toml:"route"`
 	Queue      Queue      `toml:"queue"`
 	Limits     Limits     `toml:"limits"`
+	Domains    Domains    `toml:"domains"`
 	Ops        Ops        `toml:"ops"`
 	Log        Log        `toml:"log"`
 }
@@ -132,6 +136,27 @@ type Limits struct {
 	Retention Duration `toml:"retention"`
 }
 
+// Domains is how sending domains are set up and watched.
+type Domains struct {
+	// Grace is how long mail may still be sent from a domain whose DNS records have
+	// vanished. Default "72h".
+	Grace Duration `toml:"grace"`
+	// RotateEvery begins to replace DKIM keys that have signed for so long, "4380h" for
+	// half a year; the new ones sign once their records are published. Default: only
+	// when people ask for it.
+	RotateEvery Duration `toml:"rotate_every"`
+	// SPF are the mechanisms that cover our addresses, for the records of sending
+	// domains: "include:spf.example.net". Default: none are asked for.
+	SPF []string `toml:"spf"`
+	// TrackingHost serves links and pictures. Sending domains are told to point
+	// link.<domain> to it. "": they are not.
+	TrackingHost string `toml:"tracking_host"`
+	// ReportAddress takes the DMARC reports about sending domains, each at a plus address
+	// of its own: dmarc@example.net takes them at dmarc+<domain's identifier>@example.net.
+	// "": none are asked for.
+	ReportAddress string `toml:"report_address"`
+}
+
 // Ops is the door for machines that watch: /healthz, /readyz, /metrics, /debug/pprof/.
 // It knows no keys: let it listen where only operators reach it.
 type Ops struct {
@@ -183,9 +208,10 @@ func defaults() Config {
 			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
 			DelayReport: 240 * minute,
 		},
-		Limits: Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
-		Ops:    Ops{Listen: "127.0.0.1:8081"},
-		Log:    Log{Level: "info", Format: "text"},
+		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
+		Domains: Domains{Grace: 72 * 60 * minute},
+		Ops:     Ops{Listen: "127.0.0.1:8081"},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -326,6 +352,23 @@ func setField(f reflect.Value, text string) error {
 	return nil
 }
 
+// validateDomains checks what records of sending domains are made of.
+func (c Config) validateDomains(bad complaint) {
+	for key, name := range map[string]string{"domains.tracking_host": c.Domains.TrackingHost} {
+		if _, err := tenant.NormalDomain(name); name != "" && err != nil {
+			bad(key, "want a domain name, have %q", name)
+		}
+	}
+	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
+		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
+	}
+	for _, m := range c.Domains.SPF {
+		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {
+			bad("domains.spf", "want mechanisms such as include:spf.example.net, have %q", m)
+		}
+	}
+}
+
 func (c Config) validate() error {
 	var errs []error
 	var bad complaint = func(key, format string, args ...any) {
@@ -356,6 +399,7 @@ func (c Config) validate() error {
 	}
 	c.validateEgress(bad)
 	c.validateReturnMail(bad)
+	c.validateDomains(bad)
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
 	}

@@ -107,7 +107,7 @@ func (s *demoSeeder) Found(ctx context.Context, b demo.Business) ([]demo.Record,
 		OfficeTone: b.OfficeTone, CustomerTone: b.CustomerTone, CreatedAt: now,
 	}
 	domain := tenant.Domain{ID: id.New[tenant.DomainKind](now), Tenant: t.ID, Name: b.Domain, State: tenant.Trusted, CreatedAt: now}
-	keys, err := tenant.NewDKIMKeys(s.p.keeper, makeKey, domain, now)
+	keys, err := tenant.NewDKIMKeys(s.p.keeper, makeKey, domain, 1, now)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,8 @@ const (
 	tallyEvery = time.Minute
 	// checkEvery is how often name servers and block lists are asked about our sources.
 	checkEvery = time.Hour
+	// domainsEvery is how often the DNS records of sending domains are looked for.
+	domainsEvery = time.Hour
 )
 
 // chore is work that one node of a platform does for all.
@@ -40,6 +42,7 @@ func (p *platform) chores() []chore {
 		{"tls-policies", tlsEvery, p.policies.Refresh},
 		{"tls-reports", tlsEvery, p.policies.SendReports},
 		{"source checks", checkEvery, p.checkSources},
+		{"domains", domainsEvery, p.registry().CheckAll},
 	}
 }
 

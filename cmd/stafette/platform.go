@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"stafette/internal/bounce"
@@ -23,8 +24,10 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
+	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -103,7 +106,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(), Domains: p.registry(),
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -130,6 +133,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
 		Returns:    returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
+		Domains:    domains.Config{Registry: p.registry()},
+		Reports:    reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses()},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {
@@ -166,6 +171,15 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Hostnames:   []string{c.Hostname},
 		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
+}
+
+// sourceAddresses are the configured addresses mail leaves from.
+func (c Config) sourceAddresses() []netip.Addr {
+	var list []netip.Addr
+	for _, s := range c.Egress.Sources {
+		list = append(list, s.IP)
+	}
+	return list
 }
 
 // routes are the configured static routes.

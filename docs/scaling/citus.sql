@@ -23,6 +23,8 @@ SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('reports_due', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('dmarc_reports', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('dmarc_tallies', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
 
@@ -36,6 +38,7 @@ SELECT create_reference_table('users');
 SELECT create_reference_table('api_keys');
 SELECT create_reference_table('domains');
 SELECT create_reference_table('dkim_keys');
+SELECT create_reference_table('domain_facts');
 SELECT create_reference_table('epochs');
 
 -- Only the coordinator asks these; they stay where they are.

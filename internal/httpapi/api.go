@@ -44,6 +44,17 @@ type Tenants interface {
 	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
 }
 
+// Domains sets sending domains up. *tenant.Registry is one.
+type Domains interface {
+	List(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
+	Setup(ctx context.Context, t tenant.ID, d tenant.DomainID) (tenant.DomainSetup, error)
+	Add(ctx context.Context, t tenant.ID, name, actor string) (tenant.Domain, error)
+	Check(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
+	Rotate(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
+	CancelRotation(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
+	Remove(ctx context.Context, t tenant.ID, d tenant.DomainID) error
+}
+
 // Texts says states and reasons in a language, "de" or "en". A text that is not
 // there is "".
 type Texts interface {
@@ -66,6 +77,7 @@ type Config struct {
 	Messages  insight.Store
 	Bodies    Bodies
 	Commands  Commander
+	Domains   Domains
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"

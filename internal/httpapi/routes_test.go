@@ -67,6 +67,14 @@ func path(r httpapi.Route, m message.ID) string {
 	return strings.ReplaceAll(r.Path, "{id}", m.String())
 }
 
+// own is path with the identifier of a thing that w.tenant has.
+func (w *world) own(r httpapi.Route, m message.ID) string {
+	if strings.HasPrefix(r.Path, "/v1/domains") {
+		return strings.ReplaceAll(r.Path, "{id}", w.domain.String())
+	}
+	return path(r, m)
+}
+
 // TestEveryRouteDemandsItsKey is made from the route table: no key, a wrong key, a
 // key without the scope, a key of the platform.
 func TestEveryRouteDemandsItsKey(t *testing.T) {
@@ -86,6 +94,10 @@ func TestEveryRouteDemandsItsKey(t *testing.T) {
 		w.wantProblem(ask(r, tenant.NewKeyText()), 401, "key_unknown", "")
 		switch r.Scope {
 		case tenant.ScopeSend:
+			w.wantProblem(ask(r, w.readOnly), 403, "scope_missing", "")
+			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
+		case tenant.ScopeAdmin:
+			w.wantProblem(ask(r, w.sendOnly), 403, "scope_missing", "")
 			w.wantProblem(ask(r, w.readOnly), 403, "scope_missing", "")
 			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
 		case tenant.ScopeRead:
@@ -109,8 +121,9 @@ func TestTenantsAreIsolated(t *testing.T) {
 	m := w.send()
 	withoutID := map[string]bool{
 		"POST /v1/messages": true, "POST /v1/messages/batch": true, "POST /v1/messages/mime": true, // refuse foreign From: TestBadInput
-		"GET /v1/messages": true, // below
-		"GET /v1/me":       true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+		"GET /v1/messages": true,                           // below
+		"GET /v1/domains":  true, "POST /v1/domains": true, // below; a name is told taken only once somebody has proven it
+		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
 	for _, r := range w.api.Routes() {
@@ -121,8 +134,11 @@ func TestTenantsAreIsolated(t *testing.T) {
 			continue
 		}
 		tried++
-		foreign := w.ask(r.Method, path(r, m), w.other, nil)
-		w.wantProblem(foreign, 404, "message_not_found", "")
+		foreign, code := w.ask(r.Method, w.own(r, m), w.other, nil), "message_not_found"
+		if strings.HasPrefix(r.Path, "/v1/domains") {
+			code = "domain_not_found"
+		}
+		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
 			missing := w.ask(r.Method, strings.ReplaceAll(r.Path, "{id}", id), w.other, nil)
 			if missing.status != 404 || missing.body != foreign.body {
@@ -132,6 +148,9 @@ func TestTenantsAreIsolated(t *testing.T) {
 	}
 	if tried < 7 {
 		t.Errorf("only %d routes tried", tried)
+	}
+	if a := w.ask(http.MethodGet, "/v1/domains", w.other, nil); a.status != 200 || strings.Contains(a.body, "muster.example") {
+		t.Errorf("foreign domains are listed: %s", a.body)
 	}
 	if p := read[page](w, w.ask(http.MethodGet, "/v1/messages?after="+m.String(), w.other, nil), 200); len(p.Data) != 0 {
 		t.Errorf("listed %+v", p.Data)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/httpapi"
@@ -45,6 +46,8 @@ type world struct {
 	tenant             tenant.ID
 	key, other, staff  string
 	sendOnly, readOnly string
+	domain             tenant.DomainID // of tenant
+	zone               zone
 }
 
 func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *world {
@@ -56,15 +59,25 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	now := func() time.Time { return start }
 	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, log: &bytes.Buffer{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
-	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead)
-	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead)
-	w.staff = w.addKey(tenant.ID{}, tenant.ScopeSend, tenant.ScopeRead)
+	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
+	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
+	w.staff = w.addKey(tenant.ID{}, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
+	w.zone = zone{}
+	mine, err := w.tenants.Domains(context.Background(), w.tenant)
+	if err != nil || len(mine) != 1 {
+		t.Fatalf("%v, %v", mine, err)
+	}
+	w.domain = mine[0].ID
 	w.sendOnly, w.readOnly = w.addKey(w.tenant, tenant.ScopeSend), w.addKey(w.tenant, tenant.ScopeRead)
 
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
 		Tenants: w.tenants, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Domains: tenant.NewRegistry(tenant.RegistryConfig{
+			Store: w.tenants, Keeper: keeper, Now: now, Resolver: func() dns.Resolver { return w.zone },
+			MakeKey: func(a tenant.Algorithm) ([]byte, string, error) { return []byte("x"), "v=DKIM1; p=" + string(a), nil },
+		}),
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range change {

@@ -141,6 +141,7 @@ func TestAcceptRefuses(t *testing.T) {
 		"lookalike from":       {from("x@evilmuster.example"), fault.Forbidden, ingest.CodeFromDomainNotYours, "from"},
 		"parent from":          {from("x@example.example"), fault.Forbidden, ingest.CodeFromDomainNotYours, "from"},
 		"unverified from":      {from("x@wartet-muster.example"), fault.Forbidden, ingest.CodeFromDomainUnverified, "from"},
+		"lapsed from":          {from("x@verfallen-muster.example"), fault.Forbidden, ingest.CodeFromDomainLapsed, "from"},
 		"no from":              {func(s *ingest.Submission) { s.Draft.From = message.Mailbox{} }, fault.Invalid, ingest.CodeFromMissing, "from"},
 		"foreign sender field": {raw("Sender: x@fremd.example\r\n"), fault.Forbidden, ingest.CodeFromDomainNotYours, "sender"},
 		"foreign envelope":     {func(s *ingest.Submission) { s.Sender = &foreign }, fault.Forbidden, ingest.CodeFromDomainNotYours, "envelope_sender"},

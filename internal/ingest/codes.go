@@ -40,6 +40,8 @@ const (
 	CodeReturnMalformed = "return_malformed"
 	// CodeSenderNotNull (Invalid, "envelope_sender"): mail that is passed on must have the null sender.
 	CodeSenderNotNull = "sender_not_null"
+	// CodeFromDomainLapsed (Forbidden, as above): the domain's DNS records have vanished and its grace period is over.
+	CodeFromDomainLapsed = "from_domain_lapsed"
 	// CodeRecipientsMissing (Invalid, "to"): nobody is to get the message.
 	CodeRecipientsMissing = "recipients_missing"
 	// CodeRecipientsTooMany (TooLarge, "to"): there are more recipients than one message may have.

@@ -63,16 +63,16 @@ func (w *parcel) passOn() error {
 }
 
 // usable returns the most specific domain of the tenant that name is, or lies
-// under. A domain that only waits for its DNS gets a refusal of its own, since that
-// is something the tenant can mend.
+// under. A domain that waits for its DNS, or has lost it, gets a refusal of its own,
+// since that is something the tenant can mend.
 func usable(domains []tenant.Domain, name, field string) (string, error) {
-	best, pending := "", false
+	best, state := "", tenant.DomainState("")
 	for _, d := range domains {
 		if name != d.Name && !strings.HasSuffix(name, "."+d.Name) {
 			continue
 		}
 		if !d.Usable() {
-			pending = true
+			state = d.State
 		} else if len(d.Name) > len(best) {
 			best = d.Name
 		}
@@ -80,9 +80,13 @@ func usable(domains []tenant.Domain, name, field string) (string, error) {
 	if best != "" {
 		return best, nil
 	}
-	if pending {
+	switch state {
+	case tenant.Pending:
 		return "", &fault.Error{Kind: fault.Forbidden, Code: CodeFromDomainUnverified, Field: field,
-			Detail: "The DNS records of this domain have not been found yet."}
+			Detail: "The DNS records of this domain have not been found yet. Publish them and check the domain."}
+	case tenant.Lapsed:
+		return "", &fault.Error{Kind: fault.Forbidden, Code: CodeFromDomainLapsed, Field: field,
+			Detail: "The DNS records of this domain have vanished and its grace period is over. Publish them again and check the domain."}
 	}
 	return "", &fault.Error{Kind: fault.Forbidden, Code: CodeFromDomainNotYours, Field: field,
 		Detail: "The address is not of a sending domain of this account."}

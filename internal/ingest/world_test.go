@@ -71,6 +71,7 @@ func (w *world) found(t tenant.Tenant, domain string, state tenant.DomainState) 
 	err := w.tenants.Found(w.Context(), tenant.Founding{Tenant: t, Domains: []tenant.Domain{
 		{ID: id.New[tenant.DomainKind](start), Tenant: t.ID, Name: domain, State: state},
 		{ID: id.New[tenant.DomainKind](start), Tenant: t.ID, Name: "wartet-" + domain, State: tenant.Pending},
+		{ID: id.New[tenant.DomainKind](start), Tenant: t.ID, Name: "verfallen-" + domain, State: tenant.Lapsed},
 	}})
 	if err != nil {
 		w.Fatal(err)

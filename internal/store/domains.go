@@ -37,14 +37,14 @@ func (s *Store) insertDomain(ctx context.Context, tx *sql.Tx, d *tenant.Domain, 
 	return s.insertDKIMKeys(ctx, tx, keys)
 }
 
-const dkimColumns = "tenant, id, domain, domain_name, selector, algorithm, sealed, record, active, created_at"
+const dkimColumns = "tenant, id, domain, domain_name, selector, algorithm, sealed, record, active, created_at, retired_at"
 
 func (s *Store) insertDKIMKeys(ctx context.Context, tx *sql.Tx, keys []tenant.DKIMKey) error {
 	for i := range keys {
 		k := &keys[i]
-		_, err := tx.ExecContext(ctx, "INSERT INTO dkim_keys ("+dkimColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		_, err := tx.ExecContext(ctx, "INSERT INTO dkim_keys ("+dkimColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 			k.Tenant[:], k.ID[:], k.Domain[:], strings.ToLower(k.DomainName), k.Selector, string(k.Algorithm), k.Sealed, k.Record,
-			flag(k.Active), millis(k.CreatedAt))
+			flag(k.Active), millis(k.CreatedAt), optional(k.RetiredAt))
 		if err != nil {
 			return s.taken(err, "selector_taken", "The domain has a key with this selector already.")
 		}
@@ -55,10 +55,10 @@ func (s *Store) insertDKIMKeys(ctx context.Context, tx *sql.Tx, keys []tenant.DK
 // Domains implements tenant.Store.
 func (s *Store) Domains(ctx context.Context, t tenant.ID) ([]tenant.Domain, error) {
 	var list []tenant.Domain
-	rows, err := s.read.QueryContext(ctx, "SELECT id, name, state, checked_at, created_at FROM domains WHERE tenant = $1 ORDER BY name", t[:])
+	rows, err := s.read.QueryContext(ctx, "SELECT id, name, state, grace_until, checked_at, created_at FROM domains WHERE tenant = $1 ORDER BY name", t[:])
 	err = scan(rows, err, func(row *sql.Rows) error {
 		d := tenant.Domain{Tenant: t}
-		err := row.Scan(&d.ID, &d.Name, &d.State, instant{&d.CheckedAt}, instant{&d.CreatedAt})
+		err := row.Scan(&d.ID, &d.Name, &d.State, instant{&d.GraceUntil}, instant{&d.CheckedAt}, instant{&d.CreatedAt})
 		list = append(list, d)
 		return err
 	})
@@ -71,7 +71,7 @@ func (s *Store) Domains(ctx context.Context, t tenant.ID) ([]tenant.Domain, erro
 // SetDomainState implements tenant.Store. A name that another tenant may use
 // already is Conflict "domain_taken".
 func (s *Store) SetDomainState(ctx context.Context, t tenant.ID, d tenant.DomainID, state tenant.DomainState, checked time.Time) error {
-	res, err := s.write.ExecContext(ctx, "UPDATE domains SET state = $3, checked_at = $4 WHERE tenant = $1 AND id = $2",
+	res, err := s.write.ExecContext(ctx, "UPDATE domains SET state = $3, grace_until = NULL, checked_at = $4 WHERE tenant = $1 AND id = $2",
 		t[:], d[:], string(state), optional(checked))
 	err = touched(res, s.taken(err, "domain_taken", "This domain belongs to another account."), "domain_not_found")
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) DKIMKeys(ctx context.Context, t tenant.ID, domain string) ([]ten
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var k tenant.DKIMKey
 		err := row.Scan(&k.Tenant, &k.ID, &k.Domain, &k.DomainName, &k.Selector, &k.Algorithm, &k.Sealed, &k.Record,
-			truth{&k.Active}, instant{&k.CreatedAt})
+			truth{&k.Active}, instant{&k.CreatedAt}, instant{&k.RetiredAt})
 		list = append(list, k)
 		return err
 	})

@@ -104,10 +104,11 @@ type archive interface {
 }
 
 var (
-	_ tenant.Store  = (*Store)(nil)
-	_ ingest.Store  = (*Store)(nil)
-	_ queue.Store   = (*Store)(nil)
-	_ insight.Store = (*Store)(nil)
+	_ tenant.Store       = (*Store)(nil)
+	_ tenant.DomainStore = (*Store)(nil)
+	_ ingest.Store       = (*Store)(nil)
+	_ queue.Store        = (*Store)(nil)
+	_ insight.Store      = (*Store)(nil)
 
 	_ tlspolicy.Store = (*Store)(nil)
 	_ returns.Store   = (*Store)(nil)

@@ -167,8 +167,8 @@ func (s *Store) ForgetReports(ctx context.Context, before tlspolicy.Day) error {
 	return nil
 }
 
-// DomainOwner implements tlspolicy.Store.
-func (s *Store) DomainOwner(ctx context.Context, domain string) (tenant.ID, error) {
+// OwnerOfDomain implements tlspolicy.Store.
+func (s *Store) OwnerOfDomain(ctx context.Context, domain string) (tenant.ID, error) {
 	var owner tenant.ID
 	err := s.read.QueryRowContext(ctx, "SELECT tenant FROM domains WHERE name = $1 AND state IN ('verified', 'trusted')", plain(domain)).Scan(&owner)
 	if err != nil {

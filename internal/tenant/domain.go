@@ -26,98 +26,13 @@ func NormalDomain(name string) (string, error) {
 // (RFC 6376, 3.6.2.1).
 func (k DKIMKey) RecordName() string { return k.Selector + "._domainkey." + k.DomainName }
 
-// DomainCheck is what the public DNS says of a domain.
-type DomainCheck struct {
-	// State is Verified when every active key's record is published, otherwise
-	// Pending; a Trusted domain stays Trusted whatever DNS says.
-	State DomainState
-	DKIM  []DKIMFinding
-	// SPF and DMARC are the records found, "" if none. They are advice: mail of a
-	// domain without them is delivered, though worse.
-	SPF, DMARC string
-}
-
-// DKIMFinding compares one key with its published record.
-type DKIMFinding struct {
-	Key   DKIMKeyID
-	Name  string // where the record is looked for
-	Found bool   // the right record is there
-	Other string // a different key record under that name, "" if none
-}
-
-// CheckDomain asks DNS for the records of a domain. A name server that gives no
-// answer is an error and says nothing about the domain: its state must then stay.
-func CheckDomain(ctx context.Context, r dns.Resolver, d Domain, keys []DKIMKey) (DomainCheck, error) {
-	check := DomainCheck{State: Pending}
-	active, found := 0, 0
-	for _, k := range keys {
-		if !k.Active {
-			continue
-		}
-		f, err := findKey(ctx, r, k)
-		if err != nil {
-			return DomainCheck{}, err
-		}
-		active++
-		if f.Found {
-			found++
-		}
-		check.DKIM = append(check.DKIM, f)
+// hasVersion reports whether a TXT record starts with a version tag such as "v=spf1".
+func hasVersion(text, version string) bool {
+	if len(text) < len(version) || !strings.EqualFold(text[:len(version)], version) {
+		return false
 	}
-	if active > 0 && found == active {
-		check.State = Verified
-	}
-	if d.State == Trusted {
-		check.State = Trusted
-	}
-	var err error
-	if check.SPF, err = findRecord(ctx, r, d.Name, "v=spf1"); err != nil {
-		return DomainCheck{}, err
-	}
-	if check.DMARC, err = findRecord(ctx, r, "_dmarc."+d.Name, "v=DMARC1"); err != nil {
-		return DomainCheck{}, err
-	}
-	return check, nil
-}
-
-func findKey(ctx context.Context, r dns.Resolver, k DKIMKey) (DKIMFinding, error) {
-	f := DKIMFinding{Key: k.ID, Name: k.RecordName()}
-	records, err := texts(ctx, r, f.Name)
-	if err != nil {
-		return f, err
-	}
-	want := tagOf(k.Record, "p")
-	for _, text := range records {
-		switch have := tagOf(text, "p"); {
-		case have == want && want != "":
-			f.Found = true
-		case have != "":
-			f.Other = text
-		}
-	}
-	return f, nil
-}
-
-// findRecord returns the first TXT record that starts with the version tag.
-func findRecord(ctx context.Context, r dns.Resolver, name, version string) (string, error) {
-	records, err := texts(ctx, r, name)
-	if err != nil {
-		return "", err
-	}
-	for _, text := range records {
-		rest, ok := cutPrefixFold(text, version)
-		if ok && (rest == "" || rest[0] == ' ' || rest[0] == ';') {
-			return text, nil
-		}
-	}
-	return "", nil
-}
-
-func cutPrefixFold(s, prefix string) (rest string, ok bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
-		return "", false
-	}
-	return s[len(prefix):], true
+	rest := text[len(version):]
+	return rest == "" || rest[0] == ' ' || rest[0] == ';'
 }
 
 // texts returns no records for a name that does not exist.

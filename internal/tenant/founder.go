@@ -79,7 +79,7 @@ func (f *Founder) Found(ctx context.Context, r FoundRequest) (Founded, error) {
 	if r.TrustDomain {
 		domain.State = Trusted
 	}
-	keys, err := NewDKIMKeys(f.c.Keeper, f.c.MakeKey, domain, now)
+	keys, err := NewDKIMKeys(f.c.Keeper, f.c.MakeKey, domain, 1, now)
 	if err != nil {
 		return Founded{}, err
 	}
@@ -118,20 +118,21 @@ func (f *Founder) operator(ctx context.Context, now time.Time) (password, keyTex
 }
 
 // NewDKIMKeys makes the two active keys of a domain: RSA for every receiver,
-// Ed25519 beside it (RFC 8463). The private keys are sealed.
-func NewDKIMKeys(k *seal.Keeper, generate MakeKey, d Domain, now time.Time) ([]DKIMKey, error) {
+// Ed25519 beside it (RFC 8463). Their selectors are numbered by generation, from 1 on.
+// The private keys are sealed.
+func NewDKIMKeys(k *seal.Keeper, generate MakeKey, d Domain, generation int, now time.Time) ([]DKIMKey, error) {
 	var keys []DKIMKey
 	for _, kind := range []struct {
 		algorithm Algorithm
-		selector  string
-	}{{RSA, "stf1r"}, {Ed25519, "stf1e"}} {
+		letter    string
+	}{{RSA, "r"}, {Ed25519, "e"}} {
 		der, record, err := generate(kind.algorithm)
 		if err != nil {
 			return nil, fmt.Errorf("generate %s key: %w", kind.algorithm, err)
 		}
 		key := DKIMKey{
 			ID: id.New[DKIMKeyKind](now), Tenant: d.Tenant, Domain: d.ID, DomainName: d.Name,
-			Selector: kind.selector, Algorithm: kind.algorithm, Record: record, Active: true, CreatedAt: now,
+			Selector: fmt.Sprintf("stf%d%s", generation, kind.letter), Algorithm: kind.algorithm, Record: record, Active: true, CreatedAt: now,
 		}
 		key.Sealed = k.Seal(der, "dkim/"+key.ID.String())
 		clear(der)

@@ -2,14 +2,11 @@ package tenant_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"stafette/internal/dns"
 	"stafette/internal/fault"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
@@ -125,61 +122,6 @@ func TestFoundRefuses(t *testing.T) {
 				t.Error("a tenant was stored")
 			}
 		})
-	}
-}
-
-// zone is a resolver that knows TXT records only.
-type zone struct {
-	txt map[string][]string
-	err map[string]error
-}
-
-func (z zone) MX(context.Context, string) ([]dns.MX, error)        { return nil, dns.ErrNoHost }
-func (z zone) Addrs(context.Context, string) ([]netip.Addr, error) { return nil, dns.ErrNoHost }
-func (z zone) TXT(_ context.Context, name string) ([]string, error) {
-	if err := z.err[name]; err != nil {
-		return nil, err
-	}
-	if r, ok := z.txt[name]; ok {
-		return r, nil
-	}
-	return nil, dns.ErrNoDomain
-}
-
-func TestCheckDomain(t *testing.T) {
-	d := tenant.Domain{Name: "a.example", State: tenant.Pending}
-	keys := []tenant.DKIMKey{
-		{DomainName: "a.example", Selector: "r", Record: "v=DKIM1; k=rsa; p=AAAA", Active: true},
-		{DomainName: "a.example", Selector: "e", Record: "v=DKIM1; k=ed25519; p=BBBB", Active: true},
-		{DomainName: "a.example", Selector: "old", Record: "p=CCCC"},
-	}
-	r, e := "r._domainkey.a.example", "e._domainkey.a.example"
-	for name, c := range map[string]struct {
-		txt  map[string][]string
-		want tenant.DomainState
-	}{
-		"nothing":     {nil, tenant.Pending},
-		"one":         {map[string][]string{r: {"v=DKIM1; k=rsa; p=AAAA"}}, tenant.Pending},
-		"both":        {map[string][]string{r: {"v=DKIM1; k=rsa; p=AAAA"}, e: {"v=DKIM1; k=ed25519; p=BBBB"}}, tenant.Verified},
-		"spaces":      {map[string][]string{r: {"p= AA AA ;k=rsa"}, e: {"x", "v=DKIM1;p=BBBB"}}, tenant.Verified},
-		"another key": {map[string][]string{r: {"p=ZZZZ"}, e: {"p=BBBB"}}, tenant.Pending},
-		"revoked key": {map[string][]string{r: {"p="}, e: {"p=BBBB"}}, tenant.Pending},
-	} {
-		t.Run(name, func(t *testing.T) {
-			check, err := tenant.CheckDomain(t.Context(), zone{txt: c.txt}, d, keys)
-			if err != nil || check.State != c.want || len(check.DKIM) != 2 {
-				t.Errorf("%+v, %v", check, err)
-			}
-		})
-	}
-	full := zone{txt: map[string][]string{"a.example": {"google=1", "V=SPF1 -all"}, "_dmarc.a.example": {"v=DMARC1; p=none"}}}
-	check, err := tenant.CheckDomain(t.Context(), full, tenant.Domain{Name: "a.example", State: tenant.Trusted}, keys)
-	if err != nil || check.State != tenant.Trusted || check.SPF != "V=SPF1 -all" || check.DMARC != "v=DMARC1; p=none" {
-		t.Errorf("%+v, %v", check, err)
-	}
-	silent := zone{err: map[string]error{e: dns.ErrTemporary}}
-	if _, err := tenant.CheckDomain(t.Context(), silent, d, keys); !errors.Is(err, dns.ErrTemporary) {
-		t.Errorf("a silent name server: %v", err)
 	}
 }
 

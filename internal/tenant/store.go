@@ -48,7 +48,7 @@ type Store interface {
 
 	// AddDomain stores a domain with its DKIM keys.
 	AddDomain(ctx context.Context, d Domain, keys []DKIMKey) error
-	// Domains lists the tenant's domains by name.
+	// Domains lists the tenant's domains by name, without their Findings.
 	Domains(ctx context.Context, t ID) ([]Domain, error)
 	// SetDomainState records the outcome of a check at the given time.
 	SetDomainState(ctx context.Context, t ID, d DomainID, s DomainState, checked time.Time) error

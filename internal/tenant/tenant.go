@@ -23,6 +23,8 @@ type (
 	DomainKind struct{}
 	// DKIMKeyKind is the id.Kind of DKIM keys.
 	DKIMKeyKind struct{}
+	// DomainFactKind is the id.Kind of facts about domains.
+	DomainFactKind struct{}
 )
 
 // Prefix implements id.Kind.
@@ -40,6 +42,9 @@ func (DomainKind) Prefix() string { return "dom" }
 // Prefix implements id.Kind.
 func (DKIMKeyKind) Prefix() string { return "dkm" }
 
+// Prefix implements id.Kind.
+func (DomainFactKind) Prefix() string { return "dmf" }
+
 // Identifiers of this room's things.
 type (
 	// ID names a tenant. The zero ID is the platform itself.
@@ -52,6 +57,8 @@ type (
 	DomainID = id.Of[DomainKind]
 	// DKIMKeyID names a DKIM key.
 	DKIMKeyID = id.Of[DKIMKeyKind]
+	// DomainFactID names a fact about a domain.
+	DomainFactID = id.Of[DomainFactKind]
 )
 
 // State says whether a tenant may send.
@@ -126,26 +133,33 @@ func (s Stream) Urgency() int {
 // DomainState says how far a sending domain is set up.
 type DomainState string
 
-// The states of a domain. Only Verified and Trusted domains may be used in From.
+// The states of a domain. Only Verified, Grace and Trusted domains may be used in From.
 const (
-	Pending  DomainState = "pending"
-	Verified DomainState = "verified"
-	Trusted  DomainState = "trusted" // an operator vouches for it; DNS is not checked
+	Pending  DomainState = "pending"  // the records it needs were never all there
+	Verified DomainState = "verified" // they are
+	Grace    DomainState = "grace"    // they were, and have vanished; usable until GraceUntil
+	Lapsed   DomainState = "lapsed"   // they have been gone for longer than that
+	Trusted  DomainState = "trusted"  // an operator vouches for it, whatever DNS says
 )
 
+// Usable reports whether a domain in this state may stand in From.
+func (s DomainState) Usable() bool { return s == Verified || s == Grace || s == Trusted }
+
 // Domain is a sending domain of one tenant. A name belongs to at most one tenant
-// in Verified or Trusted state.
+// in a usable state.
 type Domain struct {
-	ID        DomainID
-	Tenant    ID
-	Name      string // A-labels, lower case
-	State     DomainState
-	CheckedAt time.Time // last DNS check; zero if never
-	CreatedAt time.Time
+	ID         DomainID
+	Tenant     ID
+	Name       string // A-labels, lower case
+	State      DomainState
+	GraceUntil time.Time // of Grace; otherwise zero
+	CheckedAt  time.Time // last DNS check that got an answer; zero if never
+	Findings   []Finding // of that check; nil if never, and in lists
+	CreatedAt  time.Time
 }
 
 // Usable reports whether the domain may stand in From.
-func (d Domain) Usable() bool { return d.State == Verified || d.State == Trusted }
+func (d Domain) Usable() bool { return d.State.Usable() }
 
 // Algorithm is a DKIM signature algorithm (RFC 6376, RFC 8463).
 type Algorithm string
@@ -168,7 +182,11 @@ type DKIMKey struct {
 	Record     string // TXT value to publish at Selector._domainkey.DomainName
 	Active     bool   // signs new mail
 	CreatedAt  time.Time
+	RetiredAt  time.Time // when it ceased to sign; zero if it has not, or not begun
 }
+
+// Waiting reports whether the key is to sign once its record is published.
+func (k DKIMKey) Waiting() bool { return !k.Active && k.RetiredAt.IsZero() }
 
 // Role is what a user may do; see Can.
 type Role string

@@ -31,7 +31,7 @@ const (
 // tenant's; others for what is no report about it.
 func (p *Policies) AcceptReport(ctx context.Context, domain string, raw []byte) error {
 	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-	owner, err := p.cfg.Store.DomainOwner(ctx, domain)
+	owner, err := p.cfg.Store.OwnerOfDomain(ctx, domain)
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,9 @@ type Store interface {
 	// ForgetReports removes the notes and left-over tallies of days before the given one.
 	ForgetReports(ctx context.Context, before Day) error
 
-	// DomainOwner returns the tenant whose usable domain it is; fault NotFound
+	// OwnerOfDomain returns the tenant whose usable domain it is; fault NotFound
 	// "domain_unknown" if nobody's.
-	DomainOwner(ctx context.Context, domain string) (tenant.ID, error)
+	OwnerOfDomain(ctx context.Context, domain string) (tenant.ID, error)
 	// SaveReport keeps a report about a tenant's domain. One that has come before, by
 	// organisation and identifier, changes nothing.
 	SaveReport(ctx context.Context, t tenant.ID, domain string, r Report, now time.Time) error

@@ -298,7 +298,7 @@ func (m *memory) ReportDone(_ context.Context, d tlspolicy.Due, _ time.Time) err
 
 func (m *memory) ForgetReports(context.Context, tlspolicy.Day) error { return nil }
 
-func (m *memory) DomainOwner(_ context.Context, domain string) (tenant.ID, error) {
+func (m *memory) OwnerOfDomain(_ context.Context, domain string) (tenant.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t, ok := m.owner[domain]; ok {

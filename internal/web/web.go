@@ -12,10 +12,12 @@ import (
 	"slices"
 
 	"stafette/internal/web/components"
+	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/signin"
 )
@@ -26,6 +28,8 @@ type Config struct {
 	frame.Config
 	Messages messages.Config
 	Returns  returnmail.Config
+	Domains  domains.Config
+	Reports  reports.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -45,8 +49,10 @@ func New(c Config) (http.Handler, error) {
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
 		signin.Routes(f),
-		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
+		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		domains.Routes(c.Domains),
+		reports.Routes(c.Reports),
 		platform.Routes(),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),

@@ -118,6 +118,18 @@ describe("axe", () => {
       const messages = await links(page);
       assert.ok(messages.length >= 10, "the sample has fewer messages than expected");
       await check("list");
+      await page.goto(`${origin}/domains`);
+      await check("domains");
+      const domains = await page.locator("tbody tr td > a").evaluateAll((list) => list.map((a) => a.href));
+      assert.equal(domains.length, 4);
+      for (const one of domains.slice(0, 2)) {
+        await page.goto(one);
+        await check("a domain");
+      }
+      await page.goto(`${origin}/dmarc`);
+      await check("DMARC reports");
+      await page.goto(`${origin}/domains/providers`);
+      await check("providers");
       for (const path of ["/messages?q=gibtsnicht", "/messages?state=held&tag=x", "/no-such-page", "/messages/new"]) {
         await page.goto(origin + path);
         await check(path);

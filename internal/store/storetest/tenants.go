@@ -25,6 +25,9 @@ func tenantTests() map[string]func(*testing.T, *World) {
 		"DomainsBelongToOne":      domainsBelongToOne,
 		"DKIMKeys":                dkimKeys,
 		"Missing":                 missingThings,
+		"DomainChecks":            domainChecks,
+		"DomainKeys":              domainKeys,
+		"DMARCReports":            dmarcReports,
 	}
 }
 

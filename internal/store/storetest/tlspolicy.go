@@ -112,9 +112,9 @@ func reportsAreOwners(t *testing.T, w *World) {
 			t.Fatal(err)
 		}
 	}
-	owner, err := w.Store.DomainOwner(ctx, "a.example")
+	owner, err := w.Store.OwnerOfDomain(ctx, "a.example")
 	same(t, "owner", owner, w.A, err)
-	if _, err := w.Store.DomainOwner(ctx, "b.example"); fault.As(err) == nil || fault.As(err).Code != "domain_unknown" {
+	if _, err := w.Store.OwnerOfDomain(ctx, "b.example"); fault.As(err) == nil || fault.As(err).Code != "domain_unknown" {
 		t.Errorf("nobody's domain: %v", err)
 	}
 	r := tlspolicy.Report{Organization: "O", ID: "1", Contact: "c", Dates: tlspolicy.DateRange{Start: now.Add(-24 * time.Hour), End: now},

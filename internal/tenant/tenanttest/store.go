@@ -31,9 +31,14 @@ type Store struct {
 	keys     []tenant.Key
 	domains  []tenant.Domain
 	dkim     []tenant.DKIMKey
+	facts    map[tenant.ID][]tenant.DomainFact
+	reports  []savedReport
 }
 
-var _ tenant.Store = (*Store)(nil)
+var (
+	_ tenant.Store       = (*Store)(nil)
+	_ tenant.DomainStore = (*Store)(nil)
+)
 
 func (s *Store) enter(method string) (leave func(), err error) {
 	s.Calls.Add(1)
@@ -317,6 +322,9 @@ func (s *Store) Domains(_ context.Context, t tenant.ID) ([]tenant.Domain, error)
 	defer leave()
 	list := slices.DeleteFunc(slices.Clone(s.domains), func(d tenant.Domain) bool { return d.Tenant != t })
 	slices.SortFunc(list, func(a, b tenant.Domain) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range list {
+		list[i].Findings = nil
+	}
 	return list, nil
 }
 
@@ -331,7 +339,7 @@ func (s *Store) SetDomainState(_ context.Context, t tenant.ID, domain tenant.Dom
 	if d == nil {
 		return missing("domain")
 	}
-	d.State, d.CheckedAt = state, checked
+	d.State, d.CheckedAt, d.GraceUntil = state, checked, time.Time{}
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
 	"stafette/internal/tenant"
@@ -122,6 +124,14 @@ func Return(w http.ResponseWriter, r *http.Request, target string) {
 func (p Page) FaultText(e *fault.Error, value string) string {
 	wait := max(int(e.RetryAfter.Minutes()+0.99), 1)
 	return p.Either("fault."+e.Code, "fault.kind."+string(e.Kind), "value", Shorten(value, 60), "code", e.Code, "minutes", wait)
+}
+
+// DomainName is a domain in A-labels as people write it.
+func DomainName(name string) string {
+	if unicode, err := idna.Display.ToUnicode(name); err == nil {
+		return unicode
+	}
+	return name
 }
 
 // Shorten cuts s to n characters, the last of which then is an ellipsis.

@@ -1,5 +1,5 @@
-// Package overview is the first page of a tenant: today's deliveries by state, and
-// what lately went wrong.
+// Package overview is the first page of a tenant: today's deliveries by state, what
+// lately went wrong, and which sending domains need somebody's hand.
 //
 // It is a subject of the door web (floor 4); it asks insight and words messages as
 // package messages does.
@@ -7,6 +7,7 @@ package overview
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,6 +24,12 @@ import (
 type Config struct {
 	Insight insight.Store
 	Teller  messages.Teller
+	Domains Domains
+}
+
+// Domains lists sending domains. *tenant.Registry does.
+type Domains interface {
+	List(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
 }
 
 // Routes is the first page.
@@ -38,6 +45,7 @@ type overview struct {
 	shares   []share
 	total    int64
 	problems []messages.Row
+	domains  []tenant.Domain // in grace, or lapsed
 }
 
 // share is one state's part of a whole; Offset and Width are parts of 1,000 for
@@ -76,6 +84,10 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 			v.problems = append(v.problems, c.Teller.Row(p, m, state))
 		}
 	}
+	if v.domains, err = c.Domains.List(r.Context(), p.Tenant()); err != nil {
+		return fmt.Errorf("overview: %w", err)
+	}
+	v.domains = slices.DeleteFunc(v.domains, func(d tenant.Domain) bool { return d.State != tenant.Grace && d.State != tenant.Lapsed })
 	slices.SortFunc(v.problems, func(a, b messages.Row) int { return -cmp.Compare(a.ID.String(), b.ID.String()) })
 	v.problems = slices.CompactFunc(v.problems, func(a, b messages.Row) bool { return a.ID == b.ID })
 	v.problems = v.problems[:min(len(v.problems), problemsShown)]

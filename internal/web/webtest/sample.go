@@ -17,6 +17,7 @@ import (
 
 // The people of the world.
 const (
+	Owner    = "h.voss@hafenkontor.example"     // role owner
 	Clerk    = "j.petersen@hafenkontor.example" // role office
 	Reader   = "praktikum@hafenkontor.example"  // role read_only
 	Stranger = "post@salon-lund.example"        // of another tenant
@@ -53,6 +54,7 @@ func New() *World {
 	}
 	w.Tenant = tenant.Tenant{ID: id.New[tenant.Kind](now), Name: "Hafenkontor Immobilien", State: tenant.Active, OfficeTone: tenant.Sie}
 	w.Other = tenant.Tenant{ID: id.New[tenant.Kind](now), Name: "Salon Lund", State: tenant.Active, OfficeTone: tenant.Du}
+	w.person(Owner, "H. Voss", w.Tenant.ID, tenant.Owner)
 	w.person(Clerk, "J. Petersen", w.Tenant.ID, tenant.Office)
 	w.person(Reader, "M. Thiel", w.Tenant.ID, tenant.ReadOnly)
 	w.person(Stranger, "K. Lund", w.Other.ID, tenant.Owner)
@@ -68,6 +70,7 @@ func New() *World {
 	} {
 		w.domains = append(w.domains, tenant.Domain{ID: id.New[tenant.DomainKind](now), Tenant: d.owner, Name: d.name, State: d.state})
 	}
+	w.register = newRegister(w)
 	w.put(w.Other.ID, now.Add(-time.Hour), sample{subject: "Termin im Salon", states: []event.State{event.Delivered}, to: boxes("Ada Holm <ada@holm.example>")})
 	list := w.samples()
 	for i := len(list) - 1; i >= 0; i-- {

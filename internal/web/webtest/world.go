@@ -49,6 +49,7 @@ type World struct {
 	bodies   map[message.ID][]byte
 	replays  map[string]ingest.Receipt
 	domains  []tenant.Domain
+	register register
 	broken   error
 	commands []queue.Selection
 	refusal  error
