@@ -83,7 +83,11 @@ const checkPatience = 5 * time.Second
 func (b *base) registry() *tenant.Registry {
 	c := b.config
 	hosts := tenant.Hosts{Return: c.ReturnMail.Domain, Tracking: c.Domains.TrackingHost, SPF: c.Domains.SPF}
-	if local, host, ok := strings.Cut(c.Domains.ReportAddress, "@"); ok {
+	address := c.Domains.ReportAddress
+	if address == "" && c.ReturnMail.Listen != "" {
+		address = "reports@" + c.ReturnMail.Domain
+	}
+	if local, host, ok := strings.Cut(address, "@"); ok {
 		hosts.Reports = func(_ tenant.ID, d tenant.DomainID) string { return local + "+" + d.String() + "@" + host }
 	}
 	return tenant.NewRegistry(tenant.RegistryConfig{

@@ -152,8 +152,10 @@ type Domains struct {
 	// link.<domain> to it. "": they are not.
 	TrackingHost string `toml:"tracking_host"`
 	// ReportAddress takes the DMARC reports about sending domains, each at a plus address
-	// of its own: dmarc@example.net takes them at dmarc+<domain's identifier>@example.net.
-	// "": none are asked for.
+	// of its own: dmarc@example.net takes them at dmarc+<domain's identifier>@example.net,
+	// and hands them to "stafette domain report". Default: with the door for return mail,
+	// that door takes them as reports+<domain's identifier>@<its domain>; else none are
+	// asked for.
 	ReportAddress string `toml:"report_address"`
 }
 

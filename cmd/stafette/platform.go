@@ -134,7 +134,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		},
 		Returns:    returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Domains:    domains.Config{Registry: p.registry()},
-		Reports:    reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses()},
+		Reports:    reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {

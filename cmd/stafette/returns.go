@@ -2,14 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"stafette/internal/bounce"
+	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
+	"stafette/internal/tenant"
+	"stafette/internal/tlspolicy"
+	"stafette/internal/web/reports"
 )
 
 // returnMail is what takes mail back: addresses, door and reader.
@@ -50,7 +56,7 @@ func (r *returnMail) open(p *platform, reasons *bounce.Table) {
 	r.sorter = returns.NewSorter(returns.SorterConfig{
 		Store: p.store, Addresses: r.addresses, Keeper: p.keeper, Judge: reasons,
 		Suppressor: returns.PlainRules{Suppress: p.store.Suppress}, Acceptor: p.entrance, Resolver: p.resolver,
-		Now: p.store.Now, Log: p.log,
+		Aggregates: aggregates{p.registry(), p.policies}, Now: p.store.Now, Log: p.log,
 	})
 	r.door = smtpserver.NewReturns(smtpserver.ReturnsConfig{
 		Mail: returns.NewIntake(returns.IntakeConfig{
@@ -58,6 +64,52 @@ func (r *returnMail) open(p *platform, reasons *bounce.Table) {
 		}),
 		TLS: p.tls, Now: p.store.Now, Hostname: p.config.Hostname, MaxSize: p.config.ReturnMail.MessageSize, Log: p.log,
 	})
+}
+
+// aggregates takes in what others report about sending domains: of DMARC, or of TLS.
+type aggregates struct {
+	registry *tenant.Registry
+	policies *tlspolicy.Policies
+}
+
+// Take implements returns.Aggregates. RFC 8460, 5.3 wants reports of TLS to be signed.
+func (a aggregates) Take(ctx context.Context, d tenant.DomainID, raw []byte, signed bool) error {
+	err := a.registry.AcceptReport(ctx, d, raw)
+	if f := fault.As(err); f == nil || f.Kind != fault.Invalid || !signed {
+		return err
+	}
+	domain, lost := a.registry.Owned(ctx, d)
+	if lost != nil {
+		return lost
+	}
+	read := a.policies.AcceptReport(ctx, domain.Name, raw)
+	if errors.Is(read, tlspolicy.ErrNoReport) {
+		return err
+	}
+	return read
+}
+
+// tlsReports are the reports of TLS as the office shows them.
+type tlsReports struct{ policies *tlspolicy.Policies }
+
+// TLSReports implements reports.TLSReports.
+func (t tlsReports) TLSReports(ctx context.Context, who tenant.ID, domain string) ([]reports.TLSReport, error) {
+	list, err := t.policies.Received(ctx, who, domain)
+	shown := make([]reports.TLSReport, 0, len(list))
+	for _, r := range list {
+		one := reports.TLSReport{Reporter: r.Report.Organization, Begin: r.Report.Dates.Start, End: r.Report.Dates.End}
+		for _, p := range r.Report.Policies {
+			one.Successful += p.Summary.Successful
+			one.Failed += p.Summary.Failed
+			for _, f := range p.Failures {
+				if !slices.Contains(one.Failures, string(f.Result)) {
+					one.Failures = append(one.Failures, string(f.Result))
+				}
+			}
+		}
+		shown = append(shown, one)
+	}
+	return shown, err
 }
 
 // path is the return path of an attempt. The null sender stays; without a domain for

@@ -4,7 +4,9 @@ import (
 	"strings"
 
 	"stafette/internal/bounce"
+	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/tenant"
 )
 
 // Addresses knows which addresses are ours to receive. It is safe for concurrent use.
@@ -36,6 +38,9 @@ func (a *Addresses) Purpose(to message.Address) (p Purpose, d message.DeliveryID
 	if !a.ours(to.Domain) {
 		return "", d, false
 	}
+	if _, ok := aboutDomain(to); ok {
+		return ForDomain, d, true
+	}
 	switch strings.ToLower(to.Local) {
 	case "postmaster":
 		return ForPostmaster, d, true
@@ -43,6 +48,17 @@ func (a *Addresses) Purpose(to message.Address) (p Purpose, d message.DeliveryID
 		return ForReports, d, true
 	}
 	return "", d, false
+}
+
+// aboutDomain reads the address that takes the aggregate reports about a sending domain:
+// dmarc+dom_…, or reports+dom_….
+func aboutDomain(to message.Address) (tenant.DomainID, bool) {
+	kind, name, _ := strings.Cut(strings.ToLower(to.Local), "+")
+	if kind != "dmarc" && kind != "reports" {
+		return tenant.DomainID{}, false
+	}
+	d, err := id.Parse[tenant.DomainKind](name)
+	return d, err == nil
 }
 
 func (a *Addresses) ours(domain string) bool {

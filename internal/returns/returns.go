@@ -41,6 +41,7 @@ const (
 	ForUnsubscribe Purpose = "unsubscribe" // its List-Unsubscribe address
 	ForReports     Purpose = "reports"     // abuse and fbl: complaints that go to an address registered once
 	ForPostmaster  Purpose = "postmaster"  // a person reads it (RFC 5321, 4.5.1)
+	ForDomain      Purpose = "domain"      // aggregate reports about a sending domain (RFC 9990, RFC 8460)
 )
 
 // State is how far the reading of a mail is.
@@ -56,6 +57,7 @@ const (
 // The reasons why a mail changed nothing. Codes of bounce.ParseReport's errors may
 // stand in their place.
 const (
+	WhyNoAggregate  = "no_aggregate"      // nothing at the address of a domain that reports about it
 	WhyForPeople    = "for_people"        // no report; somebody writes to the postmaster
 	WhyNoProof      = "no_proof"          // no address of ours with a MAC stands in it
 	WhyNoDelivery   = "delivery_unknown"  // the delivery was deleted
@@ -156,6 +158,14 @@ type Archive interface {
 	Returns(ctx context.Context, l Listing) (list []Mail, more bool, err error)
 	// Return returns one mail, or NotFound "return_not_found".
 	Return(ctx context.Context, r ID) (Mail, error)
+}
+
+// Aggregates takes in reports about sending domains.
+type Aggregates interface {
+	// Take reads the mail that came to the address of a domain; signed says that a DKIM
+	// signature of the mail holds. A *fault.Error says that it holds no such report;
+	// one that came before is no error.
+	Take(ctx context.Context, d tenant.DomainID, raw []byte, signed bool) error
 }
 
 // Suppressor decides, by its own rules, whether an address may still be written to on

@@ -1,15 +1,21 @@
 package returns_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"stafette/internal/event"
+	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/returns"
 	"stafette/internal/spool"
+	"stafette/internal/tenant"
 )
 
 func dsn(action, status, reply string) string {
@@ -267,5 +273,57 @@ func TestAddresses(t *testing.T) {
 		if p != want || ok != (want != "") {
 			t.Errorf("%s is for %q, %v; want %q", text, p, ok, want)
 		}
+	}
+}
+
+// shelf takes aggregate reports as a test says.
+type shelf struct {
+	err   error
+	taken []string // domain and whether a signature holds
+}
+
+// Take implements returns.Aggregates.
+func (s *shelf) Take(_ context.Context, d tenant.DomainID, raw []byte, signed bool) error {
+	if !strings.Contains(string(raw), "aggregate") {
+		return errors.New("not the mail that was sent")
+	}
+	s.taken = append(s.taken, fmt.Sprint(d, " ", signed))
+	return s.err
+}
+
+// TestAggregateReports: mail to a domain's own address goes to those who read reports,
+// however little a bounce it is, and touches no delivery.
+func TestAggregateReports(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		state returns.State
+		why   string
+	}{
+		"read":           {nil, returns.Matched, ""},
+		"no report":      {fault.New(fault.Invalid, "report_malformed", "x"), returns.Unmatched, returns.WhyNoAggregate},
+		"not now":        {errors.New("database is away"), returns.Pending, ""},
+		"not a tenant's": {fault.New(fault.NotFound, "domain_not_found", "x"), returns.Unmatched, returns.WhyNoAggregate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := &shelf{err: c.err}
+			w.config.Aggregates = s
+			w.sorter = returns.NewSorter(w.config)
+			domain := id.New[tenant.DomainKind](w.Now())
+			to := "reports+" + domain.String() + "@" + ourDomain
+			if p, _, ok := w.addresses.Purpose(message.Address{Local: "reports+" + domain.String(), Domain: ourDomain}); !ok || p != returns.ForDomain {
+				t.Fatalf("%s is for %q %t", to, p, ok)
+			}
+			w.receive("noreply@provider.example", to, "From: noreply@provider.example\nSubject: Report\n\naggregate\n")
+			if _, err := w.sorter.Sort(t.Context()); (err != nil) != (c.state == returns.Pending) {
+				t.Fatal(err)
+			}
+			if m := w.last(); m.State != c.state || m.Why != c.why {
+				t.Errorf("state %q, why %q", m.State, m.Why)
+			}
+			if want := []string{domain.String() + " false"}; !slices.Equal(s.taken, want) {
+				t.Errorf("taken %q, want %q", s.taken, want)
+			}
+		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/event"
+	"stafette/internal/fault"
 	"stafette/internal/ingest"
 	"stafette/internal/seal"
 )
@@ -27,6 +28,7 @@ type SorterConfig struct {
 	Suppressor Suppressor
 	Acceptor   ingest.Acceptor // for people's replies
 	Resolver   dns.Resolver    // for SPF, DKIM and DMARC
+	Aggregates Aggregates
 	Now        func() time.Time
 	// Every is how long the Sorter waits before it looks by itself, for what another
 	// node left behind; 0: 15 s.
@@ -147,6 +149,9 @@ func (s *Sorter) settle(ctx context.Context, m Mail) (err error) {
 		return err
 	}
 	r := s.open(ctx, m, raw)
+	if m.Purpose == ForDomain {
+		return s.aggregate(ctx, r)
+	}
 	facts, err := s.interpret(ctx, r)
 	if err != nil {
 		return err
@@ -161,6 +166,18 @@ func (s *Sorter) settle(ctx context.Context, m Mail) (err error) {
 		return err
 	}
 	return s.conclude(ctx, r.Mail, facts)
+}
+
+// aggregate hands on a report about a domain, which no delivery is touched by.
+func (s *Sorter) aggregate(ctx context.Context, r *reading) error {
+	d, _ := aboutDomain(r.Recipient)
+	r.State, r.Why = Matched, ""
+	if err := s.c.Aggregates.Take(ctx, d, r.raw, r.Auth.DKIM == authPass); fault.As(err) != nil {
+		r.State, r.Why = Unmatched, WhyNoAggregate
+	} else if err != nil {
+		return fmt.Errorf("take report about %s: %w", d, err)
+	}
+	return s.conclude(ctx, r.Mail, nil)
 }
 
 func (s *Sorter) conclude(ctx context.Context, m Mail, facts []event.Event) error {

@@ -56,6 +56,16 @@ func (r *Registry) AcceptReport(ctx context.Context, d DomainID, raw []byte) err
 	return r.accept(ctx, domain, raw)
 }
 
+// Owned returns a domain whose tenant has proven it, by its identifier alone: for what
+// comes from outside and names no tenant. NotFound "domain_not_found" for all others.
+func (r *Registry) Owned(ctx context.Context, d DomainID) (Domain, error) {
+	domain, err := r.c.Store.DomainOwner(ctx, d)
+	if err == nil && !domain.Usable() {
+		err = fault.New(fault.NotFound, "domain_not_found", "The domain is not set up.")
+	}
+	return domain, err
+}
+
 // UploadReport is AcceptReport for a person of the tenant.
 func (r *Registry) UploadReport(ctx context.Context, t ID, d DomainID, raw []byte) error {
 	domain, err := r.c.Store.Domain(ctx, t, d)

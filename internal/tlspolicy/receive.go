@@ -52,7 +52,7 @@ func (p *Policies) AcceptReport(ctx context.Context, domain string, raw []byte) 
 		}
 	}
 	if len(about) == 0 {
-		return fmt.Errorf("%w about %s", errReport, domain)
+		return fmt.Errorf("%w about %s", ErrNoReport, domain)
 	}
 	r.Policies = about
 	return p.cfg.Store.SaveReport(ctx, owner, domain, r, p.cfg.Now().UTC().Truncate(time.Millisecond))
@@ -71,11 +71,11 @@ func looksLikeReport(raw []byte) bool {
 // reportIn finds the report in a mail.
 func reportIn(raw []byte) ([]byte, error) {
 	if len(raw) > 2*maxReportBytes {
-		return nil, fmt.Errorf("%w: mail of more than %d bytes", errReport, 2*maxReportBytes)
+		return nil, fmt.Errorf("%w: mail of more than %d bytes", ErrNoReport, 2*maxReportBytes)
 	}
 	m, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errReport, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	parts := maxMailParts
 	return reportPart(m.Header.Get("Content-Type"), m.Header.Get("Content-Transfer-Encoding"), m.Body, 0, &parts)
@@ -89,20 +89,20 @@ func reportPart(kind, encoding string, body io.Reader, depth int, parts *int) ([
 	media, params, err := mime.ParseMediaType(kind)
 	switch {
 	case *parts < 0 || depth > maxMailDepth:
-		return nil, fmt.Errorf("%w: %w: too many parts", errReport, errNoPart)
+		return nil, fmt.Errorf("%w: %w: too many parts", ErrNoReport, errNoPart)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errReport, errNoPart)
+		return nil, fmt.Errorf("%w: %w", ErrNoReport, errNoPart)
 	case strings.HasPrefix(media, "multipart/"):
 		return reportAmong(multipart.NewReader(body, params["boundary"]), depth, parts)
 	case media != "application/tlsrpt+gzip" && media != "application/tlsrpt+json":
-		return nil, fmt.Errorf("%w: %w", errReport, errNoPart)
+		return nil, fmt.Errorf("%w: %w", ErrNoReport, errNoPart)
 	}
 	if strings.EqualFold(strings.TrimSpace(encoding), "base64") {
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	}
 	content, err := io.ReadAll(io.LimitReader(body, maxReportBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errReport, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	return content, nil
 }
@@ -111,7 +111,7 @@ func reportAmong(r *multipart.Reader, depth int, parts *int) ([]byte, error) {
 	for {
 		part, err := r.NextRawPart()
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errReport, errNoPart)
+			return nil, fmt.Errorf("%w: %w", ErrNoReport, errNoPart)
 		}
 		content, err := reportPart(part.Header.Get("Content-Type"), part.Header.Get("Content-Transfer-Encoding"), part, depth+1, parts)
 		if err == nil || *parts < 0 || !errors.Is(err, errNoPart) {

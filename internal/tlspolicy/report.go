@@ -93,8 +93,8 @@ func (r Report) Sessions() Summary {
 	return sum
 }
 
-// errReport: the bytes are not a report we take.
-var errReport = errors.New("no TLS report")
+// ErrNoReport: the bytes are not a report we take, or not one about the domain.
+var ErrNoReport = errors.New("no TLS report")
 
 // ParseTLSReport reads a report as it comes: JSON, plain or packed with gzip. All
 // texts in what it returns are valid, on one line and bounded; counts are not
@@ -103,16 +103,16 @@ func ParseTLSReport(raw []byte) (Report, error) {
 	var r Report
 	text, err := unpack(raw)
 	if err != nil {
-		return r, fmt.Errorf("%w: %w", errReport, err)
+		return r, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	if err := shallow(text); err != nil {
-		return r, fmt.Errorf("%w: %w", errReport, err)
+		return r, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return Report{}, fmt.Errorf("%w: %w", errReport, err)
+		return Report{}, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	if err := r.check(); err != nil {
-		return Report{}, fmt.Errorf("%w: %w", errReport, err)
+		return Report{}, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	r.clean()
 	return r, nil
