@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
 	"stafette/internal/egress"
@@ -149,6 +150,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
+		Withheld: p.withheld, Strike: p.strike,
 		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
 		Limits: egress.Limits{
 			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
@@ -158,6 +160,20 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Schedule:  queue.NewSchedule(steps, nil),
 		Hostnames: []string{c.Hostname},
 		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+	})
+}
+
+// withheld asks at the moment of sending whether the recipient was suppressed since
+// acceptance.
+func (p *platform) withheld(ctx context.Context, e queue.Entry) (string, error) {
+	reason, err := p.audience.Check(ctx, e.Tenant, e.Stream, e.Recipient, e.AcceptedAt)
+	return string(reason), err
+}
+
+// strike counts a final refusal against the recipient, by the tenant's rules.
+func (p *platform) strike(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike {
+	return p.audience.Strike(audience.Report{
+		Tenant: e.Tenant, Stream: e.Stream, Address: e.Recipient, Class: string(j.Class), Hard: j.Hard, At: at, Delivery: e.Delivery,
 	})
 }
 

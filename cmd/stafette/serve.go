@@ -49,6 +49,9 @@ func (p *platform) run(ctx context.Context, opened func()) error {
 // serve opens the doors, delivers, and returns when ctx ends or a room fails. The
 // order of the end is: doors shut, deliveries finished, verdicts durable.
 func (p *platform) serve(ctx context.Context, opened func()) error {
+	if err := p.audience.Start(ctx); err != nil {
+		return err
+	}
 	if err := p.runner.Start(ctx); err != nil {
 		return err
 	}
@@ -71,6 +74,8 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	}()
 	house := make(chan struct{})
 	go func() { defer close(house); p.keepHouse(ctx) }()
+	// Until the last delivery is done: what others suppress meanwhile holds for it too.
+	go p.audience.Run(engineCtx)
 
 	opened()
 	err = p.serveDoors(ctx, open)

@@ -21,6 +21,10 @@ SELECT create_distributed_table('events', 'tenant', colocate_with => 'messages')
 SELECT create_distributed_table('idempotency', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('suppression_history', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('suppression_marks', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('suppression_rules', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('suppression_strikes', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
 

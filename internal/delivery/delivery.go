@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
@@ -55,6 +56,12 @@ type Config struct {
 	// Sign returns the signature fields to put before the body, or nothing for a
 	// domain without keys: Signer.Sign.
 	Sign func(ctx context.Context, e queue.Entry, body []byte) ([]byte, error)
+	// Withheld asks, just before a mail is made ready, whether it may go to its recipient
+	// after all: "", or the reason why not. nil: it may. It must be cheap.
+	Withheld func(ctx context.Context, e queue.Entry) (reason string, err error)
+	// Strike says what a final refusal counts against the recipient, if anything; nil:
+	// nothing.
+	Strike func(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike
 	// Dial opens a session; nil: smtp.Dial.
 	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
 	Guard     *egress.Guard

@@ -11,6 +11,7 @@ import (
 	"context"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/spool"
@@ -54,6 +55,9 @@ type Settlement struct {
 	Signature []byte    // kept when Deferred, so that a retry need not sign again
 	Host      string    // the server that spoke last
 	Event     event.Event
+	// Strike is what the outcome counts against the recipient; nil for nothing. It
+	// takes effect together with the settlement, or not at all.
+	Strike *audience.Strike
 }
 
 // Claim asks for due deliveries of one tenant.

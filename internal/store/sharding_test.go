@@ -24,6 +24,8 @@ var acrossTenants = map[string]string{
 	"SELECT state, count(*) FROM deliveries":    "depth of the queue over all tenants, for operators",
 	"DELETE FROM idempotency WHERE expires_at":  "a chore that one node does every five minutes",
 	"DELETE FROM suppressions WHERE expires_at": "a chore that one node does every five minutes",
+	"DELETE FROM suppression_strikes WHERE at":  "a chore that one node does every five minutes",
+	"SELECT tenant, seq FROM suppression_marks": "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 }
 
 // witness remembers every statement that was sent. It is safe for concurrent use.

@@ -25,6 +25,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -50,6 +51,11 @@ type Config struct {
 	// before the call that brought it returns, from several goroutines at once. It
 	// must be quick and not wait for the store; it may be nil.
 	OnCommit func(tenant.ID, event.Event)
+	// HashKey keys the hashes by which suppressed addresses are known (seal.Keeper.MACKey),
+	// the same on all nodes and for ever; nil in tests only.
+	HashKey []byte
+	// OnSuppress is like OnCommit for hashes that were suppressed; it may be nil.
+	OnSuppress func([]audience.Hash)
 	// Fatal is called once, when a flush failed and nothing can be stored any more
 	// until the process starts anew. It must return soon and not wait for the
 	// store; it may be nil.
@@ -101,10 +107,11 @@ type archive interface {
 }
 
 var (
-	_ tenant.Store  = (*Store)(nil)
-	_ ingest.Store  = (*Store)(nil)
-	_ queue.Store   = (*Store)(nil)
-	_ insight.Store = (*Store)(nil)
+	_ tenant.Store   = (*Store)(nil)
+	_ audience.Store = (*Store)(nil)
+	_ ingest.Store   = (*Store)(nil)
+	_ queue.Store    = (*Store)(nil)
+	_ insight.Store  = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date and starts the committer.
@@ -219,15 +226,23 @@ func (s *Store) transactOnce(ctx context.Context, fn func(tx *sql.Tx) error) err
 	return tx.Commit()
 }
 
+// strikesLast is how long counted outcomes are kept: the longest time a rule can look back.
+const strikesLast = 3650 * 24 * time.Hour
+
 // Sweep removes what has run out: sessions, idempotency keys and suppressions
-// that expired before now. It is meant to run every few minutes.
+// that expired before now, and outcomes that no rule counts any more. It is meant to
+// run every few minutes.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	for _, text := range []string{
-		"DELETE FROM sessions WHERE expires_at < $1",
-		"DELETE FROM idempotency WHERE expires_at < $1",
-		"DELETE FROM suppressions WHERE expires_at < $1",
+	for _, sweep := range []struct {
+		text   string
+		before time.Time
+	}{
+		{"DELETE FROM sessions WHERE expires_at < $1", now},
+		{"DELETE FROM idempotency WHERE expires_at < $1", now},
+		{"DELETE FROM suppressions WHERE expires_at < $1", now},
+		{"DELETE FROM suppression_strikes WHERE at < $1", now.Add(-strikesLast)},
 	} {
-		if _, err := s.write.ExecContext(ctx, text, now.UnixMilli()); err != nil {
+		if _, err := s.write.ExecContext(ctx, sweep.text, sweep.before.UnixMilli()); err != nil {
 			return fmt.Errorf("sweep: %w", s.refusal(err))
 		}
 	}

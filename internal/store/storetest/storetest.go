@@ -37,6 +37,7 @@ func Run(t *testing.T, open Open) {
 		{"Insight", insightTests()},
 		{"Isolation", isolationTests()},
 		{"Singletons", singletonTests()},
+		{"Audience", audienceTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
