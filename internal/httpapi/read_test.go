@@ -132,7 +132,7 @@ func TestCommands(t *testing.T) {
 func TestMe(t *testing.T) {
 	w := newWorld(t)
 	me := read[httpapi.Me](w, w.get("/v1/me"), 200)
-	if me.Tenant == nil || me.Tenant.Name != "Muster GmbH" || me.Key.Hint != w.key[:8] || len(me.Key.Scopes) != 2 {
+	if me.Tenant == nil || me.Tenant.Name != "Muster GmbH" || me.Key.Hint != w.key[:8] || len(me.Key.Scopes) != 3 {
 		t.Errorf("%+v", me)
 	}
 	if me := read[httpapi.Me](w, w.ask(http.MethodGet, "/v1/me", w.staff, nil), 200); me.Tenant != nil {

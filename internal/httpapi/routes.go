@@ -61,6 +61,7 @@ func (a *API) register(api huma.API) {
 		{Method: http.MethodGet, Path: "/openapi.yaml", Open: true, register: registerDocument},
 		{Method: http.MethodGet, Path: "/openapi.json", Open: true, register: registerDocument},
 	}
+	a.routes = append(a.routes, a.suppressionRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -107,7 +108,10 @@ func (r Route) operation(api huma.API) huma.Operation {
 		Security: []map[string][]string{{"key": {}}}, Tags: []string{"Messages"},
 		Responses: map[string]*huma.Response{},
 	}
-	if !strings.HasPrefix(r.Path, "/v1/messages") {
+	switch {
+	case strings.HasPrefix(r.Path, "/v1/suppressions"):
+		op.Tags = []string{"Suppressions"}
+	case !strings.HasPrefix(r.Path, "/v1/messages"):
 		op.Tags = []string{"Account"}
 	}
 	describeErrors(api, &op, r.errors)

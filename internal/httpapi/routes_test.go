@@ -88,6 +88,10 @@ func TestEveryRouteDemandsItsKey(t *testing.T) {
 		case tenant.ScopeSend:
 			w.wantProblem(ask(r, w.readOnly), 403, "scope_missing", "")
 			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
+		case tenant.ScopeAdmin:
+			w.wantProblem(ask(r, w.sendOnly), 403, "scope_missing", "")
+			w.wantProblem(ask(r, w.readOnly), 403, "scope_missing", "")
+			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
 		case tenant.ScopeRead:
 			w.wantProblem(ask(r, w.sendOnly), 403, "scope_missing", "")
 			w.wantProblem(ask(r, w.staff), 403, "tenant_missing", "")
@@ -110,7 +114,10 @@ func TestTenantsAreIsolated(t *testing.T) {
 	withoutID := map[string]bool{
 		"POST /v1/messages": true, "POST /v1/messages/batch": true, "POST /v1/messages/mime": true, // refuse foreign From: TestBadInput
 		"GET /v1/messages": true, // below
-		"GET /v1/me":       true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+		// name no foreign thing: TestSuppressionsAreTheTenantsOwn
+		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
+		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
+		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
 	for _, r := range w.api.Routes() {
@@ -121,8 +128,12 @@ func TestTenantsAreIsolated(t *testing.T) {
 			continue
 		}
 		tried++
-		foreign := w.ask(r.Method, path(r, m), w.other, nil)
-		w.wantProblem(foreign, 404, "message_not_found", "")
+		own, code := path(r, m), "message_not_found"
+		if strings.HasPrefix(r.Path, "/v1/suppressions/") {
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
+		}
+		foreign := w.ask(r.Method, own, w.other, nil)
+		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
 			missing := w.ask(r.Method, strings.ReplaceAll(r.Path, "{id}", id), w.other, nil)
 			if missing.status != 404 || missing.body != foreign.body {
@@ -153,7 +164,7 @@ func (e *endless) Read(b []byte) (int, error) {
 // without end, and one that announces too much.
 func TestEveryRouteIsBounded(t *testing.T) {
 	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) {
-		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000}
+		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000}
 	})
 	m := w.send()
 	for _, r := range w.api.Routes() {

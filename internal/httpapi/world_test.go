@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
+	"stafette/internal/audience/audiencetest"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/httpapi"
@@ -40,6 +42,7 @@ type world struct {
 	store   *ingesttest.Store
 	tenants *tenanttest.Store
 	reader  *reader
+	list    *audiencetest.Store
 	log     *bytes.Buffer
 
 	tenant             tenant.ID
@@ -54,17 +57,21 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, log: &bytes.Buffer{}}
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
-	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead)
-	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead)
-	w.staff = w.addKey(tenant.ID{}, tenant.ScopeSend, tenant.ScopeRead)
+	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
+	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
+	w.staff = w.addKey(tenant.ID{}, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
 	w.sendOnly, w.readOnly = w.addKey(w.tenant, tenant.ScopeSend), w.addKey(w.tenant, tenant.ScopeRead)
+	service, err := audience.New(audience.Config{Store: w.list, Key: []byte(audiencetest.Key), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range change {
