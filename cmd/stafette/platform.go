@@ -23,6 +23,7 @@ import (
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/suppressions"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -104,7 +105,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
-		Components: p.config.HTTP.Components,
+		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
+		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {
 		return err

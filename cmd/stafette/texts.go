@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/i18n"
@@ -22,7 +24,7 @@ func (t texts) Reason(lang, code string) string {
 	if s := t.reasons.Sentence(bounce.Class(code), lang); s != "" {
 		return s
 	}
-	return t.text(lang, "fault."+code)
+	return cmp.Or(t.text(lang, "reason."+code), t.text(lang, "fault."+code))
 }
 
 func (t texts) text(lang, key string) string {

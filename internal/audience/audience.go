@@ -62,13 +62,13 @@ const (
 	RepeatedBounce Reason = "repeated_bounce" // refused again and again
 	Manual         Reason = "manual"          // a person or program of the tenant said so
 	Role           Reason = "role"            // nobody in particular reads it
-	Other          Reason = "other"
-	Imported       Reason = "import" // came with a list from elsewhere
+	Unnamed        Reason = "unnamed"         // another reason, told in the note if at all
+	Imported       Reason = "import"          // came with a list from elsewhere
 )
 
 // Reasons lists all of them, strong ones first.
 func Reasons() []Reason {
-	return []Reason{Complaint, Unsubscribed, HardBounce, RepeatedBounce, Manual, Role, Other, Imported}
+	return []Reason{Complaint, Unsubscribed, HardBounce, RepeatedBounce, Manual, Role, Unnamed, Imported}
 }
 
 // Valid reports whether r is a reason.

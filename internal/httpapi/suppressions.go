@@ -44,7 +44,7 @@ type Suppression struct {
 	ID        audience.ID         `json:"id"`
 	Address   string              `json:"address" doc:"Lower case; empty: erased, only a keyed hash is left"`
 	Stream    string              `json:"stream" doc:"Empty: every stream"`
-	Reason    string              `json:"reason" enum:"complaint,unsubscribed,hard_bounce,repeated_bounce,manual,role,other,import"`
+	Reason    string              `json:"reason" enum:"complaint,unsubscribed,hard_bounce,repeated_bounce,manual,role,unnamed,import"`
 	Class     string              `json:"class" doc:"Bounce class that led to it; empty if none"`
 	Delivery  *message.DeliveryID `json:"delivery_id" doc:"The delivery whose outcome led to it"`
 	Message   *message.ID         `json:"message_id" doc:"Its message"`
@@ -84,7 +84,7 @@ func suppressionOf(e audience.Entry) Suppression {
 type SuppressionFilter struct {
 	Query   string `query:"q" maxLength:"320" doc:"Whole address, which also finds an erased one, or a part"`
 	Stream  string `query:"stream" enum:"transactional,lead,reminder,newsletter,system" doc:"With those of every stream"`
-	Reason  string `query:"reason" enum:"complaint,unsubscribed,hard_bounce,repeated_bounce,manual,role,other,import"`
+	Reason  string `query:"reason" enum:"complaint,unsubscribed,hard_bounce,repeated_bounce,manual,role,unnamed,import"`
 	Address bool   `query:"by_address" doc:"Order by address instead of by time"`
 	Oldest  bool   `query:"ascending" doc:"Order from low to high"`
 }

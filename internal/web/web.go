@@ -17,13 +17,15 @@ import (
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
 	"stafette/internal/web/signin"
+	"stafette/internal/web/suppressions"
 )
 
 // Config is everything the office stands on: the frame's own needs and those of
 // each subject.
 type Config struct {
 	frame.Config
-	Messages messages.Config
+	Messages     messages.Config
+	Suppressions suppressions.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -45,6 +47,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signin.Routes(f),
 		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
 		messages.Routes(f, c.Messages),
+		suppressions.Routes(c.Suppressions),
 		platform.Routes(),
 		components.Routes(c.Components),
 	)
