@@ -69,6 +69,7 @@ type Config struct {
 	Bodies    Bodies
 	Commands  Commander
 	Audience  *audience.Service
+	Addresses *audience.Validator
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"

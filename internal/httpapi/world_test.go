@@ -67,11 +67,15 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	if err != nil {
 		t.Fatal(err)
 	}
+	addresses, err := audience.NewValidator(closed{}, service)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Audience: service, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Addresses: addresses, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range change {
