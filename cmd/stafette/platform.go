@@ -21,6 +21,7 @@ import (
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
+	"stafette/internal/web/addresses"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/suppressions"
@@ -84,9 +85,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: p.store.Now, Log: p.log,
 	})
+	validator, err := audience.NewValidator(p.resolver, p.audience)
+	if err != nil {
+		return err
+	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -103,8 +108,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
-			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
+			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
 		},
+		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Components:   p.config.HTTP.Components,
 	})

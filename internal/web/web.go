@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 
+	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
@@ -26,6 +27,7 @@ type Config struct {
 	frame.Config
 	Messages     messages.Config
 	Suppressions suppressions.Config
+	Addresses    addresses.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -48,6 +50,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
 		messages.Routes(f, c.Messages),
 		suppressions.Routes(c.Suppressions),
+		addresses.Routes(c.Addresses),
 		platform.Routes(),
 		components.Routes(c.Components),
 	)

@@ -141,6 +141,11 @@ describe("axe", () => {
       await page.fill("#list", "eins@kunde.example\nkaputt");
       await page.click("form.measure .btn--primary");
       await check("preview of an import");
+      await page.goto(`${origin}/addresses`);
+      await check("address check");
+      await page.fill("#address", "info@gmial.com");
+      await page.click("form.measure .btn--primary");
+      await check("verdict about an address");
       // waiting, held, several recipients, hostile words: the other pages are made of the same parts
       for (const n of [0, 3, 6, 12]) {
         await page.goto(messages[n]);

@@ -7,6 +7,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
+	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/id"
 	"stafette/internal/message"
@@ -29,11 +30,27 @@ func suppressionsSubject() Subject {
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
 			c.Suppressions = suppressions.Config{List: w.Suppressions(), People: w, Reasons: reasons{}}
+			validator, err := audience.NewValidator(names{}, w.Suppressions())
+			if err != nil {
+				panic(err) // the lists are part of the binary
+			}
+			c.Addresses.Validator, c.Messages.Addresses = validator, validator
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),
 		Pages:   suppressionPages,
 	}
+}
+
+// names is a resolver by which all domains take mail but those of t-onlin.example.
+type names struct{}
+
+// MX implements audience.Resolver.
+func (names) MX(_ context.Context, domain string) ([]dns.MX, error) {
+	if domain == "t-onlin.example" {
+		return nil, dns.ErrNoDomain
+	}
+	return []dns.MX{{Host: "mx." + domain}}, nil
 }
 
 func suppressionPages(w *World) []string {
