@@ -28,7 +28,8 @@ const (
 
 // Line is one line of a list: a wish, or why it is none.
 type Line struct {
-	Number int // in the file, from 1
+	Number int    // in the file, from 1
+	Text   string // what stood where the address is expected, "" if that cannot be told
 	Wish   Wish
 	Err    *fault.Error // nil: the wish counts
 }
@@ -153,7 +154,7 @@ func row(number int, cells []string, columns map[string]int) Line {
 
 // lineOf holds the texts of a line to what they must be.
 func lineOf(number int, address, stream, reason, expires, note string) Line {
-	l := Line{Number: number, Wish: Wish{Stream: tenant.Stream(strings.ToLower(stream)), Reason: Reason(strings.ToLower(reason)), Note: note}}
+	l := Line{Number: number, Text: address, Wish: Wish{Stream: tenant.Stream(strings.ToLower(stream)), Reason: Reason(strings.ToLower(reason)), Note: note}}
 	if l.Wish.Reason == "" {
 		l.Wish.Reason = Imported
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,7 +112,13 @@ func TestTwoNodes(t *testing.T) {
 // suppressions, and while changes cannot be read.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, owner := &audiencetest.Store{}, newTenant()
+		var down atomic.Bool
+		store, owner := &audiencetest.Store{Fail: func(method string) error {
+			if method == "Marks" && down.Load() {
+				return errors.New("down")
+			}
+			return nil
+		}}, newTenant()
 		first := newService(t, store)
 		suppress := func(n int) {
 			for i := range n {
@@ -146,7 +153,6 @@ func TestMemoryIsBounded(t *testing.T) {
 		defer stop()
 		go s.Run(ctx)
 		time.Sleep(time.Hour)
-		suppress(0)
 		late := time.Now()
 		for i := range 30 {
 			s.Noted([]audience.Hash{{byte(i), 1}})
@@ -162,12 +168,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if store.Asked() != asked {
 			t.Error("a new mail is asked for")
 		}
-		store.Fail = func(method string) error {
-			if method == "Marks" {
-				return errors.New("down")
-			}
-			return nil
-		}
+		down.Store(true)
 		time.Sleep(time.Minute)
 		check(t, s, owner, tenant.Lead, "fine@kunde.example", time.Now())
 		if store.Asked() == asked {

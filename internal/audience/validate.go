@@ -113,7 +113,7 @@ func (c *Validator) Validate(ctx context.Context, t tenant.ID, s tenant.Stream, 
 	a, err := message.ParseAddress(strings.TrimSpace(text))
 	if err != nil {
 		v.find(FindSyntax, Bad, "")
-		return v, nil
+		return v, nil //nolint:nilerr // that it is no address is the answer
 	}
 	v.Address = a
 	if s == "" {

@@ -116,7 +116,7 @@ func TestImporting(t *testing.T) {
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	a := d.Do(r)
-	webtest.Expect(t, a, http.StatusOK, "2 Adressen gelesen, eine Zeile nicht lesbar", "2 Adressen sperren", "Nicht lesbar")
+	webtest.Expect(t, a, http.StatusOK, "2 Adressen gelesen, eine Zeile nicht lesbar", "2 Adressen sperren", "Nicht lesbar", "„kaputt“ ist keine E-Mail-Adresse")
 	webtest.Expect(t, d.Get("/suppressions?q=eins%40kunde.example"), http.StatusOK, "Keine Sperre passt dazu")
 	kept := webtest.Find(a.Document(t), "textarea")
 	if kept == nil || kept.FirstChild == nil || kept.FirstChild.Data != list {
