@@ -71,7 +71,7 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Erase(ctx, owner, address("eva@kunde.example")); n != 1 || err != nil {
+	if n, err := s.Erase(ctx, owner, address("eva@kunde.example"), "usr_1"); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	lines, err := readCSV("address,stream,reason\neva@kunde.example,,import\nneu@kunde.example,,\nneu@kunde.example,,\nx@kunde.example,nirgends,\nkaputt,,\n")

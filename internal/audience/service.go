@@ -352,9 +352,9 @@ func (s *Service) Lift(ctx context.Context, t tenant.ID, e ID, actor, why string
 // Erase takes an address out of all suppressions and their history, for a person who
 // wants to be forgotten; hashes keep mail from being sent there (GDPR, art. 17(3) and
 // 21(3)). It returns how many suppressions remain.
-func (s *Service) Erase(ctx context.Context, t tenant.ID, a message.Address) (int64, error) {
+func (s *Service) Erase(ctx context.Context, t tenant.ID, a message.Address, actor string) (int64, error) {
 	if a.IsZero() {
 		return 0, errors.New("erase suppression: no address")
 	}
-	return s.cfg.Store.Erase(ctx, t, s.Hash(t, a), s.cfg.Now())
+	return s.cfg.Store.Erase(ctx, t, s.Hash(t, a), actor, s.cfg.Now())
 }

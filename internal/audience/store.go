@@ -23,7 +23,7 @@ type Store interface {
 	Lift(ctx context.Context, t tenant.ID, s ID, actor, note string, now time.Time) (Entry, error)
 	// Erase takes the address and people's notes out of everything kept under a hash, and
 	// returns how many suppressions remain, by their hash alone.
-	Erase(ctx context.Context, t tenant.ID, h Hash, now time.Time) (int64, error)
+	Erase(ctx context.Context, t tenant.ID, h Hash, actor string, now time.Time) (int64, error)
 	// Suppression returns one.
 	Suppression(ctx context.Context, t tenant.ID, s ID) (Entry, error)
 	// Suppressions returns those that the filter matches.

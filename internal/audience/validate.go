@@ -110,12 +110,12 @@ func NewValidator(r Resolver, s *Service) (*Validator, error) {
 // not answer is a finding.
 func (c *Validator) Validate(ctx context.Context, t tenant.ID, s tenant.Stream, text string) (Verdict, error) {
 	v := Verdict{Rating: Fine}
-	a, err := message.ParseAddress(strings.TrimSpace(text))
-	if err != nil {
+	v.Address, _ = message.ParseAddress(strings.TrimSpace(text)) // that it is none is the answer
+	a := v.Address
+	if a.IsZero() {
 		v.find(FindSyntax, Bad, "")
-		return v, nil //nolint:nilerr // that it is no address is the answer
+		return v, nil
 	}
-	v.Address = a
 	if s == "" {
 		s = tenant.Transactional
 	}

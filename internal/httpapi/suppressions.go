@@ -237,7 +237,7 @@ func (a *API) eraseSuppressed(ctx context.Context, in *eraseInput) (*eraseOutput
 		return nil, fault.Join(d.wrong)
 	}
 	out := &eraseOutput{}
-	out.Body.Remaining, err = a.c.Audience.Erase(ctx, keyOf(ctx).Tenant, address)
+	out.Body.Remaining, err = a.c.Audience.Erase(ctx, keyOf(ctx).Tenant, address, keyOf(ctx).ID.String())
 	return out, err
 }
 

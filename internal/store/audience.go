@@ -196,7 +196,7 @@ func (s *Store) Lift(ctx context.Context, t tenant.ID, v audience.ID, actor, not
 }
 
 // Erase implements audience.Store.
-func (s *Store) Erase(ctx context.Context, t tenant.ID, h audience.Hash, now time.Time) (n int64, err error) {
+func (s *Store) Erase(ctx context.Context, t tenant.ID, h audience.Hash, actor string, now time.Time) (n int64, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
 		if _, err := mark(ctx, tx, t, 0); err != nil {
 			return err
@@ -211,7 +211,7 @@ func (s *Store) Erase(ctx context.Context, t tenant.ID, h audience.Hash, now tim
 		if _, err = tx.ExecContext(ctx, "UPDATE suppression_history SET note = '' WHERE tenant = $1 AND hash = $2", t[:], h[:]); err != nil {
 			return err
 		}
-		return s.chronicle(ctx, tx, audience.Entry{Tenant: t, Hash: h}, audience.ActErased, "system", "", now)
+		return s.chronicle(ctx, tx, audience.Entry{Tenant: t, Hash: h}, audience.ActErased, actor, "", now)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("erase suppressed address: %w", err)

@@ -164,7 +164,7 @@ func (s *Store) Lift(_ context.Context, t tenant.ID, v audience.ID, actor, note 
 }
 
 // Erase implements audience.Store.
-func (s *Store) Erase(_ context.Context, t tenant.ID, h audience.Hash, now time.Time) (n int64, err error) {
+func (s *Store) Erase(_ context.Context, t tenant.ID, h audience.Hash, actor string, now time.Time) (n int64, err error) {
 	if err := s.open("Erase"); err != nil {
 		return 0, err
 	}
@@ -175,6 +175,9 @@ func (s *Store) Erase(_ context.Context, t tenant.ID, h audience.Hash, now time.
 			s.entries[at] = e
 			n++
 		}
+	}
+	if n > 0 {
+		s.note(audience.Entry{Tenant: t, Hash: h}, audience.ActErased, actor, "", now)
 	}
 	return n, nil
 }

@@ -167,7 +167,7 @@ func suppressionErased(t *testing.T, w *World) {
 	e := w.Entry(w.A, "eva@example.net", tenant.Newsletter, audience.Unsubscribed, time.Time{})
 	e.Note = "Frau Sommer möchte nicht"
 	w.Suppress(e)
-	n, err := w.Store.Erase(ctx, w.A, e.Hash, w.Clock.Advance(time.Second))
+	n, err := w.Store.Erase(ctx, w.A, e.Hash, "usr_1", w.Clock.Advance(time.Second))
 	if n != 1 || err != nil {
 		t.Errorf("erased %d, %v", n, err)
 	}
@@ -175,9 +175,9 @@ func suppressionErased(t *testing.T, w *World) {
 	if err != nil || !have.Erased() || have.Note != "" {
 		t.Errorf("after erasure: %+v, %v", have, err)
 	}
-	equal(t, "history", w.acts(w.A, "eva@example.net"), `suppressed unsubscribed key_1 ""; erased  system ""; `)
+	equal(t, "history", w.acts(w.A, "eva@example.net"), `suppressed unsubscribed key_1 ""; erased  usr_1 ""; `)
 	equal(t, "still", w.blocked(w.A, tenant.Newsletter, "EVA@example.net"), "unsubscribed")
-	if n, err := w.Store.Erase(ctx, w.A, audience.Hash{1}, w.Clock.Now()); n != 0 || err != nil {
+	if n, err := w.Store.Erase(ctx, w.A, audience.Hash{1}, "usr_1", w.Clock.Now()); n != 0 || err != nil {
 		t.Errorf("erased nobody: %d, %v", n, err)
 	}
 }
@@ -321,7 +321,7 @@ func foreignSuppressions(t *testing.T, w *World) {
 	same(t, "list", page, audience.Page{}, err)
 	acts, err := w.Store.History(ctx, w.B, e.Hash)
 	same(t, "history", acts, []audience.Act(nil), err)
-	if n, err := w.Store.Erase(ctx, w.B, e.Hash, w.Clock.Now()); n != 0 || err != nil {
+	if n, err := w.Store.Erase(ctx, w.B, e.Hash, "usr_1", w.Clock.Now()); n != 0 || err != nil {
 		t.Errorf("erased %d, %v", n, err)
 	}
 	equal(t, "reason", w.blocked(w.B, tenant.Lead, "eva@example.net"), "")

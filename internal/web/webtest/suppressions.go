@@ -114,7 +114,7 @@ func (w *World) suppressions() *audience.Service {
 			panic(err)
 		}
 		if strings.HasPrefix(v.address, "geloescht") {
-			if _, err := store.Erase(ctx, v.owner, e.Hash, at); err != nil {
+			if _, err := store.Erase(ctx, v.owner, e.Hash, clerk, at); err != nil {
 				panic(err)
 			}
 		}
