@@ -66,7 +66,7 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	b.spool = spool.New(b.store.Archive(), keeper)
-	b.resolver = dns.New(dns.Config{Server: c.DNS.Server, Now: b.store.Now})
+	b.resolver = dns.New(dns.Config{Server: c.DNS.Server, TrustAD: c.trustAD(), Now: time.Now})
 	return b, nil
 }
 

@@ -14,8 +14,8 @@ import (
 func explained(t *testing.T, text string) ([]explanation, error) {
 	t.Helper()
 	var out bytes.Buffer
-	con := &console{ctx: t.Context(), stdin: strings.NewReader(text), stdout: &out, stderr: &out}
-	err := run(con, []string{"bounce", "explain", "-"})
+	con := &console{stdin: strings.NewReader(text), stdout: &out, stderr: &out}
+	err := run(t.Context(), con, []string{"bounce", "explain", "-"})
 	var list []explanation
 	for line := range strings.Lines(out.String()) {
 		var e explanation
@@ -67,8 +67,8 @@ func TestBounceExplainRefuses(t *testing.T) {
 	if _, err := explained(t, ""); err == nil {
 		t.Error("nothing was explained")
 	}
-	con := &console{ctx: t.Context(), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
-	if err := run(con, []string{"bounce", "explain", filepath.Join(t.TempDir(), "none")}); !errors.Is(err, os.ErrNotExist) {
+	con := &console{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	if err := run(t.Context(), con, []string{"bounce", "explain", filepath.Join(t.TempDir(), "none")}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }

@@ -28,12 +28,12 @@ type finding struct {
 var errChecksFailed = errors.New("some checks failed")
 
 // Run checks what serve would need, without changing anything but the schema.
-func (c checkCmd) Run(con *console) error {
+func (c checkCmd) Run(ctx context.Context, con *console) error {
 	config, err := con.load()
 	if err != nil {
 		return err
 	}
-	findings := runChecks(con, config)
+	findings := runChecks(ctx, con, config)
 	failed := false
 	for _, f := range findings {
 		failed = failed || !f.OK
@@ -57,7 +57,7 @@ func (c checkCmd) Run(con *console) error {
 	return nil
 }
 
-func runChecks(con *console, c Config) []finding {
+func runChecks(ctx context.Context, con *console, c Config) []finding {
 	var list []finding
 	add := func(check string, err error, good string) {
 		f := finding{Check: check, OK: err == nil, Text: good}
@@ -67,16 +67,18 @@ func runChecks(con *console, c Config) []finding {
 		list = append(list, f)
 	}
 	add("data_dir", writable(c.DataDir), c.DataDir+" is writable")
-	b, err := openBase(con.ctx, c, con.logger(Log{Level: "error", Format: "text"}))
+	b, err := openBase(ctx, c, con.logger(Log{Level: "error", Format: "text"}))
 	if err == nil {
-		err = errors.Join(b.store.Ready(con.ctx), b.close())
+		err = errors.Join(b.store.Ready(ctx), b.close())
 	}
 	add("storage", err, "root key and database can be used")
-	_, err = serverTLS(c, time.Now(), con.logger(Log{Level: "error", Format: "text"}))
+	_, err = loadCertificate(c, time.Now(), con.logger(Log{Level: "error", Format: "text"}))
 	add("certificate", err, "can be loaded")
-	add("dns", answers(con.ctx, c.DNS.Server), "the name server answers")
+	add("dns", answers(ctx, c.DNS.Server), "the name server answers")
 	_, err = c.routes()
 	add("routes", err, "can be followed")
+	_, err = c.shaping()
+	add("shaping", err, "limits and rules can be read")
 	for _, s := range c.Egress.Sources {
 		add("source", bindable(s), s.IP.String()+" can be sent from")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"stafette/internal/message"
 )
 
 // Config is the whole configuration file. Every option has a default that works;
@@ -37,6 +38,7 @@ type Config struct {
 	Submission Submission `toml:"submission"`
 	ReturnMail ReturnMail `toml:"return_mail"`
 	TLS        TLS        `toml:"tls"`
+	Outbound   Outbound   `toml:"outbound_tls"`
 	DNS        DNS        `toml:"dns"`
 	Egress     Egress     `toml:"egress"`
 	Routes     []Route    `toml:"route"`
@@ -87,50 +89,23 @@ type Submission struct {
 
 // ReturnMail is the door for bounces and complaints.
 type ReturnMail struct {
-	// Listen is host:port, usually port 25; "" switches it off.
+	// Listen is host:port, usually port 25; "" switches it off. It needs Domain.
 	Listen string `toml:"listen"`
+	// Domain takes the return mail: its MX record leads to Listen. Every delivery then
+	// leaves with a return path of its own under this domain, or under
+	// bounces.<sending domain> where that leads here too. "" leaves the return path
+	// to the senders, and what comes back to them.
+	Domain string `toml:"domain"`
+	// MessageSize is the largest return mail taken, in bytes. Default 10485760 (10 MiB).
+	MessageSize int64 `toml:"message_size"`
 }
 
-// TLS names the certificate of all doors. Without one, a self-signed certificate is
-// made in DataDir.
+// TLS names the certificate of all doors. Replaced files are used within a minute,
+// without a restart. Without a certificate, a self-signed one is made in DataDir, and
+// anew 30 days before it ends.
 type TLS struct {
 	Cert string `toml:"cert"` // PEM file with the chain
 	Key  string `toml:"key"`  // PEM file
-}
-
-// DNS says whom to ask.
-type DNS struct {
-	// Server is host:port of a resolver; "" takes the system's.
-	Server string `toml:"server"`
-}
-
-// Egress is how mail leaves.
-type Egress struct {
-	// Sources are the local addresses to send from; none: the system chooses.
-	Sources []Source `toml:"source"`
-	// AllowPrivate permits delivery to loopback and private addresses. For test
-	// nets; a static route permits its own next hop without it.
-	AllowPrivate bool `toml:"allow_private"`
-	// LoopbackOnly refuses every address but loopback. The demo sets it.
-	LoopbackOnly bool `toml:"loopback_only"`
-	// Port is the port of receiving servers. Default 25.
-	Port int `toml:"port"`
-	// Connections bounds sessions per source and site. Default 5.
-	Connections int `toml:"connections"`
-	// MessagesPerConnection ends a session after that many. Default 100.
-	MessagesPerConnection int `toml:"messages_per_connection"`
-}
-
-// Source is one local address to send from.
-type Source struct {
-	IP   netip.Addr `toml:"ip"`
-	EHLO string     `toml:"ehlo"` // "" is Hostname
-}
-
-// Route sends a recipient domain's mail to a fixed host.
-type Route struct {
-	Domain  string `toml:"domain"`   // "*" is every domain
-	NextHop string `toml:"next_hop"` // host or host:port; without a port it is 25
 }
 
 // Queue is about patience.
@@ -144,6 +119,9 @@ type Queue struct {
 	// Retry lists the pauses between attempts; the last one repeats.
 	// Default: 1m, 2m, 5m, 10m, 20m, 40m, 1h, 2h, 4h.
 	Retry []Duration `toml:"retry"`
+	// DelayReport is after which time a sender who asked for it over SMTP (NOTIFY=DELAY)
+	// is told that a mail is delayed. Default "4h".
+	DelayReport Duration `toml:"delay_report"`
 }
 
 // Limits bound what one submission may be.
@@ -194,13 +172,18 @@ func defaults() Config {
 		host = "localhost"
 	}
 	return Config{
-		DataDir:  "./data",
-		Hostname: host,
-		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
-		Egress:   Egress{Port: 25, Connections: 5, MessagesPerConnection: 100},
+		DataDir:    "./data",
+		Hostname:   host,
+		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		ReturnMail: ReturnMail{MessageSize: 10 << 20},
+		DNS:        DNS{TrustAD: "loopback"},
+		Outbound:   Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
+		Egress: Egress{Port: 25, Connections: 5, MessagesPerConnection: 100,
+			Alarm: Alarm{Threshold: 3, Window: 10 * minute, Pause: 60 * minute, MaxPause: 24 * 60 * minute}},
 		Queue: Queue{
 			Expiry: 120 * 60 * minute, Lease: Duration(30 * time.Second), MemoryEntries: 50_000,
-			Retry: []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
+			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
+			DelayReport: 240 * minute,
 		},
 		Limits: Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
 		Ops:    Ops{Listen: "127.0.0.1:8081"},
@@ -381,10 +364,23 @@ func (c Config) validate() error {
 			bad(fmt.Sprintf("egress.source[%d].ip", i), "is missing")
 		}
 	}
+	if _, err := c.egressPlan(); err != nil {
+		bad("egress", "%v", err)
+	}
 	for i, r := range c.Routes {
 		if r.Domain == "" || r.NextHop == "" {
 			bad(fmt.Sprintf("route[%d]", i), "needs domain and next_hop")
 		}
+	}
+	if d := c.ReturnMail.Domain; d != "" {
+		if _, err := message.ParseDomain(d); err != nil {
+			bad("return_mail.domain", "want a domain, have %q", d)
+		}
+	} else if c.ReturnMail.Listen != "" {
+		bad("return_mail.domain", "is missing; return_mail.listen needs it")
+	}
+	if c.ReturnMail.MessageSize < 64<<10 {
+		bad("return_mail.message_size", "want at least 65536, have %d", c.ReturnMail.MessageSize)
 	}
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
@@ -392,11 +388,12 @@ func (c Config) validate() error {
 	if c.Limits.MessageSize < 1024 {
 		bad("limits.message_size", "want at least 1024, have %d", c.Limits.MessageSize)
 	}
-	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
+	for key, n := range map[string]int{"egress.connections": c.Egress.Connections, "egress.messages_per_connection": c.Egress.MessagesPerConnection, "egress.alarm.threshold": c.Egress.Alarm.Threshold, "queue.memory_entries": c.Queue.MemoryEntries, "queue.retry": len(c.Queue.Retry)} {
 		if n < 1 {
 			bad(key, "must be at least 1")
 		}
 	}
+	c.validateTLS(bad)
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:

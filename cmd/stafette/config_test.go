@@ -2,11 +2,16 @@ package main
 
 import (
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"stafette/internal/egress"
+	"stafette/internal/tenant"
 )
 
 func load(t *testing.T, text string, environ ...string) (Config, error) {
@@ -30,6 +35,8 @@ public_url = "https://mail.example"
 listen = ":587"
 [return_mail]
 listen = ":25"
+domain = "bounces.mail.example"
+message_size = 1000000
 [dns]
 server = "127.0.0.1:53"
 [egress]
@@ -82,6 +89,11 @@ func TestConfigRefuses(t *testing.T) {
 		"negative":         {env: "STAFETTE_QUEUE_LEASE=-3s", want: "must be positive"},
 		"bad address":      {text: "[[egress.source]]\nip = \"300.1.1.1\"", want: "line 2"},
 		"source without":   {text: "[[egress.source]]\nehlo = \"x\"", want: "egress.source[0].ip"},
+		"source's state":   {text: "[[egress.source]]\nip = \"192.0.2.1\"\nstate = \"alt\"", want: "unknown state"},
+		"pool's source":    {text: "[[egress.pool]]\nname = \"p\"\nweights = { fremd = 1 }", want: "fremd"},
+		"assigned pool":    {text: "[[egress.assign]]\nstream = \"newsletter\"\npool = \"p\"", want: "unknown egress pool"},
+		"assigned tenant":  {text: "[[egress.assign]]\ntenant = \"x\"\npool = \"default\"", want: "assign[0].tenant"},
+		"alarm":            {text: "[egress.alarm]\nthreshold = 0", want: "egress.alarm.threshold"},
 		"half a route":     {text: "[[route]]\ndomain = \"*\"", want: "route[0]"},
 		"other database":   {text: "[database]\nurl = \"mysql://x\"", want: "database.url"},
 		"key alone":        {text: "[tls]\nkey = \"x\"", want: "tls: cert and key"},
@@ -140,6 +152,77 @@ func TestForeignRootKeyIsRefused(t *testing.T) {
 			if err := b.close(); err != nil {
 				t.Error(err)
 			}
+		}
+	}
+}
+
+func TestEgressPlanOfConfiguration(t *testing.T) {
+	c, err := load(t, `
+node = "eins"
+hostname = "post.example"
+[[egress.source]]
+ip = "192.0.2.1"
+[[egress.source]]
+name = "neu"
+ip = "192.0.2.2"
+ehlo = "neu.example"
+state = "new"
+weight = 0
+pools = ["massen"]
+[[egress.pool]]
+name = "massen"
+weights = { "192.0.2.1" = 30 }
+[[egress.assign]]
+stream = "newsletter"
+pool = "massen"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := c.egressPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := egress.Plan{
+		Sources: []egress.Source{
+			{Name: "192.0.2.1", Node: "eins", IP: netip.MustParseAddr("192.0.2.1"), EHLO: "post.example", State: egress.StateActive, Weight: 100},
+			{Name: "neu", Node: "eins", IP: netip.MustParseAddr("192.0.2.2"), EHLO: "neu.example", State: egress.StateNew},
+		},
+		Pools: []egress.Pool{
+			{Name: "default", Members: []egress.Member{{Source: "192.0.2.1", Weight: -1}}},
+			{Name: "massen", Members: []egress.Member{{Source: "192.0.2.1", Weight: 30}, {Source: "neu", Weight: -1}}},
+		},
+		Assignments: []egress.Assignment{{Stream: tenant.Newsletter, Pool: "massen"}},
+	}
+	if !reflect.DeepEqual(have, want) {
+		t.Errorf("have %+v, want %+v", have, want)
+	}
+	// Nothing said: one source whose address the system chooses.
+	c, err = load(t, "node = \"eins\"\nhostname = \"post.example\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, _ = c.egressPlan(); len(have.Sources) != 1 || have.Sources[0].Fixed() || have.Sources[0].EHLO != "post.example" || have.Sources[0].Name != "eins" {
+		t.Errorf("without sources: %+v", have)
+	}
+}
+
+func TestShapingFileIsStrict(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "shaping.toml")
+	c, err := load(t, "[egress]\nshaping = \""+path+"\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{"[provider.gmx]\nper_minute = 7": "", "[provider.gmx]\nper_minit = 7": "per_minit (line 2)"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.shaping()
+		switch {
+		case want == "" && (err != nil || s.Limits(egress.Path{Provider: "gmx"}).PerMinute != 7):
+			t.Errorf("%q: %v", text, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: error %v, want one about %s", text, err, want)
 		}
 	}
 }

@@ -31,30 +31,30 @@ const (
 
 // Run starts the demo world and a platform that lives in it, with data of its own
 // that is gone afterwards.
-func (d demoCmd) Run(con *console) error {
+func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	dir, err := os.MkdirTemp("", "stafette-demo-")
 	if err != nil {
 		return fmt.Errorf("demo data: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	log := con.logger(Log{Level: "error", Format: "text"})
 	if d.Verbose {
 		log = con.logger(Log{Level: "info", Format: "text"})
 	}
-	world, err := demo.Start(con.ctx, demo.Options{
+	world, err := demo.Start(ctx, demo.Options{
 		Mailbox: d.Mailbox, Strangers: []netip.Addr{netip.MustParseAddr(demoNewSource)}, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer world.Close()
-	p, err := openPlatform(con.ctx, d.config(dir, world), log)
+	defer func() { err = errors.Join(err, world.Close()) }()
+	p, err := openPlatform(ctx, d.config(dir, world), log)
 	if err != nil {
 		return err
 	}
 	ready := make(chan struct{})
 	done := make(chan error, 1)
-	ctx, stop := context.WithCancel(con.ctx)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { done <- p.run(ctx, func() { close(ready) }) }()
 	select {
@@ -79,6 +79,7 @@ func (d demoCmd) config(dir string, world *demo.World) Config {
 	c.Node = c.Hostname
 	c.HTTP = HTTP{Listen: d.Listen, PublicURL: "http://" + d.Listen, Components: true}
 	c.Submission = Submission{Listen: d.Submission}
+	c.ReturnMail.Listen, c.ReturnMail.Domain = world.ReturnDoor(), world.ReturnDomain()
 	c.DNS.Server = world.Resolver()
 	c.Egress.LoopbackOnly = true
 	c.Egress.Port = world.MXPort()

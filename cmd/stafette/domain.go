@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"stafette/internal/id"
@@ -9,6 +10,7 @@ import (
 
 type domainCmd struct {
 	Check domainCheckCmd `cmd:"" help:"Look the DNS records up and record the outcome."`
+	TLS   domainTLSCmd   `cmd:"" name:"tls" help:"Explain how sessions to a recipient domain must be protected."`
 }
 
 type domainCheckCmd struct {
@@ -17,36 +19,36 @@ type domainCheckCmd struct {
 }
 
 // Run checks one domain and lets it be used once its DKIM records are found.
-func (d domainCheckCmd) Run(con *console) error {
+func (d domainCheckCmd) Run(ctx context.Context, con *console) error {
 	t, err := id.Parse[tenant.Kind](d.Tenant)
 	if err != nil {
 		return usageError{fmt.Errorf("--tenant: %w", err)}
 	}
-	return withBase(con, func(b *base) error {
-		domains, err := b.store.Domains(con.ctx, t)
+	return withBase(ctx, con, func(b *base) error {
+		domains, err := b.store.Domains(ctx, t)
 		if err != nil {
 			return fmt.Errorf("domains: %w", err)
 		}
 		for _, domain := range domains {
 			if domain.Name == d.Domain {
-				return checkDomain(con, b, domain)
+				return checkDomain(ctx, con, b, domain)
 			}
 		}
 		return fmt.Errorf("%s is not a domain of %s", d.Domain, t)
 	})
 }
 
-func checkDomain(con *console, b *base, domain tenant.Domain) error {
-	keys, err := b.store.DKIMKeys(con.ctx, domain.Tenant, domain.Name)
+func checkDomain(ctx context.Context, con *console, b *base, domain tenant.Domain) error {
+	keys, err := b.store.DKIMKeys(ctx, domain.Tenant, domain.Name)
 	if err != nil {
 		return fmt.Errorf("dkim keys: %w", err)
 	}
-	found, err := tenant.CheckDomain(con.ctx, b.resolver, domain, keys)
+	found, err := tenant.CheckDomain(ctx, b.resolver, domain, keys)
 	if err != nil {
 		return fmt.Errorf("check %s: %w", domain.Name, err)
 	}
 	if domain.State != tenant.Trusted {
-		if err := b.store.SetDomainState(con.ctx, domain.Tenant, domain.ID, found.State, b.store.Now()); err != nil {
+		if err := b.store.SetDomainState(ctx, domain.Tenant, domain.ID, found.State, b.store.Now()); err != nil {
 			return fmt.Errorf("record check: %w", err)
 		}
 	}

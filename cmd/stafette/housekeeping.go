@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
+	"stafette/internal/egress"
 	"stafette/internal/spool"
 )
 
@@ -15,6 +17,12 @@ const (
 	sweepEvery = 5 * time.Minute
 	// retentionEvery is how often days past their retention are looked for.
 	retentionEvery = time.Hour
+	// tlsEvery is how often old MTA-STS policies and due TLS reports are looked for.
+	tlsEvery = time.Hour
+	// tallyEvery is how often each node makes durable what its sessions came to.
+	tallyEvery = time.Minute
+	// checkEvery is how often name servers and block lists are asked about our sources.
+	checkEvery = time.Hour
 )
 
 // chore is work that one node of a platform does for all.
@@ -27,12 +35,16 @@ type chore struct {
 func (p *platform) chores() []chore {
 	return []chore{
 		{"sweep", sweepEvery, p.store.Sweep},
+		{"hasten", sweepEvery, p.hasten},
 		{"retention", retentionEvery, p.retain},
+		{"tls-policies", tlsEvery, p.policies.Refresh},
+		{"tls-reports", tlsEvery, p.policies.SendReports},
+		{"source checks", checkEvery, p.checkSources},
 	}
 }
 
-// keepHouse does the chores whose lease this node has, until ctx ends; then it
-// gives them up, so that another node need not wait for the leases to run out.
+// keepHouse follows the certificate and does the chores whose lease this node has,
+// until ctx ends; then it gives them up, so that another node need not wait for the leases to run out.
 func (p *platform) keepHouse(ctx context.Context) {
 	// Not the node's name alone: its process of before may have left a lease.
 	holder := p.config.Node + "/" + rand.Text()
@@ -40,7 +52,26 @@ func (p *platform) keepHouse(ctx context.Context) {
 	for _, c := range p.chores() {
 		work.Go(func() { p.keep(ctx, holder, c) })
 	}
+	// Each node has its own certificate.
+	work.Go(func() { p.cert.follow(ctx, time.Now) })
+	work.Go(func() { p.countSessions(ctx) })
 	work.Wait()
+}
+
+// countSessions is every node's own: it has sessions to tell of.
+func (p *platform) countSessions(ctx context.Context) {
+	tick := time.NewTicker(tallyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := p.policies.Flush(ctx); err != nil && ctx.Err() == nil {
+				p.log.Error("sessions not counted", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (p *platform) keep(ctx context.Context, holder string, c chore) {
@@ -75,12 +106,38 @@ func (p *platform) turn(ctx context.Context, holder string, c chore) error {
 	return c.do(ctx, now)
 }
 
-// retain drops message bodies whose retention time is over.
+// hasten finds what waits for longer than any pause between attempts.
+func (p *platform) hasten(ctx context.Context, now time.Time) error {
+	longest := egress.MaxBackoff
+	for _, pause := range p.config.Queue.Retry {
+		longest = max(longest, time.Duration(pause))
+	}
+	n, err := p.store.Hasten(ctx, now, now.Add(2*longest))
+	if n > 0 {
+		p.log.Warn("deliveries were put off too far, by a clock that has been set back; made due now", "deliveries", n)
+	}
+	return err
+}
+
+// retain drops message bodies whose retention time is over. What still waits to be
+// delivered keeps its body, also when the clock is wrong.
 func (p *platform) retain(ctx context.Context, now time.Time) error {
 	before := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
+	oldest, waiting, err := p.store.OldestWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	if waiting && oldest < before {
+		p.log.Warn("message bodies past their retention are kept for deliveries that wait", "since", oldest)
+		before = oldest
+	}
 	days, bytes, err := p.store.Archive().DropBefore(ctx, before)
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
 	}
-	return err
+	mails, dropErr := p.store.DropReturns(ctx, before)
+	if mails > 0 {
+		p.log.Info("return mail dropped", "mails", mails)
+	}
+	return errors.Join(err, dropErr)
 }

@@ -22,6 +22,9 @@ func TestChoresAreDoneByOne(t *testing.T) {
 		}
 	}()
 	p := &platform{base: b}
+	if p.policies, err = newPolicies(b, c.guard(nil), nil); err != nil {
+		t.Fatal(err)
+	}
 	by := map[string]int{}
 	turn := func(holder string) {
 		t.Helper()

@@ -28,7 +28,9 @@ type cli struct {
 	Setup   setupCmd   `cmd:"" help:"Create a tenant with user, key, domain and DKIM keys, and print them once."`
 	Send    sendCmd    `cmd:"" help:"Send one message as a tenant."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
-	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records."`
+	Tenant  tenantCmd  `cmd:"" help:"Change settings of a tenant."`
+	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
+	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
@@ -36,9 +38,8 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// console is where a command reads and writes, and how it is stopped.
+// console is where a command reads and writes.
 type console struct {
-	ctx    context.Context
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -56,8 +57,8 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	con := &console{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	if err := run(con, os.Args[1:]); err != nil {
+	con := &console{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	if err := run(ctx, con, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "stafette:", err)
 		stop()
 		os.Exit(exitCode(err))
@@ -76,19 +77,21 @@ func exitCode(err error) int {
 	return 1
 }
 
-func run(con *console, args []string) error {
+// run carries out one command line; the end of ctx stops the command.
+func run(ctx context.Context, con *console, args []string) error {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("stafette"), kong.UsageOnError(),
 		kong.Description("A self-hosted e-mail sending platform."), kong.Writers(con.stdout, con.stderr))
 	if err != nil {
 		return fmt.Errorf("command line: %w", err)
 	}
-	ctx, err := parser.Parse(args)
+	chosen, err := parser.Parse(args)
 	if err != nil {
 		return usageError{err}
 	}
 	con.config = c.Config
-	return ctx.Run(con)
+	chosen.BindTo(ctx, (*context.Context)(nil))
+	return chosen.Run(con)
 }
 
 // load reads the configuration the command line names.

@@ -3,27 +3,31 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
+	"stafette/internal/dsn"
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
+	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/returnmail"
 	"stafette/internal/web/suppressions"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,12 +37,18 @@ import (
 // platform is everything one serving process consists of.
 type platform struct {
 	*base
+	cert       *certificate
 	tls        *tls.Config
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
+	fleet      *egress.Fleet
+	guard      *egress.Guard
 	engine     *delivery.Engine
+	policies   *tlspolicy.Policies
 	entrance   *ingest.Service
 	submission *smtpserver.Server
+	reporter   *dsn.Reporter
+	returns    *returnMail
 	handler    http.Handler
 }
 
@@ -50,26 +60,34 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	}
 	defer func() {
 		if err != nil {
-			b.close()
+			err = errors.Join(err, b.close())
 		}
 	}()
 	p = &platform{base: b, metrics: prometheus.NewRegistry()}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if p.tls, err = serverTLS(c, time.Now(), log); err != nil {
+	if p.cert, err = loadCertificate(c, time.Now(), log); err != nil {
 		return nil, err
 	}
+	p.tls = p.cert.tls()
 	reasons, err := bounce.Load()
 	if err != nil {
 		return nil, err
 	}
 	p.runner = queue.NewRunner(queue.Config{
-		Store: b.store, Node: c.Node, Now: b.store.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
+		Store: b.store, Node: c.Node, Now: b.store.Now, Steady: time.Now, Lease: time.Duration(c.Queue.Lease), Log: log,
 		Bounds: queue.Bounds{Total: c.Queue.MemoryEntries},
 	})
+	if p.returns, err = newReturnMail(b); err != nil {
+		return nil, err
+	}
+	if p.fleet, err = p.newFleet(ctx, true); err != nil {
+		return nil, err
+	}
+	p.guard = c.guard(p.fleet.Plan().Sources)
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
-	return p, p.openDoors(reasons)
+	return p, p.openDoors(reasons) //nolint:contextcheck // requests bring their own context, see httpapi
 }
 
 // openDoors makes the doors; they share one entrance and one way to know people.
@@ -89,6 +107,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool, Commands: p.commands(),
@@ -104,6 +123,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return fmt.Errorf("time zone: %w", err)
 	}
+	p.reporter, err = dsn.NewReporter(dsn.Config{
+		Store: p.store, Bodies: p.spool, Acceptor: p.entrance, Tenants: p.store, Catalog: catalog, Reasons: reasons,
+		Hostname: p.config.Hostname, Zone: zone, Now: p.store.Now, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
 	office, err := web.New(web.Config{
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{
@@ -112,6 +138,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		},
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
+		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {
@@ -128,28 +155,12 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 
 func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	c := p.config
-	var sources []egress.Source
-	for _, s := range c.Egress.Sources {
-		ehlo := s.EHLO
-		if ehlo == "" {
-			ehlo = c.Hostname
-		}
-		sources = append(sources, egress.Source{IP: s.IP, EHLO: ehlo})
-	}
-	if len(sources) == 0 {
-		sources = []egress.Source{{EHLO: c.Hostname}}
-	}
-	pool, err := egress.NewPool(sources)
-	if err != nil {
-		return nil, err
-	}
 	routes, err := c.routes()
 	if err != nil {
 		return nil, err
 	}
-	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: sources}
-	if c.Egress.AllowPrivate {
-		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	if p.policies, err = newPolicies(p.base, p.guard, p.mailReport); err != nil {
+		return nil, err
 	}
 	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
 	var steps []time.Duration
@@ -159,15 +170,11 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
 		Withheld: p.withheld, Strike: p.strike,
-		Guard: egress.NewGuard(rules), Pool: pool, Routes: routes,
-		Limits: egress.Limits{
-			Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
-			// Whoever wants retries sooner wants to find out sooner that a site is back.
-			Rest: min(time.Minute, steps[0]),
-		},
-		Schedule:  queue.NewSchedule(steps, nil),
-		Hostnames: []string{c.Hostname},
-		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
+		Schedule:    queue.NewSchedule(steps, nil),
+		DelayReport: time.Duration(c.Queue.DelayReport),
+		Hostnames:   []string{c.Hostname},
+		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
 	})
 }
 

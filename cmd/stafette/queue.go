@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -31,16 +33,24 @@ type (
 )
 
 // Run makes deferred deliveries due.
-func (q queueRetryCmd) Run(con *console) error { return q.run(con, queue.Retry) }
+func (q queueRetryCmd) Run(ctx context.Context, con *console) error {
+	return q.run(ctx, con, queue.Retry)
+}
 
 // Run holds deliveries.
-func (q queueHoldCmd) Run(con *console) error { return q.run(con, queue.Hold) }
+func (q queueHoldCmd) Run(ctx context.Context, con *console) error {
+	return q.run(ctx, con, queue.Hold)
+}
 
 // Run lets held deliveries go.
-func (q queueResumeCmd) Run(con *console) error { return q.run(con, queue.Resume) }
+func (q queueResumeCmd) Run(ctx context.Context, con *console) error {
+	return q.run(ctx, con, queue.Resume)
+}
 
 // Run cancels deliveries.
-func (q queueCancelCmd) Run(con *console) error { return q.run(con, queue.Cancel) }
+func (q queueCancelCmd) Run(ctx context.Context, con *console) error {
+	return q.run(ctx, con, queue.Cancel)
+}
 
 // selector is how the command line picks deliveries.
 type selector struct {
@@ -104,16 +114,16 @@ type queueLine struct {
 }
 
 // Run lists the queue.
-func (q queueListCmd) Run(con *console) error {
+func (q queueListCmd) Run(ctx context.Context, con *console) error {
 	sel, err := q.selection()
 	if err != nil {
 		return err
 	}
-	return withBase(con, func(b *base) error { return q.print(con, b, sel) })
+	return withBase(ctx, con, func(b *base) error { return q.print(ctx, con, b, sel) })
 }
 
-func (q queueListCmd) print(con *console, b *base, sel queue.Selection) error {
-	list, err := b.store.List(con.ctx, sel)
+func (q queueListCmd) print(ctx context.Context, con *console, b *base, sel queue.Selection) error {
+	list, err := b.store.List(ctx, sel)
 	if err != nil {
 		return fmt.Errorf("list queue: %w", err)
 	}
@@ -141,7 +151,7 @@ type queueApply struct {
 	All    bool `help:"Needed when nothing else narrows the choice."`
 }
 
-func (q queueApply) run(con *console, command queue.Command) error {
+func (q queueApply) run(ctx context.Context, con *console, command queue.Command) error {
 	sel, err := q.selection()
 	if err != nil {
 		return err
@@ -150,11 +160,11 @@ func (q queueApply) run(con *console, command queue.Command) error {
 	if !narrow && !q.All {
 		return usageError{fmt.Errorf("say which deliveries, or --all")}
 	}
-	return withBase(con, func(b *base) error {
+	return withBase(ctx, con, func(b *base) error {
 		if q.DryRun {
-			return queueListCmd{Output: "text"}.print(con, b, sel)
+			return queueListCmd{Output: "text"}.print(ctx, con, b, sel)
 		}
-		changed, err := b.store.Apply(con.ctx, command, sel, "operator", b.store.Now())
+		changed, err := b.store.Apply(ctx, command, sel, "operator", b.store.Now())
 		if err != nil {
 			return fmt.Errorf("%s: %w", command, err)
 		}
@@ -169,9 +179,9 @@ func (q queueApply) run(con *console, command queue.Command) error {
 type queueDepthCmd struct{}
 
 // Run counts what waits.
-func (queueDepthCmd) Run(con *console) error {
-	return withBase(con, func(b *base) error {
-		depth, err := b.store.Depth(con.ctx)
+func (queueDepthCmd) Run(ctx context.Context, con *console) error {
+	return withBase(ctx, con, func(b *base) error {
+		depth, err := b.store.Depth(ctx)
 		if err != nil {
 			return fmt.Errorf("queue depth: %w", err)
 		}
@@ -183,15 +193,14 @@ func (queueDepthCmd) Run(con *console) error {
 }
 
 // withBase runs f on the configured data.
-func withBase(con *console, f func(*base) error) error {
+func withBase(ctx context.Context, con *console, f func(*base) error) error {
 	c, err := con.load()
 	if err != nil {
 		return err
 	}
-	b, err := openBase(con.ctx, c, con.logger(c.Log))
+	b, err := openBase(ctx, c, con.logger(c.Log))
 	if err != nil {
 		return err
 	}
-	defer b.close()
-	return f(b)
+	return errors.Join(f(b), b.close())
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,18 +19,20 @@ var update = flag.Bool("update", false, "write generated reference pages")
 // TestConfigurationReference holds docs/reference/configuration.md to the
 // configuration's own types and comments.
 func TestConfigurationReference(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
 	types := map[string]*ast.GenDecl{}
-	for _, d := range file.Decls {
-		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE {
-			types[g.Specs[0].(*ast.TypeSpec).Name.Name] = g
+	for _, name := range []string{"config.go", "config_outward.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE {
+				types[g.Specs[0].(*ast.TypeSpec).Name.Name] = g
+			}
 		}
 	}
 	var b strings.Builder
-	b.WriteString("# Configuration\n\nGenerated from `cmd/stafette/config.go`; do not edit.\n\n")
+	b.WriteString("# Configuration\n\nGenerated from the types in `cmd/stafette`; do not edit.\n\n")
 	b.WriteString(prose(types["Config"].Doc.Text()) + "\n\n")
 	writeSection(&b, types, "Config", "", "STAFETTE")
 	path := filepath.Join("..", "..", "docs", "reference", "configuration.md")
@@ -75,7 +78,7 @@ func writeSection(b *strings.Builder, types map[string]*ast.GenDecl, name, path,
 			})
 			continue
 		}
-		if list || strings.HasPrefix(path, "egress.source") || path == "route" {
+		if list || slices.Contains([]string{"egress.source", "egress.pool", "egress.assign", "route", "outbound_tls.rule"}, path) {
 			variable = ""
 		} else {
 			variable = "`" + variable + "`"

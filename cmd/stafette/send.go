@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ type sendCmd struct {
 }
 
 // Run accepts one message. It is delivered by the process that serves the same data.
-func (s sendCmd) Run(con *console) error {
+func (s sendCmd) Run(ctx context.Context, con *console) error {
 	t, err := id.Parse[tenant.Kind](s.Tenant)
 	if err != nil {
 		return usageError{fmt.Errorf("tenant: %w", err)}
@@ -36,25 +37,18 @@ func (s sendCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	c, err := con.load()
-	if err != nil {
-		return err
-	}
-	b, err := openBase(con.ctx, c, con.logger(c.Log))
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	receipt, err := b.acceptor(nil).Accept(con.ctx,
-		ingest.Principal{Tenant: t, Actor: "operator", Door: "command"},
-		ingest.Submission{Draft: &draft, Stream: tenant.Stream(s.Stream)})
-	if err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	for _, line := range receipt.Deliveries {
-		fmt.Fprintf(con.stdout, "%s %s %s %s\n", receipt.ID, line.ID, line.State, line.Recipient)
-	}
-	return nil
+	return withBase(ctx, con, func(b *base) error {
+		receipt, err := b.acceptor(nil).Accept(ctx,
+			ingest.Principal{Tenant: t, Actor: "operator", Door: "command"},
+			ingest.Submission{Draft: &draft, Stream: tenant.Stream(s.Stream)})
+		if err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+		for _, line := range receipt.Deliveries {
+			fmt.Fprintf(con.stdout, "%s %s %s %s\n", receipt.ID, line.ID, line.State, line.Recipient)
+		}
+		return nil
+	})
 }
 
 func (s sendCmd) draft(stdin io.Reader) (message.Draft, error) {

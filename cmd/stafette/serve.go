@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
+
+	"stafette/internal/egress"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,17 +18,17 @@ import (
 type serveCmd struct{}
 
 // Run serves until it is told to stop, then lets transactions in flight finish.
-func (serveCmd) Run(con *console) error {
+func (serveCmd) Run(ctx context.Context, con *console) error {
 	c, err := con.load()
 	if err != nil {
 		return err
 	}
 	log := con.logger(c.Log)
-	p, err := openPlatform(con.ctx, c, log)
+	p, err := openPlatform(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	err = p.run(con.ctx, func() {})
+	err = p.run(ctx, func() {})
 	return errors.Join(err, p.close())
 }
 
@@ -55,7 +58,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	if err := p.runner.Start(ctx); err != nil {
 		return err
 	}
-	open, err := p.listen()
+	open, err := p.listen(ctx)
 	if err != nil {
 		return errors.Join(err, p.runner.Run(ended(ctx)))
 	}
@@ -73,20 +76,49 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		engine <- err
 	}()
 	house := make(chan struct{})
-	go func() { defer close(house); p.keepHouse(ctx) }()
 	// Until the last delivery is done: what others suppress meanwhile holds for it too.
 	go p.audience.Run(engineCtx)
+	go func() {
+		defer close(house)
+		var work sync.WaitGroup
+		work.Go(func() { p.keepHouse(ctx) })
+		work.Go(func() { p.reporter.Run(ctx) })
+		work.Go(func() { p.returns.run(ctx) })
+		work.Wait()
+	}()
+	// The keeper saves the last counts: it ends after the engine.
+	keepCtx, stopKeeper := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopKeeper()
+	keeper := make(chan struct{})
+	go func() {
+		defer close(keeper)
+		(&egress.Keeper{Fleet: p.fleet, Store: p.store, Guard: p.guard, Log: p.log}).Run(keepCtx)
+	}()
+	go p.reshape(ctx)
 
 	opened()
 	err = p.serveDoors(ctx, open)
 	stopEngine()
 	engineErr := <-engine
+	stopKeeper()
+	<-keeper
 	fail(nil) // a door that failed ends the house too
 	<-house
+	p.lastCount(ctx)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
 	return errors.Join(err, engineErr)
+}
+
+// lastCount keeps what the last sessions came to. What takes longer is lost: a few
+// counts of a statistic.
+func (p *platform) lastCount(ctx context.Context) {
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := p.policies.Flush(stop); err != nil {
+		p.log.Warn("sessions not counted", "err", err)
+	}
 }
 
 // ended returns a context that is over, to run an orderly end at once.
@@ -98,10 +130,11 @@ func ended(ctx context.Context) context.Context {
 
 // doors are the listeners of one process; nil where switched off.
 type doors struct {
-	http, ops, submission, submissionTLS net.Listener
+	http, ops, submission, submissionTLS, returns net.Listener
 }
 
-func (p *platform) listen() (d doors, err error) {
+func (p *platform) listen(ctx context.Context) (d doors, err error) {
+	var lc net.ListenConfig
 	for _, want := range []struct {
 		name, address string
 		into          *net.Listener
@@ -110,26 +143,24 @@ func (p *platform) listen() (d doors, err error) {
 		{"ops", p.config.Ops.Listen, &d.ops},
 		{"submission", p.config.Submission.Listen, &d.submission},
 		{"submission (TLS)", p.config.Submission.ListenTLS, &d.submissionTLS},
+		{"return mail", p.config.ReturnMail.Listen, &d.returns},
 	} {
 		if want.address == "" {
 			continue
 		}
-		if *want.into, err = net.Listen("tcp", want.address); err != nil {
+		if *want.into, err = lc.Listen(ctx, "tcp", want.address); err != nil {
 			d.close()
 			return d, fmt.Errorf("open %s door: %w", want.name, err)
 		}
 		p.log.Info("door is open", "door", want.name, "address", (*want.into).Addr().String())
 	}
-	if p.config.ReturnMail.Listen != "" {
-		p.log.Warn("return mail is not read by this version; return_mail.listen is ignored")
-	}
 	return d, nil
 }
 
 func (d doors) close() {
-	for _, l := range []net.Listener{d.http, d.ops, d.submission, d.submissionTLS} {
+	for _, l := range []net.Listener{d.http, d.ops, d.submission, d.submissionTLS, d.returns} {
 		if l != nil {
-			l.Close()
+			_ = l.Close() // nobody has come in yet
 		}
 	}
 }
@@ -158,11 +189,14 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	if d.submissionTLS != nil {
 		group.Go(func() error { return p.submission.ServeTLS(d.submissionTLS) })
 	}
+	if d.returns != nil {
+		group.Go(func() error { return p.returns.door.Serve(d.returns) })
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), doorGrace)
 		defer cancel()
-		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), ops.Shutdown(stop))
+		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), p.returns.door.Shutdown(stop), ops.Shutdown(stop))
 	})
 	return group.Wait()
 }

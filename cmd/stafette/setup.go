@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,35 +21,28 @@ type setupCmd struct {
 }
 
 // Run creates the tenant and prints its secrets, which are kept nowhere else.
-func (s setupCmd) Run(con *console) error {
-	c, err := con.load()
-	if err != nil {
-		return err
-	}
-	b, err := openBase(con.ctx, c, con.logger(c.Log))
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	founded, err := b.founder().Found(con.ctx, tenant.FoundRequest{
-		Name: s.Tenant, Domain: s.Domain, TrustDomain: s.TrustDomain, AdminEmail: s.Email, Locale: s.Locale, DailyQuota: s.Quota,
+func (s setupCmd) Run(ctx context.Context, con *console) error {
+	return withBase(ctx, con, func(b *base) error {
+		founded, err := b.founder().Found(ctx, tenant.FoundRequest{
+			Name: s.Tenant, Domain: s.Domain, TrustDomain: s.TrustDomain, AdminEmail: s.Email, Locale: s.Locale, DailyQuota: s.Quota,
+		})
+		if err != nil {
+			err = fmt.Errorf("set up tenant: %w", err)
+		}
+		// A tenant that is stored must be told its secrets even if the operator's
+		// account is not: they exist nowhere else.
+		if founded.Tenant.IsZero() {
+			return err
+		}
+		return errors.Join(err, s.print(con, b.config, newSetupOutput(founded)))
 	})
-	if err != nil {
-		err = fmt.Errorf("set up tenant: %w", err)
-	}
-	// A tenant that is stored must be told its secrets even if the operator's
-	// account is not: they exist nowhere else.
-	if founded.Tenant.IsZero() {
-		return err
-	}
-	return errors.Join(err, s.print(con, c, newSetupOutput(founded)))
 }
 
 func (s setupCmd) print(con *console, c Config, out setupOutput) error {
 	if s.Output == "json" {
 		enc := json.NewEncoder(con.stdout)
 		enc.SetIndent("", "  ")
-		return enc.Encode(out)
+		return enc.Encode(out) //nolint:gosec // G117: to show the new secrets, once, is what the command is for
 	}
 	out.text(con.stdout, c.HTTP.PublicURL)
 	return nil

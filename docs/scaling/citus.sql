@@ -5,9 +5,9 @@
 --
 -- It was not run where the figures of docs/scaling.md were measured: Debian has no
 -- package of Citus. A test holds what can be held without it: every table is named
--- here, every unique key of a distributed table contains its tenant, and every hot
--- statement names the tenant it is about. Read "Distributed" there first: three
--- statements of the queue must change before this can serve.
+-- here, every unique key of a distributed table contains its tenant, every hot
+-- statement names the tenant it is about, and what asks for all tenants can be answered
+-- by each shard for its own.
 
 CREATE EXTENSION IF NOT EXISTS citus;
 
@@ -20,17 +20,22 @@ SELECT create_distributed_table('deliveries', 'tenant', colocate_with => 'messag
 SELECT create_distributed_table('events', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('idempotency', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('reports_due', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_history', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_marks', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_rules', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_strikes', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
 
+-- The tenants themselves lie with their rows, so that "which tenants have due work" is
+-- asked of each shard and answered there.
+SELECT create_distributed_table('tenants', 'id', colocate_with => 'messages');
+
 -- Small, read with every mail, and unique over all tenants (addresses that sign in,
 -- keys, proven domains): a copy on every machine.
-SELECT create_reference_table('tenants');
 SELECT create_reference_table('users');
 SELECT create_reference_table('api_keys');
 SELECT create_reference_table('domains');
@@ -41,4 +46,16 @@ SELECT create_reference_table('epochs');
 -- local: sessions
 -- local: agreements
 -- local: singletons
+-- local: sts_policies
+-- local: tls_tallies
+-- local: tls_reports_sent
+-- local: returns
+-- local: return_bodies
 -- local: goose_db_version
+-- local: egress_sources
+-- local: egress_pools
+-- local: egress_members
+-- local: egress_assignments
+-- local: egress_alarms
+-- local: egress_tallies
+-- local: egress_findings

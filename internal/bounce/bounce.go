@@ -49,6 +49,8 @@ const (
 	ConnectionLost Class = "connection_lost"  // it broke
 	Timeout        Class = "timeout"          // no answer in time
 	TLSFailed      Class = "tls_failed"       // handshake or certificate
+	TLSPolicy      Class = "tls_policy"       // the protection a policy demands did not come about
+	RequireTLS     Class = "requiretls"       // the message demands REQUIRETLS, the server lacks it
 	ProtocolError  Class = "protocol_error"   // not SMTP
 	DNSNoDomain    Class = "dns_no_domain"    // NXDOMAIN
 	DNSNoHost      Class = "dns_no_host"      // neither MX nor address
@@ -64,7 +66,7 @@ const (
 func named() []Class {
 	return []Class{
 		Rejected, Temporary, DomainNoMail, TooLarge, Malformed, UTF8, ConnectFailed, ConnectionLost,
-		Timeout, TLSFailed, ProtocolError, DNSNoDomain, DNSNoHost, DNSFailed,
+		Timeout, TLSFailed, TLSPolicy, RequireTLS, ProtocolError, DNSNoDomain, DNSNoHost, DNSFailed,
 		Delivered, Complaint, AutoReply,
 	}
 }

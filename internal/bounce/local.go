@@ -34,6 +34,7 @@ func localClass(err error, e *smtp.Error) Class {
 		{smtp.ErrBareNewline, Malformed},
 		{smtp.ErrAddress, Malformed},
 		{smtp.ErrNoUTF8, UTF8},
+		{smtp.ErrNoRequireTLS, RequireTLS},
 	} {
 		if errors.Is(err, known.cause) {
 			return known.class

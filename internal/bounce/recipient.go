@@ -38,7 +38,9 @@ func (t *Table) JudgeRecipient(kind Kind, r Recipient) Judgement {
 		return j
 	}
 	j.Permanent = true
-	j.Hard = j.Hard && !(in.Code == 0 && generic(in.Enhanced) && notNow.MatchString(r.Reply))
+	if in.Code == 0 && generic(in.Enhanced) && notNow.MatchString(r.Reply) {
+		j.Hard = false
+	}
 	return j
 }
 

@@ -21,9 +21,14 @@ import (
 // in upper case, as some servers fold it. It proves where a report came from, not
 // that it is true: whoever has received the mail knows its return path.
 //
+// Addresses to unsubscribe at (RFC 2369, 3.2) are made the same way with another mark,
+// "u+", so that neither can be taken for the other.
+//
 // A ReturnPaths is safe for concurrent use.
 type ReturnPaths struct {
-	key []byte
+	key     []byte
+	mark    string
+	purpose string
 }
 
 // ErrForeign means that an address is none of our return paths. It does not tell
@@ -31,7 +36,8 @@ type ReturnPaths struct {
 var ErrForeign = errors.New("not a return path of ours")
 
 const (
-	returnMark = "b+"
+	returnMark      = "b+"
+	unsubscribeMark = "u+"
 	// returnMAC is the length of the MAC in bytes: 120 bits, 24 characters.
 	returnMAC = 15
 	// minReturnKey is the shortest key taken, in bytes.
@@ -43,10 +49,19 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 
 // NewReturnPaths takes a secret key of at least 32 bytes, used for nothing else.
 func NewReturnPaths(key []byte) (*ReturnPaths, error) {
+	return newReturnPaths(key, returnMark, "return path\x00")
+}
+
+// NewUnsubscribePaths takes such a key and makes the addresses of List-Unsubscribe.
+func NewUnsubscribePaths(key []byte) (*ReturnPaths, error) {
+	return newReturnPaths(key, unsubscribeMark, "unsubscribe\x00")
+}
+
+func newReturnPaths(key []byte, mark, purpose string) (*ReturnPaths, error) {
 	if len(key) < minReturnKey {
 		return nil, fmt.Errorf("return path key: want %d bytes, have %d", minReturnKey, len(key))
 	}
-	return &ReturnPaths{key: append([]byte(nil), key...)}, nil
+	return &ReturnPaths{key: append([]byte(nil), key...), mark: mark, purpose: purpose}, nil
 }
 
 // Make returns the return path of a delivery. The domain must be one that
@@ -54,7 +69,7 @@ func NewReturnPaths(key []byte) (*ReturnPaths, error) {
 func (p *ReturnPaths) Make(d message.DeliveryID, domain string) message.Address {
 	name := base32Lower.EncodeToString(d[:])
 	return message.Address{
-		Local:  returnMark + name + "." + base32Lower.EncodeToString(p.mac(d, domain)),
+		Local:  p.mark + name + "." + base32Lower.EncodeToString(p.mac(d, domain)),
 		Domain: domain,
 	}
 }
@@ -64,7 +79,7 @@ func (p *ReturnPaths) Make(d message.DeliveryID, domain string) message.Address 
 func (p *ReturnPaths) Parse(a message.Address) (message.DeliveryID, error) {
 	var none message.DeliveryID
 	local := strings.ToLower(a.Local)
-	rest, ok := strings.CutPrefix(local, returnMark)
+	rest, ok := strings.CutPrefix(local, p.mark)
 	name, mac, dotted := strings.Cut(rest, ".")
 	if !ok || !dotted || len(name) != base32Lower.EncodedLen(len(none)) || len(mac) != base32Lower.EncodedLen(returnMAC) {
 		return none, ErrForeign
@@ -89,7 +104,7 @@ func (p *ReturnPaths) Parse(a message.Address) (message.DeliveryID, error) {
 // domain is none at another's.
 func (p *ReturnPaths) mac(d message.DeliveryID, domain string) []byte {
 	h := hmac.New(sha256.New, p.key)
-	h.Write([]byte("return path\x00"))
+	h.Write([]byte(p.purpose))
 	h.Write(d[:])
 	h.Write([]byte(domain))
 	return h.Sum(nil)[:returnMAC]

@@ -30,9 +30,11 @@ type report struct {
 	via      candidate
 	source   egress.Source
 	tls      *tls.ConnectionState
+	guard    guarantee
 	note     string
-	shared   bool      // found out by another mail to the same site
-	rests    time.Time // until when the lane rests because of it
+	shared   bool            // found out by another mail to the same site
+	rests    time.Time       // until when the lane rests because of it
+	schedule *queue.Schedule // of retries over the lane; nil: the engine's
 }
 
 func (r report) words() string { return r.finding.words() }
@@ -60,7 +62,7 @@ func (e *Engine) conclude(p *parcel, r report) {
 	s.Host = r.via.host
 	s.Event.Attempt = e.record(p, r, s.Event.At)
 	if d.state == event.Deferred {
-		e.postpone(p, r.rests, &s)
+		e.postpone(p, r, &s)
 	}
 	if e.cfg.Strike != nil && (s.State == event.Bounced || s.State == event.Expired) {
 		s.Strike = e.cfg.Strike(p.Entry, r.finding.judgement, s.Event.At)
@@ -71,11 +73,14 @@ func (e *Engine) conclude(p *parcel, r report) {
 
 // postpone sets the next attempt of a deferred delivery, not before its lane has
 // rested, or gives up if it would be after the delivery's time.
-func (e *Engine) postpone(p *parcel, rests time.Time, s *queue.Settlement) {
-	now := s.Event.At
-	due := now.Add(e.cfg.Schedule.After(s.Attempts)).Truncate(time.Millisecond)
-	if due.Before(rests) {
-		due = rests
+func (e *Engine) postpone(p *parcel, r report, s *queue.Settlement) {
+	now, schedule := s.Event.At, e.cfg.Schedule
+	if r.schedule != nil {
+		schedule = r.schedule
+	}
+	due := now.Add(schedule.After(s.Attempts)).Truncate(time.Millisecond)
+	if due.Before(r.rests) {
+		due = r.rests
 	}
 	if !p.ExpiresAt.IsZero() && due.After(p.ExpiresAt) {
 		s.State, s.Event.Type = event.Expired, event.GaveUp
@@ -130,6 +135,10 @@ func (e *Engine) record(p *parcel, r report, now time.Time) *event.Attempt {
 	if r.tls != nil {
 		a.TLS, a.Cipher = tls.VersionName(r.tls.Version), tls.CipherSuiteName(r.tls.CipherSuite)
 	}
+	a.TLSPolicy, a.TLSResult = r.guard.policy, r.guard.result
+	if f.failure != nil {
+		a.TLSPolicy, a.TLSResult = string(f.failure.Kind), string(f.failure.Result)
+	}
 	if f.reply != nil {
 		a.Code, a.Enhanced = f.reply.Code, f.reply.Enhanced
 		a.Reply = clean(strings.Join(f.reply.Lines, "\n"), maxReply)
@@ -172,6 +181,9 @@ func (e *Engine) judge(err error, host string) finding {
 	}
 	if f.reply == nil {
 		f.local, f.judgement = brokenOff(err, f), e.cfg.Judge.Local(err)
+		if f.judgement.Class == bounce.RequireTLS {
+			f.enhanced = "5.7.30" // RFC 8689, 8.2
+		}
 		return f
 	}
 	f.judgement = e.cfg.Judge.Judge(bounce.Input{
@@ -221,7 +233,7 @@ func (e *Engine) changeSource(ctx context.Context, p *parcel, r report) {
 	e.cfg.Log.Warn("source refused", "source", r.source.String(), "site", p.target.site, "reply", r.words())
 	e.cfg.Metrics.refused.WithLabelValues(r.source.String()).Inc()
 	p.note = "source " + r.source.String() + " was refused: " + r.words()
-	p.refused++
+	p.tried = append(p.tried, r.source.String())
 	e.unload(p)
 	e.place(ctx, p)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"stafette/internal/bounce"
+	"stafette/internal/egress"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
 )
@@ -14,13 +16,17 @@ import (
 type connection struct {
 	e    *Engine
 	lane *lane
+	// source of the session, as it was when the session was opened.
+	source egress.Source
 
 	session Session
 	via     candidate // of the session
 	served  int       // transactions over the session
 	note    string    // how the session came about, if that is worth recording
-	ahead   *parcel   // taken for the next transaction, perhaps announced to the server
-	done    bool      // the lane is better off without this connection
+	guarded protection
+	ahead   *parcel // taken for the next transaction, perhaps announced to the server
+	done    bool    // the lane is better off without this connection
+	bulk    bool    // carries mail that is not urgent; the engine's mutex guards it
 }
 
 // run carries parcels until there are none for the idle time, or the engine stops.
@@ -43,37 +49,48 @@ func (c *connection) next(ctx context.Context) *parcel {
 		c.ahead = nil
 		return p
 	}
-	idle := time.NewTimer(e.cfg.Limits.Idle)
+	e.mu.Lock()
+	rest := l.limits.Idle
+	e.mu.Unlock()
+	idle := time.NewTimer(rest)
 	defer idle.Stop()
 	for {
 		e.mu.Lock()
 		if !c.done {
-			if p, ok := e.pop(l); ok {
+			p, displaced := e.pop(c)
+			if p != nil {
 				e.mu.Unlock()
 				return p
 			}
+			if len(displaced) > 0 {
+				e.mu.Unlock()
+				e.replace(ctx, displaced)
+				continue
+			}
 		}
-		if c.done || c.session == nil || e.stopping() {
-			e.dismiss(ctx, l)
+		if c.done || c.session == nil || e.stopping() || e.wanted(l) {
+			e.dismiss(ctx, c)
 			e.mu.Unlock()
 			return nil
 		}
+		c.carries(false)
 		woken := l.wait()
+		e.idle++
 		e.mu.Unlock()
 		select {
 		case <-woken:
-			continue
 		case <-idle.C:
 		case <-e.stop:
 		}
 		e.mu.Lock()
+		e.idle--
 		if l.unwait(woken) {
-			e.dismiss(ctx, l)
+			e.dismiss(ctx, c)
 			e.mu.Unlock()
 			return nil
 		}
-		e.mu.Unlock() // woken at the last moment: there is a parcel
-		idle.Reset(e.cfg.Limits.Idle)
+		e.mu.Unlock() // woken: there is a parcel, or another lane needs the place
+		idle.Reset(rest)
 	}
 }
 
@@ -84,7 +101,7 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 		return
 	}
 	p.began = e.cfg.Now()
-	if why, resting := e.resting(c.lane); resting {
+	if why, resting := e.resting(c.lane, p); resting {
 		c.hangUp() // the parcel may have been announced to the server
 		e.conclude(p, why)
 		return
@@ -99,7 +116,9 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 	interrupted := bound.Err() != nil && !r.finding.accepted && !r.finding.uncertain
 	cancel()
 	e.heard(ctx, c.lane, r.finding)
-
+	if !interrupted {
+		e.learn(ctx, c.lane, p, r)
+	}
 	switch {
 	case interrupted:
 		// Our own doing: no attempt to record, the parcel is as it was.
@@ -117,10 +136,16 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 	default:
 		e.conclude(p, r)
 	}
-	if c.served >= e.cfg.Limits.Messages {
+	if c.served >= c.messages() {
 		c.hangUp()
-		e.widen(c.lane)
 	}
+}
+
+// messages is how many mails one session may carry.
+func (c *connection) messages() int {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	return c.lane.limits.Messages
 }
 
 // mayBegin reports whether the parcel is still ours to send, waiting while the
@@ -154,12 +179,25 @@ func (c *connection) retake(ctx context.Context, p *parcel) {
 	}
 }
 
+// begin makes the report of an attempt, with what holds of the lane now.
+func (c *connection) begin() report {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
+	if c.session == nil {
+		c.source = c.lane.source
+	}
+	return report{source: c.source, schedule: c.lane.schedule}
+}
+
 // attempt tries the parcel over the session, or over new ones to one host after
 // the other, until it comes to a verdict. What it does for this parcel runs under
 // bound, which ends with the lease; ctx is for the one after it.
 func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
-	trip := newTrip(c.e, c.lane, p.target)
-	r := report{source: c.lane.source}
+	if c.session != nil && !c.admits(bound, p) {
+		c.hangUp() // it was opened for others, of whom less was demanded
+	}
+	r := c.begin()
+	trip := newTrip(c.e, c.lane, r.source, p.target)
 	for {
 		reused := c.session != nil && c.served > 0
 		var f finding
@@ -169,7 +207,7 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 				if r.finding.stage == "" {
 					r.finding = trip.nowhere()
 				}
-				r.decision = decide(r.finding, c.chances(p, chances{}))
+				r.decision = decide(r.finding, c.chances(p, r.finding, chances{}))
 				return r
 			}
 			f, ok = c.dial(bound, p, to)
@@ -181,7 +219,7 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 			f = c.transact(ctx, bound, p, &r)
 		}
 		r.finding = f
-		r.decision = decide(f, c.chances(p, chances{reused: reused, plain: f.stage == smtp.StageSTARTTLS && !trip.at.plain, hosts: true}))
+		r.decision = decide(f, c.chances(p, f, chances{reused: reused, plain: mayGoPlain(f) && !trip.at.plain, hosts: true}))
 		switch {
 		case bound.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource:
 			return r
@@ -193,9 +231,11 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 	}
 }
 
-// chances adds what is known of other sources.
-func (c *connection) chances(p *parcel, ch chances) chances {
-	ch.sources = p.refused+1 < len(c.e.cfg.Pool.Sources())
+// chances adds what is known of other sources, where that matters.
+func (c *connection) chances(p *parcel, f finding, ch chances) chances {
+	if f.judgement.Scope == bounce.ScopeSource && !f.accepted {
+		ch.sources, ch.tomorrow = c.e.others(c.lane, p)
+	}
 	return ch
 }
 
@@ -204,19 +244,26 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 	if !to.plain {
 		c.note = ""
 	}
-	mode := smtp.TLSOpportunistic
-	if to.plain {
+	demand, err := c.e.demandOf(ctx, p, to)
+	if err != nil {
+		return c.e.forbidden(demand, c.lane, to, err), false
+	}
+	mode, config := demand.Mode(c.e.cfg.TLSConfig)
+	if to.plain && mode == smtp.TLSOpportunistic {
 		mode = smtp.TLSNone
 	}
 	session, err := c.e.cfg.Dial(ctx, smtp.Options{
 		Address:     to.addr.String(),
 		Host:        to.host,
-		EHLO:        c.lane.source.EHLO,
+		EHLO:        c.source.EHLO,
 		TLS:         mode,
-		TLSConfig:   c.e.cfg.TLSConfig,
-		DialContext: c.e.cfg.Guard.Dialer(c.lane.source, p.target.hop != nil),
+		TLSConfig:   config,
+		DialContext: c.e.cfg.Guard.Dialer(c.source, p.target.hop != nil),
 	})
 	if err != nil {
+		if demand.Blame(err) != nil && ctx.Err() == nil {
+			return c.e.forbidden(demand, c.lane, to, err), false
+		}
 		f := c.e.judge(err, to.host)
 		if f.reply == nil && ctx.Err() == nil && f.stage != smtp.StageSTARTTLS {
 			c.e.shun(c.lane, to.addr)
@@ -224,6 +271,7 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 		return f, false
 	}
 	c.session, c.via, c.served = session, to, 0
+	c.guarded.open(c, p, demand)
 	c.e.opened(c.lane, 1)
 	return finding{}, true
 }
@@ -234,13 +282,14 @@ func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) 
 	next := c.lookAhead(ctx)
 	c.served++
 	r.via, r.note = c.via, c.note
-	r.tls = c.session.TLSState()
+	r.tls, r.guard = c.session.TLSState(), c.guarded.of(p)
 	reply, err := c.session.Deliver(bound, p.mail, next)
 	var f finding
 	if err != nil {
 		f = c.e.judge(err, c.via.host)
 	} else {
 		f = finding{accepted: true, stage: smtp.StageDot, reply: &reply}
+		p.handed = c.session.OffersDSN()
 	}
 	if !c.session.Usable() {
 		c.hangUp()
@@ -251,11 +300,12 @@ func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) 
 // lookAhead takes and prepares the parcel after the one in hand, so that its
 // envelope can ride with it; nil if there is none or its body must wait for memory.
 func (c *connection) lookAhead(ctx context.Context) *smtp.Mail {
-	for c.ahead == nil && c.served+1 < c.e.cfg.Limits.Messages {
+	for c.ahead == nil && c.served+1 < c.messages() {
 		c.e.mu.Lock()
-		p, ok := c.e.pop(c.lane)
+		p, displaced := c.e.pop(c)
 		c.e.mu.Unlock()
-		if !ok {
+		c.e.replace(ctx, displaced)
+		if p == nil {
 			return nil
 		}
 		c.ahead = p
@@ -266,7 +316,7 @@ func (c *connection) lookAhead(ctx context.Context) *smtp.Mail {
 			c.ahead = nil // settled
 		}
 	}
-	if c.ahead == nil || !c.ahead.prepared {
+	if c.ahead == nil || !c.ahead.prepared || !c.admitsAtOnce(c.ahead) {
 		return nil
 	}
 	return &c.ahead.mail
@@ -280,6 +330,6 @@ func (c *connection) hangUp() {
 	if err := c.session.Close(); err != nil {
 		c.e.cfg.Log.Debug("session not closed cleanly", "site", c.lane.key.Site, "err", err)
 	}
-	c.session, c.served = nil, 0
+	c.session, c.served, c.guarded = nil, 0, protection{}
 	c.e.opened(c.lane, -1)
 }

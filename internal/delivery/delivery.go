@@ -7,8 +7,9 @@
 // what a reply means (bounce), nor whether a message may be sent (ingest).
 //
 // The way through the package: intake (engine.go) → the domain's hosts
-// (target.go) → a lane's line (lane.go) → a connection (connection.go, trip.go)
-// → the decision (verdict.go) → the record (attempt.go) → the settler (settle.go).
+// (target.go) → a lane's line (lane.go), as ceilings and places allow (pair.go,
+// staff.go) → a connection (connection.go, trip.go) → the decision (verdict.go), and
+// what it teaches (learn.go) → the record (attempt.go) → the settler (settle.go).
 package delivery
 
 import (
@@ -32,6 +33,7 @@ type Session interface {
 	Deliver(ctx context.Context, m smtp.Mail, next *smtp.Mail) (smtp.Reply, error)
 	Usable() bool
 	TLSState() *tls.ConnectionState
+	OffersDSN() bool
 	Close() error
 }
 
@@ -62,18 +64,25 @@ type Config struct {
 	// Strike says what a final refusal counts against the recipient, if anything; nil:
 	// nothing.
 	Strike func(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike
+	// ReturnPath returns the envelope sender of an attempt; nil: Entry.Sender. It must
+	// leave the null sender as it is, lest a bounce be bounced (RFC 5321, 4.5.5).
+	ReturnPath func(queue.Entry) string
 	// Dial opens a session; nil: smtp.Dial.
 	Dial      func(ctx context.Context, o smtp.Options) (Session, error)
 	Guard     *egress.Guard
-	Pool      *egress.Pool
+	Fleet     *egress.Fleet // sources and limits
 	Routes    *egress.Routes
-	Limits    egress.Limits   // of every lane
 	Schedule  *queue.Schedule // nil: the default one
 	Hostnames []string        // names we go by besides the sources' EHLO names, for the loop guard
 	TLSConfig *tls.Config     // base of every session; nil for defaults
+	// TLSPolicy says how sessions must be protected; nil: encrypted if offered.
+	TLSPolicy TLSPolicy
 
-	Connections int           // at the same time over all lanes; 0: 500
-	Memory      int64         // bytes of bodies at the same time; 0: 256 MiB
+	Connections int   // at the same time over all lanes; 0: 500
+	Memory      int64 // bytes of bodies at the same time; 0: 256 MiB
+	// DelayReport is how long after a delivery's time a sender who wants to know is told
+	// that it is delayed; 0: 4 h (RFC 5321, 4.5.4.1 speaks of hours).
+	DelayReport time.Duration
 	Grace       time.Duration // for transactions in flight at an orderly stop; 0: 30 s
 	Now         func() time.Time
 	Metrics     *Metrics     // nil counts nothing
@@ -81,7 +90,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Limits = c.Limits.WithDefaults()
+	if c.ReturnPath == nil {
+		c.ReturnPath = func(e queue.Entry) string { return e.Sender }
+	}
 	if c.Dial == nil {
 		c.Dial = dial
 	}
@@ -97,6 +108,9 @@ func (c Config) withDefaults() Config {
 	if c.Grace <= 0 {
 		c.Grace = 30 * time.Second
 	}
+	if c.DelayReport <= 0 {
+		c.DelayReport = 4 * time.Hour
+	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics(nil)
 	}
@@ -108,7 +122,7 @@ func (c Config) withDefaults() Config {
 
 func (c Config) check() error {
 	switch {
-	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Pool == nil, c.Routes == nil,
+	case c.Queue == nil, c.Bodies == nil, c.Resolver == nil, c.Guard == nil, c.Fleet == nil, c.Routes == nil,
 		c.Judge == nil, c.Sign == nil, c.Now == nil:
 		return errors.New("delivery engine: a demanded part is missing from its configuration")
 	}

@@ -25,9 +25,10 @@ var errStopped = errors.New("delivery engine stops")
 // parcel is one delivery on its way through a lane.
 type parcel struct {
 	queue.Held
-	target  *target
-	refused int    // sources that were refused so far
-	note    string // what happened earlier in this attempt, for the record
+	target *target
+	tried  []string // sources that were refused so far
+	note   string   // what happened earlier in this attempt, for the record
+	handed bool     // to a server that takes over the reports asked for
 
 	began     time.Time
 	prepared  bool
@@ -47,12 +48,19 @@ type Engine struct {
 	settler *settler
 	work    sync.WaitGroup // connections and look-ups
 	stop    chan struct{}  // closed when the engine begins to stop
+	parking chan queue.Held
+	bell    chan struct{} // capacity 1: due has an earlier time
+	watch   egress.Watch
 
 	mu       sync.Mutex // guards everything below and every lane
 	lanes    map[egress.Key]*lane
+	pairs    map[egress.Pair]*pair
+	totals   map[string]int // connections by provider, over all sources
 	domains  map[string]*domain
-	hungry   []*lane // want a connection but the total is spent
+	hungry   []*lane             // want a connection but all places are taken
+	due      map[*lane]time.Time // wait for their ceilings
 	conns    int
+	idle     int          // connections without mail
 	leftover []queue.Held // taken, but not attempted before the stop
 }
 
@@ -69,13 +77,18 @@ func New(c Config) (*Engine, error) {
 		lookups: make(chan struct{}, maxLookups),
 		settler: newSettler(c),
 		stop:    make(chan struct{}),
+		parking: make(chan queue.Held, settleBacklog),
+		bell:    make(chan struct{}, 1),
 		lanes:   map[egress.Key]*lane{},
+		pairs:   map[egress.Pair]*pair{},
+		totals:  map[string]int{},
+		due:     map[*lane]time.Time{},
 		domains: map[string]*domain{},
 	}
 	for _, name := range c.Hostnames {
 		e.own[strings.ToLower(name)] = true
 	}
-	for _, s := range c.Pool.Sources() {
+	for _, s := range c.Fleet.Plan().Sources {
 		e.own[strings.ToLower(s.EHLO)] = true
 	}
 	return e, nil
@@ -97,6 +110,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer endFlush()
 	settled := make(chan struct{})
 	go func() { defer close(settled); e.settler.run(flush) }()
+	parked := make(chan struct{})
+	go func() { defer close(parked); e.runParking(flush) }()
+	e.work.Go(func() { e.keepTime(work) })
 
 	e.intake(ctx, work)
 	close(e.stop)
@@ -108,7 +124,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer time.AfterFunc(2*e.cfg.Grace, endFlush).Stop()
 	e.work.Wait()
 	e.settler.close()
+	close(e.parking)
 	<-settled
+	<-parked
 	err := e.giveBack(flush)
 
 	endQueue()

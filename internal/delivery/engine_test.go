@@ -131,9 +131,10 @@ func TestRefusedSourceGivesWayToAnother(t *testing.T) {
 		t.Run(string(stage), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.cfg.Pool, _ = egress.NewPool([]egress.Source{
-					{IP: netip.MustParseAddr("10.9.9.1"), EHLO: "a.stafette.example"}, {IP: netip.MustParseAddr("10.9.9.2"), EHLO: "b.stafette.example"}})
-				blocked := w.cfg.Pool.Order(tenantA)[0]
+				w.plan = egress.EqualPlan(
+					egress.Source{IP: netip.MustParseAddr("10.9.9.1"), EHLO: "a.stafette.example"},
+					egress.Source{IP: netip.MustParseAddr("10.9.9.2"), EHLO: "b.stafette.example"})
+				blocked, _ := newFleet(t, w.plan, w.limits, "").Choose(egress.Wish{Tenant: tenantA})
 				blockAtGreeting := func(o smtp.Options) error {
 					if o.EHLO == blocked.EHLO && stage == smtp.StageGreeting {
 						return refuse(stage, 554, "5.7.1", "blocked using a list")
@@ -181,8 +182,8 @@ func TestNowhereToGo(t *testing.T) {
 		w := newWorld(t)
 		w.cfg.Hostnames = []string{"MX.Stafette.example"}
 		source := netip.MustParseAddr("10.9.9.9")
-		w.cfg.Pool, _ = egress.NewPool([]egress.Source{{IP: source, EHLO: "out.stafette.example"}})
-		w.cfg.Guard = egress.NewGuard(egress.Rules{Sources: w.cfg.Pool.Sources()})
+		w.plan = egress.EqualPlan(egress.Source{IP: source, EHLO: "out.stafette.example"})
+		w.cfg.Guard = egress.NewGuard(egress.Rules{Sources: w.plan.Sources})
 		n := w.net
 		n.mxErr["nomail.example"] = dns.ErrNoMail
 		n.mxErr["nohost.example"] = dns.ErrNoHost
@@ -327,19 +328,24 @@ func TestExplain(t *testing.T) {
 		w.net.host("mx.private.example", "127.0.0.1")
 		w.start()
 		w.submit(w.mail("eva@kunde.example"))
-		x := w.engine.Explain(t.Context(), "kunde.example")
-		want := delivery.Explanation{
-			Domain: "kunde.example", Site: "mx1.kunde.example",
-			Hosts: []delivery.HostState{{Host: "mx1.kunde.example", Addresses: []string{"10.1.0.1:25"}}},
-			Lanes: []delivery.LaneState{{Source: "any", Site: "mx1.kunde.example", Connections: 1, Limit: 5, LastReply: "taken"}},
+		ask := func(domain string) egress.Explanation {
+			return w.engine.Explain(t.Context(), delivery.Question{Domain: domain})
 		}
+		x := ask("kunde.example")
+		want := egress.Explanation{
+			Domain: "kunde.example", Site: "mx1.kunde.example", Pool: "default", Live: true,
+			Hosts:   []egress.HostState{{Host: "mx1.kunde.example", Addresses: []string{"10.1.0.1:25"}}},
+			Sources: []egress.SourceChoice{{Source: "any", EHLO: "out.stafette.example", State: egress.StateActive, Share: 1}},
+			Lanes:   []egress.LaneState{{Source: "any", Site: "mx1.kunde.example", Connections: 1, Limit: 3, LastReply: "taken"}},
+		}
+		x.Limits, x.Lanes[0].Limits, x.Lanes[0].Counters = nil, nil, nil // TestExplainLimits
 		if diff := cmp.Diff(want, x); diff != "" {
 			t.Error(diff)
 		}
-		if x := w.engine.Explain(t.Context(), "private.example"); x.Hosts[0].Problem == "" || len(x.Hosts[0].Addresses) != 0 {
+		if x := ask("private.example"); x.Hosts[0].Problem == "" || len(x.Hosts[0].Addresses) != 0 {
 			t.Errorf("private host: %+v", x)
 		}
-		if x := w.engine.Explain(t.Context(), "unknown.example"); x.Problem == "" {
+		if x := ask("unknown.example"); x.Problem == "" {
 			t.Errorf("unknown domain: %+v", x)
 		}
 		if w.net.dialled() != 1 {

@@ -18,13 +18,25 @@ const (
 
 // lane is everything about one source to one site. The engine's mutex guards it.
 type lane struct {
-	key    egress.Key
-	source egress.Source
+	key  egress.Key // these three do not change
+	pair *pair
+	path egress.Path
+
+	source egress.Source // as the plan has it now
+
+	// The limits on the path and what they were taken from.
+	limits   egress.Limits
+	shaping  *egress.Shaping
+	nodes    int
+	own      *egress.Budget // counts for limits that only this lane has; nil: none
+	schedule *queue.Schedule
 
 	line    queue.Fair[*parcel]
-	limit   int // connections allowed now; lowered when the site refuses more
-	conns   int // connection goroutines
-	open    int // of them with a session
+	limit   int       // connections allowed now: grows from a slow start, falls when the site refuses more
+	growAt  time.Time // not above limit before
+	conns   int       // connection goroutines
+	bulk    int       // of them those that carry mail that is not urgent
+	open    int       // of them with a session
 	waiters []chan struct{}
 	hungry  bool // stands in Engine.hungry
 
@@ -35,14 +47,25 @@ type lane struct {
 	dead     map[netip.AddrPort]time.Time
 }
 
-// place puts a parcel on its lane and sees to a connection for it.
+// place chooses a source for a parcel, puts it on the lane and sees to a connection
+// for it.
 func (e *Engine) place(ctx context.Context, p *parcel) {
+	source, hindered := e.cfg.Fleet.Choose(p.wish())
+	if hindered != nil {
+		e.withhold(p, *hindered)
+		return
+	}
+	now := e.cfg.Now()
 	e.mu.Lock()
-	l := e.lane(p)
-	if e.cfg.Now().Before(l.until) {
-		why := l.why
+	l := e.lane(p.target, source)
+	if why, stopped := l.stopped(p, now); stopped {
 		e.mu.Unlock()
 		e.conclude(p, why)
+		return
+	}
+	if turn := e.crowded(l, p, now); !turn.IsZero() {
+		e.mu.Unlock()
+		e.park(p, turn)
 		return
 	}
 	l.line.Push(p.Tenant, p.urgency(), p)
@@ -51,18 +74,90 @@ func (e *Engine) place(ctx context.Context, p *parcel) {
 	e.mu.Unlock()
 }
 
-// lane returns the parcel's lane, making it if need be; mu is held.
-func (e *Engine) lane(p *parcel) *lane {
-	order := e.cfg.Pool.Order(p.Tenant)
-	source := order[p.refused%len(order)]
-	key := egress.Key{Source: source.String(), Site: p.target.site}
+// stopped returns why a parcel must not go over the lane now; mu is held.
+func (l *lane) stopped(p *parcel, now time.Time) (report, bool) {
+	if l.rests(now) {
+		return l.why, true
+	}
+	return l.pair.stopped(p, now)
+}
+
+// lane returns the lane of a source to a target, making it if need be; mu is held.
+func (e *Engine) lane(t *target, source egress.Source) *lane {
+	key := egress.Key{Source: source.String(), Site: t.site}
+	if t.apart {
+		key.Site = "domain:" + t.domain
+	}
 	l := e.lanes[key]
 	if l == nil {
 		e.trimLanes()
-		l = &lane{key: key, source: source, limit: e.cfg.Limits.Connections, dead: map[netip.AddrPort]time.Time{}}
+		e.trimPairs()
+		l = &lane{key: key, dead: map[netip.AddrPort]time.Time{}, pair: e.pair(source, t.provider, t.site),
+			path: egress.Path{Provider: t.provider, Site: t.site, Source: key.Source}}
+		if t.apart {
+			l.path.Domain = t.domain
+		}
+		l.pair.lanes++
 		e.lanes[key] = l
 	}
+	l.source = source
+	if shaping, nodes := e.cfg.Fleet.Shaping(), e.cfg.Fleet.Nodes(); l.shaping != shaping || l.nodes != nodes {
+		l.shaping, l.nodes = shaping, nodes
+		e.shape(l)
+	}
 	return l
+}
+
+// rests reports whether the lane rests now. No rest is longer than the longest: one
+// that seems so was begun by a clock that has been set back since.
+func (l *lane) rests(now time.Time) bool {
+	left := l.until.Sub(now)
+	return left > 0 && left <= egress.MaxBackoff
+}
+
+// shape puts the limits in force that hold on the lane's path; mu is held.
+func (e *Engine) shape(l *lane) {
+	l.limits = e.shared(l.source, l.shaping.Limits(l.path))
+	l.pair.Limit(e.shared(l.source, l.shaping.Limits(l.pair.path)))
+	if l.limit = min(l.limit, l.limits.Connections); l.limit == 0 {
+		l.limit = min(l.limits.SlowStart, l.limits.Connections)
+	}
+	switch own := l.path != l.pair.path && rates(l.limits) != rates(l.pair.Limits()); {
+	case own && l.own == nil:
+		l.own = egress.NewBudget(l.limits)
+	case own:
+		l.own.Limit(l.limits)
+	default:
+		l.own = nil
+	}
+	l.schedule = nil
+	if len(l.limits.Retry) > 0 {
+		l.schedule = queue.NewSchedule(l.limits.Retry, nil)
+	}
+}
+
+func rates(l egress.Limits) [2]int64 { return [2]int64{l.PerMinute, l.PerHour} }
+
+// nextAt returns when the ceilings let the next mail go; the zero time if now.
+func (l *lane) nextAt(now time.Time, urgent bool) time.Time {
+	at := l.pair.Next(now, urgent)
+	if l.own != nil {
+		if own := l.own.Next(now, urgent); own.After(at) {
+			at = own
+		}
+	}
+	return at
+}
+
+// rate returns mails per minute that the ceilings let through; 0: no bound.
+func (l *lane) rate(now time.Time) float64 {
+	rate := l.pair.Rate(now)
+	if l.own != nil {
+		if own := l.own.Rate(now); own > 0 && (rate == 0 || own < rate) {
+			rate = own
+		}
+	}
+	return rate
 }
 
 // trimLanes forgets back-offs that are long over; mu is held.
@@ -71,71 +166,66 @@ func (e *Engine) trimLanes() {
 		return
 	}
 	now := e.cfg.Now()
-	for key, l := range e.lanes {
+	for _, l := range e.lanes {
 		if l.conns == 0 && l.line.Len() == 0 && now.After(l.until.Add(laneGrace)) {
-			delete(e.lanes, key)
+			e.forget(l)
 		}
 	}
 }
 
-// staff wakes or opens a connection for what waits on the lane; mu is held.
-func (e *Engine) staff(ctx context.Context, l *lane) {
-	if l.line.Len() == 0 {
-		return
+// forget drops a lane; mu is held.
+func (e *Engine) forget(l *lane) {
+	delete(e.lanes, l.key)
+	delete(e.due, l)
+	l.pair.lanes--
+}
+
+// drain empties a lane's line; mu is held.
+func (e *Engine) drain(l *lane) []*parcel {
+	list := l.line.Drain()
+	e.cfg.Metrics.depth.Sub(float64(len(list)))
+	return list
+}
+
+// pop takes the parcel whose turn it is for a connection, if one may go now, and
+// counts it against the ceilings. What may not go over the lane after all is
+// returned to be placed anew; mu is held.
+func (e *Engine) pop(c *connection) (p *parcel, displaced []*parcel) {
+	l := c.lane
+	class, ok := l.line.Urgency()
+	if !ok || e.stopping() { // at a stop, what waits is given back
+		return nil, nil
 	}
-	if n := len(l.waiters); n > 0 {
-		close(l.waiters[n-1]) // the latest: the others may run out of their idle time
-		l.waiters = l.waiters[:n-1]
-		return
+	urgent, now := class == 0, e.cfg.Now()
+	if !urgent && !c.bulk && l.bulk >= lessUrgent(l.limit) {
+		return nil, nil // the last place is kept for urgent mail
 	}
-	limit := l.limit
-	if l.failures > 0 {
-		limit = 1 // one to see whether the site is back
+	if at := l.nextAt(now, urgent); !at.IsZero() {
+		e.ring(l, at)
+		return nil, nil
 	}
+	if !e.cfg.Fleet.Spend(l.pair.key, urgent) {
+		return nil, e.drain(l)
+	}
+	l.pair.Spend(now)
+	if l.own != nil {
+		l.own.Spend(now)
+	}
+	p, _ = l.line.Pop()
+	e.cfg.Metrics.depth.Dec()
+	c.carries(!urgent)
+	return p, nil
+}
+
+// carries notes whether the connection carries mail that is not urgent; mu is held.
+func (c *connection) carries(bulk bool) {
 	switch {
-	case l.conns >= limit || e.stopping():
-	case e.conns >= e.cfg.Connections:
-		if !l.hungry {
-			l.hungry = true
-			e.hungry = append(e.hungry, l)
-		}
-	default:
-		l.conns++
-		e.conns++
-		e.cfg.Metrics.connections.Inc()
-		c := &connection{e: e, lane: l}
-		e.work.Go(func() { c.run(ctx) })
+	case bulk && !c.bulk:
+		c.lane.bulk++
+	case !bulk && c.bulk:
+		c.lane.bulk--
 	}
-}
-
-// dismiss ends a connection's work for its lane and lets the next hungry lane
-// have its place; mu is held.
-func (e *Engine) dismiss(ctx context.Context, l *lane) {
-	l.conns--
-	e.conns--
-	e.cfg.Metrics.connections.Dec()
-	e.staff(ctx, l)
-	for len(e.hungry) > 0 && e.conns < e.cfg.Connections {
-		next := e.hungry[0]
-		e.hungry = e.hungry[1:]
-		next.hungry = false
-		e.staff(ctx, next)
-	}
-	if l.conns == 0 && l.line.Len() == 0 && l.failures == 0 {
-		delete(e.lanes, l.key)
-	}
-}
-
-// pop takes the parcel whose turn it is; mu is held.
-func (e *Engine) pop(l *lane) (*parcel, bool) {
-	if e.stopping() {
-		return nil, false // what waits is given back
-	}
-	p, ok := l.line.Pop()
-	if ok {
-		e.cfg.Metrics.depth.Dec()
-	}
-	return p, ok
+	c.bulk = bulk
 }
 
 // rest makes the lane wait after a failure of the whole site, and settles what is
@@ -144,16 +234,15 @@ func (e *Engine) pop(l *lane) (*parcel, bool) {
 func (e *Engine) rest(l *lane, why report) report {
 	e.mu.Lock()
 	now := e.cfg.Now()
-	if !now.Before(l.until) { // else another connection has found out the same
+	if !l.rests(now) { // else another connection has found out the same
 		l.failures++
-		l.until = now.Add(e.cfg.Limits.Backoff(l.failures))
+		l.until = now.Add(l.limits.Backoff(l.failures))
 	}
 	why.rests = l.until.UTC().Truncate(time.Millisecond).Add(time.Millisecond)
 	l.why = why
 	l.why.shared = true
 	l.words = why.words()
-	queued := l.line.Drain()
-	e.cfg.Metrics.depth.Sub(float64(len(queued)))
+	queued := e.drain(l)
 	shared := l.why
 	e.mu.Unlock()
 	e.cfg.Log.Warn("lane rests", "site", l.key.Site, "source", l.key.Source, "until", why.rests, "queued", len(queued), "reply", why.words())
@@ -163,12 +252,16 @@ func (e *Engine) rest(l *lane, why report) report {
 	return why
 }
 
-// resting returns why the lane rests now, if it does.
-func (e *Engine) resting(l *lane) (report, bool) {
+// resting returns why the parcel must not go over the lane now, if so.
+func (e *Engine) resting(l *lane, p *parcel) (report, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return l.why, e.cfg.Now().Before(l.until)
+	return l.stopped(p, e.cfg.Now())
 }
+
+// growPause is how long a lane that was refused a connection waits before it tries
+// one more again, and then one more.
+const growPause = 5 * time.Minute
 
 // narrow lowers the lane's limit to the sessions that are open, when the site
 // refuses one more while it serves those. False if none is open.
@@ -178,15 +271,25 @@ func (e *Engine) narrow(l *lane) bool {
 	if l.open == 0 {
 		return false
 	}
-	l.limit = l.open
+	l.limit, l.growAt = l.open, e.cfg.Now().Add(growPause)
 	return true
 }
 
-// widen gives a lane that serves well back one connection of its limit.
-func (e *Engine) widen(l *lane) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	l.limit = min(l.limit+1, e.cfg.Limits.Connections)
+// grow allows a lane that serves well one connection more: at once with each mail
+// taken after a slow start, step by step after a refusal; mu is held.
+func (e *Engine) grow(ctx context.Context, l *lane) {
+	if l.limit >= l.limits.Connections {
+		return
+	}
+	if !l.growAt.IsZero() {
+		now := e.cfg.Now()
+		if now.Before(l.growAt) {
+			return
+		}
+		l.growAt = now.Add(growPause)
+	}
+	l.limit++
+	e.staff(ctx, l)
 }
 
 // opened counts sessions of a lane.
@@ -203,12 +306,16 @@ func (e *Engine) heard(ctx context.Context, l *lane, f finding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	l.words = f.words()
-	if !f.accepted || l.failures == 0 {
+	if !f.accepted {
 		return
 	}
+	recovered := l.failures > 0
 	l.failures = 0
-	for range min(l.limit, l.line.Len()) {
-		e.staff(ctx, l)
+	e.grow(ctx, l)
+	if recovered {
+		for range min(l.limit, l.line.Len()) {
+			e.staff(ctx, l)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func TestOneSessionCarriesManyMails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{takes: time.Second})
-		w.cfg.Limits.Connections, w.cfg.Limits.Messages = 1, 10
+		w.limits.Connections, w.limits.Messages = 1, 10
 		w.start()
 		var all []queue.Entry
 		for i := range 25 {
@@ -72,7 +72,7 @@ func TestClosedSessionIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{perConn: 3, takes: time.Second})
-		w.cfg.Limits.Connections = 1
+		w.limits.Connections = 1
 		w.start()
 		var all []queue.Entry
 		for i := range 10 {
@@ -173,7 +173,7 @@ func TestSilentAddressIsAskedLast(t *testing.T) {
 		w.net.site("kunde.example", &server{dial: func(smtp.Options) error {
 			return &smtp.Error{Stage: smtp.StageConnect, Err: errors.New("no answer")}
 		}}, &server{takes: time.Second})
-		w.cfg.Limits.Connections, w.cfg.Limits.Messages = 1, 1
+		w.limits.Connections, w.limits.Messages = 1, 1
 		w.start()
 		for i := range 20 {
 			w.submit(w.mail(fmt.Sprintf("r%d@kunde.example", i)))
@@ -327,7 +327,7 @@ func TestRateLimitRestsTheLane(t *testing.T) {
 			}
 			return smtp.Reply{Code: 250}, nil
 		}})
-		w.cfg.Limits.Connections = 1
+		w.limits.Connections = 1
 		w.start()
 		var all []queue.Entry
 		for i := range 50 {
@@ -424,7 +424,7 @@ func TestTenantsTakeTurnsAndUrgentGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{takes: time.Second})
-		w.cfg.Limits.Connections = 1
+		w.limits.Connections = 1
 		w.start()
 		var all []queue.Entry
 		for i := range 500 {

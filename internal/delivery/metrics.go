@@ -6,6 +6,8 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct {
 	attempts    *prometheus.CounterVec // by outcome
 	refused     *prometheus.CounterVec // by source
+	rules       *prometheus.CounterVec // by rule
+	parked      prometheus.Counter
 	fenced      prometheus.Counter
 	inFlight    prometheus.Gauge
 	connections prometheus.Gauge
@@ -24,6 +26,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		attempts: counter("attempts_total", "Attempts that came to a verdict.", "outcome"),
 		refused:  counter("source_refusals_total", "Replies that blamed a source and were followed by another one.", "source"),
+		rules:    counter("rules_total", "Rules of the shaping that replies brought to their threshold.", "rule"),
+		parked: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery",
+			Name: "parked_total", Help: "Deliveries put off because a ceiling lets through too little."}),
 		fenced: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery",
 			Name: "fenced_total", Help: "Verdicts that came after the claim had been lost."}),
 		inFlight:    gauge("in_flight", "Transactions going on."),
@@ -32,7 +37,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		settling:    gauge("settling", "Verdicts that are not durable yet."),
 	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.refused, m.fenced, m.inFlight, m.connections, m.depth, m.settling)
+		r.MustRegister(m.attempts, m.refused, m.rules, m.parked, m.fenced, m.inFlight, m.connections, m.depth, m.settling)
 	}
 	return m
 }

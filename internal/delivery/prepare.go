@@ -81,11 +81,14 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		}
 	}
 	p.mail = smtp.Mail{
-		From:     p.Sender,
+		From:     e.cfg.ReturnPath(p.Entry),
 		To:       p.Recipient.String(),
 		Parts:    [][]byte{p.signature, body},
 		EightBit: p.EightBit,
 		UTF8:     p.UTF8,
+
+		RequireTLS: p.TLS == message.TLSDemanded,
+		Notify:     p.Notify, OriginalRecipient: p.OriginalRecipient, Return: p.Return, EnvelopeID: p.EnvelopeID,
 	}
 	p.prepared = true
 	return true
@@ -144,5 +147,6 @@ func (e *Engine) expire(p *parcel) {
 // finish hands a verdict to the settler and lets the parcel go.
 func (e *Engine) finish(p *parcel, s queue.Settlement) {
 	e.unload(p)
+	s.Report = e.reportDue(p, s)
 	e.settler.submit(s)
 }

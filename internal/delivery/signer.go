@@ -154,7 +154,7 @@ func (s *Signer) keys(ctx context.Context, t tenant.ID, domain string) ([]dkim.K
 	s.mu.Lock()
 	r, ok := s.rings[name]
 	s.mu.Unlock()
-	if ok && now.Before(r.until) {
+	if left := r.until.Sub(now); ok && left > 0 && left <= keyTTL {
 		return r.keys, nil
 	}
 	stored, err := s.cfg.Keys(ctx, t, domain)

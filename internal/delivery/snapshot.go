@@ -4,86 +4,206 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
-)
 
-// LaneState is one lane as an operator sees it.
-type LaneState struct {
-	Source      string
-	Site        string
-	Depth       int // deliveries waiting
-	Connections int // at work or idle
-	Limit       int // connections allowed now
-	Failures    int // rests in a row
-	RestsUntil  time.Time
-	LastReply   string // the site's last words, or what we found
-}
+	"stafette/internal/egress"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
 
 // Lanes returns the lanes that have work, connections or a back-off, by site and
 // source.
-func (e *Engine) Lanes() []LaneState {
+func (e *Engine) Lanes() []egress.LaneState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]LaneState, 0, len(e.lanes))
+	list := make([]egress.LaneState, 0, len(e.lanes))
 	for _, l := range e.lanes {
 		list = append(list, e.state(l))
 	}
-	slices.SortFunc(list, func(a, b LaneState) int {
-		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Source, b.Source))
-	})
+	sortLanes(list)
 	return list
 }
 
+func sortLanes(list []egress.LaneState) {
+	slices.SortFunc(list, func(a, b egress.LaneState) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Source, b.Source))
+	})
+}
+
 // state describes one lane; mu is held.
-func (e *Engine) state(l *lane) LaneState {
-	s := LaneState{
-		Source: l.key.Source, Site: l.key.Site, Depth: l.line.Len(),
+func (e *Engine) state(l *lane) egress.LaneState {
+	now := e.cfg.Now()
+	s := egress.LaneState{
+		Source: l.key.Source, Site: l.key.Site, Provider: l.path.Provider, Depth: l.line.Len(),
 		Connections: l.conns, Limit: l.limit, Failures: l.failures, LastReply: l.words,
 	}
-	if e.cfg.Now().Before(l.until) {
+	if l.rests(now) {
 		s.RestsUntil = l.until
+	}
+	if now.Before(l.pair.until) && l.pair.until.After(s.RestsUntil) {
+		s.RestsUntil = l.pair.until
+	}
+	if at := l.nextAt(now, false); at.After(now) {
+		s.NextAt = at
 	}
 	return s
 }
 
-// Explanation says where mail for a domain goes now and what stands in its way.
-type Explanation struct {
-	Domain  string
-	Routed  bool   // a static route decides
-	Site    string // names the receiving system
-	Hosts   []HostState
-	Lanes   []LaneState // to this site
-	Problem string      // why there is nowhere to go; "" if there is
+// explained is state with limits, counters and what holds mail up; mu is held.
+func (e *Engine) explained(l *lane) egress.LaneState {
+	now := e.cfg.Now()
+	s := e.state(l)
+	s.Limits = e.inForce(l, now)
+	s.Counters = append(l.pair.Counters(now), egress.Counter{Limit: "connections", Used: int64(l.conns), Of: int64(l.limit)})
+	if day := e.cfg.Fleet.DayCounter(l.pair.key); day.Of > 0 {
+		s.Counters = append(s.Counters, day)
+	}
+	if n := l.pair.Limits().ProviderConnections; n > 0 {
+		s.Counters = append(s.Counters, egress.Counter{Limit: "provider_connections", Used: int64(l.pair.conns), Of: int64(n)})
+	}
+	if l.rests(now) {
+		s.Waiting = append(s.Waiting, egress.Waiting{Why: egress.HinderedRest, Source: l.key.Source, Until: l.until, Reply: l.why.words()})
+	}
+	if now.Before(l.pair.until) {
+		s.Waiting = append(s.Waiting, l.pair.because)
+	}
+	if !s.NextAt.IsZero() {
+		s.Waiting = append(s.Waiting, egress.Waiting{Why: egress.HinderedRate, Source: l.key.Source, Until: s.NextAt})
+	}
+	if l.line.Len() > 0 && (l.conns >= l.limit || l.hungry) {
+		s.Waiting = append(s.Waiting, egress.Waiting{Why: egress.HinderedBusy, Source: l.key.Source})
+	}
+	return s
 }
 
-// HostState is one mail host with the addresses that would be tried.
-type HostState struct {
-	Host      string
-	Addresses []string
-	Problem   string // why it cannot be used; "" if it can
+// inForce lists the limits of a lane as they hold now: with what was learnt, and
+// this node's share.
+func (e *Engine) inForce(l *lane, now time.Time) []egress.Effective {
+	list := l.shaping.Explain(l.path)
+	if n := e.cfg.Fleet.Holders(l.source); n > 1 {
+		for i, v := range egress.List(l.limits) {
+			if v != list[i].Value {
+				list[i].Value, list[i].Layer = v, egress.LayerNodes
+			}
+		}
+	}
+	rate, because := l.pair.Learnt(now)
+	for i := range list {
+		switch {
+		case list[i].Limit == "per_minute" && rate > 0:
+			list[i] = egress.Effective{Limit: "per_minute", Value: egress.Number(rate), Layer: egress.LayerLearnt, From: "rule " + because.Rule}
+		case list[i].Limit == "connections" && l.limit < l.limits.Connections:
+			list[i] = egress.Effective{Limit: "connections", Value: egress.Number(int64(l.limit)), Layer: egress.LayerLearnt}
+		}
+	}
+	return list
 }
 
-// Explain resolves a domain as delivery does, without connecting to anything.
-func (e *Engine) Explain(ctx context.Context, name string) Explanation {
+// Question is what Explain is asked about.
+type Question struct {
+	Domain string // recipient domain, A-labels
+	// Tenant and Stream choose the pool; zero: the default pool.
+	Tenant tenant.ID
+	Stream tenant.Stream
+	// Delivery is the one asked about, to find its place; zero: none.
+	Delivery message.DeliveryID
+	// Offline says that this engine does not run: only what is known without it.
+	Offline bool
+}
+
+// Explain says where mail goes, how much of it and what stands in its way. It
+// resolves the domain as delivery does and connects to nothing.
+func (e *Engine) Explain(ctx context.Context, q Question) egress.Explanation {
+	name := strings.ToLower(q.Domain)
 	t := e.lookUp(ctx, name)
-	x := Explanation{Domain: name, Routed: t.hop != nil, Site: t.site}
+	x := egress.Explanation{Domain: name, Routed: t.hop != nil, Site: t.site, Provider: t.provider, Live: !q.Offline}
+	if !q.Delivery.IsZero() {
+		x.Delivery = q.Delivery.String()
+	}
 	if t.fail != nil {
 		x.Problem = t.fail.local
+		x.Waiting = []egress.Waiting{{Why: egress.HinderedNoRoute, Reply: t.fail.local}}
 		return x
 	}
 	for _, mx := range t.hosts {
 		x.Hosts = append(x.Hosts, e.explainHost(ctx, t, mx.Host))
 	}
-	for _, l := range e.Lanes() {
-		if l.Site == t.site {
-			x.Lanes = append(x.Lanes, l)
+	path := egress.Path{Provider: t.provider, Site: t.site}
+	if t.apart {
+		path.Domain = name
+	}
+	shaping := e.cfg.Fleet.Shaping()
+	x.Limits, x.Notes = shaping.Explain(path), shaping.Notes(t.provider)
+	wish := egress.Wish{Tenant: q.Tenant, Stream: q.Stream, Provider: providerOr(t.provider, t.site)}
+	x.Pool, x.Sources = e.cfg.Fleet.Choices(wish)
+	e.explainSources(&x)
+	if !q.Offline {
+		e.explainLanes(&x, t, q)
+	}
+	for _, w := range x.Waiting {
+		if w.Until.After(x.NextAt) {
+			x.NextAt = w.Until
 		}
 	}
 	return x
 }
 
-func (e *Engine) explainHost(ctx context.Context, t *target, host string) HostState {
-	h := HostState{Host: host}
+// explainSources: mail waits for its source only if no source may send.
+func (e *Engine) explainSources(x *egress.Explanation) {
+	var list []egress.Waiting
+	for _, c := range x.Sources {
+		if c.Hindered == nil {
+			return
+		}
+		list = append(list, *c.Hindered)
+	}
+	if list == nil {
+		list = []egress.Waiting{{Why: egress.HinderedNoSource}}
+	}
+	x.Waiting = append(x.Waiting, list...)
+}
+
+// explainLanes adds the lanes to the target, the delivery's place on them and what
+// they wait for.
+func (e *Engine) explainLanes(x *egress.Explanation, t *target, q Question) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	site := t.site
+	if t.apart {
+		site = "domain:" + t.domain
+	}
+	now := e.cfg.Now()
+	for _, l := range e.lanes {
+		if l.key.Site != site {
+			continue
+		}
+		s := e.explained(l)
+		x.Lanes = append(x.Lanes, s)
+		if !q.Delivery.IsZero() {
+			before, here := l.line.Position(func(p *parcel) bool { return p.Delivery == q.Delivery })
+			if !here {
+				continue
+			}
+			x.Position = before + 1
+		}
+		x.Waiting = append(x.Waiting, s.Waiting...)
+	}
+	for _, b := range e.pairs {
+		if b.key.Provider != providerOr(t.provider, t.site) {
+			continue
+		}
+		for key, s := range b.suspended {
+			if key.tenant == q.Tenant && (key.stream == "" || key.stream == q.Stream) && now.Before(s.until) {
+				x.Waiting = append(x.Waiting, s.because)
+			}
+		}
+	}
+	sortLanes(x.Lanes)
+}
+
+func (e *Engine) explainHost(ctx context.Context, t *target, host string) egress.HostState {
+	h := egress.HostState{Host: host}
 	addrs, err := e.addresses(ctx, t, host)
 	if err != nil {
 		h.Problem = e.unresolved(err).local

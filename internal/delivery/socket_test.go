@@ -61,6 +61,12 @@ type plant struct {
 // the test.
 func newPlant(t testing.TB, body []byte, keys []tenant.Algorithm, routes ...egress.Route) *plant {
 	t.Helper()
+	return newGuardedPlant(t, body, keys, nil, routes...)
+}
+
+// newGuardedPlant is newPlant with a TLS policy.
+func newGuardedPlant(t testing.TB, body []byte, keys []tenant.Algorithm, policy delivery.TLSPolicy, routes ...egress.Route) *plant {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -72,8 +78,7 @@ func newPlant(t testing.TB, body []byte, keys []tenant.Algorithm, routes ...egre
 	must(p.runner.Start(context.Background()))
 	table, err := bounce.Load()
 	must(err)
-	pool, err := egress.NewPool([]egress.Source{{EHLO: "out.stafette.example"}})
-	must(err)
+	fleet := newFleet(t, egress.EqualPlan(egress.Source{EHLO: "out.stafette.example"}), egress.Limits{}, "")
 	static, err := egress.NewRoutes(routes)
 	must(err)
 	keeper, err := seal.New(make([]byte, seal.KeySize))
@@ -93,7 +98,8 @@ func newPlant(t testing.TB, body []byte, keys []tenant.Algorithm, routes ...egre
 	})
 	engine, err := delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: oneBody(body), Resolver: newNetwork(), Judge: table, Sign: signer.Sign,
-		Guard: egress.NewGuard(egress.Rules{LoopbackOnly: true}), Pool: pool, Routes: static, Now: time.Now,
+		Guard: egress.NewGuard(egress.Rules{LoopbackOnly: true}), Fleet: fleet, Routes: static, Now: time.Now,
+		TLSPolicy: policy,
 	})
 	must(err)
 	ctx, stop := context.WithCancel(context.Background())

@@ -17,6 +17,7 @@ func TestStopLosesNothing(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{takes: 3 * time.Second})
 		w.net.site("slow.example", &server{takes: time.Hour})
+		w.limits.SlowStart = 5
 		w.start()
 		var all []queue.Entry
 		for i := range 50 {
@@ -134,7 +135,7 @@ func TestLapsedLeaseStopsSendingUntilItIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{takes: 4 * time.Second})
-		w.cfg.Limits.Connections = 1
+		w.limits.Connections = 1
 		w.start()
 		var all []queue.Entry
 		for i := range 40 {
@@ -168,7 +169,7 @@ func TestFencedEpochSendsNothingMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{takes: 4 * time.Second})
-		w.cfg.Limits.Connections = 1
+		w.limits.Connections = 1
 		w.start()
 		var all []queue.Entry
 		for i := range 40 {

@@ -9,6 +9,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
+	"stafette/internal/tlspolicy"
 )
 
 const (
@@ -22,9 +23,13 @@ const (
 type target struct {
 	domain string
 	site   string
-	hosts  []dns.MX // at most maxHosts
-	hop    *egress.Hop
-	fail   *finding // set: there is nowhere to go
+	// provider behind the hosts; "" if it is none we know.
+	provider string
+	apart    bool     // the domain has limits and a lane of its own
+	hosts    []dns.MX // at most maxHosts
+	hop      *egress.Hop
+	fail     *finding // set: there is nowhere to go
+	policy   *tlspolicy.Policy
 }
 
 // domain is what the engine remembers of a recipient domain.
@@ -45,7 +50,7 @@ func (e *Engine) route(ctx context.Context, p *parcel) {
 		d = &domain{}
 		e.domains[name] = d
 	}
-	if d.target != nil && e.cfg.Now().Before(d.until) {
+	if left := d.until.Sub(e.cfg.Now()); d.target != nil && left > 0 && left <= targetTTL {
 		t := d.target
 		e.mu.Unlock()
 		e.dispatch(ctx, p, t)
@@ -114,10 +119,12 @@ func (e *Engine) dispatch(ctx context.Context, p *parcel, t *target) {
 
 // lookUp finds where mail for a domain goes: its static route, else its MX hosts.
 func (e *Engine) lookUp(ctx context.Context, name string) *target {
-	t := &target{domain: name}
+	shaping := e.cfg.Fleet.Shaping()
+	t := &target{domain: name, apart: shaping.Apart(name)}
 	if hop, ok := e.cfg.Routes.Find(name); ok {
-		t.hop, t.site = &hop, "route:"+hop.String()
+		t.hop, t.site = &hop, egress.RouteSite+hop.String()
 		t.hosts = []dns.MX{{Host: hop.Host}}
+		t.policy = e.policyOf(ctx, name, hop.String())
 		return t
 	}
 	hosts, err := e.cfg.Resolver.MX(ctx, name)
@@ -126,7 +133,7 @@ func (e *Engine) lookUp(ctx context.Context, name string) *target {
 		t.fail = &f
 		return t
 	}
-	t.site = dns.Site(hosts)
+	t.site, t.provider = dns.Site(hosts), shaping.Provider(hosts)
 	for i, mx := range hosts {
 		if e.own[mx.Host] {
 			// RFC 5321, 5.1: hosts as far away as ourselves or farther lead back to us.
@@ -140,6 +147,7 @@ func (e *Engine) lookUp(ctx context.Context, name string) *target {
 		return t
 	}
 	t.hosts = hosts[:min(len(hosts), maxHosts)]
+	t.policy = e.policyOf(ctx, name, "")
 	return t
 }
 

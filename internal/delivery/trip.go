@@ -16,6 +16,7 @@ const maxAddresses = 10
 // candidate is one address of one host.
 type candidate struct {
 	host  string
+	mx    dns.MX // the record that named the host
 	addr  netip.AddrPort
 	plain bool // encryption failed there once: try without
 }
@@ -25,20 +26,21 @@ type candidate struct {
 type trip struct {
 	e      *Engine
 	lane   *lane
+	source egress.Source
 	target *target
 
 	at      candidate
 	repeat  bool // hand out at once more
 	hosts   []dns.MX
 	addrs   []netip.AddrPort
-	host    string
+	mx      dns.MX
 	later   []candidate // did not answer lately: only when nothing else is left
 	tried   int
 	skipped []error // why hosts or addresses were passed over
 }
 
-func newTrip(e *Engine, l *lane, t *target) *trip {
-	return &trip{e: e, lane: l, target: t, hosts: t.hosts}
+func newTrip(e *Engine, l *lane, from egress.Source, t *target) *trip {
+	return &trip{e: e, lane: l, source: from, target: t, hosts: t.hosts}
 }
 
 // again makes next return the same address once more, encrypted or not.
@@ -56,7 +58,7 @@ func (t *trip) next(ctx context.Context) (candidate, bool) {
 		}
 		addr := t.addrs[0]
 		t.addrs = t.addrs[1:]
-		if !t.lane.source.Reaches(addr.Addr()) {
+		if !t.source.Reaches(addr.Addr()) {
 			t.skipped = append(t.skipped, errFamily)
 			continue
 		}
@@ -64,7 +66,7 @@ func (t *trip) next(ctx context.Context) (candidate, bool) {
 			t.skipped = append(t.skipped, err)
 			continue
 		}
-		c := candidate{host: t.host, addr: addr}
+		c := candidate{host: t.mx.Host, mx: t.mx, addr: addr}
 		if t.e.shunned(t.lane, addr) {
 			t.later = append(t.later, c)
 			continue
@@ -92,8 +94,8 @@ func (t *trip) fill(ctx context.Context) bool {
 		if len(t.hosts) == 0 {
 			return false
 		}
-		t.host, t.hosts = t.hosts[0].Host, t.hosts[1:]
-		addrs, err := t.e.addresses(ctx, t.target, t.host)
+		t.mx, t.hosts = t.hosts[0], t.hosts[1:]
+		addrs, err := t.e.addresses(ctx, t.target, t.mx.Host)
 		if err != nil {
 			t.skipped = append(t.skipped, err)
 			continue
@@ -111,7 +113,7 @@ var errFamily = errors.New("source has another address family")
 func (t *trip) nowhere() finding {
 	var loop, family, refused *finding
 	for _, err := range t.skipped {
-		var r *egress.Refusal
+		var r *egress.RefusedError
 		switch {
 		case errors.As(err, &r) && t.e.cfg.Guard.Own(r.Addr.Addr()):
 			f := loopFinding()

@@ -4,6 +4,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/smtp"
+	"stafette/internal/tlspolicy"
 )
 
 // finding is what one try at a mail came to, before anything is decided.
@@ -15,6 +16,7 @@ type finding struct {
 	enhanced  string      // our own RFC 3463 code where no reply came
 	local     string      // our own words where no reply came
 	judgement bounce.Judgement
+	failure   *tlspolicy.PolicyError // of a policy that forbids the session; class is TLSPolicy then
 }
 
 // connecting reports whether the session did not come to its first transaction.
@@ -41,6 +43,8 @@ type chances struct {
 	plain   bool // the session may be tried without encryption
 	hosts   bool // another host or address may be tried
 	sources bool // another source may be tried
+	// tomorrow: another source may be tried once a new day begins.
+	tomorrow bool
 }
 
 // step is what follows a finding.
@@ -78,26 +82,27 @@ func decide(f finding, c chances) decision {
 	case f.stage == smtp.StageSTARTTLS && c.plain:
 		return decision{step: stepPlain}
 	case !f.connecting() && f.judgement.Class == rateLimited:
-		return settle(f) // another host or session would be more of what is too much
+		return settle(f, c) // another host or session would be more of what is too much
 	case f.lost() && c.reused:
 		return decision{step: stepAnew}
 	case source && c.sources:
 		return decision{step: stepSource}
-	case (f.lost() || f.connecting()) && c.hosts:
+	case (f.lost() || f.connecting() || f.judgement.Class == bounce.RequireTLS) && c.hosts:
 		return decision{step: stepHost}
 	}
-	return settle(f)
+	return settle(f, c)
 }
 
 // settle ends the attempt: what no way is left for is refused or waits.
-func settle(f finding) decision {
+func settle(f finding, c chances) decision {
 	source := f.judgement.Scope == bounce.ScopeSource
 	d := decision{state: event.Deferred, outcome: event.OutcomeDeferred, scope: f.judgement.Scope}
-	if f.judgement.Permanent {
+	if f.judgement.Permanent && (!source || !c.tomorrow) {
 		d.state, d.outcome = event.Bounced, event.OutcomeBounced
 		return d
 	}
-	d.rest = f.connecting() || source && f.stage != "" || slowDown(f)
+	// A domain's policy says nothing about other domains with the same servers.
+	d.rest = f.connecting() && f.failure == nil || source && f.stage != "" || slowDown(f)
 	if f.connecting() && !source {
 		d.scope = bounce.ScopeSite // every host of it was tried
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +36,9 @@ type server struct {
 	takes   time.Duration // for one transaction
 	slow    time.Duration // for one connection
 	perConn int           // transactions before it closes the session; 0: no limit
+	shows   []*x509.Certificate
+	plain   bool // no STARTTLS
+	dsn     bool
 }
 
 // transaction is one mail that came to a server.
@@ -72,16 +76,13 @@ func (n *network) host(name string, addrs ...string) {
 }
 
 // site makes a domain with one host per server, in order of preference, at
-// 10.0.<k>.1 and so on.
+// 10.<k>.0.1 and so on.
 func (n *network) site(domain string, servers ...*server) {
 	for i, s := range servers {
-		name, addr := fmt.Sprintf("mx%d.%s", i+1, domain), fmt.Sprintf("10.%d.0.%d", len(n.mx)+1, i+1)
 		if i == 0 {
-			addr = fmt.Sprintf("10.%d.0.1", len(n.mx)+1)
 			n.mx[domain] = nil
-		} else {
-			addr = fmt.Sprintf("10.%d.0.%d", len(n.mx), i+1)
 		}
+		name, addr := fmt.Sprintf("mx%d.%s", i+1, domain), fmt.Sprintf("10.%d.0.%d", len(n.mx), i+1)
 		n.host(name, addr)
 		n.servers[addr+":25"] = s
 		n.mx[domain] = append(n.mx[domain], dns.MX{Host: name, Preference: uint16(10 * (i + 1))})
@@ -129,8 +130,31 @@ func (n *network) dial(_ context.Context, o smtp.Options) (delivery.Session, err
 			return nil, err
 		}
 	}
+	if err := s.handshake(o); err != nil {
+		return nil, err
+	}
 	n.open[o.Address]++
 	return &session{net: n, server: s, o: o, number: len(n.dials), usable: true}, nil
+}
+
+// handshake does what package smtp does at STARTTLS.
+func (s *server) handshake(o smtp.Options) error {
+	switch {
+	case o.TLS != smtp.TLSRequired:
+		return nil
+	case s.plain:
+		return &smtp.Error{Stage: smtp.StageSTARTTLS, Err: smtp.ErrNoTLS}
+	case o.TLSConfig.VerifyConnection == nil:
+		return nil
+	}
+	if err := o.TLSConfig.VerifyConnection(s.state()); err != nil {
+		return &smtp.Error{Stage: smtp.StageSTARTTLS, Err: err}
+	}
+	return nil
+}
+
+func (s *server) state() tls.ConnectionState {
+	return tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, PeerCertificates: s.shows}
 }
 
 func (n *network) received() []transaction {
@@ -159,11 +183,14 @@ type session struct {
 func (s *session) Usable() bool { return s.usable }
 
 func (s *session) TLSState() *tls.ConnectionState {
-	if s.o.TLS == smtp.TLSNone {
+	if s.o.TLS == smtp.TLSNone || s.server.plain {
 		return nil
 	}
-	return &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256}
+	state := s.server.state()
+	return &state
 }
+
+func (s *session) OffersDSN() bool { return s.server.dsn }
 
 func (s *session) Close() error {
 	s.net.mu.Lock()
@@ -226,7 +253,7 @@ func (s *session) answer(m smtp.Mail) (smtp.Reply, error) {
 	if err == nil || se != nil && se.Uncertain {
 		s.net.mu.Lock()
 		s.net.got = append(s.net.got, transaction{addr: s.o.Address, source: s.o.EHLO, to: m.To,
-			data: string(bytes.Join(m.Parts, nil)), conn: s.number, plain: s.o.TLS == smtp.TLSNone, at: time.Now()})
+			data: string(bytes.Join(m.Parts, nil)), conn: s.number, plain: s.TLSState() == nil, at: time.Now()})
 		s.net.mu.Unlock()
 	}
 	return reply, err
@@ -286,6 +313,10 @@ type world struct {
 	runner  *queue.Runner
 	engine  *delivery.Engine
 	cfg     delivery.Config
+	plan    egress.Plan
+	limits  egress.Limits
+	shaping string // the operator's file
+	fleet   *egress.Fleet
 	queue   queue.Config
 	stopped chan error
 	stop    context.CancelFunc
@@ -295,10 +326,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, net: newNetwork(), store: queuetest.New(time.Now), bodies: bodies{}}
-	pool, err := egress.NewPool([]egress.Source{{EHLO: "out.stafette.example"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.plan = egress.EqualPlan(egress.Source{EHLO: "out.stafette.example"})
 	routes, err := egress.NewRoutes(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +337,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.queue = queue.Config{Store: w.store, Node: "test", Now: time.Now}
 	w.cfg = delivery.Config{
-		Bodies: w.bodies, Resolver: w.net, Judge: judge{table}, Dial: w.net.dial, Pool: pool, Routes: routes,
+		Bodies: w.bodies, Resolver: w.net, Judge: judge{table}, Dial: w.net.dial, Routes: routes,
 		Guard: egress.NewGuard(egress.Rules{AllowPrivate: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}),
 		Sign: func(_ context.Context, e queue.Entry, _ []byte) ([]byte, error) {
 			return []byte("DKIM-Signature: d=" + e.SignDomain + "\r\n"), nil
@@ -317,6 +345,24 @@ func newWorld(t *testing.T) *world {
 		Now: time.Now,
 	}
 	return w
+}
+
+// newFleet makes a fleet whose time is the test's.
+func newFleet(t testing.TB, p egress.Plan, l egress.Limits, shaping string) *egress.Fleet {
+	t.Helper()
+	file, err := egress.ParseShaping([]byte(shaping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := egress.NewShaping(l, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := egress.NewFleet(egress.FleetConfig{Plan: p, Shaping: s, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fleet
 }
 
 // start runs the engine until the test ends or stop is called.
@@ -327,6 +373,8 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.cfg.Queue = w.runner
+	w.fleet = newFleet(w.t, w.plan, w.limits, w.shaping)
+	w.cfg.Fleet = w.fleet
 	engine, err := delivery.New(w.cfg)
 	if err != nil {
 		w.t.Fatal(err)

@@ -39,7 +39,7 @@ func TestBoxesForgetTheOldest(t *testing.T) {
 
 // TestTokensAreTheOffices keeps the mailbox page in the office's colours.
 func TestTokensAreTheOffices(t *testing.T) {
-	office, err := os.ReadFile("../web/assets/tokens.css")
+	office, err := os.ReadFile("../web/frame/assets/tokens.css")
 	if err != nil {
 		t.Fatal(err)
 	}

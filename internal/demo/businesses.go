@@ -109,6 +109,10 @@ func agency() Business {
 				Subject: "Neue Kontaktanfrage: Speicherblock 7",
 				Text:    "Name: Thomas Groß\nTelefon: 040 5550 1234\nNachricht: Ist ein Stellplatz dabei?\n",
 			}},
+			{tenant.Transactional, []string{"vertrag"}, message.Draft{
+				From: office, To: []message.Mailbox{box("Ole Wendt", "spaeter-zurueck", "posteo.example")},
+				Subject: "Reservierung Wohnung 2.4", Text: "Guten Tag Herr Wendt,\n\nwir haben die Wohnung bis Freitag für Sie reserviert.\n\nMit freundlichen Grüßen\nMerle Lührs\n",
+			}},
 			{tenant.Reminder, []string{"termin"}, message.Draft{
 				From: viewing, To: []message.Mailbox{box("Eva Sommer", "eva.sommer", "gmx.example")},
 				Subject: "Erinnerung: morgen um 11 Uhr", Text: "Guten Tag Frau Sommer,\n\nwir freuen uns auf morgen, 11 Uhr, Speicherblock 7.\n",

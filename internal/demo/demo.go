@@ -99,6 +99,8 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		w.zone.set(p.host, "A "+p.addr.String())
 	}
 	w.zone.set(typoDomain, "MX 0 .")
+	w.zone.set(returnDomain, "MX 10 "+returnHost+".", `TXT "v=spf1 ip4:127.0.0.0/8 -all"`)
+	w.zone.set(returnHost, "A "+returnAddr().String())
 	for _, b := range Businesses() {
 		w.zone.set(b.Domain, "A 127.0.0.1", `TXT "v=spf1 ip4:127.0.0.0/8 -all"`)
 		w.zone.set("_dmarc."+b.Domain, `TXT "v=DMARC1; p=reject"`)
@@ -111,6 +113,12 @@ func (w *World) Resolver() string { return w.zone.addr }
 
 // MXPort is the port all mail servers of this world listen on.
 func (w *World) MXPort() int { return w.post.port }
+
+// ReturnDomain is the platform's domain for return mail in this world.
+func (w *World) ReturnDomain() string { return returnDomain }
+
+// ReturnDoor is where the platform must take return mail, host:port.
+func (w *World) ReturnDoor() string { return w.post.back.door }
 
 // MailboxURL is where a person reads the mailboxes.
 func (w *World) MailboxURL() string { return w.page.url }

@@ -27,6 +27,7 @@ import (
 type postOffice struct {
 	providers []provider
 	port      int
+	back      *returner
 	listeners []net.Listener
 	servers   []*smtp.Server
 	wait      sync.WaitGroup
@@ -39,12 +40,13 @@ func openPostOffice(ctx context.Context, into *boxes, o Options) (*postOffice, e
 	if p.listeners, err = p.listen(ctx); err != nil {
 		return nil, err
 	}
+	p.back = newReturner(netip.AddrPortFrom(returnAddr(), uint16(p.port)).String(), o.Log)
 	for i, who := range p.providers {
 		cert, err := certificate(who.host, o.Now())
 		if err != nil {
 			return nil, errors.Join(err, p.close())
 		}
-		counter := &hall{provider: who, into: into, now: o.Now, log: o.Log}
+		counter := &hall{provider: who, into: into, back: p.back, now: o.Now, log: o.Log}
 		s := smtp.NewServer(counter)
 		s.Domain = who.host
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
@@ -98,6 +100,9 @@ func (p *postOffice) close() error {
 		}
 	}
 	p.wait.Wait()
+	if p.back != nil {
+		errs = append(errs, p.back.close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -136,6 +141,7 @@ func remoteAddr(c net.Conn) netip.Addr {
 type hall struct {
 	provider provider
 	into     *boxes
+	back     *returner
 	now      func() time.Time
 	log      *slog.Logger
 }
@@ -196,6 +202,7 @@ func (s *session) Data(r io.Reader) error {
 	for _, to := range s.to {
 		m.Box = to
 		id = s.hall.into.put(m)
+		s.hall.back.received(s.hall.provider, s.from, to, raw)
 	}
 	s.hall.log.Debug("demo mailbox took mail", "provider", m.Provider, "recipients", len(s.to), "bytes", len(raw))
 	return s.hall.provider.taken(id)

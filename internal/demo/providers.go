@@ -175,6 +175,9 @@ func (w *World) Places() []Place {
 		{"mira@posteo.example", "nimmt an", "accepts"},
 		{"spaeter@posteo.example", "Greylisting: erst beim zweiten Versuch", "greylisting: only at the second try"},
 		{"voll@posteo.example", "Postfach voll", "mailbox full"},
+		{"spaeter-zurueck@posteo.example", "nimmt an und meldet danach, dass es das Postfach nicht gibt", "accepts, and reports afterwards that there is no such mailbox"},
+		{"beschwerde@gmx.example", "nimmt an und markiert danach als Spam", "accepts, and marks as spam afterwards"},
+		{"abwesend@posteo.example", "nimmt an und antwortet mit einer Abwesenheitsnotiz", "accepts, and answers with an absence note"},
 		{"m.voss@" + typoDomain, "Tippfehler: die Domain nimmt keine E-Mails an", "typing error: the domain takes no mail"},
 	}
 }

@@ -21,18 +21,13 @@ type zone struct {
 	records map[string][]dns.RR // by name, lower case, with final dot
 }
 
-// startZone listens on one free loopback port for both UDP and TCP.
+// startZone starts a name server on loopback.
 func startZone(ctx context.Context) (*zone, error) {
-	var lc net.ListenConfig
-	packets, err := lc.ListenPacket(ctx, "udp", "127.0.0.1:0")
+	packets, streams, err := listenForNames(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("name server: %w", err)
+		return nil, err
 	}
 	z := &zone{addr: packets.LocalAddr().String(), records: map[string][]dns.RR{}}
-	streams, err := lc.Listen(ctx, "tcp", z.addr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("name server: %w", err), packets.Close())
-	}
 	z.servers = []*dns.Server{{PacketConn: packets, Handler: z}, {Listener: streams, Handler: z}}
 	for _, s := range z.servers {
 		started := make(chan struct{})
@@ -41,6 +36,25 @@ func startZone(ctx context.Context) (*zone, error) {
 		<-started
 	}
 	return z, nil
+}
+
+// listenForNames finds a port that is free for both UDP and TCP.
+func listenForNames(ctx context.Context) (net.PacketConn, net.Listener, error) {
+	const tries = 20
+	var lc net.ListenConfig
+	var last error
+	for range tries {
+		packets, err := lc.ListenPacket(ctx, "udp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, fmt.Errorf("name server: %w", err)
+		}
+		streams, err := lc.Listen(ctx, "tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, streams, nil
+		}
+		last = errors.Join(err, packets.Close())
+	}
+	return nil, nil, fmt.Errorf("name server finds no common port: %w", last)
 }
 
 func (z *zone) close() error {

@@ -70,6 +70,18 @@ func servers(fixed string) []string {
 	return list
 }
 
+// Loopback reports whether the name server of a configuration (Config.Server), or
+// all of the system's, are on this machine.
+func Loopback(server string) bool {
+	for _, s := range servers(server) {
+		at, err := netip.ParseAddrPort(s)
+		if err != nil || !at.Addr().Unmap().IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
 // MX implements Resolver. It tells at most 20 hosts. Hosts that are an address
 // literal or localhost are left out: a domain cannot name our own machine.
 func (c *Client) MX(ctx context.Context, domain string) ([]MX, error) {
@@ -79,9 +91,9 @@ func (c *Client) MX(ctx context.Context, domain string) ([]MX, error) {
 		return nil, fmt.Errorf("look up MX of %s: %w", domain, err)
 	}
 	if len(a.records) == 0 {
-		return c.implicitMX(ctx, domain)
+		return c.implicitMX(ctx, domain, a.secure)
 	}
-	hosts, null := c.hosts(a.records)
+	hosts, null := c.hosts(a)
 	switch {
 	case len(hosts) > 0:
 		return hosts, nil
@@ -93,18 +105,18 @@ func (c *Client) MX(ctx context.Context, domain string) ([]MX, error) {
 
 // implicitMX is the rule of RFC 5321, 5.1: no MX record at all makes the domain's
 // own addresses its mail host.
-func (c *Client) implicitMX(ctx context.Context, domain string) ([]MX, error) {
+func (c *Client) implicitMX(ctx context.Context, domain string, secure bool) ([]MX, error) {
 	if _, err := c.Addrs(ctx, domain); err != nil {
 		return nil, err
 	}
-	return []MX{{Host: domain, Implicit: true}}, nil
+	return []MX{{Host: domain, Implicit: true, Secure: secure}}, nil
 }
 
 // hosts sorts the usable hosts of the records and reports whether they are a null
 // MX (RFC 7505).
-func (c *Client) hosts(records []dns.RR) (list []MX, null bool) {
+func (c *Client) hosts(a answer) (list []MX, null bool) {
 	seen := map[string]bool{}
-	for _, rr := range records {
+	for _, rr := range a.records {
 		mx, ok := rr.(*dns.MX)
 		if !ok {
 			continue
@@ -115,7 +127,7 @@ func (c *Client) hosts(records []dns.RR) (list []MX, null bool) {
 		}
 		if usable(host) && !seen[host] {
 			seen[host] = true
-			list = append(list, MX{Host: host, Preference: mx.Preference})
+			list = append(list, MX{Host: host, Preference: mx.Preference, Secure: a.secure})
 		}
 	}
 	c.cfg.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })

@@ -31,6 +31,8 @@ type answer struct {
 	records []dns.RR // of the type asked for, at the end of the CNAMEs; shared, only read
 	err     error    // ErrNoDomain or ErrTemporary
 	expires time.Time
+	secure  bool   // proven by DNSSEC, all the way
+	end     string // of the CNAMEs
 }
 
 // lookup answers from the cache or the name server. The work for a question many
@@ -62,7 +64,7 @@ func (c *Client) lookup(ctx context.Context, name string, qtype uint16) (answer,
 
 // resolve asks, and follows CNAMEs the server did not follow itself.
 func (c *Client) resolve(ctx context.Context, q question) answer {
-	ttl := maxTTL
+	ttl, secure := maxTTL, true
 	for range maxChain {
 		msg, err := c.exchange(ctx, q)
 		if err != nil {
@@ -70,15 +72,16 @@ func (c *Client) resolve(ctx context.Context, q question) answer {
 		}
 		records, end := follow(msg.Answer, q, &ttl)
 		now := c.cfg.Now()
+		secure = secure && c.cfg.TrustAD && msg.AuthenticatedData
 		switch {
 		case msg.Rcode == dns.RcodeNameError:
-			return answer{err: ErrNoDomain, expires: now.Add(min(ttl, negativeTTL(msg)))}
+			return answer{err: ErrNoDomain, expires: now.Add(min(ttl, negativeTTL(msg))), secure: secure, end: end}
 		case len(records) > 0:
-			return answer{records: records, expires: now.Add(ttl)}
+			return answer{records: records, expires: now.Add(ttl), secure: secure, end: end}
 		case end == "":
 			return c.endless()
 		case end == q.name || hasSOA(msg):
-			return answer{expires: now.Add(min(ttl, negativeTTL(msg)))}
+			return answer{expires: now.Add(min(ttl, negativeTTL(msg))), secure: secure, end: end}
 		}
 		q.name = end
 	}
@@ -170,8 +173,9 @@ func (c *Client) exchange(ctx context.Context, q question) (*dns.Msg, error) {
 func (c *Client) ask(ctx context.Context, q question, server string, edns bool) (*dns.Msg, error) {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(q.name), q.qtype)
 	if edns {
-		m.SetEdns0(ednsSize, false)
+		m.SetEdns0(ednsSize, c.cfg.TrustAD)
 	}
+	m.AuthenticatedData = c.cfg.TrustAD // RFC 6840, 5.7: we care for the answer's
 	patience := c.cfg.Timeout / tries
 	for _, network := range []string{"udp", "tcp"} {
 		client := dns.Client{Net: network, UDPSize: ednsSize, Timeout: patience}

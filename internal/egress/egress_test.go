@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"stafette/internal/egress"
-	"stafette/internal/id"
-	"stafette/internal/tenant"
 )
 
 func TestRoutesFind(t *testing.T) {
@@ -45,41 +43,6 @@ func TestRoutesRefuse(t *testing.T) {
 		"twice a '*'": {{Domain: "*", NextHop: "b:25"}, {Domain: "*", NextHop: "c:25"}},
 	} {
 		if _, err := egress.NewRoutes(list); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
-func TestPoolOrder(t *testing.T) {
-	var sources []egress.Source
-	for _, ip := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
-		sources = append(sources, egress.Source{IP: netip.MustParseAddr(ip), EHLO: "out.example"})
-	}
-	pool, err := egress.NewPool(sources)
-	if err != nil {
-		t.Fatal(err)
-	}
-	firsts := map[string]bool{}
-	for range 200 {
-		who := id.New[tenant.Kind](time.Unix(0, 0))
-		order := pool.Order(who)
-		seen := map[string]bool{}
-		for _, s := range order {
-			seen[s.String()] = true
-		}
-		if len(order) != 3 || len(seen) != 3 {
-			t.Fatalf("order %v does not hold every source once", order)
-		}
-		if again := pool.Order(who); again[0] != order[0] {
-			t.Fatalf("first source changed from %s to %s", order[0], again[0])
-		}
-		firsts[order[0].String()] = true
-	}
-	if len(firsts) != 3 {
-		t.Errorf("200 tenants start at %d of 3 sources", len(firsts))
-	}
-	for name, bad := range map[string][]egress.Source{"none": nil, "no EHLO": {{}}} {
-		if _, err := egress.NewPool(bad); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -31,14 +32,14 @@ type Rules struct {
 	Sources []Source
 }
 
-// Refusal is the error for an address that must not be connected to.
-type Refusal struct {
+// RefusedError says that an address must not be connected to.
+type RefusedError struct {
 	Addr netip.AddrPort
 	Why  string // "private", "loopback", "own address", "port", …
 }
 
 // Error implements error.
-func (r *Refusal) Error() string {
+func (r *RefusedError) Error() string {
 	return fmt.Sprintf("connection to %s is not allowed (%s)", r.Addr, r.Why)
 }
 
@@ -47,7 +48,7 @@ func (r *Refusal) Error() string {
 // lead it into our own network. It is safe for concurrent use.
 type Guard struct {
 	rules   Rules
-	own     map[netip.Addr]bool
+	own     atomic.Pointer[map[netip.Addr]bool]
 	special *specials
 }
 
@@ -56,28 +57,43 @@ func NewGuard(r Rules) *Guard {
 	if r.Port == 0 {
 		r.Port = SMTPPort
 	}
-	g := &Guard{rules: r, own: map[netip.Addr]bool{}, special: newSpecials()}
-	for _, s := range r.Sources {
+	g := &Guard{rules: r, special: newSpecials()}
+	g.Follow(r.Sources)
+	return g
+}
+
+// Follow replaces our own addresses, Rules.Sources.
+func (g *Guard) Follow(sources []Source) {
+	own := map[netip.Addr]bool{}
+	for _, s := range sources {
 		// A loopback source belongs to a demo or a test, where the peers live at the
 		// same address on other ports.
 		if s.Fixed() && !s.IP.Unmap().IsLoopback() {
-			g.own[s.IP.Unmap()] = true
+			own[s.IP.Unmap()] = true
 		}
 	}
-	return g
+	g.own.Store(&own)
+}
+
+// Web returns a Guard for HTTPS with the same rules on another port. Our own
+// addresses are open to it: what they lead to is a web server, no loop.
+func (g *Guard) Web(port uint16) *Guard {
+	rules := g.rules
+	rules.Port, rules.Sources = port, nil
+	return NewGuard(rules)
 }
 
 // Port returns where MX hosts are expected to listen.
 func (g *Guard) Port() uint16 { return g.rules.Port }
 
 // Own reports whether the address is one of our sources.
-func (g *Guard) Own(a netip.Addr) bool { return g.own[a.Unmap()] }
+func (g *Guard) Own(a netip.Addr) bool { return (*g.own.Load())[a.Unmap()] }
 
-// Check returns a *Refusal if the address may not be connected to. Routed says
+// Check returns a *RefusedError if the address may not be connected to. Routed says
 // that an operator chose exactly this next hop, which opens private and loopback
 // addresses and other ports, but never unspecified or multicast ones.
 func (g *Guard) Check(to netip.AddrPort, routed bool) error {
-	refuse := func(why string) error { return &Refusal{Addr: to, Why: why} }
+	refuse := func(why string) error { return &RefusedError{Addr: to, Why: why} }
 	addr := to.Addr().WithZone("")
 	switch {
 	case !addr.IsValid():
@@ -90,7 +106,7 @@ func (g *Guard) Check(to netip.AddrPort, routed bool) error {
 		return refuse("only loopback is allowed here")
 	case routed:
 		return nil
-	case g.own[addr.Unmap()]:
+	case g.Own(addr):
 		return refuse("own address")
 	case to.Port() != g.rules.Port:
 		return refuse("port")

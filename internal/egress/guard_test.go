@@ -40,7 +40,7 @@ func TestGuardKnowsEverySpecialAddress(t *testing.T) {
 		{"185.1.2.3", "own address"}, {"::ffff:185.1.2.3", "own address"}, {"2a00:1:2::3", "own address"},
 	}
 	for _, tt := range tests {
-		var refused *egress.Refusal
+		var refused *egress.RefusedError
 		if err := guard.Check(at(tt.addr, 25), false); !errors.As(err, &refused) || refused.Why != tt.why {
 			t.Errorf("%s: %v, want refusal %q", tt.addr, err, tt.why)
 		}
@@ -48,6 +48,20 @@ func TestGuardKnowsEverySpecialAddress(t *testing.T) {
 	for _, addr := range []string{"185.1.2.4", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::808:808", "2002:808:808::1"} {
 		if err := guard.Check(at(addr, 25), false); err != nil {
 			t.Errorf("%s: %v, want none", addr, err)
+		}
+	}
+}
+
+func TestGuardFollowsOurAddresses(t *testing.T) {
+	guard := egress.NewGuard(egress.Rules{})
+	ours := netip.MustParseAddr("185.1.2.3")
+	for _, tt := range []struct {
+		sources []egress.Source
+		own     bool
+	}{{nil, false}, {[]egress.Source{{IP: ours}}, true}, {nil, false}} {
+		guard.Follow(tt.sources)
+		if err := guard.Check(netip.AddrPortFrom(ours, 25), false); guard.Own(ours) != tt.own || (err != nil) != tt.own {
+			t.Errorf("sources %v: own %t, %v", tt.sources, guard.Own(ours), err)
 		}
 	}
 }
@@ -114,7 +128,7 @@ func TestDialerConnectsWhatWasChecked(t *testing.T) {
 	}
 	conn.Close()
 
-	var refused *egress.Refusal
+	var refused *egress.RefusedError
 	if _, err := egress.NewGuard(egress.Rules{}).Dialer(source, false)(context.Background(), "tcp", address); !errors.As(err, &refused) {
 		t.Errorf("not routed: %v, want a refusal", err)
 	}

@@ -79,7 +79,45 @@ const (
 	Paused        Type = "held"       // a person, a rule or a missing attachment holds it
 	Released      Type = "released"   // taken off hold
 	Retried       Type = "retried"    // a person asked for an attempt now
+	Reported      Type = "reported"   // the sender was told by mail; Reason is the action of RFC 3464
 )
+
+// What comes back after a receiving server took responsibility. These change no
+// state: the server's 250 stays true. Some leave a mark on the delivery.
+const (
+	LateBounced       Type = "late_bounced"       // the server sent it back after all
+	Complained        Type = "complained"         // the recipient reported it as spam
+	Unsubscribed      Type = "unsubscribed"       // the recipient asked for no more of it
+	AutoReplied       Type = "auto_replied"       // a program answered (RFC 3834)
+	Replied           Type = "replied"            // a person answered; it was passed on
+	ReportedDelayed   Type = "reported_delayed"   // a server behind the first one waits
+	ReportedRelayed   Type = "reported_relayed"   // handed on to a server that sends no reports
+	ReportedDelivered Type = "reported_delivered" // a server behind the first one delivered it
+)
+
+// Mark is what a fact adds to a delivery whose state is reached: `delivered` stays
+// true, and something else is true now too.
+type Mark string
+
+// The marks.
+const (
+	MarkLateBounce Mark = "late_bounce"
+	MarkComplained Mark = "complained"
+)
+
+// Marks lists every mark. New ones are added at the end: stores keep their places.
+func Marks() []Mark { return []Mark{MarkLateBounce, MarkComplained} }
+
+// Mark returns the mark that a fact of the type leaves, or "".
+func (t Type) Mark() Mark {
+	switch t {
+	case LateBounced:
+		return MarkLateBounce
+	case Complained:
+		return MarkComplained
+	}
+	return ""
+}
 
 // Event is one fact.
 type Event struct {
@@ -91,6 +129,24 @@ type Event struct {
 	Actor    string    // who caused it: "system", a key id or a user id
 	Reason   string    // stable code: bounce class, fault code; "" if none
 	Attempt  *Attempt  // set on facts that an attempt found out
+	Report   *Report   // set on facts that return mail told
+}
+
+// Report is what a return mail says of one delivery. Its words are foreign text:
+// valid UTF-8 without control characters but line feeds.
+type Report struct {
+	Return    string `json:"return,omitempty"`    // id of the return mail, ret_…
+	From      string `json:"from,omitempty"`      // who wrote it: the reporting host, or an address
+	Recipient string `json:"recipient,omitempty"` // the address reported on, where it is another than the delivery's
+	Host      string `json:"host,omitempty"`      // the server whose words Reply are
+	Status    string `json:"status,omitempty"`    // RFC 3463 code
+	Code      int    `json:"code,omitempty"`      // SMTP reply code; 0 if none is told
+	Reply     string `json:"reply,omitempty"`     // that server's words, at most 4 KB
+	Hard      bool   `json:"hard,omitempty"`      // the address will never work
+	Feedback  string `json:"feedback,omitempty"`  // type of a complaint (RFC 5965, 3.1)
+	// Unproven: SPF, DKIM and DMARC of the report itself all failed or are missing.
+	// That it speaks of this delivery is proven all the same.
+	Unproven bool `json:"unproven,omitempty"`
 }
 
 // Attempt is one try to hand a message to a receiving server.
@@ -112,6 +168,12 @@ type Attempt struct {
 	Scope    string        `json:"scope,omitempty"`   // whom it blames: session, source, site, tenant_domain, message, recipient
 	Took     time.Duration `json:"took_ns,omitempty"` // from taking it up to the verdict
 	NextAt   time.Time     `json:"next_at,omitzero"`  // when the next attempt is due, if one follows
+
+	// TLSPolicy is what decided how the session had to be protected (tlspolicy.Kind);
+	// "" is opportunistic. TLSResult is what came of it: "verified", "encrypted", or
+	// what was wrong in the words of RFC 8460, 4.3; "" if nothing was demanded.
+	TLSPolicy string `json:"tls_policy,omitempty"`
+	TLSResult string `json:"tls_result,omitempty"`
 }
 
 // Outcome is how an attempt ended.

@@ -57,6 +57,12 @@ func decode[B complete](registry huma.Registry, schema *huma.Schema, raw []byte)
 	if !utf8.Valid(raw) {
 		return body, newProblem(http.StatusBadRequest, "text_not_utf8", "The body is not valid UTF-8.")
 	}
+	if r, ok := any(&body).(quickReader); ok {
+		if q := (quick{text: raw}); r.readQuick(&q) && q.end() && body.complete() {
+			return body, nil
+		}
+		body = *new(B)
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	err := d.Decode(&body)

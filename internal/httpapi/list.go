@@ -15,6 +15,7 @@ import (
 type listInput struct {
 	Recipient      string `query:"recipient" maxLength:"320" doc:"Whole address, or @domain"`
 	State          string `query:"state" enum:"queued,sending,deferred,held,delivered,bounced,expired,suppressed,cancelled"`
+	Mark           string `query:"mark" enum:"late_bounce,complained" doc:"Deliveries that bear the mark"`
 	Stream         string `query:"stream" enum:"transactional,lead,reminder,newsletter,system"`
 	Tag            string `query:"tag" maxLength:"100"`
 	From           string `query:"from" maxLength:"40" doc:"Accepted at or after (RFC 3339, or a date in UTC)"`
@@ -58,7 +59,7 @@ func (a *API) list(ctx context.Context, in *listInput) (*listOutput, error) {
 func (in *listInput) filter() (insight.Filter, error) {
 	d := &decoder{place: "query/"}
 	f := insight.Filter{
-		Recipient: in.Recipient, State: event.State(in.State), Stream: tenant.Stream(in.Stream),
+		Recipient: in.Recipient, State: event.State(in.State), Mark: event.Mark(in.Mark), Stream: tenant.Stream(in.Stream),
 		Tag: in.Tag, Text: in.Query, Limit: in.Limit, From: d.instant("from", in.From), To: d.instant("to", in.To),
 	}
 	if in.After != "" {

@@ -16,7 +16,7 @@ import (
 )
 
 // Problem is a refusal as RFC 9457 describes it.
-type Problem struct {
+type Problem struct { //nolint:errname // the word of RFC 9457, and the name in openapi.yaml
 	Type   string         `json:"type" doc:"urn:stafette:problem: and the code" example:"urn:stafette:problem:quota_spent"`
 	Title  string         `json:"title" doc:"The kind of refusal in English" example:"Limit reached"`
 	Status int            `json:"status" doc:"The HTTP status" example:"429"`

@@ -51,6 +51,8 @@ type Delivery struct {
 	StateText     string             `json:"state_text" doc:"In the language of Accept-Language, German by default"`
 	Reason        string             `json:"reason" doc:"Stable code behind the state; empty if none"`
 	ReasonText    string             `json:"reason_text"`
+	Marks         []string           `json:"marks" nullable:"false" enum:"late_bounce,complained" doc:"What became known after a server took the mail: it came back after all, or the recipient reported it as spam"`
+	LateReason    string             `json:"late_reason" doc:"Stable code behind late_bounce; empty without it"`
 	AttemptCount  int                `json:"attempt_count"`
 	Attempts      []Attempt          `json:"attempts,omitempty" nullable:"false"`
 	NextAttemptAt *time.Time         `json:"next_attempt_at"`
@@ -65,6 +67,9 @@ type Attempt struct {
 	Source       string    `json:"source" doc:"Our address"`
 	MX           string    `json:"mx" doc:"The server talked to"`
 	TLS          string    `json:"tls" doc:"TLS version; empty for none"`
+	Cipher       string    `json:"cipher" doc:"Cipher suite of the session"`
+	TLSPolicy    string    `json:"tls_policy" doc:"What decided how the session had to be protected: required (an operator's rule), mta_sts, mta_sts_testing, dane, requiretls, waived (TLS-Required: No); empty for opportunistic"`
+	TLSResult    string    `json:"tls_result" doc:"What came of it: verified, encrypted, or what was wrong in the words of RFC 8460, 4.3; empty if nothing was demanded"`
 	Code         int       `json:"code" doc:"SMTP reply code; 0 if no reply came"`
 	EnhancedCode string    `json:"enhanced_code" doc:"RFC 3463"`
 	Reply        string    `json:"reply" doc:"The server's words, or our finding where it said none"`
@@ -119,7 +124,8 @@ func (a *API) get(ctx context.Context, in *messageInput) (*messageOutput, error)
 func attemptOf(e event.Event) Attempt {
 	t := e.Attempt
 	a := Attempt{
-		At: e.At, Number: t.Number, Source: t.Source, MX: t.MX, TLS: t.TLS, Code: t.Code,
+		At: e.At, Number: t.Number, Source: t.Source, MX: t.MX, TLS: t.TLS, Cipher: t.Cipher,
+		TLSPolicy: t.TLSPolicy, TLSResult: t.TLSResult, Code: t.Code,
 		EnhancedCode: t.Enhanced, Reply: t.Reply, Outcome: string(t.Outcome),
 	}
 	if a.Reply == "" {
@@ -165,7 +171,11 @@ func (a *API) message(m insight.Message, lang string) Message {
 func (a *API) delivery(d insight.Delivery, lang string) Delivery {
 	out := Delivery{
 		ID: d.ID, Recipient: d.Recipient.String(), Hidden: d.Hidden, State: string(d.State), Reason: d.Reason,
+		Marks: make([]string, len(d.Marks)), LateReason: d.LateReason,
 		AttemptCount: d.Attempts, ExpiresAt: d.ExpiresAt, UpdatedAt: d.UpdatedAt,
+	}
+	for i, m := range d.Marks {
+		out.Marks[i] = string(m)
 	}
 	if d.State == event.Queued || d.State == event.Deferred {
 		out.NextAttemptAt = timeOrNull(d.DueAt)
@@ -195,6 +205,28 @@ type Event struct {
 	DeliveryID *message.DeliveryID `json:"delivery_id" doc:"Null: about the whole message"`
 	Reason     string              `json:"reason"`
 	Attempt    *Attempt            `json:"attempt,omitempty"`
+	Report     *Report             `json:"report,omitempty" doc:"On facts that return mail told"`
+}
+
+// Report is what a return mail says of one delivery.
+type Report struct {
+	From         string `json:"from" doc:"Who wrote it: the reporting host, or an address"`
+	Recipient    string `json:"recipient" doc:"The address reported on, where it is another than the delivery's"`
+	Host         string `json:"host" doc:"The server whose words Reply are"`
+	Code         int    `json:"code" doc:"SMTP reply code; 0 if none is told"`
+	EnhancedCode string `json:"enhanced_code" doc:"RFC 3463"`
+	Reply        string `json:"reply" doc:"The server's words"`
+	Hard         bool   `json:"hard" doc:"The address will never work"`
+	Feedback     string `json:"feedback" doc:"Type of a complaint (RFC 5965); empty for others"`
+	Unproven     bool   `json:"unproven" doc:"SPF, DKIM and DMARC vouch for none of it; that it speaks of this delivery is proven all the same"`
+}
+
+func reportOf(r *event.Report) *Report {
+	if r == nil {
+		return nil
+	}
+	return &Report{From: r.From, Recipient: r.Recipient, Host: r.Host, Code: r.Code, EnhancedCode: r.Status, Reply: r.Reply,
+		Hard: r.Hard, Feedback: r.Feedback, Unproven: r.Unproven}
 }
 
 type eventsOutput struct {
@@ -218,7 +250,7 @@ func (a *API) events(ctx context.Context, in *messageInput) (*eventsOutput, erro
 	out := &eventsOutput{}
 	out.Body.Data = make([]Event, len(list))
 	for i, e := range list {
-		one := Event{ID: e.ID, Type: string(e.Type), At: e.At, Actor: e.Actor, Reason: e.Reason}
+		one := Event{ID: e.ID, Type: string(e.Type), At: e.At, Actor: e.Actor, Reason: e.Reason, Report: reportOf(e.Report)}
 		if !e.Delivery.IsZero() {
 			one.DeliveryID = &e.Delivery
 		}

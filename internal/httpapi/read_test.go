@@ -17,7 +17,7 @@ func TestGet(t *testing.T) {
 	w := newWorld(t)
 	m := w.send()
 	w.reader.extra = []event.Event{{ID: id.New[event.Kind](start), Message: m, Delivery: message.Delivery(m, 1), Type: event.AttemptFailed, At: start, Attempt: &event.Attempt{
-		Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Code: 451, Enhanced: "4.7.1", Reply: "später", Outcome: event.OutcomeDeferred,
+		Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Cipher: "C", TLSPolicy: "dane", TLSResult: "verified", Code: 451, Enhanced: "4.7.1", Reply: "später", Outcome: event.OutcomeDeferred,
 	}}, {ID: id.New[event.Kind](start), Message: m, Delivery: message.Delivery(m, 1), Type: event.AttemptFailed, At: start.Add(time.Minute), Attempt: &event.Attempt{
 		Number: 2, Local: "connection timed out", Outcome: event.OutcomeDeferred,
 	}}}
@@ -30,13 +30,38 @@ func TestGet(t *testing.T) {
 	if d.State != "queued" || d.StateText != "de:queued" || d.NextAttemptAt == nil || len(d.Attempts) != 2 {
 		t.Fatalf("%+v", d)
 	}
-	want := httpapi.Attempt{At: start, Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Code: 451, EnhancedCode: "4.7.1", Reply: "später", Outcome: "deferred"}
+	want := httpapi.Attempt{At: start, Number: 1, Source: "192.0.2.1", MX: "mx.kunde.example", TLS: "TLS 1.3", Cipher: "C", TLSPolicy: "dane", TLSResult: "verified", Code: 451, EnhancedCode: "4.7.1", Reply: "später", Outcome: "deferred"}
 	if d.Attempts[0] != want || d.Attempts[1].Reply != "connection timed out" {
 		t.Errorf("attempts %+v", d.Attempts)
 	}
 	events := read[struct{ Data []httpapi.Event }](w, w.get("/v1/messages/"+m.String()+"/events"), 200).Data
 	if len(events) != 3 || events[0].Type != "accepted" || events[0].DeliveryID != nil || events[2].Attempt.Number != 2 {
 		t.Errorf("events %+v", events)
+	}
+}
+
+func TestGetTellsWhatCameBack(t *testing.T) {
+	w := newWorld(t)
+	m := w.send()
+	d := message.Delivery(m, 1)
+	w.reader.marks = []event.Mark{event.MarkLateBounce, event.MarkComplained}
+	w.reader.extra = []event.Event{{ID: id.New[event.Kind](start), Message: m, Delivery: d, Type: event.LateBounced, At: start, Reason: "user_unknown",
+		Report: &event.Report{Return: "ret_1", From: "mx.kunde.example", Host: "inner.kunde.example", Status: "5.1.1", Code: 550, Reply: "unbekannt", Hard: true, Unproven: true}}}
+	got := read[httpapi.Message](w, w.get("/v1/messages/"+m.String()), 200).Deliveries[0]
+	if strings.Join(got.Marks, " ") != "late_bounce complained" || got.LateReason != "user_unknown" {
+		t.Errorf("%+v", got)
+	}
+	events := read[struct{ Data []httpapi.Event }](w, w.get("/v1/messages/"+m.String()+"/events"), 200).Data
+	want := httpapi.Report{From: "mx.kunde.example", Host: "inner.kunde.example", EnhancedCode: "5.1.1", Code: 550, Reply: "unbekannt", Hard: true, Unproven: true}
+	if last := events[len(events)-1]; last.Type != "late_bounced" || last.Report == nil || *last.Report != want || last.Attempt != nil {
+		t.Errorf("%+v", last)
+	}
+	w.get("/v1/messages?mark=late_bounce")
+	if w.reader.filter.Mark != event.MarkLateBounce {
+		t.Errorf("asked for %+v", w.reader.filter)
+	}
+	if a := w.get("/v1/messages?mark=x"); a.status != 422 {
+		t.Errorf("an unknown mark: status %d", a.status)
 	}
 }
 

@@ -211,6 +211,7 @@ type reader struct {
 
 	mu     sync.Mutex
 	extra  []event.Event
+	marks  []event.Mark // on the first delivery
 	filter insight.Filter
 	gone   bool
 }
@@ -218,7 +219,11 @@ type reader struct {
 func (r *reader) Message(_ context.Context, t tenant.ID, m message.ID) (insight.Message, error) {
 	for _, a := range r.store.Accepted() {
 		if a.Message.Tenant == t && a.Message.ID == m {
-			return asRead(a), nil
+			found := asRead(a)
+			if len(r.marks) > 0 {
+				found.Deliveries[0].Marks, found.Deliveries[0].LateReason = r.marks, "user_unknown"
+			}
+			return found, nil
 		}
 	}
 	return insight.Message{}, fault.New(fault.NotFound, "message_not_found", "There is no such message.")

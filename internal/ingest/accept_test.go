@@ -81,6 +81,31 @@ func TestAcceptKeepsRawBytes(t *testing.T) {
 	}
 }
 
+// TestAcceptKeepsWhatTheSenderSaysOfTLS: RFC 8689, in both doors' forms.
+func TestAcceptKeepsWhatTheSenderSaysOfTLS(t *testing.T) {
+	w := newWorld(t)
+	raw := func(fields string) []byte {
+		return []byte(fields + "From: info@muster.example\r\nTo: eva@kunde.example\r\n\r\nText\r\n")
+	}
+	composed := draft(func(s *ingest.Submission) { s.Draft.Headers = []message.Header{{Name: "TLS-Required", Value: "No"}} })
+	for i, tt := range []struct {
+		s    ingest.Submission
+		want message.TLSNeed
+	}{
+		{ingest.Submission{Raw: raw("")}, message.TLSByPolicy},
+		{ingest.Submission{Raw: raw("tls-required: no\r\n")}, message.TLSWaived},
+		{ingest.Submission{Raw: raw("TLS-Required: Yes\r\n")}, message.TLSByPolicy},
+		{ingest.Submission{Raw: raw("TLS-Required: No\r\nTLS-Required: No\r\n")}, message.TLSByPolicy},
+		{ingest.Submission{Raw: raw("TLS-Required: No\r\n"), RequireTLS: true}, message.TLSDemanded},
+		{composed, message.TLSWaived},
+	} {
+		w.mustAccept(tt.s)
+		if have := w.store.Accepted()[i].Message.TLS; have != tt.want {
+			t.Errorf("%d: %d, want %d", i, have, tt.want)
+		}
+	}
+}
+
 func TestAcceptEnvelopeWins(t *testing.T) {
 	w := newWorld(t)
 	bounce := addr("bounce@mail.muster.example")

@@ -36,6 +36,10 @@ const (
 	CodeFromDomainNotYours = "from_domain_not_yours"
 	// CodeFromDomainUnverified (Forbidden, as above): the domain is the tenant's, but its DNS records have not been found yet.
 	CodeFromDomainUnverified = "from_domain_unverified"
+	// CodeReturnMalformed (Invalid): RET has another value than RFC 3461 knows.
+	CodeReturnMalformed = "return_malformed"
+	// CodeSenderNotNull (Invalid, "envelope_sender"): mail that is passed on must have the null sender.
+	CodeSenderNotNull = "sender_not_null"
 	// CodeRecipientsMissing (Invalid, "to"): nobody is to get the message.
 	CodeRecipientsMissing = "recipients_missing"
 	// CodeRecipientsTooMany (TooLarge, "to"): there are more recipients than one message may have.

@@ -75,6 +75,11 @@ func (w *parcel) compose() error {
 	w.body = c.Bytes
 	w.m.EightBit, w.m.UTF8, w.m.Digests = c.EightBit, c.UTF8, c.Digests
 	w.m.MessageID, w.m.Subject = d.MessageID, d.Subject
+	fields := make([]message.Field, len(d.Headers))
+	for i, h := range d.Headers {
+		fields[i] = message.Field{Name: h.Name, Value: h.Value}
+	}
+	w.m.TLS = w.tlsNeed(fields)
 	w.m.To = append(append([]message.Mailbox{}, d.To...), d.Cc...)
 	return nil
 }
@@ -97,8 +102,15 @@ func (w *parcel) prepareRaw() {
 	})
 	w.body = append([]byte(before.String()), rest...)
 	w.m.EightBit, w.m.UTF8, w.m.Digests = in.EightBit, in.UTF8, in.Digests
-	w.m.Subject = in.Subject
+	w.m.Subject, w.m.TLS = in.Subject, w.tlsNeed(in.Fields)
 	w.m.To = append(append([]message.Mailbox{}, in.To...), in.Cc...)
+}
+
+func (w *parcel) tlsNeed(fields []message.Field) message.TLSNeed {
+	if w.RequireTLS {
+		return message.TLSDemanded
+	}
+	return message.NeedOf(fields)
 }
 
 func isTrace(name string) bool {

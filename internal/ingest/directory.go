@@ -35,7 +35,8 @@ func (d *directory) entry(ctx context.Context, t tenant.ID, now time.Time) (dire
 	d.mu.RLock()
 	e, ok := d.entries[t]
 	d.mu.RUnlock()
-	if ok && now.Before(e.until) {
+	// More than lasts: the clock has been set back since.
+	if left := e.until.Sub(now); ok && left > 0 && left <= d.lasts {
 		return e, nil
 	}
 	var err error

@@ -36,13 +36,39 @@ type Submission struct {
 	// Recipients of Raw (the SMTP envelope); nil takes To, Cc and Bcc of the header.
 	Recipients []message.Address
 	// Sender is the envelope sender the client named; it must be of a usable domain.
-	Sender      *message.Address
+	Sender *message.Address
+	// RequireTLS demands proven, encrypted sessions on the whole way (RFC 8689); it
+	// overrides a TLS-Required field.
+	RequireTLS bool
+	// Reports are what the client of SMTP submission wants to be told by mail; nil, as
+	// from doors that tell otherwise: nothing.
+	Reports *Reports
+	// PassedOn marks Raw as somebody else's mail that is passed on to the tenant
+	// itself, as it is: its From is not asked about and no key of the tenant signs it.
+	// Sender must be the null reverse path. No door that strangers reach sets it.
+	PassedOn    bool
 	Stream      tenant.Stream // "" is transactional
 	Tags        []string
 	Metadata    map[string]string
 	SendAt      time.Time
 	Idempotency string   // key, "" if none
 	RequestHash [32]byte // of the request, to tell a replay from a misuse
+}
+
+// Reports are the delivery reports a client asked for (RFC 3461). The zero value asks
+// for nothing in particular: the sender is told of failures, unless the tenant has
+// switched that off.
+type Reports struct {
+	Return     message.Return
+	EnvelopeID string // decoded
+	// Recipients holds those of whom something was said.
+	Recipients map[message.Address]RecipientReports
+}
+
+// RecipientReports is what was said of one recipient. The zero Notify says nothing.
+type RecipientReports struct {
+	Notify   message.Notify
+	Original message.OriginalRecipient
 }
 
 // Receipt says what was accepted. It exists only when the message is safe.

@@ -33,19 +33,41 @@ func TestQuota(t *testing.T) {
 	w.mustAccept(two)
 }
 
-func TestQuotaStartsFromTheStore(t *testing.T) {
-	w := newWorld(t, withQuota(2))
+// TestQuotaOfSeveralNodes: who counts is the store, so another entrance to it refuses
+// as well, and what fits is taken while what does not is refused.
+func TestQuotaOfSeveralNodes(t *testing.T) {
+	w := newWorld(t, withQuota(3))
 	w.mustAccept(draft())
 	again := ingest.New(ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: w.keeper, Now: w.Now})
 	if _, err := again.Accept(t.Context(), w.principal(), draft()); err != nil {
 		t.Fatal(err)
 	}
-	_, err := again.Accept(t.Context(), w.principal(), draft())
+	two := draft(func(s *ingest.Submission) { s.Draft.To = append(s.Draft.To, mailbox("max@kunde.example")) })
+	_, err := w.accept(two)
 	w.wantRefusal(err, fault.Limited, ingest.CodeQuotaSpent, "")
-	// The first service learns of it within a minute.
-	w.pass(time.Minute)
-	_, err = w.accept(draft())
+	w.mustAccept(draft())
+	_, err = again.Accept(t.Context(), w.principal(), draft())
 	w.wantRefusal(err, fault.Limited, ingest.CodeQuotaSpent, "")
+}
+
+// TestSpentQuotaIsRemembered: who goes on after a refusal does not reach the store,
+// for a few seconds, also when the clock is set back meanwhile.
+func TestSpentQuotaIsRemembered(t *testing.T) {
+	w := newWorld(t, withQuota(1))
+	w.mustAccept(draft())
+	reached := 0
+	w.store.Before = func(*ingest.Acceptance) { reached++ }
+	for _, c := range []struct {
+		pass time.Duration
+		want int
+	}{{0, 1}, {time.Second, 1}, {3 * time.Second, 1}, {2 * time.Second, 2}, {-time.Hour, 3}} {
+		w.pass(c.pass)
+		_, err := w.accept(draft())
+		w.wantRefusal(err, fault.Limited, ingest.CodeQuotaSpent, "")
+		if reached != c.want {
+			t.Errorf("%v later: %d reached the store, want %d", c.pass, reached, c.want)
+		}
+	}
 }
 
 func TestQuotaHoldsUnderConcurrency(t *testing.T) {

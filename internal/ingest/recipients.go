@@ -76,6 +76,10 @@ func (s *Service) checkSuppression(ctx context.Context, w *parcel) error {
 	if err := s.markSuppressed(ctx, w, w.now); err != nil {
 		return err
 	}
+	return refuseIfAllSuppressed(w)
+}
+
+func refuseIfAllSuppressed(w *parcel) error {
 	for _, d := range w.lines {
 		if d.State != event.Suppressed {
 			return nil
@@ -93,10 +97,15 @@ func (s *Service) markSuppressed(ctx context.Context, w *parcel, at time.Time) e
 	if err != nil {
 		return fmt.Errorf("check suppressions: %w", err)
 	}
+	w.mark(reasons)
+	return nil
+}
+
+// mark withholds the deliveries to the addresses.
+func (w *parcel) mark(reasons map[message.Address]string) {
 	for i, d := range w.lines {
 		if reason, suppressed := reasons[d.Recipient]; suppressed {
 			w.lines[i].State, w.lines[i].Reason = event.Suppressed, reason
 		}
 	}
-	return nil
 }

@@ -17,6 +17,9 @@ func (s *Service) checkSender(ctx context.Context, w *parcel) error {
 	if w.from.Address == (message.Address{}) {
 		return fault.Field("from", CodeFromMissing, "The message has no sender.")
 	}
+	if w.PassedOn {
+		return w.passOn()
+	}
 	e, err := s.directory.entry(ctx, w.tenant.ID, w.now)
 	if err != nil {
 		return fmt.Errorf("load domains: %w", err)
@@ -42,6 +45,20 @@ func (s *Service) checkSender(ctx context.Context, w *parcel) error {
 		return err
 	}
 	w.m.Sender = w.envelope.String()
+	return nil
+}
+
+// unsigned is a sending domain that can never have keys (RFC 2606, 2): with the
+// tenant's signature a stranger who writes its name into From would be believed.
+const unsigned = "invalid"
+
+// passOn takes the author as given. Only the null sender may stand in the envelope, so
+// that nothing ever comes back.
+func (w *parcel) passOn() error {
+	if w.Draft != nil || w.Sender == nil || !w.Sender.IsZero() {
+		return fault.Field("envelope_sender", CodeSenderNotNull, "Mail that is passed on has the null sender.")
+	}
+	w.m.From, w.m.SignDomain = w.from, unsigned
 	return nil
 }
 

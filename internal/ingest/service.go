@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"stafette/internal/event"
@@ -51,16 +50,16 @@ const MaxAhead = 30 * 24 * time.Hour
 
 const (
 	idempotencyLasts = 24 * time.Hour
-	// batchLanes is how many submissions of a batch are under way at once: enough to
-	// fill one group commit, few enough to leave room for other tenants.
-	batchLanes = 128
+	// batchPart is how many submissions of a batch are stored at once: enough to fill a
+	// group commit, few enough to leave room for other tenants.
+	batchPart = 128
 )
 
 // Service is the entrance. It is safe for concurrent use.
 type Service struct {
 	c         Config
 	directory *directory
-	quota     *quota
+	spent     *spent
 }
 
 var _ Acceptor = (*Service)(nil)
@@ -82,7 +81,7 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), quota: newQuota(c.Store)}
+	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), spent: newSpent(c.CacheFor)}
 }
 
 // parcel is one submission on its way through the steps. Each step reads what the
@@ -99,69 +98,65 @@ type parcel struct {
 	m         Message
 	body      []byte
 	lines     []Delivery
-	counted   int64 // deliveries taken from the quota
 	acc       Acceptance
+
+	over    bool // nothing more is to be done
+	receipt Receipt
+	err     error
 }
+
+// conclude ends the way of a parcel.
+func (w *parcel) conclude(r Receipt, err error) { w.over, w.receipt, w.err = true, r, err }
 
 // Accept implements Acceptor.
 func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Receipt, error) {
-	w := &parcel{Principal: p, Submission: sub, now: s.c.Now().UTC().Truncate(time.Millisecond)}
+	w := &parcel{Principal: p, Submission: sub}
+	s.prepare(ctx, w)
+	if !w.over {
+		s.refuseIf(ctx, w, s.checkSuppression(ctx, w))
+	}
+	if !w.over {
+		s.refuseIf(ctx, w, s.sealBody(w))
+	}
+	if !w.over {
+		ready := s.reserve(w)
+		s.stored(ctx, w, ready, s.c.Store.Accept(ctx, &w.acc))
+	}
+	return w.receipt, w.err
+}
+
+// prepare takes a parcel to where suppressions are asked for.
+func (s *Service) prepare(ctx context.Context, w *parcel) {
+	w.now = s.c.Now().UTC().Truncate(time.Millisecond)
 	for _, step := range []func(context.Context, *parcel) error{
-		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients,
+		s.checkTenant, s.readContent, s.checkOptions, s.checkSender, s.makeBody, s.collectRecipients, s.noteReports,
 	} {
 		if err := step(ctx, w); err != nil {
-			return Receipt{}, err
+			w.conclude(Receipt{}, err)
+			return
 		}
 	}
 	if replay, err := s.replay(ctx, w); replay != nil || err != nil {
-		return s.answerAgain(ctx, w, replay, err)
+		w.conclude(s.answerAgain(ctx, w, replay, err))
+		return
 	}
-	if err := s.countQuota(ctx, w); err != nil {
-		return Receipt{}, err
+	if err := s.spent.check(w.Principal.Tenant, len(w.lines), w.now); err != nil {
+		w.conclude(Receipt{}, err)
 	}
-	err := s.checkSuppression(ctx, w)
-	if err == nil {
-		err = s.sealBody(w)
-	}
-	if err == nil {
-		err = s.store(ctx, w)
-	}
-	if err == nil {
-		return receipt(w), nil
-	}
-	s.quota.giveBack(w.Principal.Tenant, w.counted, w.now)
-	var replay *Replay
-	if errors.As(err, &replay) {
-		return s.answerAgain(ctx, w, replay, nil)
-	}
-	return Receipt{}, err
 }
 
-// AcceptAll implements Acceptor.
-func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission) []Result {
-	results := make([]Result, len(list))
-	if len(list) > s.c.Limits.MaxBatch {
-		err := fault.New(fault.TooLarge, CodeBatchTooLarge, fmt.Sprintf("A batch holds at most %d messages.", s.c.Limits.MaxBatch))
-		for i := range results {
-			results[i].Err = err
-		}
-		return results
+// refuseIf ends the way of a parcel that met an error behind prepare.
+func (s *Service) refuseIf(ctx context.Context, w *parcel, err error) {
+	if err == nil {
+		return
 	}
-	next := make(chan int)
-	var lanes sync.WaitGroup
-	for range min(batchLanes, len(list)) {
-		lanes.Go(func() {
-			for i := range next {
-				results[i].Receipt, results[i].Err = s.Accept(ctx, p, list[i])
-			}
-		})
+	s.spent.note(w.Principal.Tenant, len(w.lines), w.now, err)
+	var replay *Replay
+	if errors.As(err, &replay) {
+		w.conclude(s.answerAgain(ctx, w, replay, nil))
+		return
 	}
-	for i := range list {
-		next <- i
-	}
-	close(next)
-	lanes.Wait()
-	return results
+	w.conclude(Receipt{}, err)
 }
 
 func (s *Service) checkTenant(ctx context.Context, w *parcel) error {
@@ -235,23 +230,15 @@ func (s *Service) answerAgain(ctx context.Context, w *parcel, replay *Replay, er
 	return r, nil
 }
 
-func (s *Service) countQuota(ctx context.Context, w *parcel) error {
-	n := int64(len(w.lines))
-	if err := s.quota.take(ctx, w.tenant, n, w.now); err != nil {
-		return err
-	}
-	w.counted = n
-	return nil
-}
-
 func (s *Service) sealBody(w *parcel) error {
+	w.oweReports()
 	w.m.Salt = seal.NewSalt()
 	sealed, err := s.c.Keeper.SealBody(make([]byte, 0, len(w.body)+seal.Overhead), w.body, w.m.Salt)
 	if err != nil {
 		return fmt.Errorf("seal body: %w", err)
 	}
 	w.m.Size = int64(len(w.body))
-	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w)}
+	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota}
 	if w.Idempotency != "" {
 		w.acc.Idempotency = &Idempotency{Key: w.Idempotency, Hash: w.RequestHash, ExpiresAt: w.now.Add(idempotencyLasts)}
 	}
@@ -274,34 +261,37 @@ func (s *Service) facts(w *parcel) []event.Event {
 	return list
 }
 
-// store commits and only then lets the first attempts begin.
-func (s *Service) store(ctx context.Context, w *parcel) error {
+// reserve takes room in memory for the deliveries that are due at once, and returns
+// them.
+func (s *Service) reserve(w *parcel) []Delivery {
 	var ready []Delivery
 	for _, d := range w.lines {
 		if d.State == event.Queued && !d.DueAt.After(w.now) {
 			ready = append(ready, d)
 		}
 	}
-	urgency := w.m.Stream.Urgency()
 	if s.c.Feed != nil && len(ready) > 0 {
-		w.acc.Epoch = s.c.Feed.Reserve(w.m.Tenant, urgency, len(ready))
+		w.acc.Epoch = s.c.Feed.Reserve(w.m.Tenant, w.m.Stream.Urgency(), len(ready))
 	}
-	err := s.c.Store.Accept(ctx, &w.acc)
-	if w.acc.Epoch == 0 {
-		return wrapStore(err)
+	return ready
+}
+
+// stored lets the first attempts begin, now that the commit is made, or gives back what
+// was reserved.
+func (s *Service) stored(ctx context.Context, w *parcel, ready []Delivery, err error) {
+	if w.acc.Epoch != 0 && err == nil {
+		s.c.Feed.Offer(entries(w, ready))
+	} else if w.acc.Epoch != 0 {
+		s.c.Feed.Cancel(w.m.Tenant, w.m.Stream.Urgency(), len(ready))
 	}
 	if err != nil {
-		s.c.Feed.Cancel(w.m.Tenant, urgency, len(ready))
-		return wrapStore(err)
+		s.refuseIf(ctx, w, wrapStore(err))
+		return
 	}
-	s.c.Feed.Offer(entries(w, ready))
-	return nil
+	w.conclude(receipt(w), nil)
 }
 
 func wrapStore(err error) error {
-	if err == nil {
-		return nil
-	}
 	return fmt.Errorf("store message: %w", err)
 }
 
@@ -311,8 +301,9 @@ func entries(w *parcel, ready []Delivery) []queue.Entry {
 	for i, d := range ready {
 		list[i] = queue.Entry{
 			Tenant: w.m.Tenant, Delivery: d.ID, Stream: w.m.Stream, Sender: w.m.Sender, Recipient: d.Recipient,
-			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8,
+			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8, TLS: w.m.TLS,
 			Digests: w.m.Digests, AcceptedAt: w.m.AcceptedAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
+			Notify: d.Notify, OriginalRecipient: d.Original, Return: w.m.Return, EnvelopeID: w.m.EnvelopeID,
 		}
 	}
 	return list

@@ -17,16 +17,19 @@ type Store interface {
 	// Accept stores message, body, deliveries and events durably, together with
 	// other acceptances that wait at the same time, and returns only then. On any
 	// error nothing of this acceptance is stored. A full disk is *fault.Error
-	// Unavailable "storage_full". A used idempotency key is *Replay.
+	// Unavailable "storage_full". A used idempotency key is *Replay. More deliveries
+	// than are left of the tenant's quota for the day are refused with QuotaSpent,
+	// exactly, whichever node takes them.
 	Accept(ctx context.Context, a *Acceptance) error
+	// AcceptAll is Accept for many that wait together. Each is stored or refused by
+	// itself; its error, or nil, stands at its place.
+	AcceptAll(ctx context.Context, list []*Acceptance) []error
 	// Replay looks an idempotency key up before the work is done: nil if unknown
 	// or expired at now.
 	Replay(ctx context.Context, t tenant.ID, key string, now time.Time) (*Replay, error)
 	// Suppressed returns which of the addresses may not be written to on the
 	// stream, each with the reason code of its suppression.
 	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)
-	// Usage returns how many deliveries the tenant had accepted on the UTC day of now.
-	Usage(ctx context.Context, t tenant.ID, now time.Time) (int64, error)
 }
 
 // Acceptance is one message on its way into the store.
@@ -36,6 +39,9 @@ type Acceptance struct {
 	Deliveries  []Delivery
 	Events      []event.Event
 	Idempotency *Idempotency // nil if none
+	// Quota says that the tenant has a daily quota, as far as we know; how much of it
+	// is left, the store finds out. 0: there is none to ask for.
+	Quota int64
 	// Epoch holds the deliveries in memory at once; 0 leaves them to Claim.
 	Epoch queue.Epoch
 	// Ref is filled in by Accept: where the body lies.
@@ -59,12 +65,15 @@ type Message struct {
 	Salt       seal.Salt
 	EightBit   bool
 	UTF8       bool
+	TLS        message.TLSNeed
 	Digests    []message.Digest
 	Tags       []string
 	Metadata   map[string]string
 	AcceptedAt time.Time
 	SendAt     time.Time // zero: at once
 	ExpiresAt  time.Time // when retries end
+	Return     message.Return
+	EnvelopeID string // "" if the client gave none
 }
 
 // Delivery is the row of a delivery at acceptance.
@@ -75,6 +84,11 @@ type Delivery struct {
 	State     event.State // Queued, or Suppressed at once, or Held
 	Reason    string      // of Suppressed and Held
 	DueAt     time.Time
+	Notify    message.Notify // which reports the sender gets; 0: none
+	Original  message.OriginalRecipient
+	// Report is due from the start: the sender was told that the message is accepted and
+	// must hear of who does not get it. Zero: none.
+	Report queue.Report
 }
 
 // Idempotency is a client's key for one request.
@@ -85,7 +99,7 @@ type Idempotency struct {
 }
 
 // Replay is the error and the answer for an idempotency key that was used before.
-type Replay struct {
+type Replay struct { //nolint:errname // as the answer of Store.Replay it is no error
 	Hash    [32]byte
 	Message message.ID
 }

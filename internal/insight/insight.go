@@ -4,6 +4,7 @@ package insight
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"stafette/internal/event"
@@ -51,12 +52,21 @@ type Delivery struct {
 	DueAt     time.Time // next attempt while queued or deferred
 	ExpiresAt time.Time
 	UpdatedAt time.Time // when the state was reached
+	// Marks are what became known after the state was reached, in the order of
+	// event.Marks.
+	Marks []event.Mark
+	// LateReason is the bounce class behind event.MarkLateBounce, "" without it.
+	LateReason string
 }
+
+// Marked reports whether the delivery bears the mark.
+func (d Delivery) Marked(m event.Mark) bool { return slices.Contains(d.Marks, m) }
 
 // Filter narrows a list. Empty fields match everything.
 type Filter struct {
 	Recipient string // whole address, or "@domain", case-insensitive
 	State     event.State
+	Mark      event.Mark
 	Stream    tenant.Stream
 	Tag       string
 	From, To  time.Time // accepted in [From, To)

@@ -116,10 +116,10 @@ func splitLocal(s string) (local, rest string, f *fault.Error) {
 func readQuoted(s string) (text, rest string, ok bool) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
+		switch c := s[i]; c {
+		case '"':
 			return b.String(), s[i+1:], true
-		case c == '\\':
+		case '\\':
 			i++
 			if i == len(s) || s[i] >= utf8.RuneSelf {
 				return "", "", false

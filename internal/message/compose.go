@@ -33,7 +33,8 @@ func Compose(d Draft) (Composed, error) {
 	if err := fault.Join(c.found); err != nil {
 		return Composed{}, err
 	}
-	size := 4096 + 2*len(d.Text) + 2*len(d.HTML)
+	// What it comes to as a rule; the encodings make texts a little longer.
+	size := 2048 + len(d.Text)*5/4 + len(d.HTML)*5/4
 	digests := make([]Digest, 0, len(d.Attachments))
 	for _, a := range d.Attachments {
 		size += len(a.Content)*3/2 + 1024

@@ -166,15 +166,15 @@ func (p *listParser) angle(name string) (Mailbox, *fault.Error) {
 func (p *listParser) words() (name string, n int, f *fault.Error) {
 	var b strings.Builder
 	for p.s != "" && !strings.ContainsRune(",;:<>()", rune(p.s[0])) {
-		word := p.s
-		switch c := p.s[0]; {
-		case c == '"':
+		var word string
+		switch p.s[0] {
+		case '"':
 			text, rest, ok := readQuoted(p.s)
 			if !ok {
 				return "", 0, malformed(p.s, "a quotation mark is not closed")
 			}
 			word, p.s = text, rest
-		case c == ' ' || c == '\t':
+		case ' ', '\t':
 			p.s = strings.TrimLeft(p.s, " \t")
 			continue
 		default:

@@ -64,6 +64,69 @@ func (f *Fair[T]) Pop() (v T, ok bool) {
 	return v, false
 }
 
+// Urgency returns the class of the item that Pop would take; ok is false when there
+// is none.
+func (f *Fair[T]) Urgency() (class int, ok bool) {
+	for i := range f.classes {
+		if f.classes[i].order.len() > 0 {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// Behind returns how many items Pop would take before one that the tenant pushed
+// now, if nothing else came.
+func (f *Fair[T]) Behind(t tenant.ID, urgency int) int {
+	last := min(max(urgency, 0), Urgencies-1)
+	n := 0
+	for i := range f.classes[:last] {
+		for _, l := range f.classes[i].lines {
+			n += l.items.len()
+		}
+	}
+	c := &f.classes[last]
+	for turn, l := range c.order.items[c.order.head:] {
+		if l.tenant == t {
+			return n + c.before(turn, l.items.len())
+		}
+	}
+	return n + c.before(c.order.len(), 0)
+}
+
+// Position finds an item and returns how many Pop would take before it.
+func (f *Fair[T]) Position(is func(T) bool) (before int, ok bool) {
+	for i := range f.classes {
+		c := &f.classes[i]
+		for turn, l := range c.order.items[c.order.head:] {
+			for k, v := range l.items.items[l.items.head:] {
+				if is(v) {
+					return before + c.before(turn, k), true
+				}
+			}
+		}
+		for _, l := range c.lines {
+			before += l.items.len()
+		}
+	}
+	return 0, false
+}
+
+// before returns how many items of the class Pop would take before the k-th of the
+// line at that turn.
+func (c *turns[T]) before(turn, k int) int {
+	n := k
+	for i, l := range c.order.items[c.order.head:] {
+		switch {
+		case i < turn: // has its turn before
+			n += min(l.items.len(), k+1)
+		case i > turn:
+			n += min(l.items.len(), k)
+		}
+	}
+	return n
+}
+
 // Len returns how many items wait.
 func (f *Fair[T]) Len() int { return f.n }
 

@@ -123,3 +123,45 @@ func BenchmarkFair(b *testing.B) {
 		i++
 	}
 }
+
+// TestFairTellsPlaces holds Behind and Position to what Pop then does.
+func TestFairTellsPlaces(t *testing.T) {
+	type item struct{ tenant, urgency, n int }
+	ids := tenants(4)
+	rapid.Check(t, func(t *rapid.T) {
+		var f queue.Fair[item]
+		var all []item
+		push := func(n int) {
+			v := item{rapid.IntRange(0, 3).Draw(t, "tenant"), rapid.IntRange(0, 2).Draw(t, "urgency"), n}
+			f.Push(ids[v.tenant], v.urgency, v)
+			all = append(all, v)
+		}
+		for n := range rapid.IntRange(1, 30).Draw(t, "items") {
+			push(n)
+			if rapid.IntRange(0, 3).Draw(t, "pop") == 0 {
+				class, ok := f.Urgency()
+				if v, popped := f.Pop(); ok != popped || v.urgency != class {
+					t.Fatalf("popped %+v, announced class %d %t", v, class, ok)
+				}
+			}
+		}
+		last := all[len(all)-1]
+		more := item{last.tenant, last.urgency, 1000}
+		behind := f.Behind(ids[more.tenant], more.urgency)
+		f.Push(ids[more.tenant], more.urgency, more)
+		places := map[item]int{}
+		for _, v := range append(all, more) {
+			if n, ok := f.Position(func(w item) bool { return w == v }); ok {
+				places[v] = n
+			}
+		}
+		if len(places) != f.Len() || places[more] != behind {
+			t.Fatalf("%d of %d places told, the last is %d and was announced as %d", len(places), f.Len(), places[more], behind)
+		}
+		for i := 0; f.Len() > 0; i++ {
+			if v, _ := f.Pop(); places[v] != i {
+				t.Fatalf("%+v was popped as number %d, told as %d", v, i, places[v])
+			}
+		}
+	})
+}

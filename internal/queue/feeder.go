@@ -51,13 +51,13 @@ func (r *Runner) rest(ctx context.Context, d time.Duration) {
 func (r *Runner) untilDue(ctx context.Context) time.Duration {
 	now := r.cfg.Now()
 	until := now.Add(r.cfg.Poll)
-	at, ok, err := r.cfg.Store.NextDue(ctx)
-	if err != nil && ctx.Err() == nil {
-		r.cfg.Log.Warn("queue not fed", "err", err)
-	}
 	// Work already due was left behind for want of room or is being released; it
 	// waits for the signal of room or for the poll, not for a busy loop.
-	if err == nil && ok && at.After(now) && at.Before(until) {
+	at, ok, err := r.cfg.Store.NextDue(ctx, now, until)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.cfg.Log.Warn("queue not fed", "err", err)
+	case err == nil && ok && at.Before(until):
 		until = at
 	}
 	r.mu.Lock()

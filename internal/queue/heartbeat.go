@@ -36,12 +36,12 @@ func (r *Runner) beat(ctx context.Context) {
 func (r *Runner) beatOnce(ctx context.Context, e Epoch) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease/3)
 	defer cancel()
-	now := r.cfg.Now()
+	now, began := r.cfg.Now(), r.cfg.Steady()
 	if err := r.cfg.Store.Beat(ctx, e, now, now.Add(r.cfg.Lease)); err != nil {
 		return err
 	}
 	// The lease counts from when the beat was sent, not from when its answer came.
-	r.term.prolong(e, r.cfg.Lease-r.cfg.Now().Sub(now))
+	r.term.prolong(e, r.cfg.Lease-r.cfg.Steady().Sub(began))
 	return nil
 }
 

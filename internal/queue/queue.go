@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/spool"
@@ -36,12 +37,20 @@ type Entry struct {
 	Size       int64 // of the body in clear, bytes
 	// EightBit and UTF8 say what the receiving server must support (RFC 6152, RFC 6531).
 	EightBit, UTF8 bool
+	// TLS is what the sender says of encryption (RFC 8689).
+	TLS message.TLSNeed
 	// Digests of the attachments, checked again before the message leaves.
 	Digests []message.Digest
 	// Signature holds the DKIM header fields made at an earlier attempt, if kept.
 	Signature                    []byte
 	Attempts                     int // so far
 	AcceptedAt, DueAt, ExpiresAt time.Time
+
+	// What the sender is told of, by us or by whom the message is handed to (RFC 3461).
+	Notify            message.Notify
+	OriginalRecipient message.OriginalRecipient
+	Return            message.Return
+	EnvelopeID        string
 }
 
 // Settlement ends one claim with a verdict.
@@ -58,6 +67,15 @@ type Settlement struct {
 	// Strike is what the outcome counts against the recipient; nil for nothing. It
 	// takes effect together with the settlement, or not at all.
 	Strike *audience.Strike
+	Report Report // to the sender; zero: none
+}
+
+// Report is a delivery report (RFC 3464) that a settlement makes due. The fact is
+// written with the settlement; package dsn sees to the rest.
+type Report struct {
+	Action bounce.Action // "" for no report
+	// DueAt is when to look whether it is still true: for a delay some hours ahead.
+	DueAt time.Time
 }
 
 // Claim asks for due deliveries of one tenant.
@@ -123,9 +141,9 @@ type Store interface {
 	// Claim takes due deliveries of one tenant, urgent ones first, then the
 	// longest due, which nobody or only a dead epoch holds.
 	Claim(ctx context.Context, c Claim) ([]Entry, error)
-	// NextDue returns when the next unclaimed delivery falls due; ok is false if
-	// none waits.
-	NextDue(ctx context.Context) (at time.Time, ok bool, err error)
+	// NextDue returns when the next unclaimed delivery falls due that does so after
+	// the one instant and not after the other; ok is false if none does.
+	NextDue(ctx context.Context, after, until time.Time) (at time.Time, ok bool, err error)
 	// Settle records verdicts with their events. It waits for the group commit and
 	// returns the deliveries it did not change because the epoch no longer holds them.
 	Settle(ctx context.Context, s []Settlement) (fenced []message.DeliveryID, err error)

@@ -18,9 +18,11 @@ type Config struct {
 	Store Store
 	Node  string // name of this process among the nodes, the same after a restart
 	// Now tells when deliveries are due; all nodes on one database must agree on it.
-	// With a monotonic reading, it also measures the lease.
-	Now   func() time.Time
-	Lease time.Duration // how long the epoch lives without a heartbeat; 0: 30 s
+	Now func() time.Time
+	// Steady measures the lease. It should have a monotonic reading, and nobody may
+	// correct it. nil: Now.
+	Steady func() time.Time
+	Lease  time.Duration // how long the epoch lives without a heartbeat; 0: 30 s
 	// Poll bounds how long work of dead nodes and work that came without a
 	// reservation waits to be noticed; 0: 2 s.
 	Poll   time.Duration
@@ -35,6 +37,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Poll <= 0 {
 		c.Poll = 2 * time.Second
+	}
+	if c.Steady == nil {
+		c.Steady = c.Now
 	}
 	if c.Batch <= 0 {
 		c.Batch = 200
@@ -66,7 +71,7 @@ func NewRunner(c Config) *Runner {
 	return &Runner{
 		cfg:   c,
 		ready: newReady(c.Bounds, c.Batch),
-		term:  newTerm(c.Now),
+		term:  newTerm(c.Steady),
 		wake:  make(chan struct{}, 1),
 	}
 }

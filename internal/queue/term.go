@@ -108,10 +108,10 @@ func (t *term) bind(ctx context.Context, e Epoch) (context.Context, context.Canc
 // leased is a context whose Err looks at the clock: whoever asks it before an
 // irrevocable step knows that the lease is over even if the timer is late.
 type leased struct {
-	context.Context
-	term  *term
-	epoch Epoch
-	stop  context.CancelCauseFunc
+	context.Context //nolint:containedctx // it is a context, over another one
+	term            *term
+	epoch           Epoch
+	stop            context.CancelCauseFunc
 }
 
 // Err implements context.Context.

@@ -95,7 +95,7 @@ func create(path string) (*Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create root key: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, werr := f.WriteString(base64.StdEncoding.EncodeToString(root[:]) + "\n")
 	if err := errors.Join(werr, f.Sync(), f.Close()); err != nil {
 		return nil, fmt.Errorf("create root key: %w", err)

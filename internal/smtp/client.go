@@ -19,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"stafette/internal/message"
 )
 
 // Causes an Error can wrap where no reply explains it. Time running out in a
@@ -38,6 +40,9 @@ var (
 	ErrAddress = errors.New("name cannot be sent in a command")
 	// ErrTooLarge: the mail is larger than the server's SIZE (RFC 1870).
 	ErrTooLarge = errors.New("mail exceeds the size the server takes")
+	// ErrNoRequireTLS: the mail demands REQUIRETLS (RFC 8689) and the session does
+	// not offer it, or is not encrypted.
+	ErrNoRequireTLS = errors.New("server does not take REQUIRETLS")
 	// ErrNoUTF8: the mail needs SMTPUTF8 (RFC 6531) and the server lacks it.
 	ErrNoUTF8 = errors.New("server does not take internationalised addresses")
 )
@@ -194,4 +199,13 @@ type Mail struct {
 	Parts    [][]byte
 	EightBit bool // BODY=8BITMIME is needed; sent as it is where the server lacks it
 	UTF8     bool // SMTPUTF8 is needed
+	// RequireTLS demands REQUIRETLS (RFC 8689): every hop to come must be encrypted
+	// and proven. Whether this one is, the caller sees to.
+	RequireTLS bool
+
+	// What follows goes only to servers that offer DSN (RFC 3461), see Conn.OffersDSN.
+	Notify            message.Notify // sent where the client asked
+	OriginalRecipient message.OriginalRecipient
+	Return            message.Return
+	EnvelopeID        string // decoded, as message.CheckEnvelopeID takes it
 }

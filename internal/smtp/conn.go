@@ -45,6 +45,10 @@ type ahead struct {
 // Usable reports whether another mail may be delivered over the session.
 func (c *Conn) Usable() bool { return !c.broken }
 
+// OffersDSN reports whether the server takes over the reports that a Mail asks for
+// (RFC 3461, 5.2.1). Where it does not, a success is the caller's to report.
+func (c *Conn) OffersDSN() bool { return c.ext.dsn }
+
 // TLSState returns the state of encryption, or nil for a plain session.
 func (c *Conn) TLSState() *tls.ConnectionState { return c.tls }
 
@@ -54,7 +58,7 @@ func (c *Conn) Close() error {
 	if !c.broken && !c.ahead.sent {
 		c.wire.block = goodbye
 		c.wire.text("QUIT\r\n")
-		_ = c.wire.flush() // a server that is gone needs no goodbye
+		c.wire.flush() // a server that is gone needs no goodbye
 	}
 	c.broken = true
 	if c.tls != nil {
@@ -86,11 +90,16 @@ func causeOf(ctx context.Context, e *Error) error {
 	return e.Err
 }
 
-// botch ends the session at once, without QUIT: what the server thinks it is
+// abandon ends the session at once, without QUIT: what the server thinks it is
 // doing is not known any more.
-func (c *Conn) botch(stage Stage, err error) *Error {
+func (c *Conn) abandon() {
 	c.broken = true
 	_ = c.wire.raw.Close()
+}
+
+// botch abandons the session and says why.
+func (c *Conn) botch(stage Stage, err error) *Error {
+	c.abandon()
 	return &Error{Stage: stage, Err: err}
 }
 
@@ -120,7 +129,7 @@ func (c *Conn) answer(stage Stage, class int) *Error {
 	}
 	r := c.in.reply()
 	if code == codeClosing || c.wire.err != nil {
-		c.botch(stage, nil)
+		c.abandon()
 	}
 	return &Error{Stage: stage, Reply: &r}
 }
@@ -155,7 +164,7 @@ func (c *Conn) patience(stage Stage) time.Duration {
 // the write fail; its last words are then still to be read, so a broken
 // connection is not an error yet. Only a stalled or ended one is closed here.
 func (c *Conn) flush() {
-	if err := c.wire.flush(); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+	if c.wire.flush(); errors.Is(c.wire.err, os.ErrDeadlineExceeded) {
 		_ = c.wire.raw.Close()
 	}
 }

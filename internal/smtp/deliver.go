@@ -23,7 +23,7 @@ func (c *Conn) Deliver(ctx context.Context, m Mail, next *Mail) (Reply, error) {
 	size := m.size()
 	if err := c.check(&m, size); err != nil {
 		if c.ahead.sent {
-			c.botch(StageMail, nil) // the server waits for this mail and shall not get it
+			c.abandon() // the server waits for this mail and shall not get it
 		}
 		return Reply{}, &Error{Stage: StageMail, Local: true, Err: err}
 	}
@@ -57,6 +57,8 @@ func (c *Conn) checkEnvelope(m *Mail, size int64) error {
 	switch {
 	case m.UTF8 && !c.ext.utf8:
 		return ErrNoUTF8
+	case m.RequireTLS && !c.ext.requireTLS:
+		return ErrNoRequireTLS
 	case !sendable(m.From, m.UTF8):
 		return fmt.Errorf("%w: sender", ErrAddress)
 	case m.To == "" || !sendable(m.To, m.UTF8):
@@ -165,7 +167,7 @@ func (c *Conn) discard(last bool) {
 		stage = StageDot
 	}
 	if c.answer(stage, 2) == nil && last {
-		c.botch(stage, nil)
+		c.abandon()
 	}
 	c.reset = true
 }
@@ -216,7 +218,7 @@ func (c *Conn) envelope(m *Mail, size int64, data bool) *Error {
 		}
 		if refused := c.answer(StageMail, 2); refused != nil {
 			if !c.broken {
-				c.botch(StageMail, nil)
+				c.abandon()
 			}
 			return refused
 		}
@@ -269,13 +271,13 @@ func (c *Conn) step(stage Stage, earlier *Error) *Error {
 // 3.1); any other yes leaves in doubt what the server would deliver to whom.
 func (c *Conn) accepted(stage, refusedAt Stage) {
 	if stage != StageData || refusedAt != StageRcpt {
-		c.botch(stage, nil)
+		c.abandon()
 		return
 	}
 	c.wire.text(".\r\n")
 	c.flush()
-	c.answer(StageDot, 2)
-	c.reset = true // harmless where the dot has ended the transaction
+	_ = c.answer(StageDot, 2) // whatever it says, the mail went to nobody
+	c.reset = true            // harmless where the dot has ended the transaction
 }
 
 // command queues one command of the envelope.
@@ -296,11 +298,21 @@ func (c *Conn) command(stage Stage, m *Mail, size int64) {
 		if m.UTF8 {
 			w.text(" SMTPUTF8")
 		}
+		if m.RequireTLS {
+			w.text(" REQUIRETLS")
+		}
+		if c.ext.dsn {
+			w.reportsOf(m)
+		}
 		w.text("\r\n")
 	case StageRcpt:
 		w.text("RCPT TO:<")
 		w.text(m.To)
-		w.text(">\r\n")
+		w.text(">")
+		if c.ext.dsn {
+			w.reportsTo(m)
+		}
+		w.text("\r\n")
 	case StageData:
 		w.text("DATA\r\n")
 	}

@@ -125,10 +125,11 @@ func TestLocalRefusals(t *testing.T) {
 		{"no recipient", mail("", "hi\r\n"), smtp.ErrAddress},
 		{"umlaut without SMTPUTF8", mail("jürgen@mx.test", "hi\r\n"), smtp.ErrAddress},
 		{"SMTPUTF8 not offered", smtp.Mail{To: x, UTF8: true}, smtp.ErrNoUTF8},
+		{"REQUIRETLS in clear", smtp.Mail{To: x, RequireTLS: true}, smtp.ErrNoRequireTLS},
 		{"endless address", mail(strings.Repeat("x", 1000)+"@mx.test", "hi\r\n"), smtp.ErrAddress},
 		{"over SIZE", mail(x, strings.Repeat("x", 200)), smtp.ErrTooLarge},
 	}
-	s := sink(t, smtptest.SinkConfig{Extensions: []string{"PIPELINING", "SIZE 100"}, Record: true})
+	s := sink(t, smtptest.SinkConfig{Extensions: []string{"PIPELINING", "SIZE 100", "REQUIRETLS"}, Record: true})
 	c := dial(t, options(s.Addr()))
 	for _, tt := range tests {
 		_, err := c.Deliver(context.Background(), tt.mail, nil)
@@ -200,6 +201,20 @@ func TestParameters(t *testing.T) {
 	m := smtp.Mail{From: "jürgen@me.test", To: "ö@mx.test", Parts: [][]byte{[]byte("hi\r\n")}, EightBit: true, UTF8: true}
 	if got := converse(t, script, nil, m); got[0] != "ok 250" {
 		t.Error(got)
+	}
+}
+
+// TestRequireTLSTravels under TLS, to a server that offers it there (RFC 8689, 2).
+func TestRequireTLSTravels(t *testing.T) {
+	const start = "S: 220 mx.test\nC: EHLO me.test\nS: 250-REQUIRETLS\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n!starttls\nC: EHLO me.test\nS: 250-mx.test\n"
+	m := smtp.Mail{From: "a@me.test", To: "x@mx.test", Parts: [][]byte{[]byte("hi\r\n")}, RequireTLS: true}
+	for script, want := range map[string]string{
+		start + "S: 250 REQUIRETLS\nC: MAIL FROM:<a@me.test> REQUIRETLS\nS: 250 ok\nC: RCPT TO:<x@mx.test>\nS: 250 ok\nC: DATA\nS: 354 go\nB: \"hi\\r\\n.\\r\\n\"\nS: 250 ok\n!end": "ok 250",
+		start + "S: 250 HELP\n!end": "mail local",
+	} {
+		if got := converse(t, script, nil, m); got[0] != want {
+			t.Errorf("%v, want %s", got, want)
+		}
 	}
 }
 
@@ -368,7 +383,7 @@ func TestForeignServer(t *testing.T) {
 
 // overdue is a context that is over without having told anybody, as one is after
 // its process was paused.
-type overdue struct{ context.Context }
+type overdue struct{ context.Context } //nolint:containedctx // it is a context, over another one
 
 func (overdue) Err() error { return context.DeadlineExceeded }
 

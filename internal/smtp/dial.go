@@ -13,7 +13,7 @@ import (
 
 // extensions are what a server offers in its answer to EHLO.
 type extensions struct {
-	pipelining, chunking, eightBit, utf8, startTLS bool
+	pipelining, chunking, eightBit, utf8, startTLS, requireTLS, dsn bool
 
 	size      bool
 	sizeLimit int64 // 0: none told
@@ -125,6 +125,10 @@ func (c *Conn) readExtensions() {
 			c.ext.utf8 = true
 		case "STARTTLS":
 			c.ext.startTLS = true
+		case "REQUIRETLS":
+			c.ext.requireTLS = c.tls != nil // RFC 8689, 2: offered in clear it means nothing
+		case "DSN":
+			c.ext.dsn = true
 		case "SIZE":
 			c.ext.size = true
 			if n, err := strconv.ParseInt(param, 10, 64); err == nil && n > 0 {

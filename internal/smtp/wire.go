@@ -86,13 +86,12 @@ func (w *wire) number(n int64) {
 	w.queued += int64(len(w.buf) - before)
 }
 
-// flush sends what is queued. Its error is kept in w.err.
-func (w *wire) flush() error {
+// flush sends what is queued. An error is kept in w.err.
+func (w *wire) flush() {
 	if len(w.buf) > 0 && w.err == nil {
 		w.send(w.buf)
 	}
 	w.buf = w.buf[:0]
-	return w.err
 }
 
 func (w *wire) send(p []byte) {

@@ -2,10 +2,11 @@ package smtpserver
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"strings"
 
 	"github.com/emersion/go-sasl"
-	"github.com/emersion/go-smtp"
 
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
@@ -18,44 +19,88 @@ const anyKey = "apikey"
 // maxAuthFailures ends a session; guessing must pay for a new connection.
 const maxAuthFailures = 3
 
-// AuthMechanisms implements smtp.AuthSession.
-func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
+// auth conducts an exchange (RFC 4954).
+func (s *session) auth(arg string) *answer {
+	switch {
+	case s.helo == "":
+		return outOfOrder("EHLO comes first")
+	case s.tx.open:
+		return outOfOrder("AUTH is not possible within a transaction")
+	case !s.key.ID.IsZero():
+		return outOfOrder("Already authenticated")
+	case !s.encrypted() && !s.server.config.AllowPlainAuth:
+		return reply(523, 5, 7, 10, "TLS is required")
+	}
+	mechanism, initial, _ := strings.Cut(arg, " ")
+	exchange, refused := s.mechanism(mechanism)
+	if refused != nil {
+		return refused
+	}
+	var response []byte
+	if initial = strings.TrimSpace(initial); initial != "" {
+		var ok bool
+		if response, ok = decodeResponse(initial); !ok {
+			return reply(501, 5, 5, 2, "The initial response is not base64")
+		}
+	}
+	for {
+		challenge, done, err := exchange.Next(response)
+		if err != nil {
+			return refusalOf(err)
+		}
+		if done {
+			return reply(235, 2, 7, 0, "Authenticated")
+		}
+		s.write("334 " + base64.StdEncoding.EncodeToString(challenge) + "\r\n")
+		line, err := s.readLine()
+		switch {
+		case !s.whole(err):
+			return nil
+		case line == "*":
+			return reply(501, 5, 7, 0, "Authentication is cancelled")
+		}
+		var ok bool
+		if response, ok = decodeResponse(line); !ok {
+			return reply(501, 5, 5, 2, "The response is not base64")
+		}
+	}
+}
 
-// Auth implements smtp.AuthSession.
-func (s *session) Auth(mech string) (sasl.Server, error) {
+// decodeResponse reads what a client sends in an exchange; "=" is the empty response.
+func decodeResponse(text string) ([]byte, bool) {
+	if text == "=" {
+		return []byte{}, true
+	}
+	response, err := base64.StdEncoding.DecodeString(text)
+	return response, err == nil
+}
+
+func (s *session) mechanism(name string) (sasl.Server, *answer) {
 	if s.failures >= maxAuthFailures {
-		s.conn.hangUp()
+		s.done = true
 		return nil, reply(421, 4, 7, 0, "Too many failed attempts")
 	}
-	switch mech {
+	switch strings.ToUpper(name) {
 	case sasl.Plain:
-		return replies{sasl.NewPlainServer(func(identity, user, password string) error {
+		return sasl.NewPlainServer(func(identity, user, password string) error {
 			if identity != "" && identity != user {
 				return s.failed()
 			}
 			return s.authenticate(user, password)
-		})}, nil
+		}), nil
 	case sasl.Login:
-		return replies{&login{check: s.authenticate}}, nil
+		return &login{check: s.authenticate}, nil
 	}
-	return nil, smtp.ErrAuthUnknownMechanism
+	return nil, reply(504, 5, 7, 4, "The mechanisms are PLAIN and LOGIN")
 }
 
-// replies turns the errors of a SASL exchange into SMTP replies: the library would show
-// the client the text of any other.
-type replies struct{ sasl.Server }
-
-// Next implements sasl.Server.
-func (r replies) Next(response []byte) ([]byte, bool, error) {
-	challenge, done, err := r.Server.Next(response)
-	if err == nil {
-		return challenge, done, nil
-	}
-	var known *smtp.SMTPError
+// refusalOf turns the errors of a SASL exchange into replies.
+func refusalOf(err error) *answer {
+	var known *answer
 	if errors.As(err, &known) {
-		return nil, false, known
+		return known
 	}
-	return nil, false, reply(501, 5, 5, 2, "The authentication exchange is malformed")
+	return reply(501, 5, 5, 2, "The authentication exchange is malformed")
 }
 
 // login is the server side of AUTH LOGIN (draft-murchison-sasl-login-00), which is not a

@@ -2,24 +2,26 @@ package smtpserver
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// listener admits connections up to the limits of the server.
+// listener admits connections up to the limits of the gate.
 type listener struct {
 	net.Listener
-	server *Server
+	gate   *gate
 	greets bool // the protocol begins in clear, so a refusal can be said
 	once   sync.Once
 	err    error // of Close
 }
 
-// Close implements net.Listener; the library and we both call it.
+// Close implements net.Listener; Serve and Shutdown both call it.
 func (l *listener) Close() error {
 	l.once.Do(func() { l.err = l.Listener.Close() })
 	return l.err
@@ -29,10 +31,15 @@ func (l *listener) Close() error {
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.Listener.Accept()
+		if outOf(err) {
+			// Sessions that end give back what is missing.
+			<-time.NewTimer(acceptPause).C
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		if c := l.server.admit(raw); c != nil {
+		if c := l.gate.admit(raw); c != nil {
 			return c, nil
 		}
 		if l.greets {
@@ -43,32 +50,46 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// acceptPause is how long to wait when the process has no descriptor for a connection.
+const acceptPause = 100 * time.Millisecond
+
+// outOf reports errors of accepting that pass.
+func outOf(err error) bool {
+	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
+
 // conn is a client's connection below TLS. Its fields busy and closed are guarded by
-// the server's mutex.
+// the gate's mutex.
 type conn struct {
 	net.Conn
-	server *Server
+	gate   *gate
 	ip     netip.Addr
 	key    string // what the limit per IP counts
 	busy   bool   // between MAIL and the reply to the data
 	closed bool
 	ended  atomic.Bool
+	struck atomic.Bool
 }
 
 // admit registers a connection, or returns nil if it is one too many.
-func (s *Server) admit(raw net.Conn) *conn {
-	c := &conn{Conn: raw, server: s}
+func (g *gate) admit(raw net.Conn) *conn {
+	c := &conn{Conn: raw, gate: g}
 	if addr, err := netip.ParseAddrPort(raw.RemoteAddr().String()); err == nil {
 		c.ip = addr.Addr().Unmap().WithZone("")
 	}
 	c.key = network(c.ip)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining || len(s.conns) >= s.config.MaxConns || s.perIP[c.key] >= s.config.MaxConnsPerIP {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining || len(g.conns) >= g.total || g.perIP[c.key] >= g.perNetwork {
 		return nil
 	}
-	s.conns[c] = struct{}{}
-	s.perIP[c.key]++
+	g.conns[c] = struct{}{}
+	g.perIP[c.key]++
 	return c
 }
 
@@ -93,17 +114,17 @@ func (c *conn) Read(b []byte) (int, error) {
 
 // Close implements net.Conn; further calls do nothing.
 func (c *conn) Close() error {
-	c.server.mu.Lock()
+	c.gate.mu.Lock()
 	if c.closed {
-		c.server.mu.Unlock()
+		c.gate.mu.Unlock()
 		return nil
 	}
 	c.closed = true
-	delete(c.server.conns, c)
-	if c.server.perIP[c.key]--; c.server.perIP[c.key] == 0 {
-		delete(c.server.perIP, c.key)
+	delete(c.gate.conns, c)
+	if c.gate.perIP[c.key]--; c.gate.perIP[c.key] == 0 {
+		delete(c.gate.perIP, c.key)
 	}
-	c.server.mu.Unlock()
+	c.gate.mu.Unlock()
 	return c.Conn.Close()
 }
 
@@ -113,20 +134,30 @@ func (c *conn) hangUp() {
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 }
 
+// strike ends every wait for the client; struck again, before the session is over, it
+// closes the connection.
+func (c *conn) strike() {
+	if c.struck.Swap(true) {
+		_ = c.Close()
+		return
+	}
+	_ = c.SetDeadline(time.Unix(1, 0))
+}
+
 // begin marks a transaction; it reports false when the server is going down.
 func (c *conn) begin() bool {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	c.busy = !c.server.draining
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	c.busy = !c.gate.draining
 	return c.busy
 }
 
 // finish ends the transaction.
 func (c *conn) finish() {
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
 	c.busy = false
-	if c.server.draining {
+	if c.gate.draining {
 		c.hangUp()
 	}
 }

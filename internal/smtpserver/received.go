@@ -8,28 +8,28 @@ import (
 	"stafette/internal/message"
 )
 
-// trace puts a Received field before the message (RFC 5321, 4.4). Without TraceClient it
-// leaves out where the mail came from: the address of an office or a person at home is
-// not the recipients' business, and the event log of the platform has it.
-func (s *session) trace(raw []byte, e envelope) ([]byte, error) {
+// trace is the Received field to put before the message (RFC 5321, 4.4). Without
+// TraceClient it leaves out where the mail came from: the address of an office or a person
+// at home is not the recipients' business, and the event log of the platform has it.
+func (s *session) trace() ([]byte, error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:])
-	value := "by " + s.server.config.Hostname + " with " + s.protocol(e) + " id " + hex.EncodeToString(id[:]) +
+	value := "by " + s.server.config.Hostname + " with " + s.protocol() + " id " + hex.EncodeToString(id[:]) +
 		"; " + s.server.config.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")
 	if s.server.config.TraceClient {
-		value = "from " + heloName(s.smtp.Hostname()) + " ([" + addressLiteral(s.conn.ip.String()) + "]) " + value
+		value = "from " + heloName(s.helo) + " ([" + addressLiteral(s.conn.ip.String()) + "]) " + value
 	}
-	return message.PrependFields(raw, message.Header{Name: "Received", Value: value})
+	return message.PrependFields(nil, message.Header{Name: "Received", Value: value})
 }
 
 // protocol names how the mail came (RFC 3848, RFC 6531, 4.3). Nobody sends here without
 // authentication.
-func (s *session) protocol(e envelope) string {
+func (s *session) protocol() string {
 	name := "ESMTP"
-	if e.utf8 {
+	if s.tx.utf8 {
 		name = "UTF8SMTP"
 	}
-	if _, encrypted := s.smtp.TLSConnectionState(); encrypted {
+	if s.encrypted() {
 		name += "S"
 	}
 	return name + "A"

@@ -2,18 +2,35 @@ package smtpserver
 
 import (
 	"errors"
+	"fmt"
 	"strings"
-
-	"github.com/emersion/go-smtp"
 
 	"stafette/internal/fault"
 )
 
-// reply makes an SMTP reply. Every error a session returns must be one, unwrapped: the
-// library answers any other with a permanent 554 and the error's text.
-func reply(code int, class, subject, detail int, text string) *smtp.SMTPError {
-	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{class, subject, detail}, Message: text}
+// answer is one reply of one line, with its enhanced code (RFC 2034). It is an error
+// only so that it passes through the SASL library.
+type answer struct {
+	code     int
+	enhanced [3]int
+	text     string // printing ASCII
 }
+
+// Error implements error.
+func (a *answer) Error() string { return a.text }
+
+// String returns the line without its end.
+func (a *answer) String() string {
+	return fmt.Sprintf("%d %d.%d.%d %s", a.code, a.enhanced[0], a.enhanced[1], a.enhanced[2], a.text)
+}
+
+func reply(code int, class, subject, detail int, text string) *answer {
+	return &answer{code, [3]int{class, subject, detail}, text}
+}
+
+// Answers to what clients get wrong in the protocol itself.
+func outOfOrder(text string) *answer { return reply(503, 5, 5, 1, text) }
+func malformed(text string) *answer  { return reply(501, 5, 5, 4, text) }
 
 // errTimeout is the cause when acceptance takes too long.
 var errTimeout = errors.New("acceptance took too long")
@@ -27,7 +44,7 @@ func loopFault() *fault.Error {
 
 // replyTo is the one table from refusals to SMTP replies. Errors that are none are
 // answered in general words, and as temporary: the client keeps the mail.
-func replyTo(err error) *smtp.SMTPError {
+func replyTo(err error) *answer {
 	f := fault.As(err)
 	if f == nil {
 		return reply(451, 4, 3, 0, "The message cannot be taken at the moment, try again later")
@@ -59,12 +76,14 @@ func replyTo(err error) *smtp.SMTPError {
 }
 
 // replyToInvalid tells addresses from content (RFC 3463, 3.2 and 3.7).
-func replyToInvalid(f *fault.Error, text string) *smtp.SMTPError {
+func replyToInvalid(f *fault.Error, text string) *answer {
 	switch {
 	case f.Code == codeLoop:
 		return reply(554, 5, 4, 6, text)
 	case strings.HasPrefix(f.Field, "headers/"):
 		return reply(550, 5, 6, 0, text)
+	case f.Code == "notify_malformed", f.Code == "envelope_id_malformed", f.Code == "original_recipient_malformed":
+		return reply(501, 5, 5, 4, text)
 	case f.Code == "from_domain_unknown":
 		return reply(550, 5, 7, 1, text)
 	case strings.HasPrefix(f.Code, "address_"), strings.HasPrefix(f.Code, "domain_"):
@@ -73,6 +92,12 @@ func replyToInvalid(f *fault.Error, text string) *smtp.SMTPError {
 		return reply(550, 5, 1, 0, text)
 	}
 	return reply(550, 5, 6, 0, text)
+}
+
+// unexpected reports whether err is more than a refusal that concerns the client alone.
+func unexpected(err error) bool {
+	f := fault.As(err)
+	return f == nil || f.Kind == fault.Unavailable
 }
 
 // maxReplyText keeps a reply within one line of 512 bytes (RFC 5321, 4.5.3.1.5).

@@ -5,7 +5,10 @@
 // (an API key) and what the envelope and bytes are. It checks what only the protocol can
 // get wrong, line ends, size and loops, puts one Received field before the bytes and
 // hands both to ingest. What may be sent to whom, and what X-Stafette-* fields mean, is
-// decided there. It does not take mail for local mailboxes or returns.
+// decided there.
+//
+// The door for return mail on port 25 (Returns) shares the gate and nothing else: it
+// knows nobody, takes mail for addresses of ours alone and hands it to package returns.
 package smtpserver
 
 import (
@@ -16,8 +19,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"stafette/internal/ingest"
 	"stafette/internal/message"
@@ -87,91 +88,63 @@ func (c Config) withDefaults() Config {
 
 // Server is the door. Its methods are safe for concurrent use.
 type Server struct {
-	config Config
-	smtp   *smtp.Server
-
-	mu        sync.Mutex
-	draining  bool
-	listeners []net.Listener
-	conns     map[*conn]struct{}
-	perIP     map[string]int
+	*gate
+	config   Config
+	limits   string // the last lines of the answer to EHLO
+	sessions sync.WaitGroup
 }
 
 // New makes a server that is ready to serve.
 func New(c Config) *Server {
-	s := &Server{config: c.withDefaults(), conns: make(map[*conn]struct{}), perIP: make(map[string]int)}
-	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
-	s.smtp.Domain = s.config.Hostname
-	s.smtp.TLSConfig = s.config.TLS
-	s.smtp.MaxMessageBytes = s.config.MaxSize
-	s.smtp.MaxRecipients = s.config.MaxRecipients
-	s.smtp.AllowInsecureAuth = s.config.AllowPlainAuth
-	s.smtp.EnableSMTPUTF8 = true
-	s.smtp.EnableDSN = true
-	s.smtp.ReadTimeout = s.config.CommandTimeout
-	s.smtp.WriteTimeout = s.config.CommandTimeout
-	// Sessions end in many dull ways; panics go the same way and name themselves.
-	s.smtp.ErrorLog = slog.NewLogLogger(s.config.Log.Handler(), slog.LevelInfo)
-	// The library counts data lines too; the message's own are checked in the session.
-	s.smtp.MaxLineLength = max(2000, s.config.LineBytes+2)
+	c = c.withDefaults()
+	s := &Server{
+		gate:   newGate("submission", c.MaxConns, c.MaxConnsPerIP),
+		config: c,
+		limits: fmt.Sprintf("250-SMTPUTF8\r\n250-DSN\r\n250-SIZE %d\r\n250 LIMITS RCPTMAX=%d\r\n", c.MaxSize, c.MaxRecipients),
+	}
+	s.accept, s.wait = s.acceptAll, s.waitForSessions
 	return s
 }
 
 // ServeSTARTTLS serves connections that begin in clear (port 587) until Shutdown, then
 // returns nil. The listener is closed.
 func (s *Server) ServeSTARTTLS(l net.Listener) error {
-	return s.serve(&listener{Listener: l, server: s, greets: true})
+	return s.serve(&listener{Listener: l, gate: s.gate, greets: true})
 }
 
 // ServeTLS serves connections that begin with TLS (port 465; RFC 8314, 3.3) until
 // Shutdown, then returns nil. The listener is closed.
 func (s *Server) ServeTLS(l net.Listener) error {
-	return s.serve(tls.NewListener(&listener{Listener: l, server: s}, s.config.TLS))
+	return s.serve(tls.NewListener(&listener{Listener: l, gate: s.gate}, s.config.TLS))
 }
 
-// serve keeps its own list of listeners: the library would never close one that came
-// just after Shutdown had looked.
-func (s *Server) serve(l net.Listener) error {
-	defer func() { _ = l.Close() }()
-	s.mu.Lock()
-	if s.draining {
-		s.mu.Unlock()
-		return nil
-	}
-	s.listeners = append(s.listeners, l)
-	s.mu.Unlock()
-	err := s.smtp.Serve(l)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return nil
-	}
-	return fmt.Errorf("serve submission: %w", err)
-}
-
-// Shutdown closes the listeners, ends idle sessions and waits for those in the middle of
-// a message. When ctx ends first, the rest is cut off and the error is that of ctx.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.draining = true
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-	for c := range s.conns {
-		if !c.busy {
-			c.hangUp()
+// acceptAll gives each connection a session of its own until the listener is closed.
+func (s *Server) acceptAll(l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
 		}
+		s.mu.Lock()
+		if s.draining { // and perhaps waiting for the sessions it knew
+			s.mu.Unlock()
+			return c.Close()
+		}
+		s.sessions.Go(func() { s.serveSession(c) })
+		s.mu.Unlock()
 	}
-	s.mu.Unlock()
-	err := s.smtp.Shutdown(ctx)
-	s.mu.Lock()
-	left := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		left = append(left, c)
+}
+
+func (s *Server) waitForSessions(ctx context.Context) error {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		s.sessions.Wait()
+	}()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	s.mu.Unlock()
-	for _, c := range left {
-		_ = c.Close()
-	}
-	return err
 }

@@ -25,9 +25,9 @@ const mail = "From: a@muster.example\r\nSubject: x\r\n\r\nHallo\r\n"
 func TestSubmission(t *testing.T) {
 	w := start(t, clear)
 	d := w.login(t)
-	d.say("MAIL FROM:<info@muster.example> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=x", "250 2.0.0")
-	d.say("RCPT TO:<eva@KUNDE.example> NOTIFY=FAILURE ORCPT=rfc822;eva@kunde.example", "250 2.0.0")
-	d.say(`RCPT TO:<"a b"@kunde.example>`, "250 2.0.0")
+	d.say("MAIL FROM:<info@muster.example> BODY=8BITMIME SIZE=100 RET=HDRS ENVID=x", "250 2.1.0")
+	d.say("RCPT TO:<eva@KUNDE.example> NOTIFY=FAILURE ORCPT=rfc822;eva@kunde.example", "250 2.1.5")
+	d.say(`RCPT TO:<"a b"@kunde.example>`, "250 2.1.5")
 	d.say("DATA", "354 ")
 	got := d.say(mail+"..dot\r\n.", "250 2.0.0")
 	if !strings.Contains(got, "msg_") {
@@ -115,7 +115,7 @@ func TestAuthenticationExchange(t *testing.T) {
 	w := start(t, clear)
 	d := w.dial(t)
 	d.want("220 ")
-	d.say("AUTH PLAIN "+plain("apikey", keyText), "502 ")
+	d.say("AUTH PLAIN "+plain("apikey", keyText), "503 ")
 	d.say("EHLO x", "250 ")
 	d.say("AUTH CRAM-MD5", "504 5.7.4")
 	d.say("AUTH PLAIN "+b64("no zero bytes"), "501 5.5.2")
@@ -194,7 +194,7 @@ func TestReplies(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	w := start(t, clear)
 	d := w.login(t)
-	d.say("RCPT TO:<eva@kunde.example>", "502 ")
+	d.say("RCPT TO:<eva@kunde.example>", "503 ")
 	d.say("MAIL FROM:<müller@muster.example>", "553 5.6.7")
 	d.say("MAIL FROM:<a@localhost>", "553 5.1.3")
 	d.say("MAIL FROM:<a@muster.example> SIZE=100001", "552 5.3.4")
@@ -219,6 +219,33 @@ func TestAddresses(t *testing.T) {
 	s := w.acceptor.only(t)
 	if s.Sender.String() != "müller@xn--mller-kva.example" || s.Recipients[0].Local != "jürgen" || !strings.Contains(string(s.Raw), "with UTF8SMTPA id") {
 		t.Errorf("sender %v, recipients %v, bytes %q", s.Sender, s.Recipients, s.Raw)
+	}
+}
+
+// TestRequireTLS travels with the message, and needs TLS here already (RFC 8689, 4.1).
+func TestRequireTLS(t *testing.T) {
+	w := start(t, clear)
+	d := w.login(t)
+	d.say("MAIL FROM:<a@muster.example> REQUIRETLS", "530 5.7.10")
+
+	w = start(t, nil)
+	d = w.dial(t)
+	d.want("220 ")
+	d.say("EHLO x", "250 ")
+	d.say("STARTTLS", "220 ")
+	c := tls.Client(d.conn, &tls.Config{RootCAs: w.pool, ServerName: "127.0.0.1"})
+	d.conn = c
+	d.r.Reset(c)
+	if offers := d.say("EHLO x", "250 "); !strings.Contains(offers, "REQUIRETLS") {
+		t.Errorf("extensions %q", offers)
+	}
+	d.say("AUTH PLAIN "+plain("apikey", keyText), "235 ")
+	d.say("MAIL FROM:<a@muster.example> REQUIRETLS", "250 ")
+	d.say("RCPT TO:<eva@kunde.example>", "250 ")
+	d.say("DATA", "354 ")
+	d.say(mail+".", "250 ")
+	if s := w.acceptor.only(t); !s.RequireTLS {
+		t.Error("REQUIRETLS got lost")
 	}
 }
 
@@ -268,7 +295,7 @@ func TestSTARTTLSDropsWhatCameBefore(t *testing.T) {
 	}
 	d.conn = c
 	d.r.Reset(c)
-	d.say("MAIL FROM:<a@muster.example>", "502 ")
+	d.say("MAIL FROM:<a@muster.example>", "503 ")
 	if got := d.say("EHLO x", "250 "); strings.Contains(got, "STARTTLS") || !strings.Contains(got, "AUTH PLAIN LOGIN") {
 		t.Errorf("extensions under TLS: %q", got)
 	}

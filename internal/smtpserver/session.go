@@ -1,189 +1,282 @@
 package smtpserver
 
 import (
-	"bytes"
+	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
-	"io"
+	"net"
+	"runtime/debug"
 	"strings"
-	"sync"
+	"time"
 
-	"github.com/emersion/go-smtp"
-
-	"stafette/internal/fault"
-	"stafette/internal/ingest"
-	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
 
-// maxReceived is how many servers a message may have passed (RFC 5321, 6.3).
-const maxReceived = 50
+// Sizes of a session's buffers: a message of usual length is read at once, and the
+// replies to pipelined commands leave at once.
+const (
+	readSize  = 16 << 10
+	writeSize = 2 << 10
+)
 
-// session is one client between EHLO and QUIT. The library calls its methods one after
-// the other, except that with BDAT Data runs beside Reset and Logout; mu guards what
-// they share.
+// maxCommand is how long a command may be: RFC 4954, 4 wants 12,288 for AUTH.
+const maxCommand = 12 << 10
+
+// maxMistakes is how many commands that are none are answered before the session ends.
+const maxMistakes = 3
+
+// goodbye is how long the last words of a session may take to be written.
+const goodbye = 10 * time.Second
+
+var errLineTooLong = errors.New("command line is too long")
+
+// session is one client between greeting and QUIT, run by one goroutine. Replies are
+// gathered until the client is waited for, as RFC 2920, 3.2 asks of a server that offers
+// PIPELINING.
 type session struct {
-	server   *Server
-	smtp     *smtp.Conn
-	conn     *conn
-	failures int        // of authentication
-	key      tenant.Key // zero until authenticated
+	server *Server
+	conn   *conn    // below TLS
+	stream net.Conn // conn, or TLS over it
+	in     *bufio.Reader
+	out    *bufio.Writer
+	alarm  *time.Timer // strikes when the client has taken too long
 
-	mu       sync.Mutex
-	envelope envelope
+	helo     string // what the client calls itself; "" before EHLO
+	key      tenant.Key
+	failures int // of authentication
+	mistakes int // commands that are none
+	done     bool
+	broken   error // of reading: what would come next is no command
+	tx       transaction
 }
 
-// envelope is one transaction.
-type envelope struct {
-	sender     message.Address
-	recipients []message.Address
-	utf8       bool
-	size       int64 // announced, 0 if not
-}
-
-func (s *Server) newSession(c *smtp.Conn) (smtp.Session, error) {
-	own := below(c.Conn())
+// serveSession conducts the dialogue on a new connection, which is closed at its end.
+func (s *Server) serveSession(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	own := below(c)
 	if own == nil {
-		return nil, reply(451, 4, 3, 0, "The session cannot be opened")
+		return
 	}
-	return &session{server: s, smtp: c, conn: own}, nil
-}
-
-// Reset implements smtp.Session.
-func (s *session) Reset() {
-	s.mu.Lock()
-	s.envelope = envelope{}
-	s.mu.Unlock()
-	s.conn.finish()
-}
-
-// Logout implements smtp.Session.
-func (s *session) Logout() error { return nil }
-
-// Mail implements smtp.Session.
-func (s *session) Mail(from string, opts *smtp.MailOptions) error {
-	if s.key.ID.IsZero() {
-		return reply(530, 5, 7, 0, "Authentication is required")
+	e := &session{server: s, conn: own}
+	e.use(c)
+	e.alarm = time.AfterFunc(s.config.CommandTimeout, own.strike)
+	defer e.alarm.Stop()
+	defer e.recover()
+	if t, ok := c.(*tls.Conn); ok && !e.shakeHands(t) {
+		return
 	}
-	e := envelope{utf8: opts.UTF8, size: opts.Size}
-	if from != "" {
-		a, err := s.address(from, opts.UTF8)
+	e.write("220 " + s.config.Hostname + " ESMTP Service Ready\r\n")
+	for !e.done {
+		line, err := e.readLine()
 		if err != nil {
-			return err
+			e.part(err)
+			return
 		}
-		e.sender = a
+		e.obey(line)
 	}
-	if !s.conn.begin() {
-		s.conn.hangUp()
-		return reply(421, 4, 3, 2, "The server is going down, try again")
+	_ = e.flush()
+}
+
+// recover keeps a mistake of ours from ending more than one session.
+func (s *session) recover() {
+	if fault := recover(); fault != nil {
+		s.server.config.Log.Error("panic in a session", "remote", s.conn.ip.String(), "panic", fault, "stack", string(debug.Stack()))
+		s.say(reply(421, 4, 3, 0, "Internal error"))
+		_ = s.flush()
 	}
-	s.mu.Lock()
-	s.envelope = e
-	s.mu.Unlock()
+}
+
+// use makes c what is read and written. What was read ahead is dropped: nothing said in
+// clear may be obeyed under TLS.
+func (s *session) use(c net.Conn) {
+	s.stream, s.in, s.out = c, bufio.NewReaderSize(c, readSize), bufio.NewWriterSize(c, writeSize)
+}
+
+func (s *session) encrypted() bool { return s.stream != net.Conn(s.conn) }
+
+// part ends the session, with a word where somebody listens.
+func (s *session) part(err error) {
+	var network net.Error
+	switch {
+	case errors.Is(err, errLineTooLong):
+		s.say(reply(500, 5, 5, 2, "The line is too long"))
+	case errors.As(err, &network) && network.Timeout():
+		if s.conn.ended.Load() {
+			s.say(reply(421, 4, 3, 2, "The server is going down"))
+		} else {
+			s.say(reply(421, 4, 4, 2, "Waited too long, good-bye"))
+		}
+	}
+	s.alarm.Reset(goodbye)
+	_ = s.conn.SetWriteDeadline(time.Time{})
+	_ = s.out.Flush()
+}
+
+// write queues text for the client.
+func (s *session) write(text string) {
+	_, _ = s.out.WriteString(text) // its error comes again with flush
+}
+
+func (s *session) say(a *answer) { s.write(a.String() + "\r\n") }
+
+// flush sends what is queued, before the client is waited for: the time it may take
+// begins.
+func (s *session) flush() error {
+	s.alarm.Reset(s.server.config.CommandTimeout)
+	return s.out.Flush()
+}
+
+// readLine returns the next command without its line end.
+func (s *session) readLine() (string, error) {
+	if s.broken != nil {
+		return "", s.broken
+	}
+	if s.conn.ended.Load() {
+		return "", net.ErrClosed
+	}
+	line, err := s.bufferedLine()
+	if err != nil {
+		return "", err
+	}
+	if len(line) > maxCommand {
+		return "", errLineTooLong
+	}
+	return strings.TrimRight(string(line), "\r\n"), nil
+}
+
+// bufferedLine flushes only if the line is not there yet.
+func (s *session) bufferedLine() ([]byte, error) {
+	if n := s.in.Buffered(); n > 0 {
+		ahead, _ := s.in.Peek(n) // all of it is there
+		for _, c := range ahead {
+			if c == '\n' {
+				return s.in.ReadSlice('\n')
+			}
+		}
+	}
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	line, err := s.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		err = errLineTooLong
+	}
+	return line, err
+}
+
+// obey executes one command.
+func (s *session) obey(line string) {
+	verb, arg := cutVerb(line)
+	var a *answer
+	switch verb {
+	case "EHLO", "HELO":
+		a = s.greet(verb == "EHLO", arg)
+	case "STARTTLS":
+		a = s.startTLS()
+	case "AUTH":
+		a = s.auth(arg)
+	case "MAIL":
+		a = s.mail(arg)
+	case "RCPT":
+		a = s.rcpt(arg)
+	case "DATA":
+		a = s.data(arg)
+	case "BDAT":
+		a = s.bdat(arg)
+	case "RSET":
+		s.reset()
+		a = reply(250, 2, 0, 0, "Reset")
+	case "NOOP":
+		a = reply(250, 2, 0, 0, "Here I am")
+	case "VRFY":
+		a = reply(252, 2, 5, 0, "Nothing is told of addresses, but mail to it is taken")
+	case "HELP":
+		a = reply(214, 2, 0, 0, "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT")
+	case "QUIT":
+		a, s.done = reply(221, 2, 0, 0, "Good-bye"), true
+	case "EXPN", "SEND", "SOML", "SAML", "TURN":
+		a = reply(502, 5, 5, 1, "There is no such service here")
+	default:
+		a = reply(500, 5, 5, 2, "This is not a command")
+		if s.mistakes++; s.mistakes > maxMistakes {
+			a, s.done = reply(421, 4, 7, 0, "Too many errors"), true
+		}
+	}
+	if a != nil {
+		s.say(a)
+	}
+}
+
+// greet answers EHLO and HELO. Either also ends a transaction (RFC 5321, 4.1.4).
+func (s *session) greet(extended bool, arg string) *answer {
+	name, _, _ := strings.Cut(arg, " ")
+	if name == "" {
+		return malformed("The name of the client is missing")
+	}
+	s.helo = name
+	s.reset()
+	if !extended {
+		s.write("250 " + s.server.config.Hostname + "\r\n")
+		return nil
+	}
+	s.write("250-" + s.server.config.Hostname + "\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n")
+	if s.server.config.TLS != nil && !s.encrypted() {
+		s.write("250-STARTTLS\r\n")
+	}
+	if s.encrypted() {
+		s.write("250-REQUIRETLS\r\n")
+	}
+	if s.encrypted() || s.server.config.AllowPlainAuth {
+		s.write("250-AUTH PLAIN LOGIN\r\n")
+	}
+	s.write(s.server.limits)
 	return nil
 }
 
-// Rcpt implements smtp.Session.
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, err := s.address(to, s.envelope.utf8)
-	if err != nil {
-		return err
+// startTLS begins TLS and the dialogue anew (RFC 3207, 4.2).
+func (s *session) startTLS() *answer {
+	if s.encrypted() {
+		return outOfOrder("TLS is in use already")
 	}
-	s.envelope.recipients = append(s.envelope.recipients, a)
+	if s.server.config.TLS == nil {
+		return reply(502, 5, 5, 1, "TLS is not configured")
+	}
+	s.say(reply(220, 2, 0, 0, "Begin TLS"))
+	if !s.whole(s.flush()) {
+		return nil
+	}
+	c := tls.Server(s.conn, s.server.config.TLS)
+	if !s.shakeHands(c) {
+		s.done = true // nobody could tell what a reply would be read as
+		return nil
+	}
+	s.reset()
+	s.use(c)
+	s.helo, s.key = "", tenant.Key{}
 	return nil
 }
 
-// address reads a path. The library has taken the quotes off the local part, so with a
-// second @ nobody can tell where it ended, and a guess could send the mail elsewhere.
-func (s *session) address(path string, utf8 bool) (message.Address, error) {
-	local, domain, ok := strings.Cut(path, "@")
-	if !ok || strings.Contains(domain, "@") {
-		return message.Address{}, reply(553, 5, 1, 3, "The address is malformed")
-	}
-	// String puts the quotes back.
-	a, err := message.ParseAddress(message.Address{Local: local, Domain: domain}.String())
+// shakeHands is bounded by the alarm, like everything a client may take its time for.
+func (s *session) shakeHands(c *tls.Conn) bool {
+	err := c.HandshakeContext(context.Background())
 	if err != nil {
-		return message.Address{}, replyTo(err)
+		s.server.config.Log.Info("handshake failed", "remote", s.conn.ip.String(), "err", err)
 	}
-	if !a.IsASCII() && !utf8 {
-		return message.Address{}, reply(553, 5, 6, 7, "An address beyond ASCII needs SMTPUTF8")
-	}
-	return a, nil
+	return err == nil
 }
 
-// Data implements smtp.Session. The reply to an accepted message is an "error" too, for
-// it is the only way to tell the client the message's ID.
-func (s *session) Data(r io.Reader) error {
-	s.mu.Lock()
-	e := s.envelope
-	s.mu.Unlock()
-	raw, err := s.read(r, e.size)
-	if err != nil {
-		return err
-	}
-	if err := message.CheckLines(raw, s.server.config.LineBytes); err != nil {
-		return replyTo(err)
-	}
-	if err := checkLoop(raw); err != nil {
-		return replyTo(err)
-	}
-	raw, err = s.trace(raw, e)
-	if err != nil {
-		return s.refuse(err)
-	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), s.server.config.AcceptTimeout, errTimeout)
-	defer cancel()
-	receipt, err := s.server.config.Acceptor.Accept(ctx,
-		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp"},
-		ingest.Submission{Raw: raw, Sender: &e.sender, Recipients: e.recipients})
-	if err != nil {
-		return s.refuse(err)
-	}
-	return reply(250, 2, 0, 0, "Accepted as "+receipt.ID.String())
+// whole notes an error of reading, behind which no command is looked for, and reports
+// whether there is none.
+func (s *session) whole(err error) bool {
+	s.broken = err
+	return err == nil
 }
 
 // refuse logs what the client is not told.
-func (s *session) refuse(err error) error {
-	if f := fault.As(err); f == nil || f.Kind == fault.Unavailable {
+func (s *session) refuse(err error) *answer {
+	if unexpected(err) {
 		s.server.config.Log.Error("message cannot be accepted", "tenant", s.key.Tenant.String(), "err", err)
 	}
 	return replyTo(err)
-}
-
-// read takes the data up to the size limit.
-func (s *session) read(r io.Reader, announced int64) ([]byte, error) {
-	limit := s.server.config.MaxSize
-	var b bytes.Buffer
-	// What a client announces is believed only so far.
-	b.Grow(int(min(max(announced, 16<<10), limit, 1<<20)))
-	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
-	switch {
-	case err == nil && n <= limit:
-		return b.Bytes(), nil
-	case err == nil, errors.Is(err, smtp.ErrDataTooLarge):
-		return nil, reply(552, 5, 3, 4, "The message is larger than this server takes")
-	case errors.Is(err, smtp.ErrTooLongLine):
-		return nil, reply(550, 5, 6, 0, "A line is longer than allowed")
-	}
-	return nil, reply(451, 4, 4, 2, "The message did not arrive whole")
-}
-
-// checkLoop counts the servers the message has passed.
-func checkLoop(raw []byte) error {
-	fields, _, err := message.Fields(raw, message.Limits{})
-	if err != nil {
-		return err
-	}
-	n := 0
-	for _, f := range fields {
-		if f.Is("Received") {
-			n++
-		}
-	}
-	if n > maxReceived {
-		return loopFault()
-	}
-	return nil
 }

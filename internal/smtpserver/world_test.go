@@ -199,7 +199,7 @@ func (w *world) login(t *testing.T) *dialog {
 	d := w.dial(t)
 	d.want("220 ")
 	d.say("EHLO client.example", "250 ")
-	d.say("AUTH PLAIN "+plain("apikey", keyText), "235 2.0.0")
+	d.say("AUTH PLAIN "+plain("apikey", keyText), "235 2.7.0")
 	return d
 }
 

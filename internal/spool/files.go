@@ -58,7 +58,8 @@ type segment struct {
 	day    Day
 	number int32
 	size   int64
-	fresh  bool // its name is not yet durable
+	synced int64 // of size, durable
+	fresh  bool  // its name is not yet durable
 }
 
 // OpenFiles opens the archive in cfg.Dir and creates the directory if need be.
@@ -88,6 +89,19 @@ func OpenFiles(cfg FilesConfig) (*Files, error) {
 // order. They are durable when it returns without error. On ErrFull nothing is
 // kept and a later call may succeed; after ErrFailed every call fails.
 func (f *Files) Append(bodies []Body) ([]Ref, error) {
+	refs, err := f.Write(bodies)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Flush(); err != nil {
+		return nil, err
+	}
+	return refs, nil
+}
+
+// Write is Append without the flush: the bodies are durable once a later Flush has
+// returned without error.
+func (f *Files) Write(bodies []Body) ([]Ref, error) {
 	for _, b := range bodies {
 		if len(b.Sealed) > MaxSealed {
 			return nil, fmt.Errorf("append body of %s: %w", b.Message, ErrTooLarge)
@@ -103,6 +117,19 @@ func (f *Files) Append(bodies []Body) ([]Ref, error) {
 		return nil, fmt.Errorf("append bodies: %w", err)
 	}
 	return refs, nil
+}
+
+// Flush makes durable what was written. After ErrFailed every call fails.
+func (f *Files) Flush() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed != nil {
+		return f.failed
+	}
+	if err := f.sync(); err != nil {
+		return fmt.Errorf("append bodies: %w", err)
+	}
+	return nil
 }
 
 func (f *Files) append(bodies []Body) ([]Ref, error) {
@@ -132,7 +159,7 @@ func (f *Files) append(bodies []Body) ([]Ref, error) {
 	if len(bodies) == 0 {
 		return refs, nil
 	}
-	if err := f.flush(start); err != nil {
+	if err := f.write(start); err != nil {
 		return nil, err
 	}
 	if cap(f.buf) > 4*writeSize {
@@ -144,7 +171,10 @@ func (f *Files) append(bodies []Body) ([]Ref, error) {
 // turn ends the active segment and begins the next one of the day.
 func (f *Files) turn(day Day, start int64) error {
 	if f.active != nil {
-		if err := f.flush(start); err != nil {
+		if err := f.write(start); err != nil {
+			return err
+		}
+		if err := f.sync(); err != nil {
 			return err
 		}
 		if err := f.abandon(); err != nil {
@@ -191,18 +221,20 @@ func (f *Files) write(start int64) error {
 	if terr := s.file.Truncate(start); terr != nil {
 		// Nothing points at the half-written tail; leave it and begin a new file.
 		f.cfg.Log.Warn("segment abandoned", "segment", segmentPath(f.cfg.Dir, s.day, s.number), "err", terr)
-		return errors.Join(fullOr(err), f.abandon())
+		// What others have written before is still to be flushed for them.
+		s.size = start
+		return errors.Join(fullOr(err), f.sync(), f.abandon())
 	}
 	s.size = start
 	return fullOr(err)
 }
 
-// flush makes the active segment and its name durable.
-func (f *Files) flush(start int64) error {
-	if err := f.write(start); err != nil {
-		return err
-	}
+// sync makes the active segment and its name durable.
+func (f *Files) sync() error {
 	s := f.active
+	if s == nil || s.size == s.synced {
+		return nil
+	}
 	err := s.file.Sync()
 	if err == nil && s.fresh {
 		err = errors.Join(
@@ -213,7 +245,7 @@ func (f *Files) flush(start int64) error {
 		f.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 		return f.failed
 	}
-	s.fresh = false
+	s.fresh, s.synced = false, s.size
 	return nil
 }
 
@@ -319,11 +351,10 @@ func lastSegment(dir string) (int32, error) {
 func sizeOf(dir string) (sum int64) {
 	// The figure is for people; what cannot be read counts nothing.
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return nil
-		}
-		if info, err := e.Info(); err == nil {
-			sum += info.Size()
+		if err == nil && !e.IsDir() {
+			if info, err := e.Info(); err == nil {
+				sum += info.Size()
+			}
 		}
 		return nil
 	})

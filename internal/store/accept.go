@@ -23,26 +23,61 @@ import (
 // Accept implements ingest.Store. Beyond its contract: an acceptance under an
 // epoch that was declared dead is Unavailable wrapping queue.ErrFenced, because
 // nobody would ever attempt it; a message ID that is there already is Conflict
-// "message_exists".
+// "message_exists". A quota counts by the UTC day of the message's id.
 func (s *Store) Accept(ctx context.Context, a *ingest.Acceptance) error {
-	if a.Message.Tenant.IsZero() || len(a.Deliveries) == 0 || len(a.Deliveries) > message.MaxRecipients {
-		return fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
+	w, err := newAcceptance(a)
+	if err != nil {
+		return err
 	}
-	a.Ref = spool.Ref{} // of an earlier call that failed
-	return s.commits.submit(ctx, &work{accept: a})
+	return s.commits.submit(ctx, w)
 }
 
-// writeAcceptances stores all that is not refused. A refusal is left in the work.
-func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work, events *eventRows) error {
+// AcceptAll implements ingest.Store. All of it waits for the committer at once.
+func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []error {
+	errs := make([]error, len(list))
+	waiting := make([]*work, len(list))
+	for i, a := range list {
+		w, err := newAcceptance(a)
+		if err == nil {
+			err = s.commits.hand(ctx, w)
+		}
+		if errs[i] = err; err == nil {
+			waiting[i] = w
+		}
+	}
+	for i, w := range waiting {
+		if w != nil {
+			errs[i] = s.commits.await(ctx, w)
+		}
+	}
+	return errs
+}
+
+func newAcceptance(a *ingest.Acceptance) (*work, error) {
+	if a.Message.Tenant.IsZero() || len(a.Deliveries) == 0 || len(a.Deliveries) > message.MaxRecipients {
+		return nil, fmt.Errorf("accept %s: no tenant, or %d deliveries", a.Message.ID, len(a.Deliveries))
+	}
+	a.Ref = spool.Ref{} // of an earlier call that failed
+	return &work{accept: a}, nil
+}
+
+// writeAcceptances stores all that is not refused. A refusal is left in the work. The
+// bodies are durable once the function it returns has returned nil; it is never nil.
+func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work, events *eventRows) (durable func() error, err error) {
 	if len(group) == 0 {
-		return nil
+		return noWait, nil
 	}
 	if err := s.refuseFenced(ctx, tx, group); err != nil {
-		return err
+		return noWait, err
 	}
-	if err := s.claimIdempotency(ctx, tx, group); err != nil {
-		return err
+	left, err := s.allowances(ctx, tx, group)
+	if err != nil {
+		return noWait, fmt.Errorf("quotas: %w", err)
 	}
+	if err := s.claimIdempotency(ctx, tx, group, left); err != nil {
+		return noWait, err
+	}
+	left.takeRest(group)
 	var list []*ingest.Acceptance
 	for _, w := range group {
 		if w.err == nil {
@@ -50,35 +85,45 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		}
 	}
 	if len(list) == 0 {
-		return nil
+		return noWait, nil
 	}
-	// The bodies come before the rows that point at them.
-	if err := s.archive.put(ctx, tx, list); err != nil {
-		return fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
+	durable, err = s.archive.put(ctx, tx, list)
+	if err != nil {
+		return durable, fmt.Errorf("bodies: %w", s.taken(err, "message_exists", "This message was accepted before."))
 	}
 	s.pass(afterBodyBeforeRows)
-	var messages, tags, deliveries []any
+	return durable, s.writeMessages(ctx, tx, list, events)
+}
+
+// writeMessages inserts the rows of acceptances.
+func (s *Store) writeMessages(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance, events *eventRows) error {
+	var messages, tags, deliveries, due []any
 	for _, a := range list {
 		messages = appendMessage(messages, a)
 		for _, tag := range a.Message.Tags {
 			tags = append(tags, a.Message.Tenant[:], plain(tag), a.Message.ID[:])
 		}
 		deliveries = appendDeliveries(deliveries, a)
+		for i := range a.Deliveries {
+			due = appendReportDue(due, &a.Message.Tenant, &a.Deliveries[i].ID, &a.Deliveries[i].Report)
+		}
 		for i := range a.Events {
 			events.add(a.Message.Tenant, &a.Events[i])
 		}
 	}
-	if _, err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
+	if err := s.texts.messages.insert(ctx, s.texts, tx, messages); err != nil {
 		return s.taken(err, "message_exists", "This message was accepted before.")
 	}
-	if _, err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
+	if err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
 		return err
 	}
-	if _, err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
+	if err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {
 		return err
 	}
-	_, err := s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
-	return err
+	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
+		return err
+	}
+	return s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
 }
 
 // refuseFenced refuses what was accepted for an epoch that is not alive.
@@ -88,7 +133,7 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 		e := w.accept.Epoch
 		ok, known := alive[e]
 		if !known {
-			err := tx.QueryRowContext(ctx, "SELECT alive FROM epochs WHERE epoch = $1"+s.dialect.shareRow(), int64(e)).Scan(truth{&ok})
+			err := s.texts.in(ctx, tx, aliveText(s.dialect)).QueryRowContext(ctx, int64(e)).Scan(truth{&ok})
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
@@ -102,6 +147,8 @@ func (s *Store) refuseFenced(ctx context.Context, tx *sql.Tx, group []*work) err
 	return nil
 }
 
+func aliveText(d dialect) string { return "SELECT alive FROM epochs WHERE epoch = $1" + d.shareRow() }
+
 const idempotencyInsert = `INSERT INTO idempotency (tenant, key, hash, message, expires_at) VALUES ($1, $2, $3, $4, $5)
 	ON CONFLICT (tenant, key) DO UPDATE SET hash = excluded.hash, message = excluded.message, expires_at = excluded.expires_at
 	WHERE idempotency.expires_at <= $6`
@@ -109,7 +156,9 @@ const idempotencyInsert = `INSERT INTO idempotency (tenant, key, hash, message, 
 // claimIdempotency takes the keys of a group and refuses those that are in use:
 // the insert itself is the test, so that two nodes cannot both pass it. Keys are
 // taken in one order, lest two nodes wait for each other.
-func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work) error {
+//
+// What is claimed is within its tenant's quota: a refused message leaves no key.
+func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work, left allowances) error {
 	var keyed []*work
 	for _, w := range group {
 		if w.err == nil && w.accept.Idempotency != nil {
@@ -122,6 +171,9 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work)
 	})
 	now := s.cfg.Now()
 	for _, w := range keyed {
+		if !left.take(w) {
+			continue
+		}
 		m, k := &w.accept.Message, w.accept.Idempotency
 		res, err := s.texts.exec(ctx, tx, idempotencyInsert, m.Tenant[:], plain(k.Key), k.Hash[:], m.ID[:], millis(k.ExpiresAt), millis(now))
 		if err != nil {
@@ -139,6 +191,7 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work)
 		if used == nil {
 			return fmt.Errorf("idempotency key of %s vanished", m.ID)
 		}
+		left.giveBack(w)
 		w.err = used
 	}
 	return nil
@@ -146,7 +199,7 @@ func (s *Store) claimIdempotency(ctx context.Context, tx *sql.Tx, group []*work)
 
 const messageInsertColumns = `tenant, id, stream, actor, door, sender, from_box, to_boxes, subject, message_id, sign_domain,
 	size, salt, eight_bit, utf8, digests, tags, metadata, recipients, accepted_at, send_at, expires_at,
-	body_day, body_segment, body_offset, body_length`
+	body_day, body_segment, body_offset, body_length, tls, ret, envelope_id`
 
 func appendMessage(args []any, a *ingest.Acceptance) []any {
 	m := &a.Message
@@ -158,11 +211,19 @@ func appendMessage(args []any, a *ingest.Acceptance) []any {
 		plain(m.Subject), foreign, m.SignDomain, m.Size, m.Salt[:], flag(m.EightBit), flag(m.UTF8),
 		orNull(len(m.Digests), m.Digests), orNull(len(m.Tags), m.Tags), orNull(len(m.Metadata), m.Metadata),
 		len(a.Deliveries), millis(m.AcceptedAt), optional(m.SendAt), millis(m.ExpiresAt),
-		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length))
+		int64(a.Ref.Day), int64(a.Ref.Segment), a.Ref.Offset, int64(a.Ref.Length), int64(m.TLS),
+		textOrNull(string(m.Return)), textOrNull(m.EnvelopeID))
 }
 
 // ownMessageID is the Message-ID that we give and that therefore is not stored.
 func ownMessageID(m message.ID, domain string) string { return m.String() + "@" + domain }
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
 
 func orNull(n int, v any) any {
 	if n == 0 {
@@ -202,7 +263,7 @@ func (b box) mailbox() message.Mailbox {
 }
 
 const deliveryInsertColumns = `tenant, id, recipient, local, hidden, state, reason, host, attempts, owner, urgency,
-	due_at, expires_at, updated_at, signature`
+	due_at, expires_at, updated_at, signature, notify, original`
 
 func appendDeliveries(args []any, a *ingest.Acceptance) []any {
 	m := &a.Message
@@ -215,9 +276,16 @@ func appendDeliveries(args []any, a *ingest.Acceptance) []any {
 		}
 		canonical, local := splitRecipient(d.Recipient)
 		args = append(args, m.Tenant[:], d.ID[:], canonical, local, flag(d.Hidden), string(d.State), d.Reason, "", 0, owner,
-			urgency, millis(d.DueAt), millis(m.ExpiresAt), millis(m.AcceptedAt), nil)
+			urgency, millis(d.DueAt), millis(m.ExpiresAt), millis(m.AcceptedAt), nil, notifyOrNull(d.Notify), textOrNull(d.Original.String()))
 	}
 	return args
+}
+
+func notifyOrNull(n message.Notify) any {
+	if n == 0 {
+		return nil
+	}
+	return int64(n)
 }
 
 // canonicalAddress is how addresses are compared: in lower case. Case in a local
@@ -291,7 +359,8 @@ func replay(ctx context.Context, q querier, t tenant.ID, key string, now time.Ti
 	return &r, nil
 }
 
-// Usage implements ingest.Store. It goes by the time in the messages' ids.
+// Usage returns how many deliveries the tenant had accepted on the UTC day of now, by
+// the time in the messages' ids.
 func (s *Store) Usage(ctx context.Context, t tenant.ID, now time.Time) (int64, error) {
 	day := now.UTC().Truncate(24 * time.Hour)
 	n, err := hourSum(ctx, s.read, t, day, day.Add(24*time.Hour))

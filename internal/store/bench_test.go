@@ -6,12 +6,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/queue"
 	"stafette/internal/store"
 	"stafette/internal/store/storetest"
+	"stafette/internal/tenant"
 )
 
 // benchBody is the size of a body in the benchmarks, that of the peers' figures.
@@ -114,6 +116,53 @@ func BenchmarkClaim(b *testing.B) {
 				n += len(w.Claim(e, w.A, 500))
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+		})
+	}
+}
+
+// BenchmarkDueTenants is the question of every node every two seconds, over tenants of
+// which one in a hundred has mail waiting, none of it due.
+func BenchmarkDueTenants(b *testing.B) {
+	for name, open := range map[string]storetest.Open{"sqlite": openSQLite, "postgres": openPostgres} {
+		b.Run(name, func(b *testing.B) {
+			const tenants = 5000
+			w := benchWorld(b, open)
+			for i := range tenants {
+				who := w.Found(fmt.Sprint(i))
+				if i%100 == 0 {
+					a := w.Draft(who, "r@example.net")
+					a.Deliveries[0].DueAt = w.Clock.Now().Add(time.Hour)
+					w.Accept(a)
+				}
+			}
+			now := w.Clock.Now()
+			for b.Loop() {
+				if _, err := w.Store.DueTenants(context.Background(), now, tenant.ID{}, 100); err != nil {
+					b.Fatal(err)
+				}
+				if _, _, err := w.Store.NextDue(context.Background(), now, now.Add(2*time.Second)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkOwnerOf finds whose delivery a return path names, among 1,000 tenants.
+func BenchmarkOwnerOf(b *testing.B) {
+	for name, open := range map[string]storetest.Open{"sqlite": openSQLite, "postgres": openPostgres} {
+		b.Run(name, func(b *testing.B) {
+			w := storetest.NewWorld(b, open)
+			for i := range 1000 {
+				w.Accept(w.Draft(w.Found(fmt.Sprint("t", i)), "x@example.net"))
+			}
+			last := w.Draft(w.B, "x@example.net")
+			w.Accept(last)
+			for b.Loop() {
+				if _, ok, err := w.Store.OwnerOf(b.Context(), last.Deliveries[0].ID); err != nil || !ok {
+					b.Fatal(ok, err)
+				}
+			}
 		})
 	}
 }

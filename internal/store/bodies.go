@@ -24,22 +24,22 @@ type tableArchive struct {
 const partitionPrefix = "bodies_"
 
 // put stores all bodies in tx. They are filed under one day.
-func (a *tableArchive) put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) error {
+func (a *tableArchive) put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) (func() error, error) {
 	day := spool.DayOf(a.now())
 	if err := a.ensure(ctx, day); err != nil {
-		return err
+		return noWait, err
 	}
 	tenants, messages, sealed := make([][]byte, len(list)), make([][]byte, len(list)), make([][]byte, len(list))
 	for i, acc := range list {
 		if len(acc.Sealed) > spool.MaxSealed {
-			return spool.ErrTooLarge
+			return noWait, spool.ErrTooLarge
 		}
 		tenants[i], messages[i], sealed[i] = acc.Message.Tenant[:], acc.Message.ID[:], acc.Sealed
 		acc.Ref = spool.Ref{Day: day, Length: int32(len(acc.Sealed))}
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO bodies (day, tenant, message, sealed)
 		SELECT $1::integer, * FROM unnest($2::bytea[], $3::bytea[], $4::bytea[])`, int32(day), tenants, messages, sealed)
-	return err
+	return noWait, err
 }
 
 func (a *tableArchive) transactional() bool { return true }

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"stafette/internal/event"
@@ -14,13 +16,32 @@ import (
 	"stafette/internal/tenant"
 )
 
-// claimable is what may be claimed: of each busy tenant that is not locked, by
-// nobody or a dead epoch, per urgency.
-const claimable = "WITH RECURSIVE " + busyTenants + `,
-	idle (owner) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT epoch FROM epochs WHERE alive = 0),
-	lane (owner, urgency) AS (SELECT owner, 0 FROM idle UNION ALL SELECT owner, 1 FROM idle UNION ALL SELECT owner, 2 FROM idle),
-	open (t) AS (SELECT t FROM busy WHERE t IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM tenants WHERE id = busy.t AND tenants.state = 'locked'))`
+// Questions over all tenants begin at tenants and look into each one's range of an
+// index: their cost grows with the tenants, not with the mail. Each compares rows of
+// one tenant only, so that in a distributed database every shard answers for its own.
+// IS TRUE keeps the planner from reading the whole index to save the looks.
+
+// claimableOf is what may be claimed of tenant t and falls due in a span: what nobody
+// or only a dead epoch holds. The owners stand in the text, as numbers.
+func claimableOf(owners []queue.Epoch) string {
+	list := make([]string, len(owners))
+	for i, e := range owners {
+		list[i] = strconv.FormatInt(int64(e), 10)
+	}
+	return " d.tenant = t.id AND d.owner IN (" + strings.Join(list, ", ") +
+		") AND d.urgency IN (0, 1, 2) AND d.state IN ('queued', 'deferred') "
+}
+
+// idleOwners are nobody and the dead epochs.
+func idleOwners(ctx context.Context, q querier) ([]queue.Epoch, error) {
+	dead, err := deadEpochs(ctx, q)
+	return append([]queue.Epoch{0}, dead...), err
+}
+
+func dueTenantsText(owners []queue.Epoch) string {
+	return `SELECT t.id FROM tenants t WHERE t.id > $1 AND t.state <> 'locked'
+		AND (EXISTS (SELECT 1 FROM deliveries d WHERE` + claimableOf(owners) + `AND d.due_at <= $2)) IS TRUE ORDER BY t.id LIMIT $3`
+}
 
 // DueTenants implements queue.Store. It also declares epochs dead that have fallen
 // silent: those who ask for work are those who want to take it over.
@@ -28,27 +49,42 @@ func (s *Store) DueTenants(ctx context.Context, now time.Time, after tenant.ID, 
 	if err := s.buryEpochs(ctx); err != nil {
 		return nil, fmt.Errorf("find due tenants: %w", err)
 	}
-	var list []tenant.ID
-	rows, err := s.read.QueryContext(ctx, claimable+` SELECT t FROM open WHERE EXISTS (SELECT 1 FROM lane WHERE EXISTS (
-		SELECT 1 FROM deliveries d WHERE d.tenant = open.t AND d.owner = lane.owner AND d.urgency = lane.urgency
-		AND d.due_at <= $2 AND d.state IN ('queued', 'deferred'))) ORDER BY t LIMIT $3`, after[:], millis(now), limit)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var t tenant.ID
-		err := row.Scan(&t)
-		list = append(list, t)
-		return err
-	})
+	owners, err := idleOwners(ctx, s.read)
+	if err != nil {
+		return nil, fmt.Errorf("find due tenants: %w", s.refusal(err))
+	}
+	list, err := tenantsOf(ctx, s.read, dueTenantsText(owners), after[:], millis(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("find due tenants: %w", s.refusal(err))
 	}
 	return list, nil
 }
 
+// tenantsOf reads a list of tenants.
+func tenantsOf(ctx context.Context, q querier, text string, args ...any) ([]tenant.ID, error) {
+	var list []tenant.ID
+	rows, err := q.QueryContext(ctx, text, args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var t tenant.ID
+		err := row.Scan(&t)
+		list = append(list, t)
+		return err
+	})
+	return list, err
+}
+
+func nextDueText(owners []queue.Epoch) string {
+	// CROSS keeps SQLite from beginning at the deliveries.
+	return "SELECT min(d.due_at) FROM tenants t CROSS JOIN deliveries d WHERE" + claimableOf(owners) +
+		"AND d.due_at > $1 AND d.due_at <= $2 AND t.state <> 'locked'"
+}
+
 // NextDue implements queue.Store.
-func (s *Store) NextDue(ctx context.Context) (at time.Time, ok bool, err error) {
-	err = s.read.QueryRowContext(ctx, claimable+` SELECT min(due) FROM (SELECT (SELECT d.due_at FROM deliveries d
-		WHERE d.tenant = open.t AND d.owner = lane.owner AND d.urgency = lane.urgency AND d.state IN ('queued', 'deferred')
-		ORDER BY d.due_at LIMIT 1) AS due FROM open, lane) AS next`, new(tenant.ID)[:]).Scan(instant{&at})
+func (s *Store) NextDue(ctx context.Context, after, until time.Time) (at time.Time, ok bool, err error) {
+	owners, err := idleOwners(ctx, s.read)
+	if err == nil {
+		err = s.read.QueryRowContext(ctx, nextDueText(owners), millis(after), millis(until)).Scan(instant{&at})
+	}
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("find next due: %w", s.refusal(err))
 	}
@@ -102,10 +138,11 @@ func (s *Store) claimDue(ctx context.Context, tx *sql.Tx, c queue.Claim, owners 
 // entryColumns are those of a queue.Entry, from deliveries d and messages m.
 const entryColumns = `d.id, d.recipient, d.local, d.attempts, d.due_at, d.expires_at, d.signature,
 	m.stream, m.sender, m.sign_domain, m.size, m.eight_bit, m.utf8, m.digests, m.accepted_at,
-	m.salt, m.body_day, m.body_segment, m.body_offset, m.body_length`
+	m.salt, m.body_day, m.body_segment, m.body_offset, m.body_length, m.tls, m.ret, m.envelope_id, d.notify, d.original`
 
 func (s *Store) selectDue(ctx context.Context, tx *sql.Tx, c queue.Claim, owner queue.Epoch, urgency, limit int) ([]queue.Entry, error) {
 	var list []queue.Entry
+	//nolint:gosec // G202: constants of the dialect and placeholders only
 	rows, err := tx.QueryContext(ctx, "SELECT "+entryColumns+` FROM deliveries d
 		JOIN messages m ON m.tenant = d.tenant AND m.id = `+s.dialect.messageOf("d.id")+`
 		WHERE d.tenant = $1 AND d.owner = $2 AND d.urgency = $3 AND d.due_at <= $4 AND d.state IN ('queued', 'deferred')
@@ -123,9 +160,10 @@ func readEntry(row *sql.Rows) (queue.Entry, error) {
 	var e queue.Entry
 	var canonical string
 	var local sql.NullString
-	err := row.Scan(&e.Delivery, &canonical, &local, &e.Attempts, instant{&e.DueAt}, instant{&e.ExpiresAt}, &e.Signature,
+	w := wishes{&e.Return, &e.EnvelopeID, &e.Notify, &e.OriginalRecipient}
+	err := row.Scan(append([]any{&e.Delivery, &canonical, &local, &e.Attempts, instant{&e.DueAt}, instant{&e.ExpiresAt}, &e.Signature,
 		&e.Stream, &e.Sender, &e.SignDomain, &e.Size, truth{&e.EightBit}, truth{&e.UTF8}, document{&e.Digests}, instant{&e.AcceptedAt},
-		bytes32{(*[32]byte)(&e.Body.Salt)}, &e.Body.Ref.Day, &e.Body.Ref.Segment, &e.Body.Ref.Offset, &e.Body.Ref.Length)
+		bytes32{(*[32]byte)(&e.Body.Salt)}, &e.Body.Ref.Day, &e.Body.Ref.Segment, &e.Body.Ref.Offset, &e.Body.Ref.Length, &e.TLS}, w.columns()...)...)
 	e.Recipient = recipientOf(canonical, local)
 	e.Body.Message = message.Of(e.Delivery)
 	return e, err

@@ -11,14 +11,28 @@ import (
 // that time does not tremble, and far less than the shortest retry.
 const clockTolerance = time.Second
 
-// Now is the clock that all nodes on one database share: Config.Now, corrected by
-// how far it is from the database's clock, if that is more than a second. Whatever
-// is written for other nodes to compare, such as when a delivery is due, must be
-// told by it. On SQLite it is Config.Now. A monotonic reading stays.
+// anchor ties the database's time to this process's clock: at was there.
+type anchor struct {
+	at    time.Time // by Config.Now
+	there time.Time // the same instant, right by the database
+}
+
+// Now is the clock that all nodes on one database share. Whatever is written for other
+// nodes to compare, such as when a delivery is due, must be told by it. On SQLite it is
+// Config.Now. On PostgreSQL it runs on from when the clocks were last compared, by the
+// monotonic reading of Config.Now: that somebody sets this machine's clock changes
+// nothing. Where this machine's clock was right to a second, it was taken as it is.
 //
-// The correction is found by Open and anew by each Beat.
+// The clocks are compared by Open and by each Beat. When the database's is set, Now
+// jumps with it, and so does its monotonic reading: what bounds a lease or anything
+// else that must not depend on the time of day goes by a clock of its own.
 func (s *Store) Now() time.Time {
-	return s.cfg.Now().Add(time.Duration(s.correction.Load()))
+	now := s.cfg.Now()
+	a := s.anchor.Load()
+	if a == nil {
+		return now
+	}
+	return a.there.Add(now.Sub(a.at))
 }
 
 // setClock compares the clocks. The answer's time is taken to be that of the middle
@@ -29,20 +43,24 @@ func (s *Store) setClock(ctx context.Context) error {
 		return nil
 	}
 	before := s.cfg.Now()
-	var there int64
-	if err := s.read.QueryRowContext(ctx, text).Scan(&there); err != nil {
+	var millis int64
+	if err := s.read.QueryRowContext(ctx, text).Scan(&millis); err != nil {
 		return fmt.Errorf("read clock: %w", s.refusal(err))
 	}
 	here := before.Add(s.cfg.Now().Sub(before) / 2)
-	off := time.UnixMilli(there).Sub(here)
-	old := time.Duration(s.correction.Load())
-	if (off - old).Abs() <= clockTolerance {
+	there := time.UnixMilli(millis)
+	old := s.anchor.Load()
+	if old != nil && there.Sub(old.there.Add(here.Sub(old.at))).Abs() <= clockTolerance {
 		return nil
 	}
+	// The wall clocks are compared: there has no monotonic reading.
+	off := there.Sub(here)
 	if off.Abs() <= clockTolerance {
 		off = 0
 	}
-	s.correction.Store(int64(off))
-	s.cfg.Log.Warn("clock of this node corrected to the database's", "correction", off)
+	s.anchor.Store(&anchor{at: here, there: here.Add(off)})
+	if old != nil || off != 0 {
+		s.cfg.Log.Warn("clock corrected to the database's", "correction", off)
+	}
 	return nil
 }

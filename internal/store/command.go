@@ -98,6 +98,7 @@ func (s *Store) change(ctx context.Context, tx *sql.Tx, set string, now time.Tim
 			ids, list = append(ids, list[0].Delivery), list[1:]
 		}
 		in, args := inList(s.dialect, 3, ids)
+		//nolint:gosec // G202: constants and placeholders only
 		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET "+set+" WHERE tenant = $2 AND id "+in,
 			append([]any{millis(now), t[:]}, args...)...)
 		if err != nil {
@@ -125,7 +126,7 @@ func (s *Store) selected(ctx context.Context, q querier, sel queue.Selection, st
 			return nil, errors.New("selection names no tenant")
 		}
 		var err error
-		if tenants, err = waitingTenants(ctx, q); err != nil {
+		if tenants, err = tenantsOf(ctx, q, waitingText); err != nil {
 			return nil, err
 		}
 	}
@@ -152,21 +153,10 @@ func (s *Store) selected(ctx context.Context, q querier, sel queue.Selection, st
 	return list, nil
 }
 
-// waitingTenants returns the tenants with deliveries that are queued, deferred or held.
-func waitingTenants(ctx context.Context, q querier) ([]tenant.ID, error) {
-	held := strings.NewReplacer("busy", "holding", "('queued', 'deferred')", "('deferred', 'held')",
-		"tenant, owner, urgency, due_at", "tenant, state, id").Replace(busyTenants)
-	var list []tenant.ID
-	rows, err := q.QueryContext(ctx, "WITH RECURSIVE "+busyTenants+", "+held+`
-		SELECT t FROM busy WHERE t IS NOT NULL UNION SELECT t FROM holding WHERE t IS NOT NULL ORDER BY t`, new(tenant.ID)[:])
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var t tenant.ID
-		err := row.Scan(&t)
-		list = append(list, t)
-		return err
-	})
-	return list, err
-}
+// waitingText asks for the tenants with deliveries that are queued, deferred or held.
+const waitingText = `SELECT t.id FROM tenants t WHERE
+	(EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant = t.id AND d.state IN ('queued', 'deferred'))) IS TRUE OR
+	(EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant = t.id AND d.state IN ('deferred', 'held'))) IS TRUE ORDER BY t.id`
 
 // waitingRange names the index that a state is found in, and its order. The
 // states are constants: a parameter would keep the planner from a partial index.

@@ -94,17 +94,30 @@ func (c *committer) failure() error {
 // the work still waits, it is withdrawn; once taken, its end is awaited, because
 // nobody could say whether it was stored.
 func (c *committer) submit(ctx context.Context, w *work) error {
+	if err := c.hand(ctx, w); err != nil {
+		return err
+	}
+	return c.await(ctx, w)
+}
+
+// hand puts work into the queue.
+func (c *committer) hand(ctx context.Context, w *work) error {
 	w.done = make(chan struct{})
 	if err := c.failure(); err != nil {
 		return err
 	}
 	select {
 	case c.queue <- w:
+		return nil
 	case <-c.stopped:
 		return errClosed()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// await waits for work that was handed over.
+func (c *committer) await(ctx context.Context, w *work) error {
 	select {
 	case <-w.done:
 		return w.err
@@ -307,16 +320,29 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, group []*work) (proo
 		}
 	}
 	events := newEventRows()
-	if err := s.writeAcceptances(ctx, tx, accepts, events); err != nil {
-		return proof{}, fmt.Errorf("accept: %w", err)
+	durable, err := s.writeAcceptances(ctx, tx, accepts, events)
+	if err == nil {
+		err = s.writeFollowing(ctx, tx, settles, events)
+	} else {
+		err = fmt.Errorf("accept: %w", err)
 	}
+	// The bodies must be safe before the rows that point at them are, and nobody may
+	// go on while their flush runs: one that fails ends all storing.
+	if failed := durable(); failed != nil {
+		return proof{}, fmt.Errorf("bodies: %w", failed)
+	}
+	return events.proof, err
+}
+
+// writeFollowing writes what does not wait for bodies.
+func (s *Store) writeFollowing(ctx context.Context, tx *sql.Tx, settles []*work, events *eventRows) error {
 	if err := s.writeSettlements(ctx, tx, settles, events); err != nil {
-		return proof{}, fmt.Errorf("settle: %w", err)
+		return fmt.Errorf("settle: %w", err)
 	}
 	if err := events.insert(ctx, s.texts, tx); err != nil {
-		return proof{}, fmt.Errorf("events: %w", err)
+		return fmt.Errorf("events: %w", err)
 	}
-	return events.proof, nil
+	return nil
 }
 
 // confirmTries bounds how often a lost answer to COMMIT is asked for.

@@ -19,6 +19,8 @@ type dialect interface {
 	// placeholder is that of the n-th parameter in a long list. Lists follow all
 	// numbered parameters that stand before them in the text.
 	placeholder(n int) string
+	// insert begins an INSERT whose failure undoes the whole transaction.
+	insert() string
 	// through names the index to read a table by, for a planner without statistics.
 	through(index string) string
 	// lockRows ends a SELECT of deliveries d that are about to be changed. It waits
@@ -26,6 +28,8 @@ type dialect interface {
 	lockRows(skip bool) string
 	// shareRow ends a SELECT of a row that must not change before the commit.
 	shareRow() string
+	// lockRow ends a SELECT of a row that nobody else may lock before the commit.
+	lockRow() string
 	// messageOf is the expression for the message of a delivery id.
 	messageOf(column string) string
 	// deliveryAt is the expression for the id of the numbered delivery of a message.
@@ -70,7 +74,7 @@ func (s *Store) refusal(err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	code, detail := "", ""
+	var code, detail string
 	switch s.failureOf(err) {
 	case failFull:
 		code, detail = "storage_full", "There is no room to store this now."

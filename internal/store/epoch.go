@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"stafette/internal/queue"
-	"stafette/internal/tenant"
 )
 
 // StartEpoch implements queue.Store. Epochs of the same node, or on SQLite all,
@@ -40,6 +39,9 @@ func (s *Store) StartEpoch(ctx context.Context, node string, now, aliveUntil tim
 // looks how far the node's clock is from the database's; see Now.
 func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Time) error {
 	began := s.cfg.Now()
+	if s.dialect.onlyProcess() {
+		return s.beatAlone(ctx, e, began)
+	}
 	var beat int64
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, "UPDATE epochs SET beat = beat + 1, lease = $2 WHERE epoch = $1 AND alive = 1 RETURNING beat",
@@ -50,7 +52,7 @@ func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Ti
 		if err != nil {
 			return err
 		}
-		return forgetEpochs(ctx, tx)
+		return s.forgetEpochs(ctx, tx)
 	})
 	if errors.Is(err, queue.ErrFenced) {
 		return queue.ErrFenced
@@ -66,13 +68,36 @@ func (s *Store) Beat(ctx context.Context, e queue.Epoch, now, aliveUntil time.Ti
 	return nil
 }
 
+// beatAlone is Beat where nobody else can have the queue: nothing need be written for
+// others to see, and so a full disk does not end a lease, which would break off mail on
+// the wire.
+func (s *Store) beatAlone(ctx context.Context, e queue.Epoch, began time.Time) error {
+	var beat int64
+	err := s.read.QueryRowContext(ctx, "SELECT beat FROM epochs WHERE epoch = $1 AND alive = 1", int64(e)).Scan(&beat)
+	if errors.Is(err, sql.ErrNoRows) {
+		return queue.ErrFenced
+	}
+	if err != nil {
+		return fmt.Errorf("beat: %w", s.refusal(err))
+	}
+	s.pulses.note(e, beat, began)
+	dead, err := deadEpochs(ctx, s.read)
+	if err == nil && len(dead) > 0 {
+		err = s.transact(ctx, func(tx *sql.Tx) error { return s.forgetEpochs(ctx, tx) })
+	}
+	if err != nil {
+		s.cfg.Log.Warn("dead epochs not forgotten", "err", err)
+	}
+	return nil
+}
+
 // EndEpoch implements queue.Store: what it holds is from now on free to claim.
 func (s *Store) EndEpoch(ctx context.Context, e queue.Epoch, _ time.Time) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "UPDATE epochs SET alive = 0 WHERE epoch = $1", int64(e)); err != nil {
 			return err
 		}
-		return forgetEpochs(ctx, tx)
+		return s.forgetEpochs(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("end epoch: %w", err)
@@ -80,29 +105,35 @@ func (s *Store) EndEpoch(ctx context.Context, e queue.Epoch, _ time.Time) error 
 	return nil
 }
 
-// busyTenants walks the index of due deliveries from tenant to tenant without
-// reading what lies between. The parameter $1 is where it starts, exclusive. Its
-// order is that of the index, lest a planner walk the primary key instead.
-const busyTenants = `busy (t) AS (
-	SELECT (SELECT tenant FROM deliveries WHERE state IN ('queued', 'deferred') AND tenant > $1
-		ORDER BY tenant, owner, urgency, due_at LIMIT 1)
-	UNION ALL
-	SELECT (SELECT tenant FROM deliveries WHERE state IN ('queued', 'deferred') AND tenant > busy.t
-		ORDER BY tenant, owner, urgency, due_at LIMIT 1)
-	FROM busy WHERE busy.t IS NOT NULL)`
+// forgetAfter is how long an epoch has been dead before it may be forgotten. A node
+// that was paused in the middle of a claim may still commit it when it wakes, until the
+// database has ended its transaction (see idleInTransaction); the epoch must be there
+// for others to know whose it is.
+const forgetAfter = 2 * time.Minute
 
-// forgetEpochs removes the epochs declared dead that hold nothing any more. No
-// delivery can come to them later: acceptance asks for a living epoch under a lock.
-func forgetEpochs(ctx context.Context, tx *sql.Tx) error {
+// holdsText asks whether an epoch holds anything.
+const holdsText = `SELECT count(*) FROM tenants t WHERE (EXISTS (
+	SELECT 1 FROM deliveries d WHERE d.tenant = t.id AND d.owner = $1 AND d.state IN ('queued', 'deferred'))) IS TRUE`
+
+// forgetEpochs removes the epochs that have long been dead and hold nothing any more.
+func (s *Store) forgetEpochs(ctx context.Context, tx *sql.Tx) error {
 	dead, err := deadEpochs(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, e := range dead {
-		_, err := tx.ExecContext(ctx, "WITH RECURSIVE "+busyTenants+` DELETE FROM epochs WHERE epoch = $2 AND NOT EXISTS (
-			SELECT 1 FROM busy JOIN deliveries d ON d.tenant = busy.t
-			WHERE d.owner = $2 AND d.state IN ('queued', 'deferred'))`, new(tenant.ID)[:], int64(e))
-		if err != nil {
+	least := forgetAfter
+	if s.dialect.onlyProcess() {
+		least = 0 // its process is gone, and its transactions with it
+	}
+	for _, e := range s.pulses.longDead(dead, s.cfg.Now(), least) {
+		var holding int
+		if err := tx.QueryRowContext(ctx, holdsText, int64(e)).Scan(&holding); err != nil {
+			return err
+		}
+		if holding > 0 {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM epochs WHERE epoch = $1 AND alive = 0", int64(e)); err != nil {
 			return err
 		}
 	}
@@ -110,9 +141,9 @@ func forgetEpochs(ctx context.Context, tx *sql.Tx) error {
 }
 
 // deadEpochs returns the epochs that were declared dead and are not forgotten yet.
-func deadEpochs(ctx context.Context, tx *sql.Tx) ([]queue.Epoch, error) {
+func deadEpochs(ctx context.Context, q querier) ([]queue.Epoch, error) {
 	var dead []queue.Epoch
-	rows, err := tx.QueryContext(ctx, "SELECT epoch FROM epochs WHERE alive = 0 ORDER BY epoch")
+	rows, err := q.QueryContext(ctx, "SELECT epoch FROM epochs WHERE alive = 0 ORDER BY epoch")
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var e int64
 		err := row.Scan(&e)

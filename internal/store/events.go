@@ -31,7 +31,7 @@ func (r *eventRows) add(t tenant.ID, e *event.Event) {
 }
 
 func (r *eventRows) insert(ctx context.Context, st *statements, tx *sql.Tx) error {
-	_, err := st.events.insert(ctx, st, tx, r.args)
+	err := st.events.insert(ctx, st, tx, r.args)
 	return err
 }
 
@@ -41,13 +41,13 @@ func deliveryNumber(d message.DeliveryID) int64 {
 	return int64(binary.BigEndian.Uint16(d[14:]))
 }
 
-const eventColumns = "message, id, number, type, at, actor, reason, attempt"
+const eventColumns = "message, id, number, type, at, actor, reason, attempt, report"
 
 func readEvent(row *sql.Rows) (event.Event, error) {
 	var e event.Event
 	var number int
 	var attempt *event.Attempt
-	err := row.Scan(&e.Message, &e.ID, &number, &e.Type, instant{&e.At}, &e.Actor, &e.Reason, document{&attempt})
+	err := row.Scan(&e.Message, &e.ID, &number, &e.Type, instant{&e.At}, &e.Actor, &e.Reason, document{&attempt}, document{&e.Report})
 	if number > 0 {
 		e.Delivery = message.Delivery(e.Message, number)
 	}

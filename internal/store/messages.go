@@ -40,15 +40,18 @@ func readMessage(row scanner, t tenant.ID) (insight.Message, error) {
 	return m, err
 }
 
-const deliveryColumns = `d.id, d.recipient, d.local, d.hidden, d.state, d.reason, d.host, d.attempts, d.due_at, d.expires_at, d.updated_at`
+const deliveryColumns = `d.id, d.recipient, d.local, d.hidden, d.state, d.reason, d.host, d.attempts, d.due_at, d.expires_at, d.updated_at,
+	d.marks, d.late_reason`
 
 func readDelivery(row scanner) (insight.Delivery, error) {
 	var d insight.Delivery
 	var canonical string
-	var local sql.NullString
+	var local, late sql.NullString
+	var marks int64
 	err := row.Scan(&d.ID, &canonical, &local, truth{&d.Hidden}, &d.State, &d.Reason, &d.Host, &d.Attempts,
-		instant{&d.DueAt}, instant{&d.ExpiresAt}, instant{&d.UpdatedAt})
+		instant{&d.DueAt}, instant{&d.ExpiresAt}, instant{&d.UpdatedAt}, &marks, &late)
 	d.Recipient = recipientOf(canonical, local)
+	d.Marks, d.LateReason = marksOf(marks), late.String
 	if d.State != event.Queued && d.State != event.Deferred {
 		d.DueAt = time.Time{}
 	}

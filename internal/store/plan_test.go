@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/event"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
 
@@ -52,10 +53,10 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		args []any
 		want string
 	}{
-		"due tenants": {claimable + " SELECT t FROM open", []any{zero}, "deliveries_due (tenant>?)"},
-		"due lanes": {claimable + ` SELECT t FROM open WHERE EXISTS (SELECT 1 FROM lane WHERE EXISTS (SELECT 1 FROM deliveries d
-			WHERE d.tenant = open.t AND d.owner = lane.owner AND d.urgency = lane.urgency AND d.due_at <= $2 AND d.state IN ('queued', 'deferred')))`,
-			[]any{zero, 1}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
+		"due tenants": {dueTenantsText([]queue.Epoch{0, 7}), []any{zero, 1, 10}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
+		"next due":    {nextDueText([]queue.Epoch{0, 7}), []any{1, 2}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at>? AND due_at<?)"},
+		"dead holds":  {holdsText, []any{1}, "deliveries_due (tenant=? AND owner=?)"},
+		"waiting":     {waitingText, nil, "deliveries_waiting (tenant=? AND state=?)"},
 		"claim": {"SELECT " + entryColumns + join + ` WHERE d.tenant = $1 AND d.owner = 0 AND d.urgency = 1 AND d.due_at <= $2
 			AND d.state IN ('queued', 'deferred') ORDER BY d.due_at LIMIT 5`, []any{zero, 1}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
 		"list queued":   {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + queued + " ORDER BY " + queuedOrder + " LIMIT 5", []any{zero}, "deliveries_due (tenant=?)"},
@@ -67,6 +68,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		"count waiting": {s.stateCounts()[1], []any{zero, zero, zero}, "COVERING INDEX deliveries_waiting (tenant=? AND state=?"},
 		"count ended":   {s.stateCounts()[2], []any{zero, zero, zero}, "COVERING INDEX deliveries_ended (tenant=? AND state=?"},
 		"foreign id":    {"SELECT 1 FROM messages WHERE tenant = $1 AND message_id = $2 LIMIT 1", []any{zero, "x"}, "messages_foreign (tenant=? AND message_id=?)"},
+		"reports due":   {anyReportDue, []any{1}, "COVERING INDEX reports_due_at (due_at<?)"},
 		"deliveries of messages": {"SELECT " + deliveryColumns + " FROM messages m JOIN deliveries d ON d.tenant = $1 AND d.id > m.id AND d.id <= " +
 			d.deliveryAt("m.id", listedDeliveries) + " WHERE m.tenant = $1 AND m.id IN (?, ?) ORDER BY d.id", []any{zero, zero, zero}, "PRIMARY KEY (tenant=? AND id>? AND id<?)"},
 	} {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,6 +25,10 @@ import (
 // and a handful of readers.
 const postgresConns = 16
 
+// idleInTransaction is how long the server keeps a transaction whose node has fallen
+// silent within it. Its locks keep others from declaring the node dead.
+const idleInTransaction = 20 * time.Second
+
 func (s *Store) connectPostgres(ctx context.Context) error {
 	conf, err := pgx.ParseConfig(s.cfg.URL)
 	if err != nil {
@@ -30,7 +36,7 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 	}
 	// A server set to acknowledge before it has flushed would break the promise.
 	conf.RuntimeParams["synchronous_commit"] = "on"
-	conf.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
+	conf.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(idleInTransaction.Milliseconds(), 10)
 	if conf.RuntimeParams["application_name"] == "" {
 		conf.RuntimeParams["application_name"] = "stafette"
 	}
@@ -41,7 +47,8 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 	s.write.SetMaxOpenConns(postgresConns)
 	s.write.SetMaxIdleConns(postgresConns)
 	s.read = s.write
-	s.archive = &tableArchive{db: s.write, now: s.cfg.Now}
+	// Other nodes drop days: the day is that of the clock they share.
+	s.archive = &tableArchive{db: s.write, now: s.Now}
 	return s.write.PingContext(ctx)
 }
 
@@ -50,6 +57,7 @@ type postgresDialect struct{}
 func (postgresDialect) name() string { return "postgres" }
 
 func (postgresDialect) shareRow() string  { return " FOR SHARE" }
+func (postgresDialect) lockRow() string   { return " FOR UPDATE" }
 func (postgresDialect) onlyProcess() bool { return false }
 
 // clock is not that of the transaction, which stands still.
@@ -58,6 +66,8 @@ func (postgresDialect) clock() string {
 }
 
 func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
+
+func (postgresDialect) insert() string { return "INSERT" }
 
 func (postgresDialect) through(string) string { return "" }
 

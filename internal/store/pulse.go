@@ -18,6 +18,7 @@ import (
 type pulses struct {
 	mu   sync.Mutex
 	seen map[queue.Epoch]pulse
+	dead map[queue.Epoch]time.Time // since when this process knows them to be dead
 }
 
 // pulse is the last beat seen of an epoch, and when it was seen first.
@@ -63,6 +64,27 @@ func (p *pulses) still(all []heartbeat, now time.Time) []heartbeat {
 	}
 	p.seen = seen
 	return silent
+}
+
+// longDead notes which epochs are dead now and returns those that have been for at
+// least so long, as far as this process has seen.
+func (p *pulses) longDead(all []queue.Epoch, now time.Time, least time.Duration) []queue.Epoch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	dead := make(map[queue.Epoch]time.Time, len(all))
+	var long []queue.Epoch
+	for _, e := range all {
+		since, known := p.dead[e]
+		if !known {
+			since = now
+		}
+		dead[e] = since
+		if now.Sub(since) >= least {
+			long = append(long, e)
+		}
+	}
+	p.dead = dead
+	return long
 }
 
 // buryEpochs declares silent epochs dead, so that their processes are told so

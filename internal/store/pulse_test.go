@@ -42,3 +42,25 @@ func TestPulses(t *testing.T) {
 		}
 	}
 }
+
+// TestLongDead: an epoch counts as dead from when this process sees it so.
+func TestLongDead(t *testing.T) {
+	var p pulses
+	now := time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC)
+	for i, step := range []struct {
+		pass time.Duration
+		dead []queue.Epoch
+		want int
+	}{
+		{0, []queue.Epoch{1}, 0},
+		{time.Minute, []queue.Epoch{1, 2}, 0},
+		{time.Minute, []queue.Epoch{1, 2}, 1},
+		{time.Minute, []queue.Epoch{2}, 1},
+		{time.Hour, []queue.Epoch{1}, 0}, // another's number never comes again; a gap begins anew
+	} {
+		now = now.Add(step.pass)
+		if long := p.longDead(step.dead, now, 2*time.Minute); len(long) != step.want {
+			t.Errorf("step %d: %v", i, long)
+		}
+	}
+}

@@ -133,6 +133,17 @@ func (b bytes32) Scan(src any) error {
 	return fmt.Errorf("scan 32 bytes: unexpected %T", src)
 }
 
+// nullText reads text, or NULL as "", into a string of any type.
+type nullText[T ~string] struct{ to *T }
+
+// Scan implements sql.Scanner.
+func (t nullText[T]) Scan(src any) error {
+	var s sql.NullString
+	err := s.Scan(src)
+	*t.to = T(s.String)
+	return err
+}
+
 // plain is foreign text as both databases take it: PostgreSQL refuses NUL and
 // what is not UTF-8.
 func plain(s string) string {

@@ -39,13 +39,14 @@ type search struct {
 	recipient string // whole address in lower case
 	domain    string // of a recipient, "@…"
 	state     event.State
+	mark      event.Mark
 	headerID  string // Message-ID as it came
 	fragment  string // lower case, to be found in subject, From or To
 }
 
 // Messages implements insight.Store. What has an index is found however old it
-// is: a whole recipient address, a tag, an identifier, a Message-ID, and every
-// state but queued and delivered. Everything else is looked for in the newest
+// is: a whole recipient address, a tag, an identifier, a Message-ID, a mark and
+// every state but queued and delivered. Everything else is looked for in the newest
 // searchWindow messages that the indexed part of the filter leaves.
 func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (insight.Page, error) {
 	limit := f.Limit
@@ -53,7 +54,7 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State}
+	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {
 		return insight.Page{}, fmt.Errorf("search messages: %w", s.refusal(err))
@@ -169,7 +170,7 @@ func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last 
 	}
 	const span = " AND id >= $2 AND id < $3"
 	args := []any{q.tenant[:], q.low[:], q.high[:], n}
-	text := ""
+	var text string
 	switch {
 	case q.headerID != "":
 		text = "SELECT id FROM messages WHERE tenant = $1 AND message_id = $5" + span
@@ -177,6 +178,9 @@ func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last 
 	case q.recipient != "":
 		text = "SELECT id FROM deliveries WHERE tenant = $1 AND recipient = $5" + span
 		args = append(args, q.recipient)
+	case q.mark != "":
+		text = "SELECT id FROM deliveries WHERE tenant = $1 AND marks <> 0 AND (marks & $5) <> 0" + span
+		args = append(args, bitOf(q.mark))
 	case indexedState(q.state) != "":
 		text = "SELECT id FROM deliveries WHERE tenant = $1 AND " + indexedState(q.state) + span
 	case q.tag != "":
@@ -231,7 +235,7 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 	if q.tag != "" {
 		and("EXISTS (SELECT 1 FROM message_tags g WHERE g.tenant = messages.tenant AND g.tag = ? AND g.message = messages.id)", q.tag)
 	}
-	if q.state != "" || q.recipient != "" || q.domain != "" {
+	if q.state != "" || q.mark != "" || q.recipient != "" || q.domain != "" {
 		q.andDelivery(and)
 	}
 	if q.fragment != "" {
@@ -239,6 +243,7 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 			looseLike(q.fragment), looseLike(boxFragment(q.fragment)), looseLike(boxFragment(q.fragment)))
 	}
 	var found []insight.Message
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := q.s.read.QueryContext(ctx, "SELECT "+messageColumns+" FROM messages WHERE tenant = $1 AND id "+list+where.String()+
 		" ORDER BY id DESC", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -259,6 +264,10 @@ func (q *search) andDelivery(and func(string, ...any)) {
 	if q.state != "" {
 		condition += " AND d.state = ?"
 		values = append(values, string(q.state))
+	}
+	if q.mark != "" {
+		condition += " AND (d.marks & ?) <> 0"
+		values = append(values, bitOf(q.mark))
 	}
 	if q.recipient != "" {
 		condition += " AND d.recipient = ?"
@@ -314,6 +323,7 @@ func (s *Store) attachDeliveries(ctx context.Context, t tenant.ID, list []insigh
 		at[ids[i]] = &list[i]
 	}
 	in, args := inList(s.dialect, 2, ids)
+	//nolint:gosec // G202: constants of the dialect and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+deliveryColumns+` FROM messages m JOIN deliveries d
 		ON d.tenant = $1 AND d.id > m.id AND d.id <= `+s.dialect.deliveryAt("m.id", listedDeliveries)+`
 		WHERE m.tenant = $1 AND m.id `+in+" ORDER BY d.id", append([]any{t[:]}, args...)...)

@@ -57,6 +57,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 	if err != nil {
 		return err
 	}
+	var due []any
 	i := 0
 	for _, w := range group {
 		w.changed = changed[i : i+len(w.settle)]
@@ -64,8 +65,12 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		for n, ok := range w.changed {
 			if ok {
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
+				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
 			}
 		}
+	}
+	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
+		return err
 	}
 	return s.writeStrikes(ctx, tx, group)
 }

@@ -30,8 +30,10 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/tlspolicy"
 )
 
 // DefaultGroupLimit is how many rows of work share one commit. Beyond a few
@@ -89,8 +91,7 @@ type Store struct {
 	inquiries  *inquiries
 	commits    *committer
 	pulses     pulses
-	// correction is what Now adds to Config.Now, in nanoseconds.
-	correction atomic.Int64
+	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held
@@ -99,8 +100,10 @@ type Store struct {
 // archive is where bodies lie: spool.Files beside SQLite, a table in PostgreSQL.
 type archive interface {
 	spool.Archive
-	// put stores the sealed bodies of a group and fills in the acceptances' Ref.
-	put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) error
+	// put stores the sealed bodies of a group and fills in the acceptances' Ref. They
+	// are durable once the function it returns has returned nil, which is waited for
+	// before the commit; it is never nil.
+	put(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance) (durable func() error, err error)
 	// transactional reports whether put is part of tx and is undone with it.
 	transactional() bool
 	Close() error
@@ -112,6 +115,9 @@ var (
 	_ ingest.Store   = (*Store)(nil)
 	_ queue.Store    = (*Store)(nil)
 	_ insight.Store  = (*Store)(nil)
+
+	_ tlspolicy.Store = (*Store)(nil)
+	_ returns.Store   = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date and starts the committer.
@@ -142,8 +148,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
-	s.inquiries = startInquiries(s.suppressed)
-	s.commits = startCommitter(s)
+	// Both serve everybody until Close: who opened the store may leave before.
+	s.inquiries = startInquiries(s.suppressed) //nolint:contextcheck // see above
+	s.commits = startCommitter(s)              //nolint:contextcheck // see above
 	return s, nil
 }
 
@@ -224,27 +231,4 @@ func (s *Store) transactOnce(ctx context.Context, fn func(tx *sql.Tx) error) err
 		return err
 	}
 	return tx.Commit()
-}
-
-// strikesLast is how long counted outcomes are kept: the longest time a rule can look back.
-const strikesLast = 3650 * 24 * time.Hour
-
-// Sweep removes what has run out: sessions, idempotency keys and suppressions
-// that expired before now, and outcomes that no rule counts any more. It is meant to
-// run every few minutes.
-func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	for _, sweep := range []struct {
-		text   string
-		before time.Time
-	}{
-		{"DELETE FROM sessions WHERE expires_at < $1", now},
-		{"DELETE FROM idempotency WHERE expires_at < $1", now},
-		{"DELETE FROM suppressions WHERE expires_at < $1", now},
-		{"DELETE FROM suppression_strikes WHERE at < $1", now.Add(-strikesLast)},
-	} {
-		if _, err := s.write.ExecContext(ctx, sweep.text, sweep.before.UnixMilli()); err != nil {
-			return fmt.Errorf("sweep: %w", s.refusal(err))
-		}
-	}
-	return nil
 }

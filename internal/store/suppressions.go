@@ -55,6 +55,7 @@ func prepareSuppressed(ctx context.Context, db *sql.DB, d dialect) (q suppressio
 	for i, n := range suppressionSizes {
 		var list strings.Builder
 		writePlaceholders(d, &list, 3, n)
+		//nolint:gosec,sqlclosecheck // G202: placeholders only; kept until close
 		q[i], err = db.PrepareContext(ctx, `SELECT hash, reason, created_at, expires_at FROM suppressions WHERE tenant = $1 AND stream IN ($2, '')
 			AND hash IN (`+list.String()+")")
 		if err != nil {

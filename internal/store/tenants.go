@@ -14,8 +14,8 @@ import (
 func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if t := f.Tenant; !t.ID.IsZero() {
-			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt))
+			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt), flag(t.NoFailureReports))
 			if err != nil {
 				return s.taken(err, "tenant_exists", "This tenant exists already.")
 			}
@@ -46,13 +46,13 @@ func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
 	return nil
 }
 
-const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at"
+const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at, no_failure_reports"
 
 type scanner interface{ Scan(...any) error }
 
 func readTenant(row scanner) (tenant.Tenant, error) {
 	var t tenant.Tenant
-	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt})
+	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt}, truth{&t.NoFailureReports})
 	return t, err
 }
 
@@ -85,6 +85,16 @@ func (s *Store) SetState(ctx context.Context, t tenant.ID, state tenant.State, r
 	res, err := s.write.ExecContext(ctx, "UPDATE tenants SET state = $2, lock_reason = $3 WHERE id = $1", t[:], string(state), reason)
 	if err := touched(res, err, "tenant_not_found"); err != nil {
 		return fmt.Errorf("set state of tenant: %w", s.refusal(err))
+	}
+	return nil
+}
+
+// SetFailureReports says whether senders of SMTP submission who ask for nothing are told
+// of failures by mail; see tenant.Tenant.NoFailureReports.
+func (s *Store) SetFailureReports(ctx context.Context, t tenant.ID, on bool) error {
+	res, err := s.write.ExecContext(ctx, "UPDATE tenants SET no_failure_reports = $2 WHERE id = $1", t[:], flag(!on))
+	if err := touched(res, err, "tenant_not_found"); err != nil {
+		return fmt.Errorf("set failure reports of tenant: %w", s.refusal(err))
 	}
 	return nil
 }

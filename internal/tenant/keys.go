@@ -109,7 +109,9 @@ func (c *keyCache) get(hash [32]byte, now time.Time) (k Key, fresh, known bool) 
 	if e == nil {
 		return Key{}, false, false
 	}
-	return e.key, now.Before(e.until), true
+	// More than lasts: the clock has been set back since.
+	left := e.until.Sub(now)
+	return e.key, left > 0 && left <= c.lasts, true
 }
 
 func (c *keyCache) put(hash [32]byte, k Key, now time.Time) {
@@ -138,14 +140,14 @@ func (c *keyCache) drop(hash [32]byte) {
 func (c *keyCache) touchDue(hash [32]byte, recorded, now time.Time) bool {
 	c.mu.RLock()
 	e := c.entries[hash]
-	due := e != nil && now.Sub(e.touched) >= touchEvery && now.Sub(recorded) >= touchEvery
+	due := e != nil && now.Sub(e.touched).Abs() >= touchEvery && now.Sub(recorded).Abs() >= touchEvery
 	c.mu.RUnlock()
 	if !due {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(e.touched) < touchEvery {
+	if now.Sub(e.touched).Abs() < touchEvery {
 		return false
 	}
 	e.touched = now

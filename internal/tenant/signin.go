@@ -193,7 +193,8 @@ func (a *Accounts) Resume(ctx context.Context, token string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("load session: %w", err)
 	}
-	if !now.Before(session.ExpiresAt) || now.Sub(session.SeenAt) >= SessionIdle {
+	idle := now.Sub(session.SeenAt)
+	if !now.Before(session.ExpiresAt) || idle >= SessionIdle || outlasts(session, now) {
 		return Identity{}, errSession()
 	}
 	user, err := a.store.User(ctx, session.Tenant, session.User)
@@ -203,13 +204,19 @@ func (a *Accounts) Resume(ctx context.Context, token string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("load user: %w", err)
 	}
-	if now.Sub(session.SeenAt) >= touchEvery {
+	if idle.Abs() >= touchEvery {
 		if err := a.store.TouchSession(ctx, session.Hash, now); err != nil {
 			return Identity{}, fmt.Errorf("touch session: %w", err)
 		}
 		session.SeenAt = now
 	}
 	return a.identity(ctx, session, user)
+}
+
+// outlasts reports whether a session would last for longer than any may: it was opened
+// by a clock that has been set back since. Half a day is forgiven.
+func outlasts(s Session, now time.Time) bool {
+	return s.ExpiresAt.Sub(now) > SessionTotal+SessionIdle
 }
 
 // SignOut implements Authenticator. A session that is gone is no error.

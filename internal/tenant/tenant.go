@@ -83,6 +83,9 @@ type Tenant struct {
 	CustomerTone Tone
 	DailyQuota   int64 // deliveries per UTC day; 0 means no limit
 	CreatedAt    time.Time
+	// NoFailureReports: senders of SMTP submission who do not say what they want to be
+	// told by mail (RFC 3461) are told nothing. By default they are told of failures.
+	NoFailureReports bool
 }
 
 // Stream is a category of mail with its own From, pool and suppression scope.

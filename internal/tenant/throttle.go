@@ -36,6 +36,7 @@ func (t *throttle) take(name string, now time.Time) time.Duration {
 	if !known || b.clear.Before(now) {
 		b.clear = now
 	}
+	b.clear = t.earlier(b.clear, now)
 	if over := b.clear.Add(t.refill).Sub(now) - time.Duration(t.burst)*t.refill; over > 0 {
 		return over
 	}
@@ -47,6 +48,15 @@ func (t *throttle) take(name string, now time.Time) time.Duration {
 	return 0
 }
 
+// earlier bounds clear by what a full bucket can be: more comes of a clock that has
+// been set back, and nobody is to wait for that.
+func (t *throttle) earlier(clear, now time.Time) time.Time {
+	if full := now.Add(time.Duration(t.burst) * t.refill); clear.After(full) {
+		return full
+	}
+	return clear
+}
+
 // blocked reports how long the name must wait, without counting anything.
 func (t *throttle) blocked(name string, now time.Time) time.Duration {
 	t.mu.Lock()
@@ -55,7 +65,7 @@ func (t *throttle) blocked(name string, now time.Time) time.Duration {
 	if b.clear.Before(now) {
 		return 0
 	}
-	return max(0, b.clear.Add(t.refill).Sub(now)-time.Duration(t.burst)*t.refill)
+	return max(0, t.earlier(b.clear, now).Add(t.refill).Sub(now)-time.Duration(t.burst)*t.refill)
 }
 
 // refund takes one counted failure back: the try was right.

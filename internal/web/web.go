@@ -17,6 +17,7 @@ import (
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/returnmail"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	Messages     messages.Config
 	Suppressions suppressions.Config
 	Addresses    addresses.Config
+	Returns      returnmail.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -52,6 +54,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		platform.Routes(),
+		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)
 }

@@ -146,8 +146,8 @@ describe("axe", () => {
       await page.fill("#address", "info@gmial.com");
       await page.click("form.measure .btn--primary");
       await check("verdict about an address");
-      // waiting, held, several recipients, hostile words: the other pages are made of the same parts
-      for (const n of [0, 3, 6, 12]) {
+      // waiting, held, several recipients, come back, complained of, hostile words: the other pages are made of the same parts
+      for (const n of [0, 3, 6, 11, 12, 14]) {
         await page.goto(messages[n]);
         await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
         await check("message");
@@ -166,6 +166,27 @@ describe("axe", () => {
       await page.goto(`${origin}/`);
       await page.click(".top-tools [popovertarget=look]");
       await check("language and appearance");
+      assert.deepEqual(complaints, []);
+      await context.close();
+    });
+  }
+
+  for (const look of LOOKS) {
+    test(`return mail, ${look.lang}, ${look.scheme}, ${look.width} px`, async () => {
+      const { context, page, complaints } = await desk({ ...look, signIn: false });
+      await page.goto(`${origin}/signin`);
+      await page.fill("#email", STAFF);
+      await page.fill("#password", PASSWORD);
+      await page.click("button.btn--primary");
+      await page.waitForURL(`${origin}/platform`);
+      await page.goto(`${origin}/platform/returns`);
+      const mails = await page.locator("tbody tr td > a").evaluateAll((list) => list.map((a) => a.href));
+      assert.ok(mails.length >= 5, "the sample has fewer return mails than expected");
+      for (const address of [`${origin}/platform/returns`, `${origin}/platform/returns?state=unmatched&kind=dsn`, ...mails]) {
+        await page.goto(address);
+        assert.deepEqual(await axe(page), [], address);
+        assert.ok((await overflow(page)) <= 0, `${address} is wider than the screen`);
+      }
       assert.deepEqual(complaints, []);
       await context.close();
     });

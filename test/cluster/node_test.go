@@ -142,6 +142,11 @@ func (c *cluster) install(name, databaseURL string) *node {
 		}
 		*address = net.JoinHostPort("127.0.0.1", port)
 	}
+	// A sink that takes nothing would never see more than a slow start.
+	shaping := filepath.Join(c.dir, "shaping.toml")
+	if err := os.WriteFile(shaping, fmt.Appendf(nil, "[default]\nslow_start = %d\n", sessions), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
 	text := fmt.Sprintf(`data_dir = %q
 hostname = "mail.stafette.example"
 node = %q
@@ -159,13 +164,14 @@ listen = ""
 [egress]
 connections = %d
 loopback_only = true
+shaping = %q
 [queue]
 lease = %q
 retry = ["500ms"]
 [[route]]
 domain = "*"
 next_hop = %q
-`, filepath.Join(c.dir, name), name, databaseURL, filepath.Join(c.dir, "root.key"), n.http, n.smtp, sessions, lease, c.sink.address)
+`, filepath.Join(c.dir, name), name, databaseURL, filepath.Join(c.dir, "root.key"), n.http, n.smtp, sessions, shaping, lease, c.sink.address)
 	if err := os.WriteFile(n.conf, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}

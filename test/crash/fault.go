@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"stafette/test/crash/faultfs"
@@ -85,24 +88,75 @@ func Full(room int64, while time.Duration) Fault {
 		if err != nil {
 			return err
 		}
-		select {
-		case <-t.Server.Died():
-			t.object("the server died of a full disk: %s", t.Server.Said())
-			return t.restart(ctx)
-		default:
-		}
-		const healing = 30 * time.Second
-		healed, cancel := context.WithTimeout(ctx, healing)
-		defer cancel()
-		if err := t.progress(healed, 5); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			t.object("no mail taken %v after space came back: %s", healing, t.Server.Said())
-			return t.cut(ctx, faultfs.Drop)
-		}
-		return nil
+		return t.heal(ctx, "space came back")
 	}}
+}
+
+// Fill is Full for a real file system, of which the server has one of its own: a file
+// takes all the room there is, for a while.
+func Fill(while time.Duration) Fault {
+	return Fault{Name: "disk filled", Happen: func(ctx context.Context, t *Trial) error {
+		ballast := filepath.Join(filepath.Dir(t.Disk.Dir()), "ballast")
+		if err := fill(ballast); err != nil {
+			return err
+		}
+		err := wait(ctx, while)
+		if err = errors.Join(err, os.Remove(ballast)); err != nil {
+			return err
+		}
+		return t.heal(ctx, "space came back")
+	}}
+}
+
+// fill writes a file until there is no room left, not even for a byte.
+func fill(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("fill disk: %w", err)
+	}
+	for piece := make([]byte, 1<<20); len(piece) > 0; {
+		if _, err = f.Write(piece); errors.Is(err, syscall.ENOSPC) {
+			piece, err = piece[:len(piece)/2], nil
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("fill disk: %w", err)
+	}
+	return nil
+}
+
+// healing is how long a server may take until it takes mail again by itself.
+const healing = 30 * time.Second
+
+// heal waits until the server takes mail again after what kept it from that is over,
+// and notes how long that took. One that died of it or does not come back has broken a
+// promise.
+func (t *Trial) heal(ctx context.Context, over string) error {
+	began := time.Now()
+	select {
+	case <-t.Server.Died():
+		t.object("the server died before %s: %s", over, t.Server.Said())
+		return t.restart(ctx)
+	default:
+	}
+	healed, cancel := context.WithTimeout(ctx, healing)
+	defer cancel()
+	if err := t.progress(healed, 5); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.object("no mail taken %v after %s: %s", healing, over, t.Server.Said())
+		if err := t.Server.Kill(); err != nil {
+			return err
+		}
+		return t.restart(ctx)
+	}
+	t.healed = max(t.healed, time.Since(began))
+	t.Log.Info("healed", "after", time.Since(began), "said", t.Server.Said())
+	return nil
 }
 
 // FlushError fails one flush with EIO, the n-th from now. The server must stop, and
@@ -176,6 +230,12 @@ func Lie(while time.Duration) Fault {
 		}
 		return t.cut(ctx, faultfs.Drop)
 	}}
+}
+
+// Failpoints are the places that the store names, in the order of a mail's journey.
+func Failpoints() []string {
+	return []string{"after-body-before-rows", "after-rows-before-commit", "after-store-before-ack",
+		"after-250-before-settle", "after-settle-before-event"}
 }
 
 // Failpoint restarts the server so that it kills itself when it passes the named

@@ -2,11 +2,14 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
+	"stafette/internal/store/pgtest"
 	"stafette/test/crash/faultfs"
 	"stafette/test/load/peers"
 	"stafette/test/load/sink"
@@ -31,12 +34,13 @@ func TestStafetteKeepsItsWord(t *testing.T) {
 		"power cuts":         {strict, []Fault{Cut(faultfs.Tear), Cut(faultfs.Scatter)}, false},
 		"power cut, journal": {func(t *testing.T) Disk { return newDisk(t, faultfs.Config{Journaled: true}) }, []Fault{Cut(faultfs.Drop)}, false},
 		"full disk":          {strict, []Fault{Full(256<<10, 500*time.Millisecond)}, false},
+		"full ext4":          {loopDisk, []Fault{Fill(500 * time.Millisecond)}, false},
 		"failing flush":      {strict, []Fault{FlushError(2, 10*time.Second)}, false},
 		"stall":              {strict, []Fault{Stall(time.Second, 1500*time.Millisecond)}, false},
 		"lying disk":         {strict, []Fault{Lie(300 * time.Millisecond)}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := tryStafette(t, binary, c.disk(t), c.faults)
+			v := tryStafette(t, peers.StafetteConfig{Binary: binary}, c.disk(t), c.faults)
 			switch err := v.Err(); {
 			case c.control && err == nil:
 				t.Error("acquitted on a disk that lies: the harness is broken")
@@ -47,7 +51,43 @@ func TestStafetteKeepsItsWord(t *testing.T) {
 	}
 }
 
-func tryStafette(t *testing.T, binary string, disk Disk, faults []Fault) Verdict {
+// The same for several nodes' database: the program dies, at random and between two
+// steps of a commit, and so does PostgreSQL.
+func TestStafetteKeepsItsWordOnPostgres(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and breaks the product")
+	}
+	db, err := StartPostgres(t.Context())
+	if errors.Is(err, pgtest.ErrNone) && os.Getenv("STAFETTE_REQUIRE_POSTGRES") != "1" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	binary, err := peers.BuildStafette(t.Context(), t.TempDir(), "failpoint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := []Fault{Kill(), KillDatabase(db), Kill(), KillDatabase(db)}
+	for _, place := range Failpoints() {
+		faults = append(faults, Failpoint(place, 3))
+	}
+	url, err := db.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := tryStafette(t, peers.StafetteConfig{Binary: binary, Database: url}, plain(t.TempDir()), faults)
+	if err := v.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func tryStafette(t *testing.T, config peers.StafetteConfig, disk Disk, faults []Fault) Verdict {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -57,7 +97,8 @@ func tryStafette(t *testing.T, binary string, disk Disk, faults []Fault) Verdict
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { far.Close() })
-	s, err := NewStafette(ctx, peers.StafetteConfig{Binary: binary, Dir: t.TempDir(), Sink: far.Addr(), Domain: "muster.example"}, disk)
+	config.Dir, config.Sink, config.Domain = t.TempDir(), far.Addr(), "muster.example"
+	s, err := NewStafette(ctx, config, disk)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,6 +74,7 @@ type Trial struct {
 	book       *ledger.Ledger
 	crashes    int
 	objections []string
+	healed     time.Duration // the longest
 }
 
 // Play lets the faults happen one after the other under load and judges.
@@ -106,7 +107,7 @@ func (t *Trial) Play(ctx context.Context, faults ...Fault) (Verdict, error) {
 		return Verdict{}, err
 	}
 	return Judge(Evidence{Ledger: entries, Receipts: t.Sink.Receipts(), Damaged: t.Sink.Damaged(), States: states,
-		Sink: t.SinkConfig, Excused: t.crashes * t.Server.InFlight(), Objections: t.objections}), nil
+		Sink: t.SinkConfig, Excused: t.crashes * t.Server.InFlight(), Objections: t.objections, Healed: t.healed}), nil
 }
 
 func (t *Trial) defaults() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"stafette/test/load/ledger"
 	"stafette/test/load/sink"
@@ -50,6 +51,9 @@ type Verdict struct {
 	Duplicates, Excess int
 	// Objections are broken promises that show in behaviour, not in the books.
 	Objections []string
+	// Healed is the longest that it took until mail was taken again after a disk had
+	// been full or a database gone.
+	Healed time.Duration
 }
 
 // Evidence is what a verdict is made of.
@@ -62,11 +66,12 @@ type Evidence struct {
 	// Excused is how many duplicates the crashes of the trial may have caused.
 	Excused    int
 	Objections []string
+	Healed     time.Duration
 }
 
 // Judge applies the promises of design, section 5, to the evidence.
 func Judge(e Evidence) Verdict {
-	v := Verdict{States: map[State]int{}, Damaged: e.Damaged, Objections: e.Objections}
+	v := Verdict{States: map[State]int{}, Damaged: e.Damaged, Objections: e.Objections, Healed: e.Healed}
 	for _, entry := range e.Ledger {
 		token := entry.Token
 		state, arrived := e.States[token], e.Receipts[token] > 0
@@ -124,5 +129,9 @@ func (v Verdict) String() string {
 		states = append(states, fmt.Sprintf("%d %s", n, s))
 	}
 	slices.Sort(states)
-	return fmt.Sprintf("%d acknowledged: %s; %d lost, %d duplicates", v.Acknowledged, strings.Join(states, ", "), len(v.Lost)+len(v.Invented), v.Duplicates)
+	text := fmt.Sprintf("%d acknowledged: %s; %d lost, %d duplicates", v.Acknowledged, strings.Join(states, ", "), len(v.Lost)+len(v.Invented), v.Duplicates)
+	if v.Healed > 0 {
+		text += fmt.Sprintf(", mail taken again after %v at most", v.Healed.Round(time.Millisecond))
+	}
+	return text
 }

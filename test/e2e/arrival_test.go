@@ -30,6 +30,7 @@ type letter struct {
 	HTML      string `json:"html"`
 	Filename  string `json:"filename"`
 	Content   string `json:"content"` // base64
+	DSN       any    `json:"dsn,omitempty"`
 }
 
 func umlauts() letter {

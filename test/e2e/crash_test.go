@@ -15,7 +15,7 @@ func towards(address string) string {
 func TestKilledBetweenAcceptanceAndDelivery(t *testing.T) {
 	t.Parallel()
 	const count = 50
-	address := freePort(t)
+	address := ownAddress(t)
 	s := install(t, towards(address))
 	accepted := map[string]bool{}
 	for i := range count {
@@ -46,7 +46,7 @@ func TestKilledBetweenAcceptanceAndDelivery(t *testing.T) {
 // TestOrderlyRestart: what waits survives a stop, and the stop is clean.
 func TestOrderlyRestart(t *testing.T) {
 	t.Parallel()
-	address := freePort(t)
+	address := ownAddress(t)
 	s := install(t, towards(address))
 	m := s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"eva@" + recipientDomain}, "subject": "Hallo", "text": "Hallo"})
 	s.stop(t)

@@ -20,8 +20,8 @@ import (
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	log := &journal{}
-	office, mailbox := freePort(t), freePort(t)
-	cmd := exec.Command(os.Getenv(binaryVariable), "demo", "--listen", office, "--mailbox", mailbox, "--submission", freePort(t))
+	office, mailbox := ownAddress(t), ownAddress(t)
+	cmd := exec.Command(os.Getenv(binaryVariable), "demo", "--listen", office, "--mailbox", mailbox, "--submission", ownAddress(t))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -43,6 +43,12 @@ func TestDemo(t *testing.T) {
 	})
 	login := regexp.MustCompile(`(\S+@hafenkontor\.example)\s+(\S+)`)
 	eventually(t, "the demo prints its logins", func() error {
+		select {
+		case err := <-ended:
+			ended <- err // for the clean-up
+			t.Fatalf("the demo ended: %v\n%s", err, log)
+		default:
+		}
 		if !login.MatchString(log.String()) {
 			return fmt.Errorf("printed so far: %s", log)
 		}
@@ -56,6 +62,12 @@ func TestDemo(t *testing.T) {
 	v.post("/signin", url.Values{"email": {who[1]}, "password": {who[2]}})
 	eventually(t, "the seeded mail is delivered", func() error {
 		if page := v.get("/messages"); !strings.Contains(page, "Zugestellt") || !strings.Contains(page, "Zurückgewiesen") {
+			return fmt.Errorf("the list says %.300s", page)
+		}
+		return nil
+	})
+	eventually(t, "a mail comes back after it was taken", func() error {
+		if page := v.get("/messages?mark=late_bounce"); !strings.Contains(page, "Reservierung Wohnung 2.4") || !strings.Contains(page, "Nachträglich zurückgewiesen") {
 			return fmt.Errorf("the list says %.300s", page)
 		}
 		return nil

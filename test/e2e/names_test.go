@@ -31,7 +31,7 @@ func nameServer(t *testing.T, records map[string]string) string {
 		}
 		_ = w.WriteMsg(m)
 	})
-	streams, err := net.Listen("tcp", "127.0.0.1:0")
+	streams, err := net.Listen("tcp", ownAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,9 +42,9 @@ mynetworks = 127.0.0.0/8
 smtpd_peername_lookup = no
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = %[1]s/mx.pem
-virtual_mailbox_domains = kunde.example
+virtual_mailbox_domains = kunde.example muster.example
 virtual_mailbox_base = %[1]s/mail
-virtual_mailbox_maps = inline:{ eva@kunde.example=eva/, jonas@kunde.example=jonas/ }
+virtual_mailbox_maps = inline:{ eva@kunde.example=eva/, jonas@kunde.example=jonas/, info@muster.example=info/ }
 virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 virtual_minimum_uid = 100
@@ -99,7 +99,8 @@ service imap-login {
 }
 `
 
-// recipient starts a real Postfix and Dovecot at mxAddress, for eva@ and jonas@.
+// recipient starts a real Postfix and Dovecot at mxAddress, for eva@ and jonas@ and,
+// where reports come back to, info@ of the sender.
 func recipient(t *testing.T) {
 	t.Helper()
 	needNamespace(t)
@@ -125,15 +126,7 @@ func recipient(t *testing.T) {
 		}
 	}
 	own(t, filepath.Join(dir, "mail"), nobody)
-	postfix, err := user.Lookup("postfix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := strconv.Atoi(postfix.Uid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own(t, filepath.Join(dir, "lib"), id)
+	own(t, filepath.Join(dir, "lib"), userID(t, "postfix"))
 	for name, text := range map[string]string{
 		"postfix/main.cf": fmt.Sprintf(postfixMain, dir), "postfix/master.cf": postfixMaster,
 		"dovecot.conf": fmt.Sprintf(dovecotConfig, dir), "mx.pem": selfSigned(t, "mx.kunde.example"),
@@ -156,6 +149,19 @@ func recipient(t *testing.T) {
 			return err
 		})
 	}
+}
+
+func userID(t *testing.T, name string) int {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 func own(t *testing.T, path string, user int) {
@@ -225,6 +231,7 @@ func names(t *testing.T) string {
 	return nameServer(t, map[string]string{
 		recipientDomain + ".":         "MX 10 mx." + recipientDomain + ".",
 		"mx." + recipientDomain + ".": "A " + mxAddress,
+		senderDomain + ".":            "MX 10 mx." + recipientDomain + ".",
 		"keine-post.example.":         "MX 0 .",
 	})
 }

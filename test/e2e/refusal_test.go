@@ -29,7 +29,7 @@ type problem struct {
 // TestBadInputOverHTTP: every refusal names the field at fault, and nothing is queued.
 func TestBadInputOverHTTP(t *testing.T) {
 	t.Parallel()
-	s := install(t, towards(freePort(t)))
+	s := install(t, towards(ownAddress(t)))
 	recipients := make([]string, 1001)
 	for i := range recipients {
 		recipients[i] = fmt.Sprintf("k%d@%s", i, recipientDomain)
@@ -108,7 +108,7 @@ func expectProblem(t *testing.T, a answer, status int, pointer string) {
 // TestIdempotencyOverHTTP: the same key and body is one message, another body a conflict.
 func TestIdempotencyOverHTTP(t *testing.T) {
 	t.Parallel()
-	s := install(t, towards(freePort(t)))
+	s := install(t, towards(ownAddress(t)))
 	body := `{"from":"info@muster.example","to":["eva@kunde.example"],"subject":"Hallo","text":"Hallo"}`
 	post := func(body string) answer {
 		return s.request(t, http.MethodPost, "/v1/messages", []byte(body), "Idempotency-Key", "auftrag-4711")
@@ -126,7 +126,7 @@ func TestIdempotencyOverHTTP(t *testing.T) {
 // TestBadInputOverSMTP: the same rules hold at the other door.
 func TestBadInputOverSMTP(t *testing.T) {
 	t.Parallel()
-	s := install(t, towards(freePort(t)))
+	s := install(t, towards(ownAddress(t)))
 	good := "From: info@" + senderDomain + "\r\nTo: eva@" + recipientDomain + "\r\nSubject: x\r\n\r\nx\r\n"
 	for _, c := range []struct {
 		name, from, to, mail string
@@ -175,7 +175,7 @@ func (s *stafette) signIn(t *testing.T) *smtp.Client {
 // TestSubmissionDemandsTLSAndASignIn: no password in clear, no mail without one.
 func TestSubmissionDemandsTLSAndASignIn(t *testing.T) {
 	t.Parallel()
-	s := install(t, towards(freePort(t)))
+	s := install(t, towards(ownAddress(t)))
 	plain, err := smtp.Dial(s.smtpAddr)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ const shortLetter = `{"from":"info@muster.example","to":["eva@kunde.example"],"s
 // back, and what was accepted before stays.
 func TestSpentQuota(t *testing.T) {
 	t.Parallel()
-	s := install(t, towards(freePort(t)))
+	s := install(t, towards(ownAddress(t)))
 	out := s.command(t, "setup", "--config", s.config, "--tenant", "Klein & Fein", "--domain", "klein.example", "--trust-domain", "--quota", "2", "--output", "json")
 	var small setupOutput
 	if err := json.Unmarshal(out, &small); err != nil {
@@ -60,7 +60,7 @@ func TestDiskFull(t *testing.T) {
 		t.Skipf("needs a small file system: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
-	s := installAt(t, filepath.Join(disk, "data"), towards(freePort(t)))
+	s := installAt(t, filepath.Join(disk, "data"), towards(ownAddress(t)))
 
 	body, err := json.Marshal(map[string]any{
 		"from": "info@muster.example", "to": []string{"eva@kunde.example"}, "subject": "Groß",

@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/mail"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,8 +21,14 @@ type sink struct {
 	mail map[string]int // copies by Message-ID
 }
 
-// openSink starts a sink at an address that was free a moment ago.
+// openSink starts a sink at an address of ownAddress.
 func openSink(t *testing.T, address string) *sink {
+	t.Helper()
+	return openTLSSink(t, address, nil)
+}
+
+// openTLSSink is openSink with STARTTLS, unless the certificate is nil.
+func openTLSSink(t *testing.T, address string, certificate *tls.Certificate) *sink {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -29,6 +37,9 @@ func openSink(t *testing.T, address string) *sink {
 	s := &sink{mail: map[string]int{}}
 	s.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return (*sinkSession)(s), nil }))
 	s.server.Domain = "sink.example"
+	if certificate != nil {
+		s.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -57,9 +68,17 @@ func (s *sink) copies() map[string]int {
 type sinkSession sink
 
 func (s *sinkSession) Mail(string, *smtp.MailOptions) error { return nil }
-func (s *sinkSession) Rcpt(string, *smtp.RcptOptions) error { return nil }
-func (s *sinkSession) Reset()                               {}
-func (s *sinkSession) Logout() error                        { return nil }
+
+// Rcpt refuses who is nobody.
+func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if strings.HasPrefix(to, "niemand@") {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "User unknown"}
+	}
+	return nil
+}
+
+func (s *sinkSession) Reset()        {}
+func (s *sinkSession) Logout() error { return nil }
 
 func (s *sinkSession) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)

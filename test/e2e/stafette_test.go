@@ -9,11 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -76,10 +78,17 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// freePort returns a loopback address that nobody listens on now.
-func freePort(t *testing.T) string {
+// hosts counts the loopback addresses given away.
+var hosts atomic.Uint32
+
+// ownAddress returns a loopback address and a port where nobody listens and, before
+// the caller does, nobody will: no two calls return the same IP address, and clients
+// connect from 127.0.0.1.
+func ownAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n := hosts.Add(1)
+	host := netip.AddrFrom4([4]byte{127, 83, byte(n >> 8), byte(n)})
+	l, err := net.Listen("tcp", netip.AddrPortFrom(host, 0).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +106,7 @@ func install(t *testing.T, further string) *stafette {
 // installAt is install with a data directory of the caller's choice.
 func installAt(t *testing.T, data, further string) *stafette {
 	t.Helper()
-	s := &stafette{dir: t.TempDir(), httpAddr: freePort(t), smtpAddr: freePort(t), tls: freePort(t), opsAddr: freePort(t), log: &journal{}}
+	s := &stafette{dir: t.TempDir(), httpAddr: ownAddress(t), smtpAddr: ownAddress(t), tls: ownAddress(t), opsAddr: ownAddress(t), log: &journal{}}
 	s.config = filepath.Join(s.dir, "stafette.toml")
 	text := fmt.Sprintf(`data_dir = %q
 hostname = "mail.stafette.example"

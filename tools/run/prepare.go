@@ -36,6 +36,9 @@ func needs() []need {
 		{[]string{"/usr/sbin/postfix"}, []string{"postfix"}},
 		{[]string{"/usr/sbin/dovecot"}, []string{"dovecot-core"}},
 		{[]string{"/usr/lib/dovecot/imap"}, []string{"dovecot-imapd"}},
+		{[]string{"/usr/sbin/unbound"}, []string{"unbound"}},
+		{[]string{"/usr/sbin/nsd"}, []string{"nsd"}},
+		{[]string{"ldns-signzone"}, []string{"ldnsutils"}},
 		{[]string{"chromium", "google-chrome"}, []string{"chromium", "fonts-liberation"}},
 		{[]string{"python3"}, []string{"python3"}},
 		{[]string{"ip"}, []string{"iproute2"}},
@@ -67,6 +70,11 @@ func (e *environment) prepare(ctx context.Context, total *tally) {
 		if err := aptInstall(ctx, missing); err != nil {
 			fmt.Println("   not here:", strings.Join(missing, " "), "–", err)
 		}
+	}
+	if dir, err := mailPeers(ctx); err != nil {
+		fmt.Println("   not here: Exim, OpenSMTPD –", err)
+	} else {
+		e.list = append(e.list, "STAFETTE_MAIL_PEERS="+dir)
 	}
 	if err := npmInstall(ctx); err != nil {
 		total.check("npm ci", "", err)
@@ -104,6 +112,40 @@ func aptInstall(ctx context.Context, packages []string) error {
 		}
 	}
 	return nil
+}
+
+// mailPeers unpacks mail servers that Debian does not let stand beside Postfix, and
+// returns where.
+func mailPeers(ctx context.Context) (string, error) {
+	dir, err := filepath.Abs(".cache/mail-peers")
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "usr/sbin/smtpd")); err == nil {
+		return dir, nil
+	}
+	if _, err := exec.LookPath("dpkg"); err != nil {
+		return "", errors.New("this is not Debian")
+	}
+	parcels, err := os.MkdirTemp("", "stafette-peers-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(parcels)
+	if err := quietly(ctx, parcels, nil, "apt-get", "download", "exim4-daemon-light", "libidn12", "opensmtpd"); err != nil {
+		return "", err
+	}
+	found, err := filepath.Glob(filepath.Join(parcels, "*.deb"))
+	if err != nil {
+		return "", err
+	}
+	// OpenSMTPD comes last: its program tells that all is there.
+	for _, deb := range found {
+		if err := quietly(ctx, "", nil, "dpkg", "-x", deb, dir); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
 }
 
 // npmInstall brings every locked npm tree of the tests up to date.

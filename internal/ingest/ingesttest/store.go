@@ -60,7 +60,7 @@ func (s *Store) Suppress(t tenant.ID, a message.Address, reason string, since ti
 	s.suppressed = append(s.suppressed, suppression{t, a, reason, since})
 }
 
-// Accept implements ingest.Store.
+// Accept implements ingest.Store. The tenant's quota is what the acceptance says.
 func (s *Store) Accept(_ context.Context, a *ingest.Acceptance) error {
 	if err := s.fail("Accept"); err != nil {
 		return err
@@ -75,9 +75,22 @@ func (s *Store) Accept(_ context.Context, a *ingest.Acceptance) error {
 			return r
 		}
 	}
+	if a.Quota > 0 && s.spent(&a.Message)+int64(len(a.Deliveries)) > a.Quota {
+		at := a.Message.AcceptedAt.UTC()
+		return ingest.QuotaSpent(at.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(at))
+	}
 	a.Ref.Length = int32(len(a.Sealed))
 	s.accepted = append(s.accepted, *a)
 	return nil
+}
+
+// AcceptAll implements ingest.Store.
+func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []error {
+	errs := make([]error, len(list))
+	for i, a := range list {
+		errs[i] = s.Accept(ctx, a)
+	}
+	return errs
 }
 
 // Replay implements ingest.Store.
@@ -119,22 +132,16 @@ func (s *Store) Suppressed(_ context.Context, t tenant.ID, _ tenant.Stream, addr
 	return found, nil
 }
 
-// Usage implements ingest.Store.
-func (s *Store) Usage(_ context.Context, t tenant.ID, now time.Time) (int64, error) {
-	s.Calls.Add(1)
-	if err := s.fail("Usage"); err != nil {
-		return 0, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	day := now.UTC().Truncate(24 * time.Hour)
+// spent counts the tenant's deliveries of the message's UTC day; mu is held.
+func (s *Store) spent(m *ingest.Message) int64 {
+	day := m.AcceptedAt.UTC().Truncate(24 * time.Hour)
 	var n int64
 	for _, a := range s.accepted {
-		if a.Message.Tenant == t && a.Message.AcceptedAt.Truncate(24*time.Hour).Equal(day) {
+		if a.Message.Tenant == m.Tenant && a.Message.AcceptedAt.UTC().Truncate(24*time.Hour).Equal(day) {
 			n += int64(len(a.Deliveries))
 		}
 	}
-	return n, nil
+	return n
 }
 
 // States counts the stored deliveries by state.

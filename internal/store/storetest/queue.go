@@ -13,6 +13,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
 
@@ -26,10 +27,13 @@ func queueTests() map[string]func(*testing.T, *World) {
 		"DeadEpochIsTakenOver":      deadEpochIsTakenOver,
 		"RestartedNodeIsTakenOver":  restartedNodeIsTakenOver,
 		"EndedEpochGivesUp":         endedEpochGivesUp,
+		"DeadEpochIsNotForgotten":   deadEpochIsNotForgotten,
 		"EpochsGrow":                epochsGrow,
 		"DueTenants":                dueTenants,
 		"LockedTenantIsNotClaimed":  lockedTenantIsNotClaimed,
 		"NextDue":                   nextDue,
+		"Hasten":                    hasten,
+		"OldestWaiting":             oldestWaiting,
 		"Release":                   release,
 		"SettleEndsTheClaim":        settleEndsTheClaim,
 		"DeferredKeepsSignature":    deferredKeepsSignature,
@@ -42,12 +46,12 @@ func queueTests() map[string]func(*testing.T, *World) {
 
 func claimReturnsWholeEntries(t *testing.T, w *World) {
 	a := w.Draft(w.A, "Mixed.Case@example.net")
-	a.Message.UTF8 = true
+	a.Message.UTF8, a.Message.TLS = true, message.TLSDemanded
 	w.Accept(a)
 	list := w.Claim(w.Epoch("n"), w.A, 10)
 	m := a.Message
 	same(t, "entries", list, []queue.Entry{{Tenant: w.A, Delivery: a.Deliveries[0].ID, Stream: m.Stream, Sender: m.Sender,
-		Recipient: Address("Mixed.Case@example.net"), SignDomain: m.SignDomain, Body: handle(a), Size: m.Size, EightBit: true, UTF8: true,
+		Recipient: Address("Mixed.Case@example.net"), SignDomain: m.SignDomain, Body: handle(a), Size: m.Size, EightBit: true, UTF8: true, TLS: message.TLSDemanded,
 		Digests: m.Digests, AcceptedAt: m.AcceptedAt, DueAt: m.AcceptedAt, ExpiresAt: m.ExpiresAt}}, nil)
 }
 
@@ -166,7 +170,7 @@ func endedEpochGivesUp(t *testing.T, w *World) {
 	if err := w.Store.EndEpoch(ctx, e, w.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	at, ok, err := w.Store.NextDue(ctx)
+	at, ok, err := w.Store.NextDue(ctx, w.Clock.Now().Add(-time.Second), w.Clock.Now())
 	if err != nil || !ok || !at.Equal(w.Clock.Now()) {
 		t.Errorf("next due: %v %v %v", at, ok, err)
 	}
@@ -174,6 +178,20 @@ func endedEpochGivesUp(t *testing.T, w *World) {
 		t.Errorf("beat after the end: %v", err)
 	}
 	equal(t, "claimed again", len(w.Claim(w.Epoch("other"), w.A, 10)), 1)
+}
+
+// deadEpochIsNotForgotten as long as it holds something that nobody has claimed.
+func deadEpochIsNotForgotten(t *testing.T, w *World) {
+	w.Accept(w.Draft(w.A, "r@example.net"))
+	w.Claim(w.Epoch("n"), w.A, 10)
+	e := w.Epoch("n")
+	for range 3 {
+		now := w.Clock.Advance(time.Hour)
+		if err := w.Store.Beat(context.Background(), e, now, now.Add(24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "claimed from the dead", len(w.Claim(e, w.A, 10)), 1)
 }
 
 func epochsGrow(t *testing.T, w *World) {
@@ -223,7 +241,7 @@ func lockedTenantIsNotClaimed(t *testing.T, w *World) {
 	e := w.Epoch("n")
 	have, err := w.Store.DueTenants(ctx, w.Clock.Now(), tenant.ID{}, 10)
 	same(t, "due", have, nil, err)
-	if _, ok, err := w.Store.NextDue(ctx); ok || err != nil {
+	if _, ok, err := w.Store.NextDue(ctx, time.Time{}, w.Clock.Now()); ok || err != nil {
 		t.Errorf("a locked tenant's mail is due: %v", err)
 	}
 	equal(t, "claimed", len(w.Claim(e, w.A, 10)), 0)
@@ -234,18 +252,83 @@ func lockedTenantIsNotClaimed(t *testing.T, w *World) {
 }
 
 func nextDue(t *testing.T, w *World) {
-	ctx := context.Background()
-	if _, ok, err := w.Store.NextDue(ctx); ok || err != nil {
-		t.Errorf("empty queue: %v %v", ok, err)
-	}
-	for i, d := range []time.Duration{3 * time.Hour, time.Hour, 2 * time.Hour} {
-		a := w.Draft([]tenant.ID{w.A, w.B, w.A}[i], "r@example.net")
-		a.Message.Stream, a.Deliveries[0].DueAt = tenant.Streams()[i+2], w.Clock.Now().Add(d)
+	now := w.Clock.Now()
+	for i, d := range []time.Duration{3 * time.Hour, time.Hour, 2 * time.Hour, 0} {
+		a := w.Draft([]tenant.ID{w.A, w.B, w.A, w.A}[i], "r@example.net")
+		a.Message.Stream, a.Deliveries[0].DueAt = tenant.Streams()[i+1], now.Add(d)
 		w.Accept(a)
 	}
-	at, ok, err := w.Store.NextDue(ctx)
-	if err != nil || !ok || !at.Equal(Start().Add(time.Hour)) {
-		t.Errorf("next due: %v %v %v", at, ok, err)
+	for _, c := range []struct{ after, until, want time.Duration }{
+		{0, 4 * time.Hour, time.Hour},
+		{0, time.Hour, time.Hour},
+		{time.Hour, 4 * time.Hour, 2 * time.Hour},
+		{-time.Hour, 4 * time.Hour, 0},
+		{0, time.Hour - time.Millisecond, -1},
+		{3 * time.Hour, 4 * time.Hour, -1},
+	} {
+		at, ok, err := w.Store.NextDue(context.Background(), now.Add(c.after), now.Add(c.until))
+		if err != nil || ok != (c.want >= 0) || ok && !at.Equal(now.Add(c.want)) {
+			t.Errorf("after %v until %v: %v %v %v", c.after, c.until, at.Sub(now), ok, err)
+		}
+	}
+}
+
+// hasten: what a clock a year ahead put off is due again, other waiting is not
+// concerned.
+func hasten(t *testing.T, w *World) {
+	ctx := context.Background()
+	a := w.Draft(w.A, numbered(4)...)
+	planned := w.Draft(w.B, "r@example.net") // put off by its sender
+	planned.Deliveries[0].DueAt = w.Clock.Now().AddDate(0, 0, 30)
+	w.Accept(a, planned)
+	e := w.Epoch("n")
+	w.Claim(e, w.A, 10)
+	far := w.Verdict(e, w.A, a.Deliveries[0].ID, event.Deferred)
+	far.DueAt = w.Clock.Now().AddDate(1, 0, 0)
+	w.Settle(far, w.Verdict(e, w.A, a.Deliveries[1].ID, event.Deferred), w.Verdict(e, w.A, a.Deliveries[2].ID, event.Delivered))
+	now := w.Clock.Now()
+	n, err := w.Store.Hasten(ctx, now, now.Add(8*time.Hour))
+	if err != nil || n != 1 {
+		t.Errorf("hastened %d, %v", n, err)
+	}
+	claimed := w.Claim(e, w.A, 10)
+	if len(claimed) != 1 || claimed[0].Delivery != a.Deliveries[0].ID {
+		t.Errorf("due are %d", len(claimed))
+	}
+	equal(t, "planned claimed", len(w.Claim(e, w.B, 10)), 0)
+}
+
+func oldestWaiting(t *testing.T, w *World) {
+	ctx := context.Background()
+	ask := func() (spool.Day, bool) {
+		t.Helper()
+		day, waiting, err := w.Store.OldestWaiting(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return day, waiting
+	}
+	if _, waiting := ask(); waiting {
+		t.Error("something waits in an empty store")
+	}
+	first := w.Draft(w.A, "r@example.net")
+	w.Accept(first)
+	second := spool.DayOf(w.Clock.Advance(48 * time.Hour))
+	w.Accept(w.Draft(w.B, "r@example.net"))
+	if day, waiting := ask(); !waiting || day != spool.DayOf(Start()) {
+		t.Errorf("oldest is of %v, %v", day, waiting)
+	}
+	e := w.Epoch("n")
+	w.Claim(e, w.A, 1)
+	w.Settle(w.Verdict(e, w.A, first.Deliveries[0].ID, event.Delivered))
+	if day, waiting := ask(); !waiting || day != second {
+		t.Errorf("oldest is of %v, %v, want %v", day, waiting, second)
+	}
+	if err := w.Store.SetState(ctx, w.B, tenant.Locked, "abuse"); err != nil {
+		t.Fatal(err)
+	}
+	if _, waiting := ask(); waiting {
+		t.Error("a locked tenant's mail counts")
 	}
 }
 

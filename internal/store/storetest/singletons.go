@@ -13,9 +13,10 @@ import (
 
 func singletonTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
-		"OneHolder":  oneHolder,
-		"ManyAskers": manyAskers,
-		"Agreements": agreements,
+		"OneHolder":     oneHolder,
+		"ManyAskers":    manyAskers,
+		"FromTheFuture": fromTheFuture,
+		"Agreements":    agreements,
 	}
 }
 
@@ -44,6 +45,25 @@ func oneHolder(t *testing.T, w *World) {
 			t.Errorf("step %d, %s asks for %s: %v, %v", i, step.holder, step.name, have, err)
 		}
 	}
+}
+
+// fromTheFuture: a process whose clock was a year ahead took the lease and died. Now
+// that the clock is right, nobody waits a year for the chore.
+func fromTheFuture(t *testing.T, w *World) {
+	ctx, now := context.Background(), w.Clock.Now()
+	ask := func(holder string, now time.Time) bool {
+		t.Helper()
+		mine, err := w.Store.Singleton(ctx, "retention", holder, now, now.Add(150*time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mine
+	}
+	ahead := now.AddDate(1, 0, 0)
+	equal(t, "taken ahead of time", ask("dead", ahead), true)
+	equal(t, "taken from the future", ask("living", now), true)
+	equal(t, "taken from the living", ask("other", now.Add(time.Minute)), false)
+	equal(t, "taken from an hour ahead", ask("other", now.Add(-time.Hour)), false)
 }
 
 func manyAskers(t *testing.T, w *World) {

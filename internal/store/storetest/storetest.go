@@ -35,9 +35,14 @@ func Run(t *testing.T, open Open) {
 		{"Queue", queueTests()},
 		{"Commands", commandTests()},
 		{"Insight", insightTests()},
+		{"Returns", returnTests()},
 		{"Isolation", isolationTests()},
 		{"Singletons", singletonTests()},
 		{"Audience", audienceTests()},
+		{"Quotas", quotaTests()},
+		{"TLSPolicy", tlsPolicyTests()},
+		{"Reports", reportTests()},
+		{"Egress", egressTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

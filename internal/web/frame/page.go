@@ -112,6 +112,12 @@ func Redirect(w http.ResponseWriter, r *http.Request, path, done string) {
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
+// Return leads to where the reader came from, which the request itself tells: to
+// target if it is a path of this office, otherwise to "/".
+func Return(w http.ResponseWriter, r *http.Request, target string) {
+	http.Redirect(w, r, LocalPath(target), http.StatusSeeOther)
+}
+
 // FaultText is the sentence for a refusal; value is the input it speaks about.
 func (p Page) FaultText(e *fault.Error, value string) string {
 	wait := max(int(e.RetryAfter.Minutes()+0.99), 1)

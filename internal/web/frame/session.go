@@ -41,6 +41,7 @@ func cookieValue(r *http.Request, name string) string {
 // SetCookie leaves a cookie no script can read. maxAge is in seconds as in
 // http.Cookie: 0 until the browser closes, negative deletes it.
 func (f *Frame) SetCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	//nolint:gosec // G124: secure wherever the office is reached by https
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: f.secure, SameSite: http.SameSiteLaxMode,

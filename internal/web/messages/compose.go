@@ -54,7 +54,7 @@ func (o *office) prefill(r *http.Request, p frame.Page, f *letterForm) error {
 	again, err := id.Parse[message.Kind](q.Get("again"))
 	if err != nil {
 		f.to = frame.Shorten(q.Get("to"), 320)
-		return nil
+		return nil //nolint:nilerr // without a readable identifier it is a new letter
 	}
 	m, err := o.Insight.Message(r.Context(), p.Tenant(), again)
 	if err != nil {
@@ -113,7 +113,7 @@ func (o *office) compose(w http.ResponseWriter, r *http.Request, p frame.Page, s
 func (o *office) send(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	r.Body = http.MaxBytesReader(w, r.Body, o.MaxUpload)
 	// All of it in memory: what spills into a temporary file lies there unsealed.
-	if err := r.ParseMultipartForm(o.MaxUpload); err != nil {
+	if err := r.ParseMultipartForm(o.MaxUpload); err != nil { //nolint:gosec // G120: the body is bounded above
 		return o.unreadable(w, r, p, err)
 	}
 	defer func() { _ = r.MultipartForm.RemoveAll() }()

@@ -215,6 +215,6 @@ func (o *office) download(w http.ResponseWriter, r *http.Request, p frame.Page) 
 	h.Set("Content-Type", "message/rfc822")
 	h.Set("Content-Disposition", `attachment; filename="`+m.ID.String()+`.eml"`)
 	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(body)
+	_, _ = w.Write(body) //nolint:gosec // G705: an attachment of message/rfc822, with nosniff
 	return nil
 }

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -85,9 +86,10 @@ func (o *office) exportMessage(ctx context.Context, p frame.Page, out *csv.Write
 	}
 	zone := p.Day(m.AcceptedAt).Location()
 	for _, d := range m.Deliveries {
+		_, word := face(d.State, afterwards(d))
 		line := []string{
-			m.AcceptedAt.In(zone).Format("2006-01-02 15:04:05"), p.T("state." + string(d.State) + ".label"),
-			o.reasonText(p, d.Reason), m.Subject, addressText(m.From.Address), addressText(d.Recipient),
+			m.AcceptedAt.In(zone).Format("2006-01-02 15:04:05"), p.T(word),
+			o.reasonText(p, cmp.Or(d.LateReason, d.Reason)), m.Subject, addressText(m.From.Address), addressText(d.Recipient),
 			streamName(p, m.Stream), strings.Join(m.Tags, " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID,
 		}
 		for i := range line {

@@ -26,6 +26,7 @@ const (
 type filter struct {
 	text, tag, from, to, after string
 	state                      event.State
+	mark                       event.Mark
 	stream                     tenant.Stream
 }
 
@@ -38,6 +39,11 @@ func readFilter(q url.Values) filter {
 	for _, s := range event.States() {
 		if s == event.State(q.Get("state")) {
 			f.state = s
+		}
+	}
+	for _, m := range event.Marks() {
+		if m == event.Mark(q.Get("mark")) {
+			f.mark = m
 		}
 	}
 	if s := tenant.Stream(q.Get("stream")); s.Valid() {
@@ -57,7 +63,7 @@ func (f filter) narrowed() bool {
 
 // refined reports whether anything but the state's tab narrows the list.
 func (f filter) refined() bool {
-	f.state = ""
+	f.state, f.mark = "", ""
 	return f.narrowed()
 }
 
@@ -67,7 +73,7 @@ func (f filter) address(base, field, value string) string {
 	q := url.Values{}
 	for name, v := range map[string]string{
 		"q": f.text, "tag": f.tag, "from": f.from, "to": f.to,
-		"state": string(f.state), "stream": string(f.stream),
+		"state": string(f.state), "mark": string(f.mark), "stream": string(f.stream),
 	} {
 		if name == field {
 			v = value
@@ -89,7 +95,7 @@ func (f filter) address(base, field, value string) string {
 // last day is part of the span.
 func (f filter) question(c i18n.Clock) insight.Filter {
 	after, _ := id.Parse[message.Kind](f.after) // readFilter has checked it
-	ask := insight.Filter{State: f.state, Stream: f.stream, Tag: f.tag, Text: f.text, After: after, Limit: pageSize}
+	ask := insight.Filter{State: f.state, Mark: f.mark, Stream: f.stream, Tag: f.tag, Text: f.text, After: after, Limit: pageSize}
 	zone := c.Zone
 	if zone == nil {
 		zone = time.UTC

@@ -41,6 +41,7 @@ type sheet struct {
 // letter is one recipient's part of the sheet.
 type letter struct {
 	insight.Delivery
+	mark     event.Mark // what became known after the state, "" for nothing
 	name     string
 	verdict  string // what happened, in a sentence
 	moment   string // the short time in the summary line
@@ -48,6 +49,12 @@ type letter struct {
 	stations []frame.Station
 	commands []queue.Command
 	open     bool
+}
+
+// icon names the colour of the letter's advice.
+func (l letter) icon() string {
+	icon, _ := face(l.State, l.mark)
+	return icon
 }
 
 // advice is what to do now, shown above the slip.
@@ -91,7 +98,7 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p frame.Pag
 	start := s.paginate(q.Get("from"))
 	for i, d := range m.Deliveries[start:min(start+lettersShown, len(m.Deliveries))] {
 		l := o.newLetter(p, m, d, facts, names)
-		l.open = len(m.Deliveries) == 1 || i < 5 && d.State != event.Delivered
+		l.open = len(m.Deliveries) == 1 || i < 5 && (d.State != event.Delivered || l.mark != "")
 		s.letters = append(s.letters, l)
 	}
 	return p.Render(w, r, http.StatusOK, messagePage(p, s))
@@ -149,7 +156,7 @@ func (o *office) actorText(r *http.Request, p frame.Page, m insight.Message) str
 }
 
 func (o *office) newLetter(p frame.Page, m insight.Message, d insight.Delivery, facts []event.Event, names map[string]string) letter {
-	l := letter{Delivery: d, name: nameOf(m, d.Recipient), stations: o.slip(p, m, d, facts, names)}
+	l := letter{Delivery: d, mark: afterwards(d), name: nameOf(m, d.Recipient), stations: o.slip(p, m, d, facts, names)}
 	reason := o.reasonText(p, d.Reason)
 	host := cmp.Or(d.Host, p.T("message.host.unknown"))
 	l.verdict = p.T("state."+string(d.State)+".means",
@@ -157,6 +164,9 @@ func (o *office) newLetter(p frame.Page, m insight.Message, d insight.Delivery, 
 		"recipient", addressText(d.Recipient), "stream", streamName(p, m.Stream), "next", p.Near(d.DueAt))
 	l.moment = moment(p, m, d)
 	l.advice = adviceFor(p, d)
+	if l.mark != "" {
+		o.tellMark(p, m, &l, facts)
+	}
 	if p.Can(tenant.MessagesCommand) {
 		l.commands = commandsFor(d.State)
 	}
@@ -177,6 +187,29 @@ func moment(p frame.Page, m insight.Message, d insight.Delivery) string {
 		return p.T("letter.after", "time", p.Row(d.UpdatedAt), "span", i18n.Span(p.Lang, d.UpdatedAt.Sub(m.AcceptedAt)))
 	}
 	return p.Row(d.UpdatedAt)
+}
+
+// tellMark says what became known after the server had taken the mail, and what to do
+// about it now.
+func (o *office) tellMark(p frame.Page, m insight.Message, l *letter, facts []event.Event) {
+	for _, e := range facts {
+		if e.Delivery != l.ID || e.Type.Mark() != l.mark {
+			continue
+		}
+		reply := ""
+		if e.Report != nil {
+			reply = frame.Shorten(e.Report.Reply, 200)
+		}
+		l.verdict = p.T("mark."+string(l.mark)+".means", "host", cmp.Or(l.Host, p.T("message.host.unknown")), "time", p.Near(l.UpdatedAt),
+			"date", p.Near(e.At), "reply", cmp.Or(reply, o.reasonText(p, e.Reason)), "stream", streamName(p, m.Stream))
+		l.moment = p.Row(e.At)
+	}
+	key := "advice." + string(l.mark)
+	if by := adviceByClass(l.LateReason); by != "" && l.mark == event.MarkLateBounce {
+		key = specific(p, "advice."+string(event.Bounced), by)
+	}
+	l.advice = advice{title: p.T(key + ".title"), text: p.T(key+".do", "recipient", addressText(l.Recipient), "domain", l.Recipient.Domain,
+		"stream", streamName(p, m.Stream))}
 }
 
 // adviceByClass leads from bounce classes to the situations of the copy deck.

@@ -20,6 +20,7 @@ func TestMessageTellsEachRecipient(t *testing.T) {
 		"Zugestellt Eva Sommer eva.sommer@gmx.example 09:20 · nach 3 s",
 		"Der Empfängerserver mx00.gmx.example hat die E-Mail angenommen (heute, 09:20 Uhr) und ist seitdem für sie verantwortlich.",
 		"Vom Empfängerserver angenommen", "250 Requested mail action okay, completed: id=0LzJfk-1tYq2r",
+		"verschlüsselt mit TLS 1.3, Vorgabe DANE der Empfängerdomain: Server nachgewiesen",
 		// deferred
 		"nächster Versuch 10:53", "1. Versuch: später wieder Der Anbieter begrenzt die Menge.",
 		"von 192.0.2.17 (hk-a.mail.stafette.example), an mx00.yahoo.example [198.51.100.7:25], verschlüsselt mit TLS 1.3",
@@ -32,6 +33,26 @@ func TestMessageTellsEachRecipient(t *testing.T) {
 	webtest.Expect(t, d.Get(d.Message(event.Bounced, "Rechnung")), http.StatusOK, "Ausgelöst über die HTTP-Schnittstelle")
 	webtest.Expect(t, d.Get(d.Message(event.Held, "")), http.StatusOK, "Bitte neu senden", "Angehalten von der Plattform", "Fortsetzen", "Abbrechen")
 	webtest.Expect(t, d.Get(d.Message(event.Delivered, "Zusage")), http.StatusOK, "Status und Prüfsummen bleiben, der Inhalt nicht.")
+}
+
+// What came back after a 250 stands first, with the server's words and what to do.
+func TestMessageThatCameBack(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	webtest.Expect(t, d.Get(d.Message(event.Delivered, "Reservierung")), http.StatusOK,
+		"An einen Empfänger: 1 nachträglich zurückgewiesen.", "Nachträglich zurückgewiesen Ole Wendt",
+		"mx00.firma.example hat die E-Mail angenommen (gestern, 07:41 Uhr) und danach gemeldet (gestern, 07:45 Uhr):", "Angekommen ist die E-Mail also nicht.",
+		"Adresse klären, dann erneut senden",
+		"gemeldet von mx00.firma.example, dort weitergeleitet an wendt@daheim.example",
+		"<script>alert(1)</script> 550 5.1.1 mailbox unknown")
+	webtest.Expect(t, d.Get(d.Message(event.Delivered, "Brief Oktober")), http.StatusOK,
+		"Als Spam markiert Ida Krohn", "Weitere E-Mails der Kategorie „Newsletter“ gehen nicht mehr an sie", "Nicht weiter schreiben", "Absender der Meldung nicht belegt")
+	webtest.Expect(t, d.Get("/messages?mark=late_bounce"), http.StatusOK, "Nachträglich zurückgewiesen Die Adresse existiert nicht.", "Reservierung")
+	if a := d.Get("/messages?mark=complained"); strings.Contains(a.Text, "Reservierung") {
+		t.Error("the filter lets everything through")
+	}
+	if a := d.Get("/messages.csv?mark=late_bounce"); !strings.Contains(a.Text, ";\"Nachträglich zurückgewiesen\";") && !strings.Contains(a.Text, ";Nachträglich zurückgewiesen;Die Adresse existiert nicht.;") {
+		t.Errorf("the export says %s", a.Text)
+	}
 }
 
 func TestMessageInEnglish(t *testing.T) {

@@ -27,7 +27,8 @@ type Row struct {
 	At         time.Time
 	Subject    string
 	State      event.State
-	Reason     string // why it is in this state, or what comes next
+	Mark       event.Mark // what became known after the state, "" for nothing
+	Reason     string     // why it is in this state, or what comes next
 	Recipients string
 	Detail     string // address of one recipient, or how many are in which state
 	Stream     tenant.Stream
@@ -39,14 +40,14 @@ type Row struct {
 func (t Teller) Row(p frame.Page, m insight.Message, asked event.State) Row {
 	v := Row{ID: m.ID, At: m.AcceptedAt, Subject: m.Subject, Stream: m.Stream}
 	lead := leading(m.Deliveries, asked)
-	v.State = lead.State
+	v.State, v.Mark = lead.State, afterwards(lead)
 	v.Reason = t.reasonLine(p, lead)
 	if m.DeliveryCount == 1 {
 		v.Recipients, v.Detail = nameOf(m, lead.Recipient), addressText(lead.Recipient)
 		if v.Recipients == "" {
 			v.Recipients, v.Detail = v.Detail, ""
 		}
-		if lead.State == event.Delivered {
+		if lead.State == event.Delivered && v.Mark != event.MarkLateBounce {
 			v.Took = i18n.Span(p.Lang, lead.UpdatedAt.Sub(m.AcceptedAt))
 		}
 		return v
@@ -72,13 +73,47 @@ func urgency(s event.State) int {
 	return len(order)
 }
 
+// afterwards is what counts of a delivery's marks: that it came back before that it
+// was not wanted. Marks speak of mail that a server took.
+func afterwards(d insight.Delivery) event.Mark {
+	if d.State != event.Delivered {
+		return ""
+	}
+	for _, m := range event.Marks() {
+		if d.Marked(m) {
+			return m
+		}
+	}
+	return ""
+}
+
+// face is the icon and the key of the word under which a delivery stands on pages:
+// those of its state, unless it came back after all.
+func face(s event.State, m event.Mark) (icon, word string) {
+	switch m {
+	case event.MarkLateBounce:
+		return string(event.Bounced), "mark.late_bounce.label"
+	case event.MarkComplained:
+		return "signal", "mark.complained.label"
+	}
+	return string(s), "state." + string(s) + ".label"
+}
+
+// need is how much a delivery needs a look, least first.
+func need(d insight.Delivery) int {
+	if afterwards(d) != "" {
+		return urgency(event.Bounced)
+	}
+	return urgency(d.State)
+}
+
 func leading(list []insight.Delivery, asked event.State) insight.Delivery {
 	var lead insight.Delivery
 	for i, d := range list {
-		if d.State == asked {
+		if d.State == asked && afterwards(d) == "" {
 			return d
 		}
-		if i == 0 || urgency(d.State) < urgency(lead.State) {
+		if i == 0 || need(d) < need(lead) {
 			lead = d
 		}
 	}
@@ -89,10 +124,18 @@ func leading(list []insight.Delivery, asked event.State) insight.Delivery {
 func tally(p frame.Page, list []insight.Delivery) string {
 	counts := map[event.State]int{}
 	for _, d := range list {
-		counts[d.State]++
+		s := d.State
+		if m := afterwards(d); m != "" {
+			s = event.State(m)
+		}
+		counts[s]++
 	}
 	var parts []string
-	for _, s := range append([]event.State{event.Delivered}, event.States()...) {
+	order := append([]event.State{event.Delivered}, event.States()...)
+	for _, m := range event.Marks() {
+		order = append(order, event.State(m))
+	}
+	for _, s := range order {
 		if n := counts[s]; n > 0 {
 			parts = append(parts, p.T("tally."+string(s), "n", n))
 			delete(counts, s)
@@ -105,6 +148,8 @@ func tally(p frame.Page, list []insight.Delivery) string {
 func (t Teller) reasonLine(p frame.Page, d insight.Delivery) string {
 	reason := t.reasonText(p, d.Reason)
 	switch {
+	case afterwards(d) == event.MarkLateBounce:
+		return t.reasonText(p, d.LateReason)
 	case d.State == event.Delivered:
 		return ""
 	case d.State == event.Deferred && !d.DueAt.IsZero():

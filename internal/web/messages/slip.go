@@ -52,7 +52,7 @@ func nextStation(p frame.Page, m insight.Message, d insight.Delivery) frame.Stat
 }
 
 func (o *office) newStation(p frame.Page, m insight.Message, e event.Event, names map[string]string) frame.Station {
-	s := frame.Station{Clock: p.Exact(e.At), Mark: string(markOf(e.Type))}
+	s := frame.Station{Clock: p.Exact(e.At), Mark: markOf(e.Type)}
 	if p.Day(e.At) != p.Day(m.AcceptedAt) {
 		s.Small = p.Short(e.At)
 	} else if gone := e.At.Sub(m.AcceptedAt); gone >= time.Minute {
@@ -60,6 +60,10 @@ func (o *office) newStation(p frame.Page, m insight.Message, e event.Event, name
 	}
 	if e.Attempt != nil {
 		o.tellAttempt(p, &s, e)
+		return s
+	}
+	if e.Report != nil {
+		o.tellReport(p, &s, e)
 		return s
 	}
 	who := cmp.Or(names[e.Actor], p.T("slip.who.system"))
@@ -93,6 +97,29 @@ func (o *office) tellAttempt(p frame.Page, s *frame.Station, e event.Event) {
 	s.Reply = replyOf(a)
 }
 
+// tellReport describes what a return mail told.
+func (o *office) tellReport(p frame.Page, s *frame.Station, e event.Event) {
+	r := e.Report
+	s.Title = p.Either("slip."+string(e.Type)+".title", "slip.other.title", "type", string(e.Type))
+	if e.Type == event.LateBounced || e.Type == event.ReportedDelayed {
+		s.Text = o.reasonText(p, e.Reason)
+	} else if key := "slip." + string(e.Type) + ".text"; p.Has(key) {
+		s.Text = p.T(key)
+	}
+	var parts []string
+	if r.From != "" {
+		parts = append(parts, p.T("slip.told", "host", r.From))
+	}
+	if r.Recipient != "" {
+		parts = append(parts, p.T("slip.forwarded", "recipient", r.Recipient))
+	}
+	if r.Unproven {
+		parts = append(parts, p.T("slip.unproven"))
+	}
+	s.Route = strings.Join(parts, ", ")
+	s.Reply = r.Reply
+}
+
 // routeOf is the way an attempt took: "von 192.0.2.17 (mail.stafette.example) an
 // mx00.gmx.example [198.51.100.7:25], TLS 1.3".
 func routeOf(p frame.Page, a *event.Attempt) string {
@@ -116,7 +143,18 @@ func routeOf(p frame.Page, a *event.Attempt) string {
 	} else if a.Code != 0 && a.MX != "" {
 		parts = append(parts, p.T("slip.plain"))
 	}
+	if a.TLSPolicy != "" {
+		parts = append(parts, protectionOf(p, a))
+	}
 	return strings.Join(parts, ", ")
+}
+
+// protectionOf is which policy decided how the session had to be protected, and what
+// came of it.
+func protectionOf(p frame.Page, a *event.Attempt) string {
+	return p.T("tlspolicy.line",
+		"policy", p.Either("tlspolicy.policy."+a.TLSPolicy, "tlspolicy.policy.other"),
+		"result", p.Either("tlspolicy.result."+cmp.Or(a.TLSResult, "none"), "tlspolicy.result.other", "result", a.TLSResult))
 }
 
 // replyOf is the server's reply as it was sent, or our own finding.
@@ -150,23 +188,27 @@ func (o *office) actorNames(r *http.Request, p frame.Page, facts []event.Event) 
 	return names
 }
 
-// markOf is the state whose mark a fact bears.
-func markOf(t event.Type) event.State {
+// markOf is the state whose mark a fact bears, or "signal".
+func markOf(t event.Type) string {
 	switch t {
-	case event.AttemptFailed:
-		return event.Deferred
-	case event.Completed:
-		return event.Delivered
-	case event.Refused:
-		return event.Bounced
+	case event.AttemptFailed, event.ReportedDelayed:
+		return string(event.Deferred)
+	case event.Completed, event.ReportedDelivered, event.ReportedRelayed:
+		return string(event.Delivered)
+	case event.Refused, event.LateBounced:
+		return string(event.Bounced)
 	case event.GaveUp:
-		return event.Expired
-	case event.Withheld:
-		return event.Suppressed
+		return string(event.Expired)
+	case event.Withheld, event.Unsubscribed:
+		return string(event.Suppressed)
+	case event.Complained:
+		return "signal"
+	case event.AutoReplied, event.Replied:
+		return "mail"
 	case event.Stopped:
-		return event.Cancelled
+		return string(event.Cancelled)
 	case event.Paused:
-		return event.Held
+		return string(event.Held)
 	}
-	return event.Queued
+	return string(event.Queued)
 }

@@ -49,7 +49,7 @@ func (f signInForm) form() (shown frame.Form) {
 func (s site) showSignIn(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	next := r.URL.Query().Get("next")
 	if p.SignedIn {
-		http.Redirect(w, r, frame.LocalPath(next), http.StatusSeeOther)
+		frame.Return(w, r, next)
 		return nil
 	}
 	p.Title = p.T("signin.title")
@@ -71,7 +71,7 @@ func (s site) signIn(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	case err == nil:
 		// No MaxAge: the browser forgets it when it closes, the store after its own time.
 		s.SetCookie(w, s.SessionCookie(), token, 0)
-		http.Redirect(w, r, frame.LocalPath(f.next), http.StatusSeeOther)
+		frame.Return(w, r, f.next)
 		return nil
 	case e == nil || e.Kind != fault.Unauthenticated && e.Kind != fault.Limited && e.Kind != fault.Forbidden:
 		return err
@@ -93,7 +93,7 @@ func (s site) signOut(w http.ResponseWriter, r *http.Request, _ frame.Page) erro
 }
 
 // setPreferences keeps language and look in cookies of this browser, where they
-// work on the sign-in page tos.
+// work on the sign-in page too.
 func (s site) setPreferences(w http.ResponseWriter, r *http.Request, _ frame.Page) error {
 	if err := frame.ParseForm(w, r); err != nil {
 		return err
@@ -107,6 +107,6 @@ func (s site) setPreferences(w http.ResponseWriter, r *http.Request, _ frame.Pag
 	case "auto":
 		s.SetCookie(w, frame.ThemeCookie, "", -1)
 	}
-	http.Redirect(w, r, frame.LocalPath(r.PostForm.Get("back")), http.StatusSeeOther)
+	frame.Return(w, r, r.PostForm.Get("back"))
 	return nil
 }

@@ -24,6 +24,7 @@ func messagePages(w *World) []string {
 	list := []string{
 		"/messages?q=nichts-davon", "/messages?state=held&tag=x&from=2026-11-01&to=2026-11-30", "/messages?q=%22%3E%3Cscript%3E",
 		"/messages/new?again=" + strings.TrimPrefix(several, "/messages/"), "/messages/msg_unknown",
+		w.newest(false, event.Delivered, "Reservierung"), w.newest(false, event.Delivered, "Brief Oktober"), "/messages?mark=late_bounce", "/messages?mark=x",
 		w.newest(false, event.Delivered, "Zusage") + "/content", w.newest(false, event.Delivered, "<script>"),
 	}
 	for _, s := range event.States() {

@@ -34,6 +34,7 @@ type sample struct {
 	to      []message.Mailbox
 	hidden  []message.Mailbox
 	states  []event.State
+	mark    event.Mark // on the first recipient
 	reason  string
 	text    string
 	html    string
@@ -102,6 +103,8 @@ func (w *World) samples() []sample {
 		{ago: 125 * time.Minute, subject: "Unterlagen Finanzierung", states: one(event.Expired), reason: "network", to: boxes("Büro Thiel <post@thiel-notare.example>")},
 		{ago: 150 * time.Minute, subject: "Neubau-Brief November (Probe)", stream: tenant.Newsletter, states: one(event.Cancelled), to: boxes("<probe@hafenkontor.example>"), actor: me, door: "office"},
 		{ago: 26 * time.Hour, subject: "", states: one(event.Delivered), to: boxes("<ohne.betreff@gmx.example>")},
+		{ago: 27 * time.Hour, subject: "Reservierung Wohnung 2.4", states: one(event.Delivered), mark: event.MarkLateBounce, reason: "user_unknown", to: boxes("Ole Wendt <o.wendt@firma.example>")},
+		{ago: 28 * time.Hour, subject: "Neubau-Brief Oktober", stream: tenant.Newsletter, states: one(event.Delivered), mark: event.MarkComplained, to: boxes("Ida Krohn <ida@krohn.example>")},
 		{ago: 60 * 24 * time.Hour, subject: "Zusage Wohnung 1.3", states: one(event.Delivered), to: boxes("Ada Holm <ada@holm.example>"), erased: true},
 		{ago: 61 * 24 * time.Hour, subject: `=cmd|' /C calc'!A0 <script>alert(1)</script>`, states: one(event.Delivered), to: boxes(`"><img src=x onerror=alert(1)> <xss@gmx.example>`), files: []string{`"><svg onload=alert(1)>.pdf`}, tags: []string{"<b>tag</b>"}},
 	}
@@ -151,7 +154,11 @@ func (w *World) put(t tenant.ID, at time.Time, s sample) insight.Message {
 			ID: message.Delivery(m.ID, i+1), Recipient: all[i].Address, Hidden: i >= len(s.to), State: state,
 			DueAt: at, ExpiresAt: at.Add(5 * 24 * time.Hour), UpdatedAt: at,
 		}
-		m.Deliveries = append(m.Deliveries, w.happen(m, d, s))
+		d = w.happen(m, d, s)
+		if i == 0 && s.mark != "" {
+			w.mark(m, &d, s)
+		}
+		m.Deliveries = append(m.Deliveries, d)
 	}
 	w.messages = append(w.messages, m)
 	return m
@@ -166,6 +173,7 @@ func (w *World) happen(m insight.Message, d insight.Delivery, s sample) insight.
 	e := event.Event{ID: id.New[event.Kind](m.AcceptedAt), Message: m.ID, Delivery: d.ID, At: m.AcceptedAt.Add(3 * time.Second), Actor: "system"}
 	switch d.State {
 	case event.Delivered:
+		a.TLSPolicy, a.TLSResult = "dane", "verified"
 		e.Type, a.Outcome, a.Code, a.Reply = event.Completed, event.OutcomeDelivered, 250, "Requested mail action okay, completed: id=0LzJfk-1tYq2r"
 	case event.Deferred:
 		d.Reason, d.DueAt = "rate_limited", w.now.Add(12*time.Minute)
@@ -196,6 +204,20 @@ func (w *World) happen(m insight.Message, d insight.Delivery, s sample) insight.
 	}
 	w.events[m.ID] = append(w.events[m.ID], e)
 	return d
+}
+
+// mark leaves a mark on a delivery with the fact that leads to it.
+func (w *World) mark(m insight.Message, d *insight.Delivery, s sample) {
+	at := d.UpdatedAt.Add(4 * time.Minute)
+	e := event.Event{ID: id.New[event.Kind](at), Message: m.ID, Delivery: d.ID, At: at, Actor: "system", Type: event.Complained, Reason: "complaint",
+		Report: &event.Report{Return: "ret_01k00000000000000000000000", From: "fbl.provider.example", Feedback: "abuse", Unproven: true}}
+	if s.mark == event.MarkLateBounce {
+		e.Type, e.Reason, d.LateReason = event.LateBounced, s.reason, s.reason
+		e.Report = &event.Report{Return: e.Report.Return, From: "mx00." + d.Recipient.Domain, Recipient: "wendt@daheim.example", Code: 550,
+			Status: "5.1.1", Reply: "<script>alert(1)</script> 550 5.1.1 mailbox unknown", Hard: true}
+	}
+	d.Marks = []event.Mark{s.mark}
+	w.events[m.ID] = append(w.events[m.ID], e)
 }
 
 // body writes the message as it would lie in the spool.

@@ -277,6 +277,9 @@ func matches(m insight.Message, f insight.Filter) bool {
 	if f.State != "" && !slices.ContainsFunc(m.Deliveries, func(d insight.Delivery) bool { return d.State == f.State }) {
 		return false
 	}
+	if f.Mark != "" && !slices.ContainsFunc(m.Deliveries, func(d insight.Delivery) bool { return d.Marked(f.Mark) }) {
+		return false
+	}
 	if f.Text == "" {
 		return true
 	}

@@ -1,5 +1,5 @@
 // Sends one mail with nodemailer as described by a JSON object on standard input:
-// {host, port, secure, user, password, from, to, subject, text, html, filename, content}
+// {host, port, secure, user, password, from, to, subject, text, html, filename, content, dsn}
 import nodemailer from "nodemailer";
 
 const chunks = [];
@@ -14,5 +14,6 @@ const transport = nodemailer.createTransport({
 const sent = await transport.sendMail({
   from: job.from, to: job.to, subject: job.subject, text: job.text, html: job.html,
   attachments: [{ filename: job.filename, content: Buffer.from(job.content, "base64"), contentType: "application/pdf" }],
+  dsn: job.dsn,
 });
 console.log(JSON.stringify({ response: sent.response, messageId: sent.messageId }));

@@ -24,6 +24,8 @@ type HTTP struct {
 	Batch int
 	// SendAt puts delivery off, so that acceptance alone is measured; zero is now.
 	SendAt time.Time
+	// Besides, if set, is a second recipient of every letter.
+	Besides string
 }
 
 // Run submits the load over HTTP.
@@ -79,7 +81,11 @@ func (h HTTP) draft(l letter.Letter) draft {
 	if !h.SendAt.IsZero() {
 		at = h.SendAt.Format(time.RFC3339)
 	}
-	return draft{SendAt: at, From: "Muster Immobilien <" + l.From + ">", To: []string{l.To}, Subject: l.Subject(), Text: l.Text()}
+	to := []string{l.To}
+	if h.Besides != "" {
+		to = append(to, h.Besides)
+	}
+	return draft{SendAt: at, From: "Muster Immobilien <" + l.From + ">", To: to, Subject: l.Subject(), Text: l.Text()}
 }
 
 // accepted is the answer to one message; an item of a batch has a problem instead.

@@ -48,27 +48,66 @@ func (s *Stafette) Message(ctx context.Context, id string) ([]Delivery, error) {
 	return m.Deliveries, err
 }
 
-// Settled implements Peer: nothing is queued or deferred any more.
+// Command gives a command about all deliveries of a message: cancel, hold, resume
+// or retry.
+func (s *Stafette) Command(ctx context.Context, id, command string) error {
+	path := "/v1/messages/" + url.PathEscape(id) + "/" + command
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.http+path, nil)
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.setup.APIKey)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("post %s: %w", path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("post %s: %d: %s", path, resp.StatusCode, bytes.TrimSpace(text))
+	}
+	return nil
+}
+
+// Settled implements Peer: nothing is being sent and every verdict is durable, twice in a
+// row, since a mail is neither for a moment. Asking for messages that are queued would
+// cost the server more than some thousand of them.
 func (s *Stafette) Settled(ctx context.Context, _ int) error {
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for _, state := range []string{"queued", "deferred"} {
-		for {
-			var page listJSON
-			if err := s.get(ctx, "/v1/messages", url.Values{"state": {state}, "limit": {"1"}}, &page); err != nil {
-				return err
-			}
-			if len(page.Data) == 0 {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("messages of stafette are still %s: %w", state, ctx.Err())
-			case <-tick.C:
-			}
+	for quiet := 0; quiet < 2; {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stafette is still sending: %w", ctx.Err())
+		case <-tick.C:
+		}
+		busy, err := s.busy(ctx)
+		if err != nil {
+			return err
+		}
+		quiet++
+		if busy {
+			quiet = 0
 		}
 	}
 	return nil
+}
+
+// busy looks at the metrics of delivery.
+func (s *Stafette) busy(ctx context.Context) (bool, error) {
+	text, err := s.fetch(ctx, "http://"+s.ops+"/metrics")
+	if err != nil {
+		return false, err
+	}
+	for _, gauge := range []string{"in_flight", "settling"} {
+		if !bytes.Contains(text, []byte("\nstafette_delivery_"+gauge+" 0\n")) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Verify implements Peer: exactly n messages can be asked for, all delivered.
@@ -104,28 +143,43 @@ func (s *Stafette) get(ctx context.Context, path string, query url.Values, into 
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	text, err := s.fetch(ctx, address)
 	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+s.setup.APIKey)
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 32<<20))
-	if err != nil {
-		return fmt.Errorf("get %s: %w", path, err)
-	}
-	if resp.StatusCode == http.StatusNotFound {
-		return errUnknown
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("get %s: %d: %s", path, resp.StatusCode, bytes.TrimSpace(text))
+		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("get %s: %w", path, err)
 	}
 	return nil
+}
+
+// fetch gets a page; errUnknown is 404.
+func (s *Stafette) fetch(ctx context.Context, address string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", address, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.setup.APIKey)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", address, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 32<<20))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("get %s: %w", address, err)
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, errUnknown
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("get %s: %d: %s", address, resp.StatusCode, bytes.TrimSpace(text))
+	}
+	return text, nil
+}
+
+// To asks how many messages went to an address, at most a page.
+func (s *Stafette) To(ctx context.Context, address string) (int, error) {
+	var page listJSON
+	err := s.get(ctx, "/v1/messages", url.Values{"recipient": {address}}, &page)
+	return len(page.Data), err
 }

@@ -52,6 +52,8 @@ type StafetteConfig struct {
 	Env []string
 	// Trace, if set, is a file for strace's record of flushes.
 	Trace string
+	// Cage, if set, is the cgroup.procs of the cgroup that the process shall live in.
+	Cage string
 }
 
 // Stafette is an instance that was set up; it may be running or not.
@@ -171,6 +173,11 @@ func (s *Stafette) Start(ctx context.Context, env ...string) error {
 	if s.config.Trace != "" {
 		args = append(traceArgs(s.config.Trace), append([]string{name}, args...)...)
 		name = "strace"
+	}
+	if s.config.Cage != "" {
+		// A shell goes in and becomes the program: none of its memory is outside.
+		args = append([]string{"-c", `echo $$ >"$0" && exec "$@"`, s.config.Cage, name}, args...)
+		name = "sh"
 	}
 	d, err := daemon.Start(name, append(slices.Clone(s.config.Env), env...), args...)
 	if err != nil {

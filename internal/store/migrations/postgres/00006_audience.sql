@@ -1,7 +1,7 @@
 -- +goose Up
 -- Suppressions are known by a keyed hash of tenant and address, so that they outlive
--- the address itself: '' is one that was erased. Nothing could write the table of
--- before. stream is '' for every stream. seq numbers a tenant's changes in the order
+-- the address itself: '' is one that was erased. No released version wrote to the table
+-- of before. stream is '' for every stream. seq numbers a tenant's changes in the order
 -- in which they became visible; suppression_marks holds the last one.
 DROP TABLE suppressions;
 CREATE TABLE suppressions (

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"stafette/test/crash"
@@ -27,8 +28,9 @@ type options struct {
 	kills, cuts, journalCuts, loopCuts int
 	rounds                             int
 	seed                               uint64
-	binary, only                       string
-	verbose                            bool
+	binary, only, db                   string
+	soakMessages                       int
+	unsigned, verbose                  bool
 }
 
 func main() {
@@ -40,10 +42,13 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "full disks, failing flushes and stalls of each kind")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of all chances")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
+	flag.StringVar(&o.db, "db", "sqlite", "sqlite, or postgres: a private server, which is killed, too")
 	flag.StringVar(&o.only, "only", "", "series whose name contains this")
+	flag.IntVar(&o.soakMessages, "soak", 0, "instead: so many messages without faults, books checked all the while; and again with nobody to deliver to (-only down: that alone, -only up: the first alone)")
+	flag.BoolVar(&o.unsigned, "unsigned", false, "of a soak: without DKIM")
 	flag.BoolVar(&o.verbose, "v", false, "tell of every fault")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := o.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
@@ -65,9 +70,21 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if o.soakMessages > 0 {
+		return o.soak(ctx)
+	}
 	fmt.Println("seed", o.seed)
+	list := o.series()
+	if o.db == "postgres" {
+		db, err := crash.StartPostgres(ctx)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		list = o.onPostgres(db)
+	}
 	var broken []error
-	for _, s := range o.series() {
+	for _, s := range list {
 		if !strings.Contains(s.name, o.only) || len(s.faults) == 0 {
 			continue
 		}
@@ -87,6 +104,8 @@ type series struct {
 	disk    func(dir string) (crash.Disk, func() error, error)
 	faults  []crash.Fault
 	control bool // a conviction is right
+	// database makes one for a trial and returns its URL; nil is SQLite.
+	database func(context.Context) (string, error)
 }
 
 func repeat(n int, faults ...crash.Fault) []crash.Fault {
@@ -110,6 +129,7 @@ func (o options) series() []series {
 		{name: "power cuts, journal", disk: fuse(faultfs.Config{Journaled: true}), faults: repeat(o.journalCuts, cuts...)},
 		{name: "power cuts, ext4", disk: ext4, faults: repeat(o.loopCuts, cuts[:1]...)},
 		{name: "full disk", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Full(256<<10, time.Second), crash.Full(0, time.Second))},
+		{name: "full disk, ext4", disk: ext4small, faults: repeat(o.rounds, crash.Fill(time.Second), crash.Fill(10*time.Second))},
 		{name: "failing flush", disk: fuse(faultfs.Config{}), faults: flushes},
 		{name: "stall", disk: fuse(faultfs.Config{}), faults: repeat(o.rounds, crash.Stall(5*time.Second, 6*time.Second),
 			crash.StallThenKill(5*time.Second, 2*time.Second))},
@@ -117,12 +137,22 @@ func (o options) series() []series {
 	}
 }
 
+// onPostgres are the series whose rows are in a database server. What its disk does is
+// the server's to withstand; that it does is its own test suite's matter.
+func (o options) onPostgres(db *crash.Postgres) []series {
+	return []series{
+		{name: "kill -9", disk: plain, database: db.Database, faults: repeat(o.kills, crash.Kill())},
+		{name: "failpoints", disk: plain, database: db.Database, faults: failpoints(o.rounds)},
+		{name: "kill -9 of PostgreSQL", disk: plain, database: db.Database, faults: repeat(o.cuts, crash.KillDatabase(db))},
+		{name: "kill -9 of either", disk: plain, database: db.Database, faults: repeat(o.cuts, crash.KillDatabase(db), crash.Kill())},
+	}
+}
+
 // failpoints visits every place that the store names, n times with other counts.
 func failpoints(n int) []crash.Fault {
 	var list []crash.Fault
 	for i := range n {
-		for _, place := range []string{"after-body-before-rows", "after-rows-before-commit", "after-store-before-ack",
-			"after-250-before-settle", "after-settle-before-event"} {
+		for _, place := range crash.Failpoints() {
 			list = append(list, crash.Failpoint(place, 1+7*i))
 		}
 	}
@@ -151,8 +181,12 @@ func fuse(c faultfs.Config) func(dir string) (crash.Disk, func() error, error) {
 	}
 }
 
-func ext4(dir string) (crash.Disk, func() error, error) {
-	d, err := loopfs.New(dir, 512)
+func ext4(dir string) (crash.Disk, func() error, error) { return loop(dir, 512) }
+
+func ext4small(dir string) (crash.Disk, func() error, error) { return loop(dir, 96) }
+
+func loop(dir string, megabytes int) (crash.Disk, func() error, error) {
+	d, err := loopfs.New(dir, megabytes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,6 +196,7 @@ func ext4(dir string) (crash.Disk, func() error, error) {
 // play runs a series in trials of perTrial faults and adds the verdicts up.
 func (o options) play(ctx context.Context, s series) error {
 	var acknowledged, lost, duplicates, trials int
+	var healed time.Duration
 	var charges []error
 	began := time.Now()
 	for from := 0; from < len(s.faults); from += perTrial {
@@ -173,10 +208,15 @@ func (o options) play(ctx context.Context, s series) error {
 		acknowledged += v.Acknowledged
 		lost += len(v.Lost) + len(v.Invented)
 		duplicates += v.Duplicates
+		healed = max(healed, v.Healed)
 		charges = append(charges, v.Err())
 	}
 	err := errors.Join(charges...)
-	fmt.Printf("%-26s %4d faults, %7d acknowledged, %5d lost, %5d duplicates, %v\n", s.name, len(s.faults), acknowledged, lost, duplicates, time.Since(began).Round(time.Second))
+	fmt.Printf("%-26s %4d faults, %7d acknowledged, %5d lost, %5d duplicates, %v", s.name, len(s.faults), acknowledged, lost, duplicates, time.Since(began).Round(time.Second))
+	if healed > 0 {
+		fmt.Printf(", mail taken again after %v at most", healed.Round(time.Millisecond))
+	}
+	fmt.Println()
 	if s.control && trials > 0 {
 		if err == nil {
 			return errors.New("acquitted: the harness is broken")
@@ -214,7 +254,13 @@ func (o options) trial(ctx context.Context, s series, faults []crash.Fault, numb
 		return v, err
 	}
 	defer far.Close()
-	server, err := crash.NewStafette(ctx, peers.StafetteConfig{Binary: o.binary, Dir: places["conf"], Sink: far.Addr(), Domain: "muster.example"}, disk)
+	url := ""
+	if s.database != nil {
+		if url, err = s.database(ctx); err != nil {
+			return v, err
+		}
+	}
+	server, err := crash.NewStafette(ctx, peers.StafetteConfig{Binary: o.binary, Database: url, Dir: places["conf"], Sink: far.Addr(), Domain: "muster.example"}, disk)
 	if err != nil {
 		return v, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type options struct {
 	peersOnly, openssl       bool
 	withOpenSSL              string // the program built with OpenSSL, "" without
 	profiles                 string
+	against                  string // another build of Stafette, "" without
+	sizes                    string
+	waiting                  int
 }
 
 func run() error {
@@ -38,11 +42,14 @@ func run() error {
 	flag.IntVar(&o.messages, "n", 20_000, "messages per round")
 	flag.IntVar(&o.rounds, "rounds", 3, "interleaved rounds")
 	flag.IntVar(&o.single, "single", 500, "messages of P7, one at a time")
-	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7", "which figures to take")
+	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7,growth,crowd", "which figures to take: growth is P6 and P9, crowd is P6's memory and P8")
+	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000,5000000", "deliveries in the tables at which growth is measured")
+	flag.IntVar(&o.waiting, "waiting", 1_000_000, "newsletters in the queue of crowd")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
 	flag.BoolVar(&o.peersOnly, "peers-only", false, "leave Stafette out")
 	flag.BoolVar(&o.openssl, "openssl", false, "let a Stafette built from this tree with OpenSSL take part in P1, too")
 	flag.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles of Stafette; they cost a little speed")
+	flag.StringVar(&o.against, "against", "", "another build of Stafette that takes part in P1, P2 and P5, to judge a change by")
 	flag.StringVar(&o.output, "o", "docs/benchmarks.md", "file to write the report to; none if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -102,18 +109,76 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 			faster.binary = o.withOpenSSL
 			contestants = append(contestants, faster.stafette("Stafette (OpenSSL)", true, nil))
 		}
+		if o.against != "" {
+			contestants = append(contestants, o.other().stafette("Stafette before", true, nil))
+		}
 		return o.compare(ctx, bench.Plan{Name: "P1", Title: "signed with RSA-2048", Size: 10 << 10, Sessions: 20}, contestants...)
 	case "P2":
-		return o.compare(ctx, bench.Plan{Name: "P2", Title: "unsigned", Size: 10 << 10, Sessions: 20}, o.postfix(false), o.stafette("Stafette", false, nil))
+		contestants := []bench.Contestant{o.postfix(false), o.stafette("Stafette", false, nil)}
+		if o.against != "" {
+			contestants = append(contestants, o.other().stafette("Stafette before", false, nil))
+		}
+		return o.compare(ctx, bench.Plan{Name: "P2", Title: "unsigned", Size: 10 << 10, Sessions: 20}, contestants...)
 	case "P5":
 		// Delivery is put off, so that the figure is acceptance and nothing else.
+		contestants := []bench.Contestant{o.stafette("Stafette, single", false, later(1)), o.stafette("Stafette, batches of 100", false, later(100))}
+		if o.against != "" {
+			contestants = append(contestants, o.other().stafette("Stafette before, single", false, later(1)),
+				o.other().stafette("Stafette before, batches of 100", false, later(100)))
+		}
 		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB, delivery put off until tomorrow", Size: 2 << 10, Sessions: 64, AcceptOnly: true},
-			o.stafette("Stafette, single", false, later(1)), o.stafette("Stafette, batches of 100", false, later(100)))
+			contestants...)
 	case "P7":
 		return o.latency(ctx)
+	case "growth":
+		return o.growth(ctx)
+	case "crowd":
+		c := bench.Crowd{Binary: o.binary, Domain: domain, Waiting: o.waiting, Urgent: 300, Every: 100 * time.Millisecond, Progress: progress}
+		crowded, err := c.Run(ctx)
+		if err != nil {
+			return "", fmt.Errorf("crowd: %w", err)
+		}
+		return c.Markdown(crowded), nil
 	}
-	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7", row)
+	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7, growth, crowd", row)
 }
+
+// other plays the build to compare with.
+func (o options) other() options {
+	o.binary = o.against
+	return o
+}
+
+func progress(line string) { fmt.Fprintln(os.Stderr, line) }
+
+// growth measures at all sizes and draws the curves beside the report.
+func (o options) growth(ctx context.Context) (string, error) {
+	g := bench.Growth{Binary: o.binary, Domain: domain, Messages: min(o.messages, 4000), Rounds: o.rounds, Searches: 300, Progress: progress}
+	for _, text := range strings.Split(o.sizes, ",") {
+		size, err := strconv.Atoi(text)
+		if err != nil {
+			return "", fmt.Errorf("growth: %w", err)
+		}
+		g.Sizes = append(g.Sizes, size)
+	}
+	steps, err := g.Run(ctx)
+	if err != nil {
+		return "", fmt.Errorf("growth: %w", err)
+	}
+	if o.output != "" {
+		picture, err := bench.GrowthChart(steps)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(o.output), growthPicture), []byte(picture), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return bench.GrowthMarkdown(steps, growthPicture), nil
+}
+
+// growthPicture is where the chart lies, seen from the report.
+const growthPicture = "images/growth.svg"
 
 func http(batch int) func(p peers.Peer) bench.Door {
 	return func(p peers.Peer) bench.Door {
@@ -161,7 +226,7 @@ func (o options) compare(ctx context.Context, p bench.Plan, contestants ...bench
 		}
 	}
 	p.Messages, p.Rounds = o.messages, o.rounds
-	p.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
+	p.Progress = progress
 	outcomes, err := p.Run(ctx)
 	if err != nil {
 		return "", err

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"stafette/internal/egress"
+	"stafette/internal/id"
+	"stafette/internal/tenant"
+)
+
+// egressPlan is what the configuration says of sources and pools.
+func (c Config) egressPlan() (egress.Plan, error) {
+	var p egress.Plan
+	pools := map[string]map[string]int{egress.DefaultPool: {}}
+	put := func(pool, source string, weight int) {
+		if pools[pool] == nil {
+			pools[pool] = map[string]int{}
+		}
+		pools[pool][source] = weight
+	}
+	for _, s := range c.sources() {
+		source, in := c.source(s), s.Pools
+		if len(in) == 0 {
+			in = []string{egress.DefaultPool}
+		}
+		p.Sources = append(p.Sources, source)
+		for _, pool := range in {
+			put(pool, source.Name, -1)
+		}
+	}
+	for _, pool := range c.Egress.Pools {
+		for source, weight := range pool.Weights {
+			put(pool.Name, source, max(weight, 0))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(pools)) {
+		pool := egress.Pool{Name: name}
+		for _, source := range slices.Sorted(maps.Keys(pools[name])) {
+			pool.Members = append(pool.Members, egress.Member{Source: source, Weight: pools[name][source]})
+		}
+		p.Pools = append(p.Pools, pool)
+	}
+	for i, a := range c.Egress.Assign {
+		to := egress.Assignment{Stream: tenant.Stream(a.Stream), Pool: a.Pool}
+		if a.Tenant != "" {
+			var err error
+			if to.Tenant, err = id.Parse[tenant.Kind](a.Tenant); err != nil {
+				return p, fmt.Errorf("assign[%d].tenant: %w", i, err)
+			}
+		}
+		p.Assignments = append(p.Assignments, to)
+	}
+	return p, p.Check()
+}
+
+// sources are those configured, else one whose address the system chooses.
+func (c Config) sources() []Source {
+	if len(c.Egress.Sources) > 0 {
+		return c.Egress.Sources
+	}
+	return []Source{{Name: c.Node, EHLO: c.Hostname}}
+}
+
+func (c Config) source(s Source) egress.Source {
+	v := egress.Source{
+		Name: s.Name, Node: c.Node, IP: s.IP, EHLO: cmp.Or(s.EHLO, c.Hostname),
+		State: egress.SourceState(cmp.Or(s.State, string(egress.StateActive))), ValidFrom: s.ValidFrom, ValidUntil: s.ValidUntil,
+		Weight: egress.DefaultWeight,
+	}
+	if s.Weight != nil {
+		v.Weight = *s.Weight
+	}
+	v.Name = v.String()
+	return v
+}
+
+// shaping reads the operator's file of limits, if there is one, over the shipped.
+func (c Config) shaping() (*egress.Shaping, error) {
+	base := egress.Limits{
+		Connections: c.Egress.Connections, Messages: c.Egress.MessagesPerConnection,
+		// Whoever wants retries sooner wants to find out sooner that a site is back.
+		Rest: min(time.Minute, time.Duration(c.Queue.Retry[0])),
+	}
+	if c.Egress.Shaping == "" {
+		return egress.NewShaping(base, nil)
+	}
+	text, err := os.ReadFile(c.Egress.Shaping)
+	if err != nil {
+		return nil, fmt.Errorf("read shaping: %w", err)
+	}
+	file, err := egress.ParseShaping(text)
+	if err == nil {
+		var s *egress.Shaping
+		if s, err = egress.NewShaping(base, file); err == nil {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("shaping %s: %w", c.Egress.Shaping, err)
+}
+
+// newFleet makes the fleet of this node. With seed, the configuration is written to
+// the database before the plan is read from there.
+func (b *base) newFleet(ctx context.Context, seed bool) (*egress.Fleet, error) {
+	own, err := b.config.egressPlan()
+	if err != nil {
+		return nil, err
+	}
+	if seed {
+		if err := b.store.SeedPlan(ctx, b.config.Node, own, b.store.Now()); err != nil {
+			return nil, err
+		}
+	}
+	plan, err := b.store.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(plan.Sources) == 0 {
+		plan = own // no node ever served
+	}
+	shaping, err := b.config.shaping()
+	if err != nil {
+		return nil, err
+	}
+	a := b.config.Egress.Alarm
+	return egress.NewFleet(egress.FleetConfig{
+		Plan: plan, Shaping: shaping, Node: b.config.Node, Now: b.store.Now, Log: b.log,
+		Alarms: egress.AlarmPolicy{Threshold: a.Threshold, Window: time.Duration(a.Window), Pause: time.Duration(a.Pause), MaxPause: time.Duration(a.MaxPause)},
+	})
+}
+
+// guard lets connections go where the configuration says.
+func (c Config) guard(own []egress.Source) *egress.Guard {
+	rules := egress.Rules{LoopbackOnly: c.Egress.LoopbackOnly, Port: uint16(c.Egress.Port), Sources: own}
+	if c.Egress.AllowPrivate {
+		rules.AllowPrivate = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	}
+	return egress.NewGuard(rules)
+}
+
+// reshape reads the shaping file anew on SIGHUP, until ctx ends. A file with a
+// mistake changes nothing.
+func (p *platform) reshape(ctx context.Context) {
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	for {
+		select {
+		case <-hangUp:
+			shaping, err := p.config.shaping()
+			if err != nil {
+				p.log.Error("shaping stays as it is", "err", err)
+				continue
+			}
+			p.fleet.Reshape(shaping)
+			p.log.Info("shaping read anew", "file", p.config.Egress.Shaping)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// checkSources asks the name server about the platform's sources.
+func (p *platform) checkSources(ctx context.Context, now time.Time) error {
+	plan, err := p.store.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	checker := egress.Checker{Lookup: p.resolver, DNSBL: p.config.Egress.DNSBL, Now: func() time.Time { return now }}
+	findings := checker.Check(ctx, plan.Sources)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, f := range findings {
+		if f.Problem != egress.ProblemNone {
+			p.log.Warn("source needs attention", "source", f.Source, "check", string(f.Check), "problem", string(f.Problem), "have", f.Have)
+		}
+	}
+	return p.store.PutFindings(ctx, findings)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"stafette/internal/bounce"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/returns"
+	"stafette/internal/smtpserver"
+)
+
+// returnMail is what takes mail back: addresses, door and reader.
+type returnMail struct {
+	base      *base
+	domain    string // "" leaves return paths to the senders
+	paths     *bounce.ReturnPaths
+	addresses *returns.Addresses
+	hosts     *returns.Hosts
+	sorter    *returns.Sorter
+	door      *smtpserver.Returns
+}
+
+func newReturnMail(b *base) (*returnMail, error) {
+	paths, err := bounce.NewReturnPaths(b.keeper.MACKey("return path"))
+	if err != nil {
+		return nil, fmt.Errorf("return paths: %w", err)
+	}
+	unsubscribe, err := bounce.NewUnsubscribePaths(b.keeper.MACKey("unsubscribe address"))
+	if err != nil {
+		return nil, fmt.Errorf("addresses to unsubscribe at: %w", err)
+	}
+	domain := ""
+	if text := b.config.ReturnMail.Domain; text != "" {
+		if domain, err = message.ParseDomain(text); err != nil {
+			return nil, fmt.Errorf("domain of return mail: %w", err)
+		}
+	}
+	return &returnMail{
+		base: b, domain: domain, paths: paths,
+		addresses: returns.NewAddresses(paths, unsubscribe, domain, b.config.Hostname),
+		hosts:     returns.NewHosts(returns.HostsConfig{Domain: domain, Resolver: b.resolver, Domains: b.store.UsableDomains, Log: b.log}),
+	}, nil
+}
+
+// open makes the door and the reader, once there is an entrance for replies.
+func (r *returnMail) open(p *platform, reasons *bounce.Table) {
+	r.sorter = returns.NewSorter(returns.SorterConfig{
+		Store: p.store, Addresses: r.addresses, Keeper: p.keeper, Judge: reasons,
+		Suppressor: p.audience, Acceptor: p.entrance, Resolver: p.resolver,
+		Now: p.store.Now, Log: p.log,
+	})
+	r.door = smtpserver.NewReturns(smtpserver.ReturnsConfig{
+		Mail: returns.NewIntake(returns.IntakeConfig{
+			Store: p.store, Addresses: r.addresses, Keeper: p.keeper, Now: p.store.Now, Wake: r.sorter.Wake, Log: p.log,
+		}),
+		TLS: p.tls, Now: p.store.Now, Hostname: p.config.Hostname, MaxSize: p.config.ReturnMail.MessageSize, Log: p.log,
+	})
+}
+
+// path is the return path of an attempt. The null sender stays; without a domain for
+// return mail the sender's own address does.
+func (r *returnMail) path(e queue.Entry) string {
+	if e.Sender == "" || r.domain == "" {
+		return e.Sender
+	}
+	return r.paths.Make(e.Delivery, r.hosts.Host(e.SignDomain)).String()
+}
+
+// run reads what came back until ctx ends. A node without the door reads too: another
+// node may have died over its mail.
+func (r *returnMail) run(ctx context.Context) {
+	var work sync.WaitGroup
+	work.Go(func() { _ = r.sorter.Run(ctx) }) // it ends with ctx and in no other way
+	if r.domain != "" {
+		work.Go(func() { _ = r.hosts.Run(ctx) })
+	}
+	work.Wait()
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"stafette/internal/id"
+	"stafette/internal/tenant"
+)
+
+type tenantCmd struct {
+	FailureReports failureReportsCmd `cmd:"" help:"Say whether SMTP senders who ask for nothing are told of failures by mail."`
+}
+
+type failureReportsCmd struct {
+	Tenant string `required:"" help:"Identifier of the tenant (ten_…)."`
+	Switch string `arg:"" enum:"on,off" help:"on or off."`
+}
+
+// Run sets the switch. Mail that was accepted before keeps what it was accepted with.
+func (c failureReportsCmd) Run(ctx context.Context, con *console) error {
+	t, err := id.Parse[tenant.Kind](c.Tenant)
+	if err != nil {
+		return usageError{fmt.Errorf("--tenant: %w", err)}
+	}
+	return withBase(ctx, con, func(b *base) error {
+		if err := b.store.SetFailureReports(ctx, t, c.Switch == "on"); err != nil {
+			return err
+		}
+		fmt.Fprintf(con.stdout, "failure reports of %s: %s\n", t, c.Switch)
+		return nil
+	})
+}

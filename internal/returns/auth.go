@@ -1,0 +1,214 @@
+package returns
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"blitiri.com.ar/go/spf"
+	"github.com/emersion/go-msgauth/dkim"
+	"github.com/emersion/go-msgauth/dmarc"
+	"golang.org/x/net/publicsuffix"
+
+	"stafette/internal/dns"
+)
+
+// Auth is what SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 7489) say of a mail that
+// came in. Values are those of RFC 8601: "pass", "fail", "none", "temperror" …; "" where
+// nothing was asked.
+type Auth struct {
+	SPF   string `json:"spf,omitempty"`
+	DKIM  string `json:"dkim,omitempty"` // of the best signature
+	DMARC string `json:"dmarc,omitempty"`
+	// Domains whose signatures hold, at most 5.
+	Domains []string `json:"domains,omitempty"`
+	// Rejected: the author's domain asks that a mail like this be rejected.
+	Rejected bool `json:"rejected,omitempty"`
+}
+
+const (
+	authPass      = "pass"
+	authFail      = "fail"
+	authNone      = "none"
+	authTempError = "temperror"
+	authPermError = "permerror"
+)
+
+// Unproven reports whether nothing vouches for who sent the mail.
+func (a Auth) Unproven() bool {
+	return a.SPF != authPass && a.DKIM != authPass && a.DMARC != authPass
+}
+
+// maxSignatures bounds the verifications of one mail, and authTime the look-ups.
+const (
+	maxSignatures = 5
+	authTime      = 30 * time.Second
+)
+
+// prover asks the name system who vouches for a mail.
+type prover struct {
+	dns asked
+}
+
+func newProver(r dns.Resolver) *prover { return &prover{dns: asked{r}} }
+
+// prove never fails: what cannot be found out is a temperror.
+func (p *prover) prove(ctx context.Context, r *reading) Auth {
+	ctx, cancel := context.WithTimeout(ctx, authTime)
+	defer cancel()
+	a := Auth{SPF: p.spf(ctx, r)}
+	a.DKIM, a.Domains = p.dkim(ctx, r.raw)
+	a.DMARC, a.Rejected = p.dmarc(ctx, r, a)
+	return a
+}
+
+func (p *prover) spf(ctx context.Context, r *reading) string {
+	if !r.Peer.IsValid() {
+		return authNone
+	}
+	result, _ := spf.CheckHostWithSender(net.IP(r.Peer.AsSlice()), r.HELO, r.Sender, spf.WithContext(ctx), spf.WithResolver(p.dns))
+	return string(result)
+}
+
+// spfDomain is the domain that SPF was asked of (RFC 7208, 2.4).
+func (r *reading) spfDomain() string {
+	if _, domain, ok := strings.Cut(r.Sender, "@"); ok {
+		return domain
+	}
+	return r.HELO
+}
+
+func (p *prover) dkim(ctx context.Context, raw []byte) (result string, domains []string) {
+	list, err := dkim.VerifyWithOptions(bytes.NewReader(raw), &dkim.VerifyOptions{
+		MaxVerifications: maxSignatures,
+		LookupTXT:        func(name string) ([]string, error) { return p.dns.LookupTXT(ctx, name) },
+	})
+	if err != nil && !errors.Is(err, dkim.ErrTooManySignatures) {
+		return authPermError, nil // a header that cannot be read
+	}
+	result = authNone
+	for _, v := range list {
+		switch {
+		case v.Err == nil:
+			result = authPass
+			domains = append(domains, strings.ToLower(v.Domain))
+		case result == authPass:
+		case dkim.IsTempFail(v.Err):
+			result = authTempError
+		case result != authTempError:
+			result = authFail
+		}
+	}
+	return result, domains
+}
+
+// dmarc evaluates the policy of the author's domain. Alignment is relaxed unless the
+// record asks for strict (RFC 7489, 3.1).
+func (p *prover) dmarc(ctx context.Context, r *reading, a Auth) (result string, rejected bool) {
+	if r.author.IsZero() {
+		return authNone, false
+	}
+	from := strings.ToLower(r.author.Domain)
+	policy, sub, err := p.policy(ctx, from)
+	switch {
+	case dmarc.IsTempFail(err):
+		return authTempError, false
+	case err != nil:
+		return authNone, false
+	}
+	if a.SPF == authPass && aligned(r.spfDomain(), from, policy.SPFAlignment) {
+		return authPass, false
+	}
+	for _, d := range a.Domains {
+		if aligned(d, from, policy.DKIMAlignment) {
+			return authPass, false
+		}
+	}
+	if a.SPF == authTempError || a.DKIM == authTempError {
+		return authTempError, false
+	}
+	asks := policy.Policy
+	if sub && policy.SubdomainPolicy != "" {
+		asks = policy.SubdomainPolicy
+	}
+	return authFail, asks == dmarc.PolicyReject || asks == dmarc.PolicyQuarantine
+}
+
+// policy returns the record of the domain or of its organisation; sub reports the latter.
+func (p *prover) policy(ctx context.Context, domain string) (rec *dmarc.Record, sub bool, err error) {
+	options := &dmarc.LookupOptions{LookupTXT: func(name string) ([]string, error) { return p.dns.LookupTXT(ctx, name) }}
+	rec, err = dmarc.LookupWithOptions(domain, options)
+	if org := organisation(domain); errors.Is(err, dmarc.ErrNoPolicy) && org != domain {
+		rec, err = dmarc.LookupWithOptions(org, options)
+		return rec, true, err
+	}
+	return rec, false, err
+}
+
+func aligned(domain, from string, mode dmarc.AlignmentMode) bool {
+	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	if mode == dmarc.AlignmentStrict {
+		return domain == from
+	}
+	return organisation(domain) == organisation(from)
+}
+
+// organisation is the domain somebody registered; a name that is none stays itself.
+func organisation(domain string) string {
+	org, err := publicsuffix.EffectiveTLDPlusOne(domain)
+	if err != nil {
+		return domain
+	}
+	return org
+}
+
+// asked speaks the words of net.Resolver, in which the libraries ask.
+type asked struct{ r dns.Resolver }
+
+// failed translates what a look-up ended in.
+func failed(name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, dns.ErrNoDomain), errors.Is(err, dns.ErrNoHost), errors.Is(err, dns.ErrNoMail):
+		return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	}
+	return &net.DNSError{Err: "server gives no answer", Name: name, IsTemporary: true}
+}
+
+// LookupTXT implements spf.DNSResolver.
+func (a asked) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	list, err := a.r.TXT(ctx, name)
+	return list, failed(name, err)
+}
+
+// LookupMX implements spf.DNSResolver. An implicit MX is none to SPF.
+func (a asked) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+	hosts, err := a.r.MX(ctx, name)
+	var list []*net.MX
+	for _, h := range hosts {
+		if !h.Implicit {
+			list = append(list, &net.MX{Host: h.Host, Pref: h.Preference})
+		}
+	}
+	return list, failed(name, err)
+}
+
+// LookupIPAddr implements spf.DNSResolver.
+func (a asked) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
+	addrs, err := a.r.Addrs(ctx, host)
+	list := make([]net.IPAddr, len(addrs))
+	for i, ip := range addrs {
+		list[i] = net.IPAddr{IP: net.IP(ip.AsSlice())}
+	}
+	return list, failed(host, err)
+}
+
+// LookupAddr implements spf.DNSResolver. The mechanism that needs it, ptr, should not be
+// used (RFC 7208, 5.5) and finds nothing here.
+func (a asked) LookupAddr(_ context.Context, addr string) ([]string, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
+}

@@ -1,0 +1,54 @@
+-- +goose Up
+-- What the sender says of encryption (RFC 8689): 0 nothing, 1 REQUIRETLS, 2 TLS-Required: No.
+ALTER TABLE messages ADD COLUMN tls SMALLINT NOT NULL DEFAULT 0;
+
+-- MTA-STS policies of foreign domains (RFC 8461). mx is a JSON list of patterns.
+CREATE TABLE sts_policies (
+	domain TEXT PRIMARY KEY,
+	policy_id TEXT NOT NULL,
+	mode TEXT NOT NULL,
+	mx TEXT NOT NULL,
+	max_age BIGINT NOT NULL,
+	fetched_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	used_at BIGINT NOT NULL
+);
+CREATE INDEX sts_policies_fetched ON sts_policies (fetched_at);
+
+-- How sessions to the servers of foreign domains came out, by day since 1970 (RFC 8460).
+-- digest is of the columns from policy to reason, which are too long for a key.
+CREATE TABLE tls_tallies (
+	day BIGINT NOT NULL,
+	domain TEXT NOT NULL,
+	digest BYTEA NOT NULL,
+	type TEXT NOT NULL,
+	policy TEXT NOT NULL,
+	result TEXT NOT NULL,
+	host TEXT NOT NULL,
+	sender TEXT NOT NULL,
+	receiver TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	sessions BIGINT NOT NULL,
+	PRIMARY KEY (day, domain, digest)
+);
+
+-- Which reports about them were sent.
+CREATE TABLE tls_reports_sent (
+	day BIGINT NOT NULL,
+	domain TEXT NOT NULL,
+	sent_at BIGINT NOT NULL,
+	PRIMARY KEY (day, domain)
+);
+
+-- What others report about a tenant's domain.
+CREATE TABLE tls_reports (
+	tenant BYTEA NOT NULL,
+	domain TEXT NOT NULL,
+	organization TEXT NOT NULL,
+	report_id TEXT NOT NULL,
+	ends_at BIGINT NOT NULL,
+	received_at BIGINT NOT NULL,
+	report TEXT NOT NULL,
+	PRIMARY KEY (tenant, domain, organization, report_id)
+);
+CREATE INDEX tls_reports_latest ON tls_reports (tenant, ends_at);

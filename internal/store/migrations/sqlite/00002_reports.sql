@@ -1,0 +1,21 @@
+-- +goose Up
+ALTER TABLE tenants ADD COLUMN no_failure_reports INTEGER NOT NULL DEFAULT 0;
+
+-- What an SMTP client wants to be told (RFC 3461). NULL where it said nothing; notify
+-- is NULL where nobody is told anything, as for mail of the HTTP API.
+ALTER TABLE messages ADD COLUMN ret TEXT;
+ALTER TABLE messages ADD COLUMN envelope_id TEXT;
+ALTER TABLE deliveries ADD COLUMN notify INTEGER;
+ALTER TABLE deliveries ADD COLUMN original TEXT;
+
+-- Reports to senders that are still to be written. batch is the delivery that names
+-- the report a row was taken for: rows of one batch share a report, for good.
+CREATE TABLE reports_due (
+	tenant BLOB NOT NULL,
+	delivery BLOB NOT NULL,
+	action TEXT NOT NULL,
+	due_at INTEGER NOT NULL,
+	batch BLOB,
+	PRIMARY KEY (tenant, delivery, action)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reports_due_at ON reports_due (due_at);
