@@ -26,6 +26,7 @@ import (
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/suppressions"
@@ -139,6 +140,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
+		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {
@@ -169,7 +171,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Withheld: p.withheld, Strike: p.strike,
+		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),
@@ -183,6 +185,14 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 func (p *platform) withheld(ctx context.Context, e queue.Entry) (string, error) {
 	reason, err := p.audience.Check(ctx, e.Tenant, e.Stream, e.Recipient, e.AcceptedAt)
 	return string(reason), err
+}
+
+// halted holds bulk mail of a tenant whose bulk mail is halted.
+func (p *platform) halted(e queue.Entry) string {
+	if p.audience.Halted(e.Tenant, e.Stream) {
+		return audience.ReasonHalted
+	}
+	return ""
 }
 
 // strike counts a final refusal against the recipient, by the tenant's rules.

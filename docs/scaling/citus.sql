@@ -22,6 +22,7 @@ SELECT create_distributed_table('idempotency', 'tenant', colocate_with => 'messa
 SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('reports_due', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('bulk_halts', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_history', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_marks', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_rules', 'tenant', colocate_with => 'messages');

@@ -49,17 +49,26 @@ const (
 type Service struct {
 	cfg      Config
 	defaults Rules
+	limits   Limits
 	recent   *recent
 	looked   atomic.Int64 // when changes were last read, Unix milliseconds
 
 	mu    sync.RWMutex
 	own   map[tenant.ID]Rules
 	marks map[tenant.ID]int64
+	halts map[tenant.ID]Halt
+	// suspects are tenants whose mail is to be counted, and when; judged those that
+	// lately were.
+	suspects, judged map[tenant.ID]time.Time
 }
 
 // New makes a Service. An error is a mistake in the default rules.
 func New(c Config) (*Service, error) {
 	defaults, err := DefaultRules()
+	if err != nil {
+		return nil, err
+	}
+	limits, err := DefaultLimits()
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +85,14 @@ func New(c Config) (*Service, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		cfg: c, defaults: defaults, recent: newRecent(c.Remember/2, c.Now()),
+		cfg: c, defaults: defaults, limits: limits, recent: newRecent(c.Remember/2, c.Now()),
 		own: map[tenant.ID]Rules{}, marks: map[tenant.ID]int64{},
+		halts: map[tenant.ID]Halt{}, suspects: map[tenant.ID]time.Time{}, judged: map[tenant.ID]time.Time{},
 	}, nil
 }
 
 // Start reads what was suppressed while mail that still waits may have been accepted,
-// and the rules of all tenants. Where that is more than fits in memory, mail accepted
+// and the rules and halts of all tenants. Where that is more than fits in memory, mail accepted
 // before the start is asked for in the store.
 func (s *Service) Start(ctx context.Context) error {
 	now := s.cfg.Now()
@@ -101,7 +111,7 @@ func (s *Service) Start(ctx context.Context) error {
 			list = append(list, part...)
 			whole = len(list) <= room
 		}
-		if err := s.loadRules(ctx, t); err != nil {
+		if err := errors.Join(s.loadRules(ctx, t), s.loadHalt(ctx, t)); err != nil {
 			return err
 		}
 	}
@@ -116,7 +126,7 @@ func (s *Service) Start(ctx context.Context) error {
 	return nil
 }
 
-// Run looks for changes of other nodes until ctx ends. Call Start before it.
+// Run looks for changes of other nodes, and whether bulk mail must be halted, until ctx ends. Call Start before it.
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Every)
 	defer tick.Stop()
@@ -128,6 +138,9 @@ func (s *Service) Run(ctx context.Context) {
 		}
 		if err := s.look(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Error("changes of suppressions not read", "err", err)
+		}
+		if err := s.Judge(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error("bulk mail not judged", "err", err)
 		}
 	}
 }
@@ -166,7 +179,7 @@ func (s *Service) follow(ctx context.Context, t tenant.ID, after, mark int64) er
 			break // what is left up to the mark changed again later, or was no suppression
 		}
 	}
-	if err := s.loadRules(ctx, t); err != nil {
+	if err := errors.Join(s.loadRules(ctx, t), s.loadHalt(ctx, t)); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -233,6 +246,7 @@ func (s *Service) SetRules(ctx context.Context, t tenant.ID, r Rules) error {
 // Strike says what an outcome counts against its address: nil for nothing. The store
 // takes the strike in with the outcome, in one transaction.
 func (s *Service) Strike(v Report) *Strike {
+	s.suspect(v)
 	s.mu.RLock()
 	own := s.own[v.Tenant]
 	s.mu.RUnlock()

@@ -11,6 +11,8 @@ import (
 // Store keeps suppressions. Every method is one whole transaction. What is not there,
 // or belongs to another tenant, is *fault.Error NotFound "suppression_not_found".
 type Store interface {
+	HaltStore
+
 	// Suppress stores entries of one tenant, each merged with what is there (Merge), and
 	// returns them as they are now, in the same order. What changed is noted in the
 	// history of its address.

@@ -61,6 +61,9 @@ type Config struct {
 	// Withheld asks, just before a mail is made ready, whether it may go to its recipient
 	// after all: "", or the reason why not. nil: it may. It must be cheap.
 	Withheld func(ctx context.Context, e queue.Entry) (reason string, err error)
+	// Halted tells of a reason to hold the mail for now instead of sending it; "" for
+	// none, nil: never. It must not block.
+	Halted func(e queue.Entry) (reason string)
 	// Strike says what a final refusal counts against the recipient, if anything; nil:
 	// nothing.
 	Strike func(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike

@@ -97,6 +97,12 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 // mayGo asks again what was asked at acceptance: a suppression that came while the mail
 // waited holds for it too. False means that it has been taken care of.
 func (e *Engine) mayGo(ctx context.Context, p *parcel) bool {
+	if e.cfg.Halted != nil {
+		if reason := e.cfg.Halted(p.Entry); reason != "" {
+			e.finish(p, e.settlement(p, event.Held, event.Paused, reason))
+			return false
+		}
+	}
 	if e.cfg.Withheld == nil {
 		return true
 	}

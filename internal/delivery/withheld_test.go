@@ -14,6 +14,30 @@ import (
 	"stafette/internal/smtp"
 )
 
+// T43: mail that is to wait is held before a server hears of it; other mail goes out.
+func TestHaltedIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.net.site("kunde.example", &server{})
+		w.cfg.Halted = func(e queue.Entry) string {
+			if e.Recipient.Local == "eva" {
+				return audience.ReasonHalted
+			}
+			return ""
+		}
+		w.start()
+		eva, max := w.mail("eva@kunde.example"), w.mail("max@kunde.example")
+		w.submit(eva)
+		w.submit(max)
+		w.wantState(eva, event.Held)
+		w.wantState(max, event.Delivered)
+		if ev, _ := w.attempt(eva, 1); ev.Type != event.Paused || ev.Reason != audience.ReasonHalted || ev.Attempt != nil {
+			t.Errorf("event %+v", ev)
+		}
+		w.end()
+	})
+}
+
 // A suppression that comes while mail waits holds for it: no server hears of it.
 func TestSuppressedWhileQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

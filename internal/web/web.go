@@ -14,6 +14,7 @@ import (
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
@@ -30,6 +31,7 @@ type Config struct {
 	Suppressions suppressions.Config
 	Addresses    addresses.Config
 	Returns      returnmail.Config
+	Halts        halts.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -49,11 +51,12 @@ func New(c Config) (http.Handler, error) {
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
 		signin.Routes(f),
-		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
+		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
 		messages.Routes(f, c.Messages),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		platform.Routes(),
+		halts.Routes(c.Halts),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)

@@ -43,6 +43,10 @@ type change struct {
 type Store struct {
 	// Fail, if set, is asked before every call and its error returned.
 	Fail func(method string) error
+	// Count answers Tally; nil: nothing was sent. Held is how many deliveries FreeHeld
+	// finds at first, over all tenants.
+	Count func(t tenant.ID, v audience.Span) audience.Tally
+	Held  int
 
 	mu      sync.Mutex
 	entries map[place]audience.Entry
@@ -51,6 +55,7 @@ type Store struct {
 	marks   map[tenant.ID]int64
 	changes []change
 	rules   map[tenant.ID]audience.Rules
+	halts   []audience.Halt
 	asked   int
 }
 

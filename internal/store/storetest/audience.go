@@ -28,6 +28,8 @@ func audienceTests() map[string]func(*testing.T, *World) {
 		"ChangesInOrder":   changesInOrder,
 		"OwnRules":         ownRules,
 		"ForeignUntouched": foreignSuppressions,
+		"Tally":            tallied,
+		"Halts":            halts,
 	}
 }
 

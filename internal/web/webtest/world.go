@@ -57,6 +57,7 @@ type World struct {
 
 	listed sync.Once
 	list   *audience.Service // of suppressions
+	halts  []audience.Halt
 }
 
 // Now is the world's clock.
