@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/dkim"
 	"stafette/internal/dns"
 	"stafette/internal/event"
@@ -28,6 +29,7 @@ type base struct {
 	store    *store.Store
 	spool    *spool.Spool
 	hub      *event.Hub
+	audience *audience.Service
 	resolver *dns.Client
 	// fatal receives the error after which the process must not go on: a failed
 	// flush leaves unknown what is on disk, and only a restart can tell.
@@ -44,15 +46,24 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 		return nil, err
 	}
 	b := &base{config: c, log: log, keeper: keeper, hub: event.NewHub(), fatal: make(chan error, 1)}
+	hashKey := keeper.MACKey("suppressions")
 	b.store, err = store.Open(ctx, store.Config{
 		URL: c.Database.URL, DataDir: c.DataDir, Now: time.Now, Log: log,
 		OnCommit: b.hub.Publish, Fatal: b.stop, Failpoint: failpoint(os.Environ()),
+		HashKey: hashKey, OnSuppress: func(list []audience.Hash) { b.audience.Noted(list) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	// A node with another key could not sign, and what it took could nobody read.
 	if err := b.store.Agree(ctx, "root key", hex.EncodeToString(keeper.MACKey("agreement")[:8])); err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
+	b.audience, err = audience.New(audience.Config{
+		Store: b.store, Key: hashKey, Now: b.store.Now, Log: log,
+		Waits: ingest.MaxAhead + time.Duration(c.Queue.Expiry),
+	})
+	if err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	b.spool = spool.New(b.store.Archive(), keeper)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
 	"stafette/internal/dsn"
@@ -24,11 +25,14 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
+	"stafette/internal/web/addresses"
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/suppressions"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -103,10 +107,15 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: p.store.Now, Log: p.log,
 	})
+	validator, err := audience.NewValidator(p.resolver, p.audience)
+	if err != nil {
+		return err
+	}
 	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Messages: p.store, Bodies: p.spool, Commands: p.commands(), Domains: p.registry(),
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
+		Commands: p.commands(), Domains: p.registry(),
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -130,12 +139,15 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
-			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
+			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
 		},
-		Returns:    returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
-		Domains:    domains.Config{Registry: p.registry()},
-		Reports:    reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
-		Components: p.config.HTTP.Components,
+		Addresses:    addresses.Config{Validator: validator},
+		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
+		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
+		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
+		Domains:      domains.Config{Registry: p.registry()},
+		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
+		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {
 		return err
@@ -165,6 +177,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
+		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),
@@ -180,6 +193,28 @@ func (c Config) sourceAddresses() []netip.Addr {
 		list = append(list, s.IP)
 	}
 	return list
+}
+
+// withheld asks at the moment of sending whether the recipient was suppressed since
+// acceptance.
+func (p *platform) withheld(ctx context.Context, e queue.Entry) (string, error) {
+	reason, err := p.audience.Check(ctx, e.Tenant, e.Stream, e.Recipient, e.AcceptedAt)
+	return string(reason), err
+}
+
+// halted holds bulk mail of a tenant whose bulk mail is halted.
+func (p *platform) halted(e queue.Entry) string {
+	if p.audience.Halted(e.Tenant, e.Stream) {
+		return audience.ReasonHalted
+	}
+	return ""
+}
+
+// strike counts a final refusal against the recipient, by the tenant's rules.
+func (p *platform) strike(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike {
+	return p.audience.Strike(audience.Report{
+		Tenant: e.Tenant, Stream: e.Stream, Address: e.Recipient, Class: string(j.Class), Hard: j.Hard, At: at, Delivery: e.Delivery,
+	})
 }
 
 // routes are the configured static routes.

@@ -55,7 +55,7 @@ func newReturnMail(b *base) (*returnMail, error) {
 func (r *returnMail) open(p *platform, reasons *bounce.Table) {
 	r.sorter = returns.NewSorter(returns.SorterConfig{
 		Store: p.store, Addresses: r.addresses, Keeper: p.keeper, Judge: reasons,
-		Suppressor: returns.PlainRules{Suppress: p.store.Suppress}, Acceptor: p.entrance, Resolver: p.resolver,
+		Suppressor: p.audience, Acceptor: p.entrance, Resolver: p.resolver,
 		Aggregates: aggregates{p.registry(), p.policies}, Now: p.store.Now, Log: p.log,
 	})
 	r.door = smtpserver.NewReturns(smtpserver.ReturnsConfig{

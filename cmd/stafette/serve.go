@@ -52,6 +52,9 @@ func (p *platform) run(ctx context.Context, opened func()) error {
 // serve opens the doors, delivers, and returns when ctx ends or a room fails. The
 // order of the end is: doors shut, deliveries finished, verdicts durable.
 func (p *platform) serve(ctx context.Context, opened func()) error {
+	if err := p.audience.Start(ctx); err != nil {
+		return err
+	}
 	if err := p.runner.Start(ctx); err != nil {
 		return err
 	}
@@ -73,6 +76,8 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		engine <- err
 	}()
 	house := make(chan struct{})
+	// Until the last delivery is done: what others suppress meanwhile holds for it too.
+	go p.audience.Run(engineCtx)
 	go func() {
 		defer close(house)
 		var work sync.WaitGroup

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/i18n"
@@ -17,12 +19,12 @@ func (t texts) State(lang string, s event.State) string {
 	return t.text(lang, "state."+string(s)+".label")
 }
 
-// Reason implements httpapi.Texts.
+// Reason implements httpapi.Texts. A code with a dot is a key of the catalogue.
 func (t texts) Reason(lang, code string) string {
 	if s := t.reasons.Sentence(bounce.Class(code), lang); s != "" {
 		return s
 	}
-	return t.text(lang, "fault."+code)
+	return cmp.Or(t.text(lang, "reason."+code), t.text(lang, code), t.text(lang, "fault."+code))
 }
 
 func (t texts) text(lang, key string) string {

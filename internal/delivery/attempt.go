@@ -64,6 +64,9 @@ func (e *Engine) conclude(p *parcel, r report) {
 	if d.state == event.Deferred {
 		e.postpone(p, r, &s)
 	}
+	if e.cfg.Strike != nil && (s.State == event.Bounced || s.State == event.Expired) {
+		s.Strike = e.cfg.Strike(p.Entry, r.finding.judgement, s.Event.At)
+	}
 	e.cfg.Metrics.attempts.WithLabelValues(string(d.outcome)).Inc()
 	e.finish(p, s)
 }

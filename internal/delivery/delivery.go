@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
@@ -57,6 +58,15 @@ type Config struct {
 	// Sign returns the signature fields to put before the body, or nothing for a
 	// domain without keys: Signer.Sign.
 	Sign func(ctx context.Context, e queue.Entry, body []byte) ([]byte, error)
+	// Withheld asks, just before a mail is made ready, whether it may go to its recipient
+	// after all: "", or the reason why not. nil: it may. It must be cheap.
+	Withheld func(ctx context.Context, e queue.Entry) (reason string, err error)
+	// Halted tells of a reason to hold the mail for now instead of sending it; "" for
+	// none, nil: never. It must not block.
+	Halted func(e queue.Entry) (reason string)
+	// Strike says what a final refusal counts against the recipient, if anything; nil:
+	// nothing.
+	Strike func(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike
 	// ReturnPath returns the envelope sender of an attempt; nil: Entry.Sender. It must
 	// leave the null sender as it is, lest a bounce be bounced (RFC 5321, 4.5.5).
 	ReturnPath func(queue.Entry) string

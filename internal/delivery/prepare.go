@@ -42,6 +42,9 @@ func (e *Engine) prepare(ctx context.Context, p *parcel) bool {
 // acquired. A mail that is not what was accepted is held and never leaves.
 func (e *Engine) load(ctx context.Context, p *parcel) bool {
 	p.weight = e.weight(p)
+	if !e.mayGo(ctx, p) {
+		return false
+	}
 	body, err := e.cfg.Bodies.Body(ctx, p.Body)
 	switch {
 	case ctx.Err() != nil:
@@ -88,6 +91,34 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		Notify:     p.Notify, OriginalRecipient: p.OriginalRecipient, Return: p.Return, EnvelopeID: p.EnvelopeID,
 	}
 	p.prepared = true
+	return true
+}
+
+// mayGo asks again what was asked at acceptance: a suppression that came while the mail
+// waited holds for it too. False means that it has been taken care of.
+func (e *Engine) mayGo(ctx context.Context, p *parcel) bool {
+	if e.cfg.Halted != nil {
+		if reason := e.cfg.Halted(p.Entry); reason != "" {
+			e.finish(p, e.settlement(p, event.Held, event.Paused, reason))
+			return false
+		}
+	}
+	if e.cfg.Withheld == nil {
+		return true
+	}
+	reason, err := e.cfg.Withheld(ctx, p.Entry)
+	switch {
+	case ctx.Err() != nil:
+		e.unload(p)
+		e.leave(p)
+		return false
+	case err != nil:
+		e.failHere(p, "whether the recipient may be written to could not be found out", err)
+		return false
+	case reason != "":
+		e.finish(p, e.settlement(p, event.Suppressed, event.Withheld, reason))
+		return false
+	}
 	return true
 }
 

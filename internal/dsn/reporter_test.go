@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/dsn"
 	"stafette/internal/event"
@@ -218,7 +219,10 @@ func TestFailureIsTold(t *testing.T) {
 func TestSuppressedIsTold(t *testing.T) {
 	w := newWorld(t, nil)
 	max := message.Address{Local: "max", Domain: "kunde.example"}
-	w.must(w.store.Suppress(t.Context(), w.tenant, tenant.Transactional, max, "hard_bounce", w.now, time.Time{}))
+	list, err := audience.New(audience.Config{Store: w.store, Now: func() time.Time { return w.now }})
+	w.must(err)
+	_, err = list.Suppress(t.Context(), w.tenant, audience.Wish{Address: max, Reason: audience.HardBounce}, "test")
+	w.must(err)
 	e := w.submit(&ingest.Reports{}, "eva@kunde.example", "max@kunde.example")[0]
 	w.turn(1)
 	_, texts := w.sent()

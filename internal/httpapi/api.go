@@ -20,6 +20,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -67,6 +68,7 @@ type Limits struct {
 	Message int64 // JSON of one message; 0: 42 MB, which is 30 MB in base64 and a little
 	Batch   int64 // JSON of a batch; 0: 64 MB
 	Raw     int64 // raw message; 0: 30 MB
+	Import  int64 // list of addresses; 0, and at most: audience.MaxImport
 }
 
 // Config is what an API needs.
@@ -78,6 +80,8 @@ type Config struct {
 	Bodies    Bodies
 	Commands  Commander
 	Domains   Domains
+	Audience  *audience.Service
+	Addresses *audience.Validator
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"
@@ -112,6 +116,9 @@ func New(c Config) (*API, error) {
 		if *l.field == 0 {
 			*l.field = l.otherwise
 		}
+	}
+	if c.Limits.Import <= 0 || c.Limits.Import > audience.MaxImport {
+		c.Limits.Import = audience.MaxImport
 	}
 	a := &API{c: c, mux: http.NewServeMux()}
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)

@@ -62,6 +62,7 @@ func (a *API) register(api huma.API) {
 		{Method: http.MethodGet, Path: "/openapi.json", Open: true, register: registerDocument},
 	}
 	a.routes = append(a.routes, domainRoutes()...)
+	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -111,6 +112,10 @@ func (r Route) operation(api huma.API) huma.Operation {
 	switch {
 	case strings.HasPrefix(r.Path, "/v1/domains"):
 		op.Tags = []string{"Domains"}
+	case strings.HasPrefix(r.Path, "/v1/suppressions"):
+		op.Tags = []string{"Suppressions"}
+	case strings.HasPrefix(r.Path, "/v1/addresses"):
+		op.Tags = []string{"Addresses"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):
 		op.Tags = []string{"Account"}
 	}

@@ -123,6 +123,10 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/messages": true, "POST /v1/messages/batch": true, "POST /v1/messages/mime": true, // refuse foreign From: TestBadInput
 		"GET /v1/messages": true,                           // below
 		"GET /v1/domains":  true, "POST /v1/domains": true, // below; a name is told taken only once somebody has proven it
+		// name no foreign thing: TestSuppressionsAreTheTenantsOwn
+		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
+		"POST /v1/addresses/validate": true, // TestValidateAddress
+		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
@@ -134,10 +138,14 @@ func TestTenantsAreIsolated(t *testing.T) {
 			continue
 		}
 		tried++
-		foreign, code := w.ask(r.Method, w.own(r, m), w.other, nil), "message_not_found"
-		if strings.HasPrefix(r.Path, "/v1/domains") {
+		own, code := w.own(r, m), "message_not_found"
+		switch {
+		case strings.HasPrefix(r.Path, "/v1/domains"):
 			code = "domain_not_found"
+		case strings.HasPrefix(r.Path, "/v1/suppressions/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		}
+		foreign := w.ask(r.Method, own, w.other, nil)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
 			missing := w.ask(r.Method, strings.ReplaceAll(r.Path, "{id}", id), w.other, nil)
@@ -172,7 +180,7 @@ func (e *endless) Read(b []byte) (int, error) {
 // without end, and one that announces too much.
 func TestEveryRouteIsBounded(t *testing.T) {
 	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) {
-		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000}
+		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000}
 	})
 	m := w.send()
 	for _, r := range w.api.Routes() {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
+	"stafette/internal/audience/audiencetest"
 	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/fault"
@@ -41,6 +43,7 @@ type world struct {
 	store   *ingesttest.Store
 	tenants *tenanttest.Store
 	reader  *reader
+	list    *audiencetest.Store
 	log     *bytes.Buffer
 
 	tenant             tenant.ID
@@ -57,7 +60,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, log: &bytes.Buffer{}}
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
 	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
 	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
@@ -69,11 +72,19 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	w.domain = mine[0].ID
 	w.sendOnly, w.readOnly = w.addKey(w.tenant, tenant.ScopeSend), w.addKey(w.tenant, tenant.ScopeRead)
+	service, err := audience.New(audience.Config{Store: w.list, Key: []byte(audiencetest.Key), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := audience.NewValidator(closed{}, service)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Addresses: addresses, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
 		Domains: tenant.NewRegistry(tenant.RegistryConfig{
 			Store: w.tenants, Keeper: keeper, Now: now, Resolver: func() dns.Resolver { return w.zone },
 			MakeKey: func(a tenant.Algorithm) ([]byte, string, error) { return []byte("x"), "v=DKIM1; p=" + string(a), nil },

@@ -103,7 +103,7 @@ func (s *Service) checkOptions(_ context.Context, w *parcel) error {
 	if !w.Stream.Valid() {
 		refuse("stream", CodeStreamUnknown, "There is no such stream.")
 	}
-	if w.SendAt.After(w.now.Add(maxAhead)) {
+	if w.SendAt.After(w.now.Add(MaxAhead)) {
 		refuse("send_at", CodeSendAtTooFar, "A message can be planned at most 30 days ahead.")
 	}
 	if w.Idempotency != "" && (utf8.RuneCountInString(w.Idempotency) > maxIdempotencyKey || !plain(w.Idempotency)) {

@@ -45,9 +45,11 @@ type Config struct {
 // DefaultExpiry is how long a delivery is tried when its stream says nothing else.
 const DefaultExpiry = 5 * 24 * time.Hour
 
+// MaxAhead is how far ahead a message can be planned.
+const MaxAhead = 30 * 24 * time.Hour
+
 const (
 	idempotencyLasts = 24 * time.Hour
-	maxAhead         = 30 * 24 * time.Hour
 	// batchPart is how many submissions of a batch are stored at once: enough to fill a
 	// group commit, few enough to leave room for other tenants.
 	batchPart = 128

@@ -11,6 +11,7 @@ import (
 	"context"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/message"
@@ -63,7 +64,10 @@ type Settlement struct {
 	Signature []byte    // kept when Deferred, so that a retry need not sign again
 	Host      string    // the server that spoke last
 	Event     event.Event
-	Report    Report // to the sender; zero: none
+	// Strike is what the outcome counts against the recipient; nil for nothing. It
+	// takes effect together with the settlement, or not at all.
+	Strike *audience.Strike
+	Report Report // to the sender; zero: none
 }
 
 // Report is a delivery report (RFC 3464) that a settlement makes due. The fact is

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/id"
@@ -168,14 +169,13 @@ type Aggregates interface {
 	Take(ctx context.Context, d tenant.DomainID, raw []byte, signed bool) error
 }
 
-// Suppressor decides, by its own rules, whether an address may still be written to on
-// a stream. It may be told the same fact twice.
+// Suppressor decides, by its own rules, whether an address may still be written to, and
+// reports whether it may not because of this. It may be told the same fact twice.
 type Suppressor interface {
-	// Bounced: a server refused the address after it had taken the mail. The class is
-	// one of bounce's; hard means that the address will never work.
-	Bounced(ctx context.Context, t tenant.ID, s tenant.Stream, recipient message.Address, class string, hard bool, at time.Time) error
+	// Bounced: a server refused the address after it had taken the mail.
+	Bounced(ctx context.Context, r audience.Report) (bool, error)
 	// Complained: the recipient reported the mail as spam.
-	Complained(ctx context.Context, t tenant.ID, s tenant.Stream, recipient message.Address, at time.Time) error
+	Complained(ctx context.Context, r audience.Report) (bool, error)
 	// Unsubscribed: the recipient wants no more mail of the stream.
-	Unsubscribed(ctx context.Context, t tenant.ID, s tenant.Stream, recipient message.Address, at time.Time) error
+	Unsubscribed(ctx context.Context, r audience.Report) (bool, error)
 }

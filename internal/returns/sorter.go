@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/event"
@@ -195,14 +196,17 @@ func (s *Sorter) conclude(ctx context.Context, m Mail, facts []event.Event) erro
 func (s *Sorter) suppress(ctx context.Context, r *reading, facts []event.Event) error {
 	o := r.origin
 	for _, f := range facts {
+		v := audience.Report{
+			Tenant: o.Tenant, Stream: o.Stream, Address: o.Recipient, Class: f.Reason, Hard: f.Report.Hard, At: f.At, Delivery: o.Delivery,
+		}
 		var err error
 		switch f.Type {
 		case event.LateBounced:
-			err = s.c.Suppressor.Bounced(ctx, o.Tenant, o.Stream, o.Recipient, f.Reason, f.Report.Hard, f.At)
+			_, err = s.c.Suppressor.Bounced(ctx, v)
 		case event.Complained:
-			err = s.c.Suppressor.Complained(ctx, o.Tenant, o.Stream, o.Recipient, f.At)
+			_, err = s.c.Suppressor.Complained(ctx, v)
 		case event.Unsubscribed:
-			err = s.c.Suppressor.Unsubscribed(ctx, o.Tenant, o.Stream, o.Recipient, f.At)
+			_, err = s.c.Suppressor.Unsubscribed(ctx, v)
 		}
 		if err != nil {
 			return fmt.Errorf("suppress: %w", err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
 	"stafette/internal/dns/dnstest"
@@ -94,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	to := message.Mailbox{Address: message.Address{Local: "kundin", Domain: "gmx.example"}}
 	from := message.Mailbox{Name: "Muster", Address: message.Address{Local: "info", Domain: "muster.example"}}
 	w.sent, err = entrance.Accept(t.Context(), ingest.Principal{Tenant: w.tenant, Actor: "test", Door: "http"},
-		ingest.Submission{Draft: &message.Draft{From: from, To: []message.Mailbox{to}, Subject: "Ihr Termin", Text: "Guten Tag"}})
+		ingest.Submission{Stream: tenant.Newsletter, Draft: &message.Draft{From: from, To: []message.Mailbox{to}, Subject: "Ihr Termin", Text: "Guten Tag"}})
 	must(err)
 	w.paths, err = bounce.NewReturnPaths(w.keeper.MACKey("return path"))
 	must(err)
@@ -102,9 +103,11 @@ func newWorld(t *testing.T) *world {
 	must(err)
 	judge, err := bounce.Load()
 	must(err)
+	list, err := audience.New(audience.Config{Store: w.store, Now: w.Now})
+	must(err)
 	w.addresses = returns.NewAddresses(w.paths, w.unsub, ourDomain, "post.mail.example")
 	w.config = returns.SorterConfig{Store: w.store, Addresses: w.addresses, Keeper: w.keeper, Judge: judge,
-		Suppressor: returns.PlainRules{Suppress: w.store.Suppress}, Acceptor: entrance,
+		Suppressor: list, Acceptor: entrance,
 		Resolver: dns.New(dns.Config{Server: w.names.Addr(), Now: w.Now, Timeout: 2 * time.Second}), Now: w.Now,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	w.sorter = returns.NewSorter(w.config)
@@ -175,7 +178,7 @@ func (w *world) facts() []event.Event {
 func (w *world) suppressed() string {
 	w.t.Helper()
 	a := w.sent.Deliveries[0].Recipient
-	found, err := w.store.Suppressed(w.t.Context(), w.tenant, tenant.Transactional, []message.Address{a}, w.Now())
+	found, err := w.store.Suppressed(w.t.Context(), w.tenant, tenant.Newsletter, []message.Address{a}, w.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -12,15 +12,23 @@ import (
 	"stafette/internal/spool"
 )
 
+// strikesLast is how long counted outcomes are kept: the longest time a rule can look back.
+const strikesLast = 3650 * 24 * time.Hour
+
 // Sweep removes what has run out: sessions, idempotency keys and suppressions
-// that expired before now. It is meant to run every few minutes.
+// that expired before now, and outcomes that no rule counts any more. It is meant to
+// run every few minutes.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	for _, text := range []string{
-		"DELETE FROM sessions WHERE expires_at < $1",
-		"DELETE FROM idempotency WHERE expires_at < $1",
-		"DELETE FROM suppressions WHERE expires_at < $1",
+	for _, sweep := range []struct {
+		text   string
+		before time.Time
+	}{
+		{"DELETE FROM sessions WHERE expires_at < $1", now},
+		{"DELETE FROM idempotency WHERE expires_at < $1", now},
+		{"DELETE FROM suppressions WHERE expires_at < $1", now},
+		{"DELETE FROM suppression_strikes WHERE at < $1", now.Add(-strikesLast)},
 	} {
-		if _, err := s.write.ExecContext(ctx, text, now.UnixMilli()); err != nil {
+		if _, err := s.write.ExecContext(ctx, sweep.text, sweep.before.UnixMilli()); err != nil {
 			return fmt.Errorf("sweep: %w", s.refusal(err))
 		}
 	}

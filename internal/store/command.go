@@ -51,11 +51,22 @@ func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection,
 	if err != nil {
 		return nil, err
 	}
+	changed, err := s.act(ctx, act, actor, now, func(tx *sql.Tx) ([]queue.Listed, error) {
+		return s.selected(ctx, tx, sel, act.from, s.dialect.lockRows(false))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s deliveries: %w", c, err)
+	}
+	return changed, nil
+}
+
+// act does an action to the deliveries that pick chooses and locks.
+func (s *Store) act(ctx context.Context, act action, actor string, now time.Time, pick func(*sql.Tx) ([]queue.Listed, error)) ([]message.DeliveryID, error) {
 	var changed []message.DeliveryID
 	var facts []fact
-	err = s.transact(ctx, func(tx *sql.Tx) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
 		changed, facts = nil, nil
-		list, err := s.selected(ctx, tx, sel, act.from, s.dialect.lockRows(false))
+		list, err := pick(tx)
 		if err != nil {
 			return err
 		}
@@ -74,7 +85,7 @@ func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection,
 		return rows.insert(ctx, s.texts, tx)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s deliveries: %w", c, err)
+		return nil, err
 	}
 	if s.cfg.OnCommit != nil {
 		for _, f := range facts {

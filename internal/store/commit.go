@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
@@ -26,7 +27,8 @@ type work struct {
 	state atomic.Int32
 	done  chan struct{} // closed when changed and err are set
 
-	changed []bool // which settlements took effect
+	changed []bool          // which settlements took effect
+	struck  []audience.Hash // whom they suppressed
 	err     error
 }
 
@@ -216,7 +218,7 @@ func (c *committer) commit(group []*work) {
 	if len(group) > 1 && (kind == failOther || kind == failConflict || kind == failClash) {
 		c.s.cfg.Log.Warn("group is committed one by one", "works", len(group), "err", err)
 		for _, w := range group {
-			w.err, w.changed = nil, nil
+			w.err, w.changed, w.struck = nil, nil, nil
 			c.commit([]*work{w})
 		}
 		return
@@ -241,7 +243,10 @@ func (c *committer) release(group []*work, err error) {
 	for _, w := range group {
 		if err != nil {
 			w.err = err
-		} else if c.s.cfg.OnCommit != nil {
+			continue
+		}
+		c.s.suppressedNow(w.struck)
+		if c.s.cfg.OnCommit != nil {
 			c.s.announce(w)
 		}
 	}
@@ -264,6 +269,13 @@ func (s *Store) announce(w *work) {
 				s.cfg.OnCommit(v.Tenant, v.Event)
 			}
 		}
+	}
+}
+
+// suppressedNow tells of whom this process has suppressed.
+func (s *Store) suppressedNow(list []audience.Hash) {
+	if s.cfg.OnSuppress != nil && len(list) > 0 {
+		s.cfg.OnSuppress(list)
 	}
 }
 

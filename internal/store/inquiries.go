@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/tenant"
 )
 
@@ -17,7 +18,7 @@ type scope struct {
 
 // suppression is a row as the look-up needs it.
 type suppression struct {
-	reason  string
+	reason  audience.Reason
 	created int64
 	expires sql.NullInt64
 }
@@ -25,12 +26,14 @@ type suppression struct {
 // inquiry is one question: which of these addresses have a suppression in the scope?
 type inquiry struct {
 	scope
-	addresses []string
-	answer    chan<- suppressionAnswer
+	hashes []audience.Hash
+	answer chan<- suppressionAnswer
 }
 
+// suppressionAnswer holds the rows of all who asked together; more than one asked for.
+// An address has at most two: that of the stream and that of all streams.
 type suppressionAnswer struct {
-	rows map[string]suppression // of all who asked together; more than one asked for
+	rows map[audience.Hash][]suppression
 	err  error
 }
 
@@ -55,7 +58,7 @@ func startInquiries(q suppressionQuery) *inquiries {
 }
 
 // ask waits for the answer or the end of ctx.
-func (i *inquiries) ask(ctx context.Context, q inquiry) (map[string]suppression, error) {
+func (i *inquiries) ask(ctx context.Context, q inquiry) (map[audience.Hash][]suppression, error) {
 	answer := make(chan suppressionAnswer, 1) // the answer never waits for who left
 	q.answer = answer
 	select {
@@ -118,8 +121,8 @@ func (i *inquiries) answer(of scope, list []inquiry) {
 
 // look asks the database for all addresses of the list, in as few queries as the
 // prepared sizes allow.
-func (i *inquiries) look(of scope, list []inquiry) (map[string]suppression, error) {
-	rows := map[string]suppression{}
+func (i *inquiries) look(of scope, list []inquiry) (map[audience.Hash][]suppression, error) {
+	rows := map[audience.Hash][]suppression{}
 	most := suppressionSizes[len(suppressionSizes)-1]
 	args := []any{of.tenant[:], string(of.stream)}
 	ctx, cancel := context.WithTimeout(context.Background(), inquiryTime)
@@ -131,23 +134,24 @@ func (i *inquiries) look(of scope, list []inquiry) (map[string]suppression, erro
 		found, err := i.query.query(ctx, args)
 		args = args[:2]
 		return scan(found, err, func(row *sql.Rows) error {
-			var address string
+			var hash []byte
 			var s suppression
-			if err := row.Scan(&address, &s.reason, &s.created, &s.expires); err != nil {
+			if err := row.Scan(&hash, &s.reason, &s.created, &s.expires); err != nil {
 				return err
 			}
-			rows[address] = s
+			h := audience.Hash(hash)
+			rows[h] = append(rows[h], s)
 			return nil
 		})
 	}
-	asked := map[string]bool{}
+	asked := map[audience.Hash]bool{}
 	for _, q := range list {
-		for _, address := range q.addresses {
-			if asked[address] {
+		for _, hash := range q.hashes {
+			if asked[hash] {
 				continue
 			}
-			asked[address] = true
-			args = append(args, address)
+			asked[hash] = true
+			args = append(args, hash[:])
 			if len(args) == 2+most {
 				if err := flush(); err != nil {
 					return nil, err

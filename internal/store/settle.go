@@ -1,10 +1,14 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/queue"
@@ -65,5 +69,41 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 			}
 		}
 	}
-	return s.texts.reports.insert(ctx, s.texts, tx, due)
+	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
+		return err
+	}
+	return s.writeStrikes(ctx, tx, group)
+}
+
+// writeStrikes takes in what settlements that took effect count against their
+// recipients: few, so each is written by itself. They are written in the order of their
+// keys, so that two nodes wait for each other in one direction only.
+func (s *Store) writeStrikes(ctx context.Context, tx *sql.Tx, group []*work) error {
+	type one struct {
+		w *work
+		k *audience.Strike
+	}
+	var list []one
+	for _, w := range group {
+		w.struck = nil
+		for n, v := range w.settle {
+			if v.Strike != nil && w.changed[n] {
+				list = append(list, one{w, v.Strike})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b one) int {
+		return cmp.Or(bytes.Compare(a.k.Entry.Tenant[:], b.k.Entry.Tenant[:]), bytes.Compare(a.k.Entry.Hash[:], b.k.Entry.Hash[:]))
+	})
+	now := s.Now()
+	for _, v := range list {
+		made, err := s.strike(ctx, tx, *v.k, now)
+		if err != nil {
+			return fmt.Errorf("strike: %w", err)
+		}
+		if made {
+			v.w.struck = append(v.w.struck, v.k.Entry.Hash)
+		}
+	}
+	return nil
 }

@@ -28,9 +28,12 @@ var acrossTenants = map[string]string{
 	"SELECT state, count(*) FROM deliveries":       "depth of the queue over all tenants, for operators",
 	"DELETE FROM idempotency WHERE expires_at":     "a chore that one node does every five minutes",
 	"DELETE FROM suppressions WHERE expires_at":    "a chore that one node does every five minutes",
+	"FROM bulk_halts ORDER BY at":                  "a page for staff, who look at all tenants",
 	"FROM reports_due WHERE due_at":                "whether any report is due: a look into an index that is empty as a rule",
 	"FROM reports_due d WHERE d.due_at":            "which reports are due: asked only when there is one",
 	"FROM tenants t CROSS JOIN deliveries d":       "whose delivery a return path names: once for each mail that comes back",
+	"DELETE FROM suppression_strikes WHERE at":     "a chore that one node does every five minutes",
+	"SELECT tenant, seq FROM suppression_marks":    "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 }
 
 // witness remembers every statement that was sent. It is safe for concurrent use.

@@ -25,6 +25,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -52,6 +53,11 @@ type Config struct {
 	// before the call that brought it returns, from several goroutines at once. It
 	// must be quick and not wait for the store; it may be nil.
 	OnCommit func(tenant.ID, event.Event)
+	// HashKey keys the hashes by which suppressed addresses are known (seal.Keeper.MACKey),
+	// the same on all nodes and for ever; nil in tests only.
+	HashKey []byte
+	// OnSuppress is like OnCommit for hashes that were suppressed; it may be nil.
+	OnSuppress func([]audience.Hash)
 	// Fatal is called once, when a flush failed and nothing can be stored any more
 	// until the process starts anew. It must return soon and not wait for the
 	// store; it may be nil.
@@ -106,6 +112,7 @@ type archive interface {
 var (
 	_ tenant.Store       = (*Store)(nil)
 	_ tenant.DomainStore = (*Store)(nil)
+	_ audience.Store     = (*Store)(nil)
 	_ ingest.Store       = (*Store)(nil)
 	_ queue.Store        = (*Store)(nil)
 	_ insight.Store      = (*Store)(nil)

@@ -8,29 +8,40 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
 
-// Suppressed implements ingest.Store. It stands in the way of every message, so
+// Suppressed implements ingest.Store and audience.Store. It stands in the way of every message, so
 // those who ask at the same moment are answered together; see inquiries.
 func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error) {
-	canonical := make([]string, len(addrs))
+	hashes := make([]audience.Hash, len(addrs))
 	for i, a := range addrs {
-		canonical[i] = canonicalAddress(a)
+		hashes[i] = audience.HashOf(s.cfg.HashKey, t, a)
 	}
-	rows, err := s.inquiries.ask(ctx, inquiry{scope: scope{t, stream}, addresses: canonical})
+	rows, err := s.inquiries.ask(ctx, inquiry{scope: scope{t, stream}, hashes: hashes})
 	if err != nil {
 		return nil, fmt.Errorf("look up suppressions: %w", s.refusal(err))
 	}
 	found := map[message.Address]string{}
 	at := millis(now)
 	for i, a := range addrs {
-		if row, ok := rows[canonical[i]]; ok && row.created <= at && (!row.expires.Valid || row.expires.Int64 > at) {
-			found[a] = row.reason
+		if reason := holding(rows[hashes[i]], at); reason != "" {
+			found[a] = string(reason)
 		}
 	}
 	return found, nil
+}
+
+// holding is the strongest reason of the rows that hold at an instant, "" if none does.
+func holding(rows []suppression, at int64) (strongest audience.Reason) {
+	for _, row := range rows {
+		if row.created <= at && (!row.expires.Valid || row.expires.Int64 > at) {
+			strongest = strongest.Stronger(row.reason)
+		}
+	}
+	return strongest
 }
 
 // suppressionSizes are the list lengths the look-up is prepared for; parsing its
@@ -45,8 +56,8 @@ func prepareSuppressed(ctx context.Context, db *sql.DB, d dialect) (q suppressio
 		var list strings.Builder
 		writePlaceholders(d, &list, 3, n)
 		//nolint:gosec,sqlclosecheck // G202: placeholders only; kept until close
-		q[i], err = db.PrepareContext(ctx, `SELECT address, reason, created_at, expires_at FROM suppressions WHERE tenant = $1 AND stream = $2
-			AND address IN (`+list.String()+")")
+		q[i], err = db.PrepareContext(ctx, `SELECT hash, reason, created_at, expires_at FROM suppressions WHERE tenant = $1 AND stream IN ($2, '')
+			AND hash IN (`+list.String()+")")
 		if err != nil {
 			return q, fmt.Errorf("prepare look-up of suppressions: %w", err)
 		}
@@ -75,17 +86,4 @@ func (q suppressionQuery) close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Suppress keeps mail of a stream from an address, until expires or, if that is
-// zero, for good. An address suppressed before gets the new reason and end.
-func (s *Store) Suppress(ctx context.Context, t tenant.ID, stream tenant.Stream, a message.Address, reason string, now, expires time.Time) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO suppressions (tenant, stream, address, reason, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, stream, address)
-		DO UPDATE SET reason = excluded.reason, expires_at = excluded.expires_at`,
-		t[:], string(stream), canonicalAddress(a), reason, millis(now), optional(expires))
-	if err != nil {
-		return fmt.Errorf("suppress address: %w", s.refusal(err))
-	}
-	return nil
 }

@@ -8,24 +8,25 @@ type Permission string
 
 // The permissions. Those that start with "platform." belong to staff.
 const (
-	MessagesRead     Permission = "messages.read"     // list, search and open messages of the own tenant
-	MessagesSend     Permission = "messages.send"     // compose and send
-	MessagesCommand  Permission = "queue.command"     // hold, resume, retry, cancel own deliveries
-	SettingsRead     Permission = "settings.read"     // domains, streams, quota
-	SettingsWrite    Permission = "settings.write"    // change them
-	UsersManage      Permission = "users.manage"      // invite, change roles, disable
-	KeysManage       Permission = "keys.manage"       // create and revoke API keys
-	PlatformMessages Permission = "platform.messages" // find any message of any tenant
-	PlatformQueue    Permission = "platform.queue"    // command any delivery, lanes and pools
-	PlatformTenants  Permission = "platform.tenants"  // create, lock and unlock tenants
-	PlatformReview   Permission = "platform.review"   // decide approvals
-	PlatformSystem   Permission = "platform.system"   // nodes, limits, configuration
+	MessagesRead      Permission = "messages.read"      // list, search and open messages of the own tenant
+	MessagesSend      Permission = "messages.send"      // compose and send
+	MessagesCommand   Permission = "queue.command"      // hold, resume, retry, cancel own deliveries
+	SuppressionsWrite Permission = "suppressions.write" // suppress addresses, lift suppressions
+	SettingsRead      Permission = "settings.read"      // domains, streams, quota
+	SettingsWrite     Permission = "settings.write"     // change them
+	UsersManage       Permission = "users.manage"       // invite, change roles, disable
+	KeysManage        Permission = "keys.manage"        // create and revoke API keys
+	PlatformMessages  Permission = "platform.messages"  // find any message of any tenant
+	PlatformQueue     Permission = "platform.queue"     // command any delivery, lanes and pools
+	PlatformTenants   Permission = "platform.tenants"   // create, lock and unlock tenants
+	PlatformReview    Permission = "platform.review"    // decide approvals
+	PlatformSystem    Permission = "platform.system"    // nodes, limits, configuration
 )
 
 // Permissions lists all of them.
 func Permissions() []Permission {
 	return []Permission{
-		MessagesRead, MessagesSend, MessagesCommand, SettingsRead, SettingsWrite, UsersManage, KeysManage,
+		MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage,
 		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem,
 	}
 }
@@ -42,11 +43,11 @@ func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == O
 func Can(r Role, p Permission) bool {
 	switch r {
 	case Owner:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
 	case Office:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SettingsRead}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead}, p)
 	case Developer:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SettingsRead, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, KeysManage}, p)
 	case ReadOnly:
 		return slices.Contains([]Permission{MessagesRead, SettingsRead}, p)
 	case Support:

@@ -11,25 +11,31 @@ import (
 	"net/http"
 	"slices"
 
+	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/signin"
+	"stafette/internal/web/suppressions"
 )
 
 // Config is everything the office stands on: the frame's own needs and those of
 // each subject.
 type Config struct {
 	frame.Config
-	Messages messages.Config
-	Returns  returnmail.Config
-	Domains  domains.Config
-	Reports  reports.Config
+	Messages     messages.Config
+	Suppressions suppressions.Config
+	Addresses    addresses.Config
+	Returns      returnmail.Config
+	Halts        halts.Config
+	Domains      domains.Config
+	Reports      reports.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -49,11 +55,14 @@ func New(c Config) (http.Handler, error) {
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
 		signin.Routes(f),
-		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
+		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		suppressions.Routes(c.Suppressions),
+		addresses.Routes(c.Addresses),
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
 		platform.Routes(),
+		halts.Routes(c.Halts),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)

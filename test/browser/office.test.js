@@ -142,6 +142,22 @@ describe("axe", () => {
       await page.click(".compose .btn--primary");
       await page.waitForSelector("#to-problem");
       await check("refused form");
+      for (const path of ["/suppressions", "/suppressions?q=gibtsnicht", "/suppressions/new", "/suppressions/import", "/suppressions/rules"]) {
+        await page.goto(origin + path);
+        await check(path);
+      }
+      await page.goto(`${origin}/suppressions?reason=hard_bounce`);
+      await page.click("tbody a");
+      await check("suppression");
+      await page.goto(`${origin}/suppressions/import`);
+      await page.fill("#list", "eins@kunde.example\nkaputt");
+      await page.click("form.measure .btn--primary");
+      await check("preview of an import");
+      await page.goto(`${origin}/addresses`);
+      await check("address check");
+      await page.fill("#address", "info@gmial.com");
+      await page.click("form.measure .btn--primary");
+      await check("verdict about an address");
       // waiting, held, several recipients, come back, complained of, hostile words: the other pages are made of the same parts
       for (const n of [0, 3, 6, 11, 12, 14]) {
         await page.goto(messages[n]);

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/store"
 	"stafette/internal/tenant"
 	"stafette/test/load/ledger"
@@ -59,7 +61,12 @@ func (b *books) close() error { return b.db.Close() }
 
 // suppress keeps mail from an address, before the server runs.
 func (b *books) suppress(ctx context.Context, address string) (err error) {
-	s, err := store.Open(ctx, store.Config{URL: b.url, DataDir: b.dir, Now: time.Now})
+	keeper, err := seal.Load(filepath.Join(b.dir, "root.key"))
+	if err != nil {
+		return err
+	}
+	key := keeper.MACKey("suppressions")
+	s, err := store.Open(ctx, store.Config{URL: b.url, DataDir: b.dir, Now: time.Now, HashKey: key})
 	if err != nil {
 		return err
 	}
@@ -72,7 +79,12 @@ func (b *books) suppress(ctx context.Context, address string) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.Suppress(ctx, who, tenant.Transactional, a, "manual", time.Now(), time.Time{})
+	list, err := audience.New(audience.Config{Store: s, Key: key, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	_, err = list.Suppress(ctx, who, audience.Wish{Address: a}, "soak")
+	return err
 }
 
 // states counts all deliveries at one moment.

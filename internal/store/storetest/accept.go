@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
@@ -310,9 +311,7 @@ func suppressed(t *testing.T, w *World) {
 		address string
 		ends    time.Time
 	}{{"Gone@example.net", time.Time{}}, {"soon@example.net", now.Add(time.Hour)}, {"past@example.net", now}} {
-		if err := w.Store.Suppress(ctx, w.A, tenant.Newsletter, Address(v.address), "hard_bounce", now, v.ends); err != nil {
-			t.Fatal(err)
-		}
+		w.Suppress(w.Entry(w.A, v.address, tenant.Newsletter, audience.HardBounce, v.ends))
 	}
 	asked := []message.Address{Address("gone@example.net"), Address("GONE@example.net"), Address("soon@example.net"),
 		Address("past@example.net"), Address("fine@example.net")}
@@ -324,6 +323,11 @@ func suppressed(t *testing.T, w *World) {
 	same(t, "other tenant", have, map[message.Address]string{}, err)
 	have, err = w.Store.Suppressed(ctx, w.A, tenant.Newsletter, nil, now)
 	same(t, "nobody", have, map[message.Address]string{}, err)
+	w.Suppress(w.Entry(w.A, "gone@example.net", "", audience.Complaint, time.Time{}))
+	for _, stream := range tenant.Streams() {
+		have, err = w.Store.Suppressed(ctx, w.A, stream, asked[:1], now)
+		same(t, "on all streams", have, map[message.Address]string{asked[0]: "complaint"}, err)
+	}
 }
 
 func bodiesAreDroppedByDay(t *testing.T, w *World) {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"Returns", returnTests()},
 		{"Isolation", isolationTests()},
 		{"Singletons", singletonTests()},
+		{"Audience", audienceTests()},
 		{"Quotas", quotaTests()},
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Reports", reportTests()},

@@ -33,6 +33,8 @@ type letterForm struct {
 	stream              tenant.Stream
 	key                 string // makes sending twice the same as sending once
 	files               []string
+	// seen are the recipients as they stood when the reader was last warned of them.
+	seen string
 
 	domains []string
 	frame.Form
@@ -123,6 +125,9 @@ func (o *office) send(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	if !f.Valid() {
 		return o.compose(w, r, p, http.StatusUnprocessableEntity, f)
 	}
+	if o.warn(r.Context(), p, &f, s.Draft, s.Bcc); !f.Valid() {
+		return o.compose(w, r, p, http.StatusUnprocessableEntity, f)
+	}
 	s.RequestHash = hash
 	who := ingest.Principal{Tenant: p.Tenant(), Actor: p.Who.User.ID.String(), Door: "office"}
 	receipt, err := o.Acceptor.Accept(r.Context(), who, s)
@@ -155,7 +160,7 @@ func readLetter(r *http.Request) letterForm {
 	f := letterForm{
 		local: strings.TrimSpace(get("from_local")), domain: get("from_domain"), name: strings.TrimSpace(get("from_name")),
 		to: get("to"), cc: get("cc"), bcc: get("bcc"), subject: get("subject"),
-		body: get("body"), html: get("format") == "html", stream: tenant.Stream(get("stream")), key: get("key"),
+		body: get("body"), html: get("format") == "html", stream: tenant.Stream(get("stream")), key: get("key"), seen: get("seen"),
 	}
 	if f.key == "" || len(f.key) > 64 {
 		f.key = rand.Text()

@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -37,6 +38,11 @@ type Commands interface {
 	Apply(ctx context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error)
 }
 
+// Addresses tells of an address without asking its server; *audience.Validator does.
+type Addresses interface {
+	Validate(ctx context.Context, t tenant.ID, s tenant.Stream, text string) (audience.Verdict, error)
+}
+
 // Config is what the pages of messages stand on. Fields without a default are needed.
 type Config struct {
 	Tenants  Tenants
@@ -49,6 +55,8 @@ type Config struct {
 	// ParseMailbox reads one address as a person types it, with or without a name.
 	// Its refusals are *fault.Error.
 	ParseMailbox func(text string) (message.Mailbox, error)
+	// Addresses tells of recipients before a message is sent; nil warns of nothing.
+	Addresses Addresses
 	// MaxUpload bounds a posted message with its attachments; 0 is 32 MiB.
 	MaxUpload int64
 	// LiveFor ends a live stream, so that a session that was closed loses it soon;

@@ -13,15 +13,23 @@ import (
 	"slices"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 )
 
+// Breaker tells whether a tenant's bulk mail is halted; *audience.Service does.
+type Breaker interface {
+	HaltOf(ctx context.Context, t tenant.ID) (h audience.Halt, ok bool, err error)
+}
+
 // Config is what the page stands on; all of it is needed.
 type Config struct {
+	Breaker Breaker
 	Insight insight.Store
 	Teller  messages.Teller
 	Domains Domains
@@ -46,6 +54,7 @@ type overview struct {
 	total    int64
 	problems []messages.Row
 	domains  []tenant.Domain // in grace, or lapsed
+	halt     string          // why bulk mail is halted, "" if it is not
 }
 
 // share is one state's part of a whole; Offset and Width are parts of 1,000 for
@@ -72,6 +81,11 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 		return fmt.Errorf("overview: %w", err)
 	}
 	v := overview{}
+	if h, ok, err := c.Breaker.HaltOf(r.Context(), p.Tenant()); err != nil {
+		return fmt.Errorf("overview: %w", err)
+	} else if ok {
+		v.halt = halts.Figures(p, h)
+	}
 	v.shares, v.total = shares(counts)
 	for _, state := range problemStates {
 		found, err := c.Insight.Messages(r.Context(), p.Tenant(), insight.Filter{

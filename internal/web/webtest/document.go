@@ -87,3 +87,13 @@ func Within(n *html.Node, tag string) bool {
 	}
 	return false
 }
+
+// Hidden is the value of a hidden field, "" if there is none.
+func Hidden(n *html.Node, name string) (value string) {
+	Each(n, func(e *html.Node) {
+		if e.Data == "input" && Attribute(e, "type") == "hidden" && Attribute(e, "name") == name {
+			value = Attribute(e, "value")
+		}
+	})
+	return value
+}

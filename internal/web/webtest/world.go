@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/fault"
@@ -54,6 +55,10 @@ type World struct {
 	commands []queue.Selection
 	refusal  error
 	accepted []ingest.Submission
+
+	listed sync.Once
+	list   *audience.Service // of suppressions
+	halts  []audience.Halt
 }
 
 // Now is the world's clock.

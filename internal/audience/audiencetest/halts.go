@@ -1,0 +1,108 @@
+package audiencetest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"stafette/internal/audience"
+	"stafette/internal/fault"
+	"stafette/internal/tenant"
+)
+
+// Tally implements audience.HaltStore.
+func (s *Store) Tally(_ context.Context, t tenant.ID, v audience.Span) (audience.Tally, error) {
+	if err := s.open("Tally"); err != nil {
+		return audience.Tally{}, err
+	}
+	defer s.mu.Unlock()
+	if s.Count == nil {
+		return audience.Tally{}, nil
+	}
+	return s.Count(t, v), nil
+}
+
+// last is the place of the tenant's last halt, -1 if it never had one.
+func (s *Store) last(t tenant.ID) int {
+	for i := len(s.halts) - 1; i >= 0; i-- {
+		if s.halts[i].Tenant == t {
+			return i
+		}
+	}
+	return -1
+}
+
+// Halt implements audience.HaltStore.
+func (s *Store) Halt(_ context.Context, h audience.Halt) (bool, error) {
+	if err := s.open("Halt"); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	if i := s.last(h.Tenant); i >= 0 && s.halts[i].InForce() {
+		return false, nil
+	}
+	s.halts = append(s.halts, h)
+	s.marks[h.Tenant]++
+	return true, nil
+}
+
+// LastHalt implements audience.HaltStore.
+func (s *Store) LastHalt(_ context.Context, t tenant.ID) (audience.Halt, error) {
+	if err := s.open("LastHalt"); err != nil {
+		return audience.Halt{}, err
+	}
+	defer s.mu.Unlock()
+	if i := s.last(t); i >= 0 {
+		return s.halts[i], nil
+	}
+	return audience.Halt{}, nil
+}
+
+// Halts implements audience.HaltStore.
+func (s *Store) Halts(context.Context) ([]audience.Halt, error) {
+	if err := s.open("Halts"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	list := slices.Clone(s.halts)
+	slices.Reverse(list)
+	return list, nil
+}
+
+// ReleaseBulk implements audience.HaltStore.
+func (s *Store) ReleaseBulk(_ context.Context, t tenant.ID, actor, note string, now time.Time) error {
+	if err := s.open("ReleaseBulk"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	i := s.last(t)
+	if i < 0 || !s.halts[i].InForce() {
+		return fault.New(fault.NotFound, "halt_not_found", "The tenant's bulk mail is not halted.")
+	}
+	s.halts[i].ReleasedAt, s.halts[i].ReleasedBy, s.halts[i].Note = now, actor, note
+	s.marks[t]++
+	return nil
+}
+
+// FreeHeld implements audience.HaltStore.
+func (s *Store) FreeHeld(_ context.Context, _ tenant.ID, limit int, _ time.Time) (int, error) {
+	if err := s.open("FreeHeld"); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	n := min(s.Held, limit)
+	s.Held -= n
+	return n, nil
+}
+
+// HeldFreed implements audience.HaltStore.
+func (s *Store) HeldFreed(_ context.Context, h audience.Halt) error {
+	if err := s.open("HeldFreed"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if i := s.last(h.Tenant); i >= 0 {
+		s.halts[i].Freed = true
+	}
+	return nil
+}

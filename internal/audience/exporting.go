@@ -1,0 +1,92 @@
+package audience
+
+import (
+	"context"
+	"encoding/csv"
+	"io"
+	"strings"
+	"time"
+
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// Suppression returns one. The error is NotFound "suppression_not_found".
+func (s *Service) Suppression(ctx context.Context, t tenant.ID, e ID) (Entry, error) {
+	return s.cfg.Store.Suppression(ctx, t, e)
+}
+
+// Suppressions lists. A Text that is a whole address also finds one that was erased.
+func (s *Service) Suppressions(ctx context.Context, t tenant.ID, f Filter) (Page, error) {
+	if a, err := message.ParseAddress(f.Text); err == nil {
+		f.Hash, f.Text = s.Hash(t, a), ""
+	}
+	return s.cfg.Store.Suppressions(ctx, t, f)
+}
+
+// History returns what happened to the address of a suppression, from old to new.
+func (s *Service) History(ctx context.Context, t tenant.ID, h Hash) ([]Act, error) {
+	return s.cfg.Store.History(ctx, t, h)
+}
+
+const exportPage = 500
+
+// Export writes all suppressions that the filter matches as CSV that ReadCSV reads
+// again, with codes and times in UTC. Spreadsheets take none of its cells for a formula
+// (T28). Erased addresses are left out.
+func (s *Service) Export(ctx context.Context, t tenant.ID, f Filter, w io.Writer, comma rune) error {
+	out := csv.NewWriter(w)
+	out.Comma = comma
+	if err := out.Write([]string{"address", "stream", "reason", "class", "created_at", "expires_at", "actor", "note"}); err != nil {
+		return err
+	}
+	f.After, f.Limit = ID{}, exportPage
+	for {
+		page, err := s.Suppressions(ctx, t, f)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			if f.After = e.ID; e.Erased() {
+				continue
+			}
+			cells := []string{e.Address.String(), string(e.Stream), string(e.Reason), e.Class, stamp(e.CreatedAt), stamp(e.ExpiresAt), e.Actor, e.Note}
+			for i := range cells {
+				cells[i] = inert(cells[i])
+			}
+			if err := out.Write(cells); err != nil {
+				return err
+			}
+		}
+		if out.Flush(); !page.More || out.Error() != nil {
+			return out.Error()
+		}
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// formulaStarts are what spreadsheets take for the start of a formula (OWASP, CSV
+// injection).
+const formulaStarts = "=+-@\t\r\n|%＝＋－＠"
+
+// inert keeps a cell from being read as a formula, by an apostrophe before it.
+func inert(cell string) string {
+	if cell != "" && strings.ContainsRune(formulaStarts, []rune(cell)[0]) {
+		return "'" + cell
+	}
+	return cell
+}
+
+// tame takes back what inert did.
+func tame(cell string) string {
+	if rest, ok := strings.CutPrefix(cell, "'"); ok && rest != "" && strings.ContainsRune(formulaStarts, []rune(rest)[0]) {
+		return rest
+	}
+	return cell
+}

@@ -1,0 +1,120 @@
+package audience_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stafette/internal/audience"
+	"stafette/internal/audience/audiencetest"
+	"stafette/internal/fault"
+	"stafette/internal/tenant"
+)
+
+// T43: one tenant's bulk mail is halted on every node, nobody else's, none of its other
+// streams; it stays so until staff release it, and then only what comes later counts.
+func TestBulkMailIsHalted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		noisy, quiet := newTenant(), newTenant()
+		var spans []audience.Span
+		store := &audiencetest.Store{Held: 1200, Count: func(who tenant.ID, v audience.Span) audience.Tally {
+			spans = append(spans, v)
+			if who == quiet || !v.Settled.IsZero() {
+				return audience.Tally{Sent: 1000, Complaints: 2, Hard: 30}
+			}
+			return audience.Tally{Sent: 1000, Complaints: 50}
+		}}
+		here, there := started(t, newService(t, store)), started(t, newService(t, store))
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		go here.Run(ctx)
+		go there.Run(ctx)
+		complaint := func(who tenant.ID, stream tenant.Stream) {
+			if _, err := here.Complained(ctx, audience.Report{Tenant: who, Stream: stream, Address: address("eva@kunde.example"), At: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		halted := func(step string, want bool) {
+			t.Helper()
+			time.Sleep(5 * time.Second)
+			for _, s := range []*audience.Service{here, there} {
+				if s.Halted(noisy, tenant.Newsletter) != want || s.Halted(noisy, tenant.Reminder) != want {
+					t.Errorf("%s: halted is not %v", step, want)
+				}
+				if s.Halted(noisy, tenant.Transactional) || s.Halted(quiet, tenant.Newsletter) {
+					t.Errorf("%s: others are halted too", step)
+				}
+			}
+		}
+		complaint(noisy, tenant.Transactional)
+		halted("complaint about other mail", false)
+		if len(spans) != 0 {
+			t.Errorf("counted for nothing: %+v", spans)
+		}
+		complaint(noisy, tenant.Newsletter)
+		complaint(quiet, tenant.Newsletter)
+		halted("complaints", true)
+		time.Sleep(25 * time.Hour)
+		halted("when the window is over", true)
+		again := started(t, newService(t, store))
+		if !again.Halted(noisy, tenant.Newsletter) {
+			t.Error("a restart ends the halt")
+		}
+		if err := here.ReleaseBulk(ctx, noisy, "usr_1", " "); fault.As(err) == nil || fault.As(err).Code != "release_reason_missing" {
+			t.Errorf("without a reason: %v", err)
+		}
+		if err := here.ReleaseBulk(ctx, noisy, "usr_1", "Liste bereinigt"); err != nil {
+			t.Fatal(err)
+		}
+		halted("released", false)
+		if store.Held != 0 {
+			t.Errorf("%d are held still", store.Held)
+		}
+		complaint(noisy, tenant.Newsletter)
+		halted("another complaint", false)
+		if last := spans[len(spans)-1]; last.Settled.IsZero() {
+			t.Errorf("what was released for counts again: %+v", last)
+		}
+		time.Sleep(2 * time.Minute)
+		if h, _ := store.LastHalt(ctx, noisy); !h.Freed || h.Note != "Liste bereinigt" || h.Complaints != 50 {
+			t.Errorf("halt %+v", h)
+		}
+		if err := here.ReleaseBulk(ctx, noisy, "usr_1", "noch einmal"); fault.As(err) == nil || fault.As(err).Code != "halt_not_found" {
+			t.Errorf("released twice: %v", err)
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		tally audience.Tally
+		want  audience.Cause
+	}{
+		"little mail says nothing": {audience.Tally{Sent: 199, Hard: 199, Complaints: 199}, ""},
+		"few complaints":           {audience.Tally{Sent: 200, Complaints: 4}, ""},
+		"complaints":               {audience.Tally{Sent: 200, Complaints: 5}, audience.TooManyComplaints},
+		"complaints among many":    {audience.Tally{Sent: 10_000, Complaints: 29}, ""},
+		"3 in a thousand":          {audience.Tally{Sent: 10_000, Complaints: 30}, audience.TooManyComplaints},
+		"few bounces":              {audience.Tally{Sent: 200, Hard: 19}, ""},
+		"bounces":                  {audience.Tally{Sent: 400, Hard: 20}, audience.TooManyBounces},
+		"bounces among many":       {audience.Tally{Sent: 10_000, Hard: 499}, ""},
+		"5 in a hundred":           {audience.Tally{Sent: 10_000, Hard: 500}, audience.TooManyBounces},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				owner := newTenant()
+				s := started(t, newService(t, &audiencetest.Store{Count: func(tenant.ID, audience.Span) audience.Tally { return c.tally }}))
+				s.Strike(audience.Report{Tenant: owner, Stream: tenant.Reminder, Address: address("eva@kunde.example"), Class: "user_unknown", Hard: true, At: time.Now()})
+				time.Sleep(3 * time.Second)
+				if err := s.Judge(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				h, ok, err := s.HaltOf(context.Background(), owner)
+				if err != nil || h.Cause != c.want || ok != (c.want != "") {
+					t.Errorf("halt %+v, %v, want %q", h, err, c.want)
+				}
+			})
+		})
+	}
+}

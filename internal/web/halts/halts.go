@@ -1,0 +1,136 @@
+// Package halts shows staff of the platform whose bulk mail is halted, why, and lets
+// them release it with a reason.
+//
+// It is a subject of the door web (floor 4). When to halt is decided by audience.
+package halts
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"stafette/internal/audience"
+	"stafette/internal/fault"
+	"stafette/internal/id"
+	"stafette/internal/tenant"
+	"stafette/internal/web/frame"
+)
+
+// Breaker keeps the halts; *audience.Service does.
+type Breaker interface {
+	Halts(ctx context.Context) ([]audience.Halt, error)
+	HaltOf(ctx context.Context, t tenant.ID) (h audience.Halt, ok bool, err error)
+	ReleaseBulk(ctx context.Context, t tenant.ID, actor, why string) error
+}
+
+// Tenants tells the names of accounts; tenant.Store does.
+type Tenants interface {
+	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+}
+
+// Config is what the page stands on. All fields are needed.
+type Config struct {
+	Breaker Breaker
+	Tenants Tenants
+}
+
+const (
+	path = "/platform/halts"
+	room = "halts"
+)
+
+// Routes are the page and its form.
+func Routes(c Config) []frame.Route {
+	return []frame.Route{
+		{Pattern: "GET " + path, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.show,
+			Entry: frame.Entry{Room: room, Icon: "held", Group: frame.GroupStaff}},
+		{Pattern: "POST " + path, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.release},
+	}
+}
+
+// halt is one line, with a form if it is in force.
+type halt struct {
+	audience.Halt
+	account string
+	form    frame.Form
+}
+
+func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	return c.page(w, r, p, http.StatusOK, tenant.ID{}, frame.Form{})
+}
+
+// page shows the halts; form is what was sent about one tenant and refused.
+func (c Config) page(w http.ResponseWriter, r *http.Request, p frame.Page, status int, about tenant.ID, form frame.Form) error {
+	found, err := c.Breaker.Halts(r.Context())
+	if err != nil {
+		return fmt.Errorf("halts: %w", err)
+	}
+	var now, before []halt
+	for _, h := range found {
+		line := halt{Halt: h, account: h.Tenant.String()}
+		if t, err := c.Tenants.Tenant(r.Context(), h.Tenant); err == nil { // without its name the page still tells
+			line.account = t.Name
+		}
+		if !h.InForce() {
+			before = append(before, line)
+			continue
+		}
+		if h.Tenant == about {
+			line.form = form
+		}
+		now = append(now, line)
+	}
+	p.Room, p.Title = room, p.T("nav.halts")
+	return p.Render(w, r, status, haltsPage(p, now, before))
+}
+
+func (c Config) release(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	if err := frame.ParseForm(w, r); err != nil {
+		return err
+	}
+	t, err := id.Parse[tenant.Kind](r.PostForm.Get("tenant"))
+	if err != nil {
+		return fault.New(fault.NotFound, "halt_not_found", "There is no such tenant.")
+	}
+	why := strings.TrimSpace(r.PostForm.Get(field(t)))
+	err = c.Breaker.ReleaseBulk(r.Context(), t, p.Who.User.ID.String(), why)
+	if f := fault.As(err); f != nil && f.Kind == fault.Invalid {
+		form := frame.Form{Values: map[string]string{field(t): why}}
+		form.Add(field(t), p.FaultText(f, why))
+		return c.page(w, r, p, http.StatusUnprocessableEntity, t, form)
+	}
+	if err != nil {
+		return fmt.Errorf("release bulk mail: %w", err)
+	}
+	frame.Redirect(w, r, path, "released")
+	return nil
+}
+
+// field names the input for the reason; each of the page's forms has its own, as an
+// identifier may stand on a page once.
+func field(t tenant.ID) string { return "reason-" + t.String() }
+
+// Figures tells in one sentence what was too much, for staff and for the tenant.
+func Figures(p frame.Page, h audience.Halt) string {
+	n := h.Complaints
+	if h.Cause == audience.TooManyBounces {
+		n = h.Hard
+	}
+	share := 0.0
+	if h.Sent > 0 {
+		share = float64(n) * 100 / float64(h.Sent)
+	}
+	return p.T("halts.figures."+string(h.Cause), "n", p.Number(int64(n)), "sent", p.Number(int64(h.Sent)),
+		"share", decimal(p, share), "hours", int(h.Window/time.Hour))
+}
+
+// decimal writes a share in percent with two digits, as the reader's language does.
+func decimal(p frame.Page, share float64) string {
+	text := fmt.Sprintf("%.2f", share)
+	if p.Lang != "en" {
+		text = strings.Replace(text, ".", ",", 1)
+	}
+	return text
+}

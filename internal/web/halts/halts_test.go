@@ -1,0 +1,37 @@
+package halts_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"stafette/internal/web/webtest"
+)
+
+// T43: the tenant reads why and what it may do; staff release it, with a reason.
+func TestHaltIsToldAndReleased(t *testing.T) {
+	const figures = "21 Beschwerden auf 4.310 Newsletter und Erinnerungen in 24 Stunden: 0,49 %."
+	clerk := webtest.Open(t).SignIn(webtest.Clerk)
+	if a := clerk.Get("/"); !strings.Contains(a.Text, figures) || strings.Contains(a.Text, "freigeben") {
+		t.Errorf("overview: %s", a.Text)
+	}
+	staff := webtest.Open(t).SignIn(webtest.Staff)
+	a := staff.Get("/platform/halts")
+	for _, want := range []string{figures, "6,96 %", "Freigegeben: &lt;script&gt;"} {
+		if !strings.Contains(a.Text, want) {
+			t.Errorf("page lacks %q: %s", want, a.Text)
+		}
+	}
+	who := staff.World.Tenant.ID.String()
+	if a := staff.Post("/platform/halts", url.Values{"tenant": {who}, "reason-" + who: {" "}}); a.StatusCode != http.StatusUnprocessableEntity ||
+		!strings.Contains(a.Text, "mindestens 3 Zeichen") {
+		t.Errorf("without a reason: status %d", a.StatusCode)
+	}
+	if a := staff.Post("/platform/halts", url.Values{"tenant": {who}, "reason-" + who: {"Liste bereinigt"}}); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("release: status %d", a.StatusCode)
+	}
+	if a := staff.Get("/platform/halts?done=released"); !strings.Contains(a.Text, "Freigegeben: Liste bereinigt") || !strings.Contains(a.Text, "6,96 %") {
+		t.Errorf("afterwards: %s", a.Text)
+	}
+}
