@@ -38,6 +38,7 @@ func TestBulkMailIsHalted(t *testing.T) {
 		halted := func(step string, want bool) {
 			t.Helper()
 			time.Sleep(5 * time.Second)
+			synctest.Wait()
 			for _, s := range []*audience.Service{here, there} {
 				if s.Halted(noisy, tenant.Newsletter) != want || s.Halted(noisy, tenant.Reminder) != want {
 					t.Errorf("%s: halted is not %v", step, want)
@@ -77,6 +78,7 @@ func TestBulkMailIsHalted(t *testing.T) {
 			t.Errorf("what was released for counts again: %+v", last)
 		}
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		if h, _ := store.LastHalt(ctx, noisy); !h.Freed || h.Note != "Liste bereinigt" || h.Complaints != 50 {
 			t.Errorf("halt %+v", h)
 		}
