@@ -36,6 +36,8 @@ type platform struct {
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
 	fleet      *egress.Fleet
+	orders     *queue.Orders
+	operator   *queue.Operator
 	guard      *egress.Guard
 	engine     *delivery.Engine
 	policies   *tlspolicy.Policies
@@ -72,6 +74,12 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	if p.fleet, err = p.newFleet(ctx, true); err != nil {
 		return nil, err
 	}
+	p.orders = queue.NewOrders(b.store, b.store.Now, log)
+	// Before the first mail leaves, what must not is known.
+	if err := p.orders.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	p.operator = b.newOperator(p.fleet, p.follow)
 	p.guard = c.guard(p.fleet.Plan().Sources)
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
@@ -143,7 +151,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
-		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies,
+		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, Orders: p.orders,
 		Schedule:  queue.NewSchedule(steps, nil),
 		Hostnames: []string{c.Hostname},
 		Now:       p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,

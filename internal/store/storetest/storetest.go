@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		{"Quotas", quotaTests()},
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Egress", egressTests()},
+		{"Orders", orderTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
