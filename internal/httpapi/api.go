@@ -66,6 +66,7 @@ type Config struct {
 	Messages  insight.Store
 	Bodies    Bodies
 	Commands  Commander
+	Operator  Operator
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"

@@ -35,12 +35,13 @@ var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 // memory. It has two tenants with a key each.
 type world struct {
 	testing.TB
-	api     *httpapi.API
-	server  *httptest.Server
-	store   *ingesttest.Store
-	tenants *tenanttest.Store
-	reader  *reader
-	log     *bytes.Buffer
+	api      *httpapi.API
+	server   *httptest.Server
+	store    *ingesttest.Store
+	tenants  *tenanttest.Store
+	reader   *reader
+	operator *operator
+	log      *bytes.Buffer
 
 	tenant             tenant.ID
 	key, other, staff  string
@@ -54,7 +55,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, log: &bytes.Buffer{}}
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, log: &bytes.Buffer{}, operator: &operator{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
 	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead)
 	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead)
@@ -64,7 +65,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range change {
