@@ -16,6 +16,7 @@ import (
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/queues"
 	"stafette/internal/web/signin"
 )
 
@@ -24,6 +25,7 @@ import (
 type Config struct {
 	frame.Config
 	Messages messages.Config
+	Queues   queues.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -45,6 +47,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signin.Routes(f),
 		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
 		messages.Routes(f, c.Messages),
+		queues.Routes(c.Queues),
 		platform.Routes(),
 		components.Routes(c.Components),
 	)
