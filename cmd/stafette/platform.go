@@ -37,6 +37,7 @@ type platform struct {
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
 	fleet      *egress.Fleet
+	level      *slog.LevelVar // of the log; nil: it cannot be changed
 	orders     *queue.Orders
 	operator   *queue.Operator
 	guard      *egress.Guard

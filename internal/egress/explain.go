@@ -136,3 +136,15 @@ type Explanation struct {
 	// NextAt is when it may go at the earliest, as far as is known; zero: now.
 	NextAt time.Time `json:"next_at,omitzero"`
 }
+
+// Delay adds that the delivery's next attempt is not due before at, and why it was
+// put off; the zero time adds nothing.
+func (x *Explanation) Delay(at time.Time, reason string) {
+	if at.IsZero() {
+		return
+	}
+	x.Waiting = append(x.Waiting, Waiting{Why: HinderedSchedule, Until: at, Reply: reason})
+	if at.After(x.NextAt) {
+		x.NextAt = at
+	}
+}

@@ -120,6 +120,13 @@ type Listed struct {
 	Host      string
 }
 
+// Node is one process that works on the queue.
+type Node struct {
+	Name  string
+	Epoch Epoch
+	Alive bool // not declared dead
+}
+
 // Store is the durable queue. Every method is one whole, durable transaction.
 type Store interface {
 	// StartEpoch registers this process under a node name and returns its epoch.
