@@ -24,6 +24,7 @@ import (
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/queues"
+	"stafette/internal/web/sending"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -124,6 +125,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox,
 		},
 		Queues:     queues.Config{Operator: p.operator},
+		Sending:    sending.Config{Engine: p.engine, Store: p.store, Orders: p.orders.Now},
 		Components: p.config.HTTP.Components,
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
 	"stafette/internal/web/queues"
+	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	frame.Config
 	Messages messages.Config
 	Queues   queues.Config
+	Sending  sending.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -48,6 +50,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}),
 		messages.Routes(f, c.Messages),
 		queues.Routes(c.Queues),
+		sending.Routes(c.Sending),
 		platform.Routes(),
 		components.Routes(c.Components),
 	)
