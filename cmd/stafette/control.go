@@ -14,6 +14,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"stafette/internal/control"
 	"stafette/internal/egress"
 	"stafette/internal/fault"
@@ -154,4 +156,33 @@ type controlReloadCmd struct{}
 // Run reads the shaping file anew.
 func (controlReloadCmd) Run(ctx context.Context, con *console) error {
 	return con.ask(ctx, http.MethodPost, "/reload", nil, nil)
+}
+
+// watchControl counts lanes and orders for machines that watch. Neither is told apart
+// by name: sites are as many as the world has.
+func (p *platform) watchControl() {
+	gauge := func(subsystem, name, help string, value func() float64) {
+		p.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "stafette", Subsystem: subsystem, Name: name, Help: help}, value))
+	}
+	gauge("delivery", "lanes", "Lanes this node knows.", func() float64 { return float64(len(p.engine.Lanes())) })
+	gauge("delivery", "lanes_resting", "Lanes that rest after failures or are suspended by a rule.", func() float64 {
+		n := 0
+		for _, l := range p.engine.Lanes() {
+			if !l.RestsUntil.IsZero() {
+				n++
+			}
+		}
+		return float64(n)
+	})
+	for _, c := range []queue.Command{queue.Suspend, queue.Reroute} {
+		gauge("queue", "orders_"+string(c), "Orders in force, by command.", func() float64 {
+			n := 0
+			for _, o := range p.orders.Now() {
+				if o.Command == c {
+					n++
+				}
+			}
+			return float64(n)
+		})
+	}
 }

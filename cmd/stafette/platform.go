@@ -87,6 +87,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
+	p.watchControl()
 	return p, p.openDoors(reasons) //nolint:contextcheck // requests bring their own context, see httpapi
 }
 

@@ -21,7 +21,6 @@ SELECT create_distributed_table('events', 'tenant', colocate_with => 'messages')
 SELECT create_distributed_table('idempotency', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
-SELECT create_distributed_table('attempt_traces', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,4 +72,44 @@ func TestSuspendedMailStays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDetourIsTaken: mail of the scope goes to the next hop that was ordered, other mail
+// its own way, and afterwards all of it its own way again.
+func TestDetourIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		other := &server{}
+		w.net.site("a.example", &server{})
+		w.net.site("b.example", other)
+		hop := ""
+		for addr, s := range w.net.servers {
+			if s == other {
+				hop = addr
+			}
+		}
+		d := &desk{}
+		w.cfg.Orders = queue.NewOrders(d, time.Now, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go w.cfg.Orders.Follow(ctx)
+		w.start()
+		w.submit(w.mail("1@a.example"))
+		time.Sleep(time.Minute)
+		d.give(queue.Order{ID: queue.OrderID{1}, Command: queue.Reroute, NextHop: hop, Scope: queue.Scope{Domain: "a.example"}, Expires: time.Now().Add(time.Hour)})
+		time.Sleep(2 * time.Second)
+		w.submit(w.mail("2@a.example"), w.mail("3@b.example"))
+		time.Sleep(time.Hour)
+		w.submit(w.mail("4@a.example"))
+		time.Sleep(time.Minute)
+		way := map[string]bool{} // by recipient: over the hop
+		for _, m := range w.net.received() {
+			way[m.to] = m.addr == hop
+		}
+		if !maps.Equal(way, map[string]bool{"1@a.example": false, "2@a.example": true, "3@b.example": true, "4@a.example": false}) {
+			t.Errorf("over the hop: %v", way)
+		}
+		stop()
+		w.end()
+	})
 }

@@ -37,16 +37,3 @@ CREATE TABLE queue_log (
 	order_id BYTEA,
 	PRIMARY KEY (tenant, id)
 );
-
--- The conversations of attempts, compressed. number is that of the delivery within its
--- message, day the one since 1970 after whose retention it is dropped.
-CREATE TABLE attempt_traces (
-	tenant BYTEA NOT NULL,
-	message BYTEA NOT NULL,
-	number BIGINT NOT NULL,
-	attempt BIGINT NOT NULL,
-	day BIGINT NOT NULL,
-	trace BYTEA NOT NULL,
-	PRIMARY KEY (tenant, message, number, attempt)
-);
-CREATE INDEX attempt_traces_day ON attempt_traces (day);

@@ -37,16 +37,3 @@ CREATE TABLE queue_log (
 	order_id BLOB,
 	PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
-
--- The conversations of attempts, compressed. number is that of the delivery within its
--- message, day the one since 1970 after whose retention it is dropped.
-CREATE TABLE attempt_traces (
-	tenant BLOB NOT NULL,
-	message BLOB NOT NULL,
-	number INTEGER NOT NULL,
-	attempt INTEGER NOT NULL,
-	day INTEGER NOT NULL,
-	trace BLOB NOT NULL,
-	PRIMARY KEY (tenant, message, number, attempt)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX attempt_traces_day ON attempt_traces (day);
