@@ -137,7 +137,7 @@ func (s *demoSeeder) Send(ctx context.Context, b demo.Business, l demo.Letter) e
 }
 
 // demoPassword opens the operator's account of the demonstration.
-const demoPassword = "Postamt-Nachtdienst-9"
+const demoPassword = "Postamt-Nachtdienst-9" //nolint:gosec // G101: printed at the start, for a world on loopback
 
 // demoOperator makes somebody of the platform, as the first setup does.
 func demoOperator(ctx context.Context, p *platform) error {

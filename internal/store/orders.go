@@ -124,6 +124,7 @@ func (s *Store) Log(ctx context.Context, t tenant.ID, limit int) ([]queue.LogEnt
 		where, args = " WHERE tenant = $2", append(args, t[:])
 	}
 	var list []queue.LogEntry
+	//nolint:gosec // G202: a constant and placeholders only
 	rows, err := s.read.QueryContext(ctx, `SELECT tenant, id, at, actor, act, reason, planned, changed, finished_at, order_id
 		FROM queue_log`+where+" ORDER BY id DESC LIMIT $1", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
