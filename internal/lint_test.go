@@ -116,12 +116,13 @@ func TestTimeIsInjected(t *testing.T) {
 
 // dialers are the places that may open connections, with the reason.
 var dialers = map[string]string{
-	"internal/egress": "the guarded dialer everything else is given",
-	"internal/dns":    "asks the configured name server",
-	"internal/store":  "reaches the configured database",
-	"internal/smtp":   "defaults for callers that give no dialer",
-	"cmd":             "the send command talks to this machine's server",
-	"tools":           "not part of the product",
+	"internal/egress":  "the guarded dialer everything else is given",
+	"internal/dns":     "asks the configured name server",
+	"internal/store":   "reaches the configured database",
+	"internal/control": "asks the process on this machine, by its socket",
+	"internal/smtp":    "defaults for callers that give no dialer",
+	"cmd":              "the send command talks to this machine's server",
+	"tools":            "not part of the product",
 }
 
 func TestOnlyNamedDialersDial(t *testing.T) {

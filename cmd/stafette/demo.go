@@ -59,7 +59,7 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	go func() { done <- p.run(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
-		err = world.Seed(ctx, &demoSeeder{p: p, tenants: map[string]tenant.ID{}})
+		err = errors.Join(world.Seed(ctx, &demoSeeder{p: p, tenants: map[string]tenant.ID{}}), demoOperator(ctx, p))
 		if err == nil {
 			d.welcome(con.stdout, p, world)
 			err = <-done
@@ -137,6 +137,18 @@ func (s *demoSeeder) Send(ctx context.Context, b demo.Business, l demo.Letter) e
 	return err
 }
 
+// demoPassword opens the operator's account of the demonstration.
+const demoPassword = "Postamt-Nachtdienst-9" //nolint:gosec // G101: printed at the start, for a world on loopback
+
+// demoOperator makes somebody of the platform, as the first setup does.
+func demoOperator(ctx context.Context, p *platform) error {
+	now := p.store.Now()
+	return p.store.Found(ctx, tenant.Founding{Users: []tenant.User{{
+		ID: id.New[tenant.UserKind](now), Email: tenant.OperatorEmail, Name: "Operator", PasswordHash: tenant.HashPassword(demoPassword),
+		Role: tenant.Operator, CreatedAt: now,
+	}}})
+}
+
 func (d demoCmd) welcome(w io.Writer, p *platform, world *demo.World) {
 	fmt.Fprintf(w, `
 Stafette demo · everything stays on this machine · Ctrl-C ends it
@@ -147,6 +159,7 @@ Stafette demo · everything stays on this machine · Ctrl-C ends it
 
   Anmelden · sign in as
 `, p.config.HTTP.PublicURL, world.MailboxURL(), d.Submission)
+	fmt.Fprintf(w, "    %-34s %-22s %s\n", tenant.OperatorEmail, demoPassword, "Plattform · platform")
 	for _, b := range demo.Businesses() {
 		for _, person := range b.People {
 			fmt.Fprintf(w, "    %-34s %-22s %s\n", person.Email, person.Password, b.Name)

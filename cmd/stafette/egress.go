@@ -155,17 +155,24 @@ func (p *platform) reshape(ctx context.Context) {
 	for {
 		select {
 		case <-hangUp:
-			shaping, err := p.config.shaping()
-			if err != nil {
+			if err := p.reload(); err != nil {
 				p.log.Error("shaping stays as it is", "err", err)
-				continue
 			}
-			p.fleet.Reshape(shaping)
-			p.log.Info("shaping read anew", "file", p.config.Egress.Shaping)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// reload reads the shaping file anew; one with a mistake changes nothing.
+func (p *platform) reload() error {
+	shaping, err := p.config.shaping()
+	if err != nil {
+		return err
+	}
+	p.fleet.Reshape(shaping)
+	p.log.Info("shaping read anew", "file", p.config.Egress.Shaping)
+	return nil
 }
 
 // checkSources asks the name server about the platform's sources.

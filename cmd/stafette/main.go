@@ -32,6 +32,8 @@ type cli struct {
 	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
+	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
+	Control controlCmd `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
 	Demo    demoCmd    `cmd:"" help:"Run a demonstration on loopback, without a network."`
@@ -43,7 +45,8 @@ type console struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
-	config string // path of the configuration file
+	config string        // path of the configuration file
+	level  slog.LevelVar // of the log
 }
 
 // gcPercent trades memory for time: the live heap is small, so that collecting half
@@ -99,10 +102,9 @@ func (con *console) load() (Config, error) { return LoadConfig(con.config, os.En
 
 // logger writes to standard error as [log] says.
 func (con *console) logger(c Log) *slog.Logger {
-	var level slog.Level
 	// validate has checked the name.
-	_ = level.UnmarshalText([]byte(c.Level))
-	options := &slog.HandlerOptions{Level: level}
+	_ = con.level.UnmarshalText([]byte(c.Level))
+	options := &slog.HandlerOptions{Level: &con.level}
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(con.stderr, options))
 	}

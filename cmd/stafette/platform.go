@@ -30,8 +30,10 @@ import (
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/sending"
 	"stafette/internal/web/suppressions"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +48,9 @@ type platform struct {
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
 	fleet      *egress.Fleet
+	level      *slog.LevelVar // of the log; nil: it cannot be changed
+	orders     *queue.Orders
+	operator   *queue.Operator
 	guard      *egress.Guard
 	engine     *delivery.Engine
 	policies   *tlspolicy.Policies
@@ -87,10 +92,17 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	if p.fleet, err = p.newFleet(ctx, true); err != nil {
 		return nil, err
 	}
+	p.orders = queue.NewOrders(b.store, b.store.Now, log)
+	// Before the first mail leaves, what must not is known.
+	if err := p.orders.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	p.operator = b.newOperator(p.fleet, p.follow)
 	p.guard = c.guard(p.fleet.Plan().Sources)
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
+	p.watchControl()
 	return p, p.openDoors(reasons) //nolint:contextcheck // requests bring their own context, see httpapi
 }
 
@@ -115,7 +127,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
-		Commands: p.commands(), Domains: p.registry(),
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -147,6 +159,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
+		Queues:       queues.Config{Operator: p.operator},
+		Sending:      sending.Config{Engine: p.engine, Store: p.store, Orders: p.orders.Now},
 		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {
@@ -178,7 +192,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
 		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
-		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path,
+		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),
 		Hostnames:   []string{c.Hostname},

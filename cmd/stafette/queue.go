@@ -17,12 +17,16 @@ import (
 )
 
 type queueCmd struct {
-	List   queueListCmd   `cmd:"" help:"List what waits."`
-	Retry  queueRetryCmd  `cmd:"" help:"Make deferred deliveries due now."`
-	Hold   queueHoldCmd   `cmd:"" help:"Hold deliveries that wait."`
-	Resume queueResumeCmd `cmd:"" help:"Let held deliveries go."`
-	Cancel queueCancelCmd `cmd:"" help:"Cancel deliveries that wait."`
-	Depth  queueDepthCmd  `cmd:"" help:"Count what waits by state."`
+	List    queueListCmd    `cmd:"" help:"List what waits."`
+	Retry   queueRetryCmd   `cmd:"" help:"Make deferred deliveries due now."`
+	Hold    queueHoldCmd    `cmd:"" help:"Hold deliveries that wait."`
+	Resume  queueResumeCmd  `cmd:"" help:"Let held deliveries go, or end an order."`
+	Cancel  queueCancelCmd  `cmd:"" help:"Cancel deliveries that wait."`
+	Suspend queueSuspendCmd `cmd:"" help:"Let nothing leave from a selection, mail to come included, until resumed."`
+	Reroute queueRerouteCmd `cmd:"" help:"Send a selection over another pool or next hop for a time."`
+	Orders  queueOrdersCmd  `cmd:"" help:"List suspensions and detours."`
+	Log     queueLogCmd     `cmd:"" help:"List what was commanded."`
+	Depth   queueDepthCmd   `cmd:"" help:"Count what waits by state."`
 }
 
 type (
@@ -34,38 +38,38 @@ type (
 
 // Run makes deferred deliveries due.
 func (q queueRetryCmd) Run(ctx context.Context, con *console) error {
-	return q.run(ctx, con, queue.Retry)
+	return q.run(ctx, con, queue.Retry, orderTerms{})
 }
 
 // Run holds deliveries.
 func (q queueHoldCmd) Run(ctx context.Context, con *console) error {
-	return q.run(ctx, con, queue.Hold)
+	return q.run(ctx, con, queue.Hold, orderTerms{})
 }
 
 // Run lets held deliveries go.
 func (q queueResumeCmd) Run(ctx context.Context, con *console) error {
-	return q.run(ctx, con, queue.Resume)
+	return q.run(ctx, con, queue.Resume, orderTerms{})
 }
 
 // Run cancels deliveries.
 func (q queueCancelCmd) Run(ctx context.Context, con *console) error {
-	return q.run(ctx, con, queue.Cancel)
+	return q.run(ctx, con, queue.Cancel, orderTerms{})
 }
 
 // selector is how the command line picks deliveries.
 type selector struct {
-	ID       string `arg:"" optional:"" help:"A message (msg_…) or one delivery (dlv_…)."`
+	ID       string `arg:"" optional:"" help:"A message (msg_…), one delivery (dlv_…), or with resume an order (ord_…)."`
 	Tenant   string `help:"Only this tenant (ten_…)."`
 	Message  string `help:"Only this message (msg_…)."`
 	Delivery string `help:"Only this delivery (dlv_…)."`
 	Domain   string `help:"Only recipients of this domain."`
 	Stream   string `help:"Only this stream."`
+	Tag      string `help:"Only messages with this tag."`
 	State    string `help:"Only this state."`
-	Limit    int    `default:"100" help:"At most so many."`
 }
 
 func (s selector) selection() (queue.Selection, error) {
-	sel := queue.Selection{Platform: s.Tenant == "", Domain: s.Domain, Stream: tenant.Stream(s.Stream), Limit: s.Limit}
+	sel := queue.Selection{Platform: s.Tenant == "", Domain: s.Domain, Stream: tenant.Stream(s.Stream), Tag: s.Tag}
 	var err error
 	if s.Tenant != "" {
 		if sel.Tenant, err = id.Parse[tenant.Kind](s.Tenant); err != nil {
@@ -96,6 +100,7 @@ func (s selector) selection() (queue.Selection, error) {
 
 type queueListCmd struct {
 	selector
+	Limit  int    `default:"100" help:"At most so many."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -119,6 +124,7 @@ func (q queueListCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	sel.Limit = q.Limit
 	return withBase(ctx, con, func(b *base) error { return q.print(ctx, con, b, sel) })
 }
 
@@ -142,38 +148,6 @@ func (q queueListCmd) print(ctx context.Context, con *console, b *base, sel queu
 			l.DueAt.Format(time.RFC3339), l.Recipient, l.Reason, l.Host)
 	}
 	return w.Flush()
-}
-
-// queueApply is what retry, hold, resume and cancel have in common.
-type queueApply struct {
-	selector
-	DryRun bool `help:"Only show what would be touched."`
-	All    bool `help:"Needed when nothing else narrows the choice."`
-}
-
-func (q queueApply) run(ctx context.Context, con *console, command queue.Command) error {
-	sel, err := q.selection()
-	if err != nil {
-		return err
-	}
-	narrow := q.ID != "" || q.Tenant != "" || q.Message != "" || q.Delivery != "" || q.Domain != "" || q.Stream != "" || q.State != ""
-	if !narrow && !q.All {
-		return usageError{fmt.Errorf("say which deliveries, or --all")}
-	}
-	return withBase(ctx, con, func(b *base) error {
-		if q.DryRun {
-			return queueListCmd{Output: "text"}.print(ctx, con, b, sel)
-		}
-		changed, err := b.store.Apply(ctx, command, sel, "operator", b.store.Now())
-		if err != nil {
-			return fmt.Errorf("%s: %w", command, err)
-		}
-		for _, d := range changed {
-			fmt.Fprintln(con.stdout, d)
-		}
-		fmt.Fprintf(con.stderr, "%d deliveries changed\n", len(changed))
-		return nil
-	})
 }
 
 type queueDepthCmd struct{}

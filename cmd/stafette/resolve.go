@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,8 +29,8 @@ type resolveCmd struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
-// Run explains from configuration, database and name server. It connects to nobody,
-// and asks no running node: what only that knows is left out.
+// Run asks the running process. Where none answers it explains from configuration,
+// database and name server: what only a running process knows is then left out.
 func (r resolveCmd) Run(ctx context.Context, con *console) error {
 	q := delivery.Question{Domain: r.Target, Stream: tenant.Stream(r.Stream), Offline: true}
 	var err error
@@ -39,6 +41,9 @@ func (r resolveCmd) Run(ctx context.Context, con *console) error {
 	}
 	if q.Stream != "" && !q.Stream.Valid() {
 		return usageError{fmt.Errorf("--stream: unknown %q", r.Stream)}
+	}
+	if x, err := r.live(ctx, con); err == nil {
+		return r.print(con, x)
 	}
 	return withBase(ctx, con, func(b *base) error {
 		var waits *queue.Listed
@@ -53,16 +58,28 @@ func (r resolveCmd) Run(ctx context.Context, con *console) error {
 			return err
 		}
 		if waits != nil && waits.DueAt.After(b.store.Now()) {
-			x.Waiting = append(x.Waiting, egress.Waiting{Why: egress.HinderedSchedule, Until: waits.DueAt, Reply: waits.Reason})
-			if waits.DueAt.After(x.NextAt) {
-				x.NextAt = waits.DueAt
-			}
+			x.Delay(waits.DueAt, waits.Reason)
 		}
-		if r.Output == "json" {
-			return json.NewEncoder(con.stdout).Encode(x)
-		}
-		return printExplanation(con.stdout, x)
+		return r.print(con, x)
 	})
+}
+
+func (r resolveCmd) print(con *console, x egress.Explanation) error {
+	if r.Output == "json" {
+		return json.NewEncoder(con.stdout).Encode(x)
+	}
+	return printExplanation(con.stdout, x)
+}
+
+// live asks the running process.
+func (r resolveCmd) live(ctx context.Context, con *console) (egress.Explanation, error) {
+	params := url.Values{"domain": {r.Target}, "tenant": {r.Tenant}, "stream": {r.Stream}}
+	if strings.HasPrefix(r.Target, message.DeliveryKind{}.Prefix()+"_") {
+		params = url.Values{"delivery": {r.Target}}
+	}
+	var x egress.Explanation
+	err := con.ask(ctx, http.MethodGet, "/explain", params, &x)
+	return x, err
 }
 
 // waiting finds a delivery in the queue.

@@ -28,6 +28,7 @@ func (serveCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	p.level = &con.level
 	err = p.run(ctx, func() {})
 	return errors.Join(err, p.close())
 }
@@ -95,6 +96,8 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		(&egress.Keeper{Fleet: p.fleet, Store: p.store, Guard: p.guard, Log: p.log}).Run(keepCtx)
 	}()
 	go p.reshape(ctx)
+	control := make(chan struct{})
+	go func() { defer close(control); p.serveControl(ctx) }()
 
 	opened()
 	err = p.serveDoors(ctx, open)
@@ -104,6 +107,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	<-keeper
 	fail(nil) // a door that failed ends the house too
 	<-house
+	<-control
 	p.lastCount(ctx)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)

@@ -63,3 +63,5 @@ SELECT create_reference_table('epochs');
 -- local: egress_alarms
 -- local: egress_tallies
 -- local: egress_findings
+-- local: queue_orders
+-- local: queue_log

@@ -101,6 +101,9 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 		return
 	}
 	p.began = e.cfg.Now()
+	if c.overruled(ctx, p) {
+		return
+	}
 	if why, resting := e.resting(c.lane, p); resting {
 		c.hangUp() // the parcel may have been announced to the server
 		e.conclude(p, why)

@@ -75,6 +75,7 @@ type Config struct {
 	Guard     *egress.Guard
 	Fleet     *egress.Fleet // sources and limits
 	Routes    *egress.Routes
+	Orders    *queue.Orders   // what people ordered about mail; nil: nothing
 	Schedule  *queue.Schedule // nil: the default one
 	Hostnames []string        // names we go by besides the sources' EHLO names, for the loop guard
 	TLSConfig *tls.Config     // base of every session; nil for defaults

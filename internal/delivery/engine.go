@@ -26,9 +26,12 @@ var errStopped = errors.New("delivery engine stops")
 type parcel struct {
 	queue.Held
 	target *target
-	tried  []string // sources that were refused so far
-	note   string   // what happened earlier in this attempt, for the record
-	handed bool     // to a server that takes over the reports asked for
+	tried  []string      // sources that were refused so far
+	note   string        // what happened earlier in this attempt, for the record
+	handed bool          // to a server that takes over the reports asked for
+	site   string        // where it goes without a detour
+	order  queue.OrderID // of the detour it takes; zero: none
+	pool   string        // ordered; "": as assigned
 
 	began     time.Time
 	prepared  bool

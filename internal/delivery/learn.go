@@ -152,7 +152,7 @@ func (e *Engine) refusedSource(key egress.Pair, w egress.Waiting) report {
 func (p *parcel) wish() egress.Wish {
 	return egress.Wish{
 		Tenant: p.Tenant, Stream: p.Stream, Provider: providerOr(p.target.provider, p.target.site),
-		Mail: egress.Draw(p.Delivery, p.Attempts), Tried: p.tried,
+		Mail: egress.Draw(p.Delivery, p.Attempts), Tried: p.tried, Pool: p.pool,
 	}
 }
 

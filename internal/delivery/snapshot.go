@@ -9,6 +9,7 @@ import (
 
 	"stafette/internal/egress"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
 
@@ -106,6 +107,7 @@ type Question struct {
 	// Tenant and Stream choose the pool; zero: the default pool.
 	Tenant tenant.ID
 	Stream tenant.Stream
+	Tags   []string // of the message, for orders about them
 	// Delivery is the one asked about, to find its place; zero: none.
 	Delivery message.DeliveryID
 	// Offline says that this engine does not run: only what is known without it.
@@ -136,6 +138,13 @@ func (e *Engine) Explain(ctx context.Context, q Question) egress.Explanation {
 	shaping := e.cfg.Fleet.Shaping()
 	x.Limits, x.Notes = shaping.Explain(path), shaping.Notes(t.provider)
 	wish := egress.Wish{Tenant: q.Tenant, Stream: q.Stream, Provider: providerOr(t.provider, t.site)}
+	r := e.cfg.Orders.Rule(&queue.Entry{Tenant: q.Tenant, Stream: q.Stream, Tags: q.Tags, Recipient: message.Address{Domain: name}}, t.site)
+	if r.Stop != nil {
+		x.Waiting = append(x.Waiting, egress.Waiting{Why: egress.HinderedOrder, Until: r.Stop.Expires, Reply: r.Stop.Reason, Rule: r.Stop.ID.String()})
+	}
+	if r.Detour != nil {
+		wish.Pool, x.Detour = r.Detour.Pool, r.Detour.ID.String()
+	}
 	x.Pool, x.Sources = e.cfg.Fleet.Choices(wish)
 	e.explainSources(&x)
 	if !q.Offline {

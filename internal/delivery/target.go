@@ -109,8 +109,11 @@ func (e *Engine) resolve(ctx context.Context, name string, d *domain) {
 
 // dispatch puts a parcel on the lane of its target, or settles it if there is none.
 func (e *Engine) dispatch(ctx context.Context, p *parcel, t *target) {
-	p.target = t
-	if t.fail != nil {
+	p.target, p.site = t, t.site
+	if e.heed(ctx, p) {
+		return
+	}
+	if t := p.target; t.fail != nil {
 		e.conclude(p, report{finding: *t.fail, decision: decide(*t.fail, chances{})})
 		return
 	}

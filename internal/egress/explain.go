@@ -25,6 +25,7 @@ const (
 	HinderedSchedule Hindrance = "schedule"  // its next attempt is not due
 	HinderedNoRoute  Hindrance = "no_route"  // the domain has nowhere to go
 	HinderedNoSource Hindrance = "no_source" // no source of the pool may send
+	HinderedOrder    Hindrance = "order"     // a person suspended it
 )
 
 // Layer is where a limit's value comes from.
@@ -60,7 +61,7 @@ type Waiting struct {
 	Until time.Time `json:"until,omitzero"`
 	// Reply holds the words that caused it.
 	Reply string `json:"reply,omitempty"`
-	// Rule that caused it.
+	// Rule or order that caused it.
 	Rule string `json:"rule,omitempty"`
 }
 
@@ -115,6 +116,7 @@ type Explanation struct {
 	Domain   string `json:"domain"`
 	Delivery string `json:"delivery,omitempty"` // the one asked about
 	Routed   bool   `json:"routed"`             // a static route decides
+	Detour   string `json:"detour,omitempty"`   // the order that sends it another way
 	Provider string `json:"provider,omitempty"`
 	Site     string `json:"site"` // names the receiving system
 	Pool     string `json:"pool,omitempty"`
@@ -133,4 +135,16 @@ type Explanation struct {
 	Position int `json:"position,omitempty"`
 	// NextAt is when it may go at the earliest, as far as is known; zero: now.
 	NextAt time.Time `json:"next_at,omitzero"`
+}
+
+// Delay adds that the delivery's next attempt is not due before at, and why it was
+// put off; the zero time adds nothing.
+func (x *Explanation) Delay(at time.Time, reason string) {
+	if at.IsZero() {
+		return
+	}
+	x.Waiting = append(x.Waiting, Waiting{Why: HinderedSchedule, Until: at, Reply: reason})
+	if at.After(x.NextAt) {
+		x.NextAt = at
+	}
 }

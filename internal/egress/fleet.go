@@ -125,6 +125,14 @@ func (c *compiled) poolFor(t tenant.ID, s tenant.Stream) string {
 	return DefaultPool
 }
 
+// poolOf names the pool of a mail.
+func (c *compiled) poolOf(w Wish) string {
+	if _, there := c.pools[w.Pool]; there && w.Pool != "" {
+		return w.Pool
+	}
+	return c.poolFor(w.Tenant, w.Stream)
+}
+
 // Plan returns the plan in force.
 func (f *Fleet) Plan() Plan {
 	f.mu.Lock()
@@ -157,6 +165,7 @@ type Wish struct {
 	Provider string   // of Pair
 	Mail     uint64   // differs between mails and between their attempts
 	Tried    []string // names of sources that were refused this very mail
+	Pool     string   // ordered by a person; "" or one that is gone: as assigned
 }
 
 // Choose returns the source for an attempt: one of the pool's that may send to the
@@ -182,7 +191,7 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.turnDay(now)
-	members := f.plan.pools[f.plan.poolFor(w.Tenant, w.Stream)]
+	members := f.plan.pools[f.plan.poolOf(w)]
 	type lot struct {
 		source *Source
 		hash   uint64
@@ -324,7 +333,7 @@ func (f *Fleet) Choices(w Wish) (pool string, list []SourceChoice) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.turnDay(now)
-	pool = f.plan.poolFor(w.Tenant, w.Stream)
+	pool = f.plan.poolOf(w)
 	whole := 0.0
 	for i := range f.plan.pools[pool] {
 		m := &f.plan.pools[pool][i]

@@ -82,6 +82,7 @@ type Config struct {
 	Domains   Domains
 	Audience  *audience.Service
 	Addresses *audience.Validator
+	Operator  Operator
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"

@@ -56,6 +56,10 @@ func (a *API) register(api huma.API) {
 			id: "list-events", summary: "Read the facts about a message", register: registerWith((*API).events)},
 		{Method: http.MethodGet, Path: one + "/mime", Scope: tenant.ScopeRead, status: 200, errors: []int{404, 410},
 			id: "get-mime", summary: "Read the message as it was sent", register: registerRaw},
+		{Method: http.MethodPost, Path: "/v1/queue/commands", Scope: tenant.ScopeSend, MaxBody: maxCommand, media: "application/json", status: 200, errors: []int{404, 409, 413, 422},
+			id: "command-queue", summary: "Hold, resume, cancel, retry or suspend many deliveries", register: registerWith((*API).queueCommand)},
+		{Method: http.MethodGet, Path: "/v1/queue/orders", Scope: tenant.ScopeRead, status: 200,
+			id: "list-orders", summary: "List suspensions in force", register: registerWith((*API).orders)},
 		{Method: http.MethodGet, Path: "/v1/me", status: 200,
 			id: "get-me", summary: "Read whose key this is", register: registerWith((*API).me)},
 		{Method: http.MethodGet, Path: "/openapi.yaml", Open: true, register: registerDocument},
@@ -116,6 +120,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Suppressions"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
+	case strings.HasPrefix(r.Path, "/v1/queue"):
+		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):
 		op.Tags = []string{"Account"}
 	}

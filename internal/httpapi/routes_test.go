@@ -127,6 +127,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
+		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0

@@ -38,13 +38,14 @@ var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 // memory. It has two tenants with a key each.
 type world struct {
 	testing.TB
-	api     *httpapi.API
-	server  *httptest.Server
-	store   *ingesttest.Store
-	tenants *tenanttest.Store
-	reader  *reader
-	list    *audiencetest.Store
-	log     *bytes.Buffer
+	api      *httpapi.API
+	server   *httptest.Server
+	store    *ingesttest.Store
+	tenants  *tenanttest.Store
+	reader   *reader
+	list     *audiencetest.Store
+	log      *bytes.Buffer
+	operator *operator
 
 	tenant             tenant.ID
 	key, other, staff  string
@@ -60,7 +61,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}}
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
 	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
 	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
@@ -84,7 +85,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Audience: service, Addresses: addresses, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Addresses: addresses, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Domains: tenant.NewRegistry(tenant.RegistryConfig{
 			Store: w.tenants, Keeper: keeper, Now: now, Resolver: func() dns.Resolver { return w.zone },
 			MakeKey: func(a tenant.Algorithm) ([]byte, string, error) { return []byte("x"), "v=DKIM1; p=" + string(a), nil },

@@ -41,6 +41,7 @@ type Entry struct {
 	TLS message.TLSNeed
 	// Digests of the attachments, checked again before the message leaves.
 	Digests []message.Digest
+	Tags    []string // of the message, for orders about them
 	// Signature holds the DKIM header fields made at an earlier attempt, if kept.
 	Signature                    []byte
 	Attempts                     int // so far
@@ -89,14 +90,20 @@ type Claim struct {
 // Selection picks deliveries for a person's or the API's command. Empty fields
 // match everything; Tenant is demanded unless Platform is set.
 type Selection struct {
-	Tenant   tenant.ID
+	Tenant   tenant.ID `json:",omitzero"`
 	Platform bool
-	Message  message.ID
-	Delivery message.DeliveryID
+	Message  message.ID         `json:",omitzero"`
+	Delivery message.DeliveryID `json:",omitzero"`
 	Stream   tenant.Stream
 	Domain   string // of the recipient
+	Tag      string // of the message
 	States   []event.State
 	Limit    int // 0: 1000
+	// Before leaves out what was accepted at this instant or later; zero: nothing.
+	Before time.Time
+	// After leaves out deliveries up to this one among those deferred or held, so that
+	// a long list can be gone through in parts.
+	After message.DeliveryID `json:",omitzero"`
 }
 
 // Command is what a person or the API does to selected deliveries.
@@ -108,6 +115,15 @@ const (
 	Resume Command = "resume" // held → queued
 	Cancel Command = "cancel" // queued, deferred, held → cancelled
 	Retry  Command = "retry"  // deferred → due now
+	// Due makes due now what was put off, without an event: an order that put it off
+	// has ended. What is to be sent later by its sender's wish is left alone.
+	Due Command = "due"
+)
+
+// Suspend and Reroute are not done to deliveries: they begin an Order.
+const (
+	Suspend Command = "suspend"
+	Reroute Command = "reroute"
 )
 
 // Listed is one row of the queue as an operator sees it.
@@ -122,6 +138,13 @@ type Listed struct {
 	ExpiresAt time.Time
 	Reason    string // class of the last attempt
 	Host      string
+}
+
+// Node is one process that works on the queue.
+type Node struct {
+	Name  string
+	Epoch Epoch
+	Alive bool // not declared dead
 }
 
 // Store is the durable queue. Every method is one whole, durable transaction.

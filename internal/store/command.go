@@ -22,8 +22,8 @@ const defaultSelection = 1000
 // action is what a command does.
 type action struct {
 	from []event.State
-	fact event.Type
-	set  string // $1 is now
+	fact event.Type // "": no event tells of it
+	set  string     // $1 is now
 }
 
 func actionOf(c queue.Command) (action, error) {
@@ -41,6 +41,8 @@ func actionOf(c queue.Command) (action, error) {
 		// What is being attempted right now keeps its owner: a second attempt beside
 		// the first could deliver twice.
 		return action{[]event.State{event.Deferred}, event.Retried, "due_at = $1"}, nil
+	case queue.Due:
+		return action{[]event.State{event.Queued, event.Deferred}, "", "due_at = $1"}, nil
 	}
 	return action{}, fmt.Errorf("unknown command %q", c)
 }
@@ -51,8 +53,12 @@ func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection,
 	if err != nil {
 		return nil, err
 	}
+	late := time.Time{}
+	if c == queue.Due {
+		late = now
+	}
 	changed, err := s.act(ctx, act, actor, now, func(tx *sql.Tx) ([]queue.Listed, error) {
-		return s.selected(ctx, tx, sel, act.from, s.dialect.lockRows(false))
+		return s.selected(ctx, tx, sel, act.from, late, s.dialect.lockRows(false))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s deliveries: %w", c, err)
@@ -73,6 +79,9 @@ func (s *Store) act(ctx context.Context, act action, actor string, now time.Time
 		rows := newEventRows()
 		for _, v := range list {
 			changed = append(changed, v.Delivery)
+			if act.fact == "" {
+				continue
+			}
 			facts = append(facts, fact{v.Tenant, event.Event{ID: id.New[event.Kind](now), Message: message.Of(v.Delivery),
 				Delivery: v.Delivery, Type: act.fact, At: now.UTC().Truncate(time.Millisecond), Actor: actor}})
 		}
@@ -81,6 +90,9 @@ func (s *Store) act(ctx context.Context, act action, actor string, now time.Time
 		}
 		if err := s.change(ctx, tx, act.set, now, list); err != nil {
 			return err
+		}
+		if len(facts) == 0 {
+			return nil
 		}
 		return rows.insert(ctx, s.texts, tx)
 	})
@@ -122,15 +134,17 @@ func (s *Store) change(ctx context.Context, tx *sql.Tx, set string, now time.Tim
 // List implements queue.Store. Tenants come in order; of each, what is queued
 // comes first, then deferred, then held.
 func (s *Store) List(ctx context.Context, sel queue.Selection) ([]queue.Listed, error) {
-	list, err := s.selected(ctx, s.read, sel, []event.State{event.Queued, event.Deferred, event.Held}, "")
+	list, err := s.selected(ctx, s.read, sel, []event.State{event.Queued, event.Deferred, event.Held}, time.Time{}, "")
 	if err != nil {
 		return nil, fmt.Errorf("list queue: %w", s.refusal(err))
 	}
 	return list, nil
 }
 
-// selected reads the deliveries of a selection that are in one of the states.
-func (s *Store) selected(ctx context.Context, q querier, sel queue.Selection, states []event.State, lock string) ([]queue.Listed, error) {
+// selected reads the deliveries of a selection that are in one of the states; with
+// late only those that were put off until after it, though their senders would have
+// them gone.
+func (s *Store) selected(ctx context.Context, q querier, sel queue.Selection, states []event.State, late time.Time, lock string) ([]queue.Listed, error) {
 	tenants := []tenant.ID{sel.Tenant}
 	if sel.Tenant.IsZero() {
 		if !sel.Platform {
@@ -154,7 +168,7 @@ func (s *Store) selected(ctx context.Context, q querier, sel queue.Selection, st
 			if len(sel.States) > 0 && !slices.Contains(sel.States, state) {
 				continue
 			}
-			part, err := s.selectedOf(ctx, q, t, sel, state, limit-len(list), lock)
+			part, err := s.selectedOf(ctx, q, t, sel, state, late, limit-len(list), lock)
 			if err != nil {
 				return nil, err
 			}
@@ -178,31 +192,12 @@ func waitingRange(state event.State) (where, order string) {
 	return "d.state = '" + string(state) + "' AND d.state IN ('deferred', 'held')", "d.tenant, d.state, d.id"
 }
 
-func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queue.Selection, state event.State, limit int, lock string) ([]queue.Listed, error) {
-	where, order := waitingRange(state)
-	args := []any{t[:], limit}
-	and := func(condition string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		where += " AND " + condition
+func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queue.Selection, state event.State, late time.Time, limit int, lock string) ([]queue.Listed, error) {
+	n := narrowed(t, sel, state, limit)
+	if !late.IsZero() {
+		n.and("d.owner = 0 AND d.due_at > ? AND (m.send_at IS NULL OR m.send_at <= ?)", millis(late), millis(late))
 	}
-	if !sel.Message.IsZero() {
-		top := message.Delivery(sel.Message, 1<<16-1)
-		and("d.id BETWEEN ? AND ?", sel.Message[:], top[:])
-		order = "d.tenant, d.id"
-	}
-	if !sel.Delivery.IsZero() {
-		and("d.id = ?", sel.Delivery[:])
-		order = "d.tenant, d.id"
-	}
-	if sel.Stream != "" {
-		and("m.stream = ?", string(sel.Stream))
-	}
-	if sel.Domain != "" {
-		and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))
-	}
+	where, order, args := n.where, n.order, n.args
 	var list []queue.Listed
 	rows, err := q.QueryContext(ctx, `SELECT d.id, m.stream, d.recipient, d.local, d.state, d.attempts, d.due_at, d.expires_at, d.reason, d.host
 		FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = `+s.dialect.messageOf("d.id")+`
@@ -217,6 +212,55 @@ func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queu
 		return err
 	})
 	return list, err
+}
+
+// condition is the WHERE of a selection in one state of one tenant, whose parameters
+// begin with the tenant and another value.
+type condition struct {
+	where, order string
+	args         []any
+}
+
+// and adds a condition whose values stand for its question marks.
+func (c *condition) and(text string, values ...any) {
+	for _, v := range values {
+		c.args = append(c.args, v)
+		text = strings.Replace(text, "?", fmt.Sprintf("$%d", len(c.args)), 1)
+	}
+	c.where += " AND " + text
+}
+
+func narrowed(t tenant.ID, sel queue.Selection, state event.State, second any) condition {
+	c := condition{args: []any{t[:], second}}
+	c.where, c.order = waitingRange(state)
+	if !sel.Message.IsZero() {
+		top := message.Delivery(sel.Message, 1<<16-1)
+		c.and("d.id BETWEEN ? AND ?", sel.Message[:], top[:])
+		c.order = "d.tenant, d.id"
+	}
+	if !sel.Delivery.IsZero() {
+		c.and("d.id = ?", sel.Delivery[:])
+		c.order = "d.tenant, d.id"
+	}
+	if !sel.Before.IsZero() {
+		low := id.Lowest[message.DeliveryKind](sel.Before)
+		// IS TRUE keeps the planner from reading every delivery there ever was in order
+		// of the key, once for each part of a long command.
+		c.and("(d.id < ?) IS TRUE", low[:])
+	}
+	if !sel.After.IsZero() && state != event.Queued {
+		c.and("d.id > ?", sel.After[:])
+	}
+	if sel.Stream != "" {
+		c.and("m.stream = ?", string(sel.Stream))
+	}
+	if sel.Tag != "" {
+		c.and("EXISTS (SELECT 1 FROM message_tags g WHERE g.tenant = d.tenant AND g.tag = ? AND g.message = m.id)", plain(sel.Tag))
+	}
+	if sel.Domain != "" {
+		c.and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))
+	}
+	return c
 }
 
 // likeLiteral escapes what LIKE would take for a pattern.

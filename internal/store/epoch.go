@@ -152,3 +152,19 @@ func deadEpochs(ctx context.Context, q querier) ([]queue.Epoch, error) {
 	})
 	return dead, err
 }
+
+// Nodes returns the processes that are or lately were on the queue, by epoch.
+func (s *Store) Nodes(ctx context.Context) ([]queue.Node, error) {
+	var list []queue.Node
+	rows, err := s.read.QueryContext(ctx, "SELECT node, epoch, alive FROM epochs ORDER BY epoch DESC LIMIT 100")
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var n queue.Node
+		err := row.Scan(&n.Name, &n.Epoch, truth{&n.Alive})
+		list = append(list, n)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", s.refusal(err))
+	}
+	return list, nil
+}

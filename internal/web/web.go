@@ -19,8 +19,10 @@ import (
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
 )
@@ -36,6 +38,8 @@ type Config struct {
 	Halts        halts.Config
 	Domains      domains.Config
 	Reports      reports.Config
+	Queues       queues.Config
+	Sending      sending.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -61,6 +65,8 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		addresses.Routes(c.Addresses),
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
+		queues.Routes(c.Queues),
+		sending.Routes(c.Sending),
 		platform.Routes(),
 		halts.Routes(c.Halts),
 		returnmail.Routes(f, c.Returns),

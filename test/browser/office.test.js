@@ -130,7 +130,7 @@ describe("axe", () => {
       await check("DMARC reports");
       await page.goto(`${origin}/domains/providers`);
       await check("providers");
-      for (const path of ["/messages?q=gibtsnicht", "/messages?state=held&tag=x", "/no-such-page", "/messages/new"]) {
+      for (const path of ["/messages?q=gibtsnicht", "/messages?state=held&tag=x", "/no-such-page", "/queue", "/queue/preview?command=hold", "/queue/preview?command=suspend&hours=x", "/messages/new"]) {
         await page.goto(origin + path);
         await check(path);
       }
@@ -230,8 +230,12 @@ for (const look of [{ scheme: "light", width: 360 }, { scheme: "dark", width: 12
     await page.fill("#password", PASSWORD);
     await page.click("button.btn--primary");
     await page.waitForURL(`${origin}/platform`);
-    assert.deepEqual(await axe(page), []);
-    assert.ok((await overflow(page)) <= 0, "wider than the screen");
+    for (const path of ["/platform", "/platform/queue", "/platform/queue/preview?command=suspend", "/platform/sources", "/platform/lanes", "/platform/explain?domain=gmx.example"]) {
+      await page.goto(origin + path);
+      assert.deepEqual(await axe(page), [], path);
+      assert.ok((await overflow(page)) <= 0, `${path} is wider than the screen`);
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${look.scheme}${path.replaceAll(/[^a-z]/g, "-")}.png`, fullPage: true });
+    }
     assert.deepEqual(complaints, []);
     await context.close();
   });

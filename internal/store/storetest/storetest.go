@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Reports", reportTests()},
 		{"Egress", egressTests()},
+		{"Orders", orderTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -142,3 +142,21 @@ func (o *office) showMessages(w http.ResponseWriter, r *http.Request, p frame.Pa
 	}
 	return p.Render(w, r, http.StatusOK, listPage(p, l))
 }
+
+// commands is where the deliveries of the list can be acted on.
+func (l list) commands() string {
+	q := url.Values{}
+	for name, value := range map[string]string{"stream": string(l.stream), "tag": l.tag} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	switch l.state {
+	case event.Queued, event.Deferred, event.Held:
+		q.Set("state", string(l.state))
+	}
+	if len(q) == 0 {
+		return "/queue"
+	}
+	return "/queue?" + q.Encode()
+}

@@ -1,0 +1,71 @@
+package httpapi_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/fault"
+	"stafette/internal/httpapi"
+	"stafette/internal/queue"
+)
+
+// operator remembers who commanded what.
+type operator struct {
+	by   queue.Caller
+	act  queue.Act
+	done string
+}
+
+// Preview implements httpapi.Operator.
+func (o *operator) Preview(_ context.Context, by queue.Caller, a queue.Act) (queue.Preview, error) {
+	o.by, o.act = by, a
+	return queue.Preview{Act: a, Token: "token", Expires: start.Add(time.Minute), Survey: queue.Survey{Total: 3, States: map[event.State]int64{event.Queued: 3}}}, nil
+}
+
+// Perform implements httpapi.Operator.
+func (o *operator) Perform(_ context.Context, by queue.Caller, token string, _ func(changed, planned int64)) (queue.LogEntry, error) {
+	o.by, o.done = by, token
+	if token != "token" {
+		return queue.LogEntry{}, fault.New(fault.Conflict, "preview_stale", "")
+	}
+	return queue.LogEntry{Act: o.act, Planned: 3, Changed: 2}, nil
+}
+
+// Orders implements httpapi.Operator.
+func (o *operator) Orders(_ context.Context, by queue.Caller, _ bool) ([]queue.Order, error) {
+	o.by = by
+	return []queue.Order{{Command: queue.Suspend, Created: start}}, nil
+}
+
+// TestQueueCommandsAreConfirmed: first what would be touched, then exactly that, and
+// always for the tenant of the key (T20).
+func TestQueueCommandsAreConfirmed(t *testing.T) {
+	w := newWorld(t)
+	post := func(body string) answer {
+		return w.ask(http.MethodPost, "/v1/queue/commands", w.key, strings.NewReader(body), "Content-Type", "application/json")
+	}
+	v := read[httpapi.QueueResult](w, post(`{"command":"hold","selection":{"domain":"kunde.example","tag":"mai","states":["queued"]},"reason":"Preis falsch","dry_run":true}`), 200)
+	if v.Matched != 3 || v.Changed != 0 || v.Confirmation != "token" {
+		t.Errorf("dry run %+v", v)
+	}
+	if o := w.operator; o.by.Tenant != w.tenant || o.by.Platform || o.act.Command != queue.Hold || o.act.Selection.Tag != "mai" || o.act.Reason != "Preis falsch" {
+		t.Errorf("asked for %+v by %+v", o.act, o.by)
+	}
+	done := read[httpapi.QueueResult](w, post(`{"confirmation":"token"}`), 200)
+	if done.Changed != 2 || done.Undo != "resume" {
+		t.Errorf("done %+v", done)
+	}
+	w.wantProblem(post(`{"command":"hold"}`), 422, "confirmation_missing", "/confirmation")
+	w.wantProblem(post(`{"confirmation":"other"}`), 409, "preview_stale", "")
+	w.wantProblem(post(`{"command":"resume","order":"x","dry_run":true}`), 422, "id_malformed", "/order")
+	if a := post(`{"command":"reroute","dry_run":true}`); a.status != 422 {
+		t.Errorf("a tenant's reroute: %d", a.status)
+	}
+	if a := w.ask(http.MethodGet, "/v1/queue/orders", w.other, nil); a.status != 200 || w.operator.by.Tenant == w.tenant {
+		t.Errorf("orders: %d, asked as %v", a.status, w.operator.by)
+	}
+}

@@ -1,0 +1,307 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/fault"
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/seal"
+	"stafette/internal/tenant"
+)
+
+func orderTests() map[string]func(*testing.T, *World) {
+	return map[string]func(*testing.T, *World){
+		"OrdersAndTheirEnd":        ordersAndTheirEnd,
+		"OrdersReachEveryNode":     ordersReachEveryNode,
+		"SurveyCounts":             surveyCounts,
+		"PreviewIsWhatIsDone":      previewIsWhatIsDone,
+		"ManyInParts":              manyInParts,
+		"TenantsCommandTheirOwn":   tenantsCommandTheirOwn,
+		"TokensAreTheirPreviewers": tokensAreTheirPreviewers,
+		"SenselessActs":            senselessActs,
+		"EndedOrderMakesDue":       endedOrderMakesDue,
+		"LogTellsWhoDidWhat":       logTellsWhoDidWhat,
+	}
+}
+
+func (w *World) operator(t *testing.T) *queue.Operator {
+	t.Helper()
+	keeper, err := seal.New(make([]byte, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return queue.NewOperator(queue.OperatorConfig{Store: w.Store, Sealer: keeper, Now: w.Clock.Now, Spread: time.Nanosecond})
+}
+
+// staff is somebody of the platform.
+var staff = queue.Caller{Platform: true, Actor: "usr_staff"}
+
+func (w *World) order(giver tenant.ID, c queue.Command, scope queue.Scope) queue.Order {
+	return queue.Order{ID: id.New[queue.OrderKind](w.Clock.Now()), Giver: giver, Command: c, Scope: scope, Actor: "usr_1", Reason: "Wartung", Created: w.Clock.Now()}
+}
+
+func ordersAndTheirEnd(t *testing.T, w *World) {
+	ctx := context.Background()
+	ours, theirs := w.order(w.A, queue.Suspend, queue.Scope{Tenant: w.A, Stream: tenant.Newsletter, Tag: "mai"}), w.order(tenant.ID{}, queue.Reroute, queue.Scope{Domain: "gmx.example", Site: "mx.gmx.example"})
+	theirs.Pool, theirs.Expires = "neu", w.Clock.Now().Add(time.Hour)
+	for _, o := range []queue.Order{ours, theirs} {
+		if err := w.Store.PutOrder(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := w.Store.Orders(ctx, w.A, w.Clock.Now(), false)
+	same(t, "own", list, []queue.Order{ours}, err)
+	list, err = w.Store.Orders(ctx, w.B, w.Clock.Now(), true)
+	same(t, "another's", list, []queue.Order(nil), err)
+	list, err = w.Store.Orders(ctx, tenant.ID{}, w.Clock.Now(), false)
+	equal(t, "all", len(list), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Store.EndOrder(ctx, w.B, ours.ID, "usr_b", w.Clock.Now())
+	refused(t, err, fault.NotFound, "order_not_found")
+	w.Clock.Advance(time.Hour)
+	ended, err := w.Store.EndOrder(ctx, w.A, ours.ID, "usr_2", w.Clock.Now())
+	ours.Ended, ours.EndedBy = w.Clock.Now(), "usr_2"
+	same(t, "ended", ended, ours, err)
+	_, err = w.Store.EndOrder(ctx, tenant.ID{}, ours.ID, "usr_2", w.Clock.Now())
+	refused(t, err, fault.NotFound, "order_not_found")
+	list, err = w.Store.Orders(ctx, tenant.ID{}, w.Clock.Now(), false)
+	same(t, "in force", list, []queue.Order(nil), err)
+	list, err = w.Store.Orders(ctx, tenant.ID{}, w.Clock.Now(), true)
+	if err != nil || len(list) != 2 {
+		t.Errorf("with the past: %d, %v", len(list), err)
+	}
+}
+
+func ordersReachEveryNode(t *testing.T, w *World) {
+	ctx := context.Background()
+	nodes := []*queue.Orders{queue.NewOrders(w.Store, w.Clock.Now, nil), queue.NewOrders(w.Store, w.Clock.Now, nil)}
+	e := queue.Entry{Tenant: w.A, Stream: tenant.Lead, Recipient: Address("r@example.net")}
+	o := w.order(tenant.ID{}, queue.Suspend, queue.Scope{Domain: "example.net"})
+	rule := func(stopped bool) {
+		t.Helper()
+		for i, n := range nodes {
+			if err := n.Refresh(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if have := n.Rule(&e, "site").Stop != nil; have != stopped {
+				t.Errorf("node %d: stopped %t", i, have)
+			}
+		}
+	}
+	rule(false)
+	if err := w.Store.PutOrder(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	rule(true)
+	if _, err := w.Store.EndOrder(ctx, tenant.ID{}, o.ID, "x", w.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	rule(false)
+}
+
+func surveyCounts(t *testing.T, w *World) {
+	a := w.Draft(w.A, "1@example.net", "2@example.net", "3@example.org")
+	a.Message.Tags = []string{"mai"}
+	w.Accept(a)
+	w.Accept(w.Draft(w.B, "4@example.net"))
+	v, err := w.Store.Survey(context.Background(), queue.Selection{Platform: true}, queue.Hold.From())
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "total", v.Total, 4)
+	same(t, "tenants", v.Tenants, []queue.Tally{{Name: "a", Tenant: w.A, Count: 3}, {Name: "b", Tenant: w.B, Count: 1}}, nil)
+	same(t, "domains", v.Domains, []queue.Tally{{Name: "example.net", Count: 3}, {Name: "example.org", Count: 1}}, nil)
+	equal(t, "oldest", v.Oldest, w.Clock.Now())
+	equal(t, "sample", len(v.Sample), 4)
+	for name, tt := range map[string]struct {
+		sel  queue.Selection
+		want int64
+	}{
+		"tag":     {queue.Selection{Tenant: w.A, Tag: "mai"}, 3},
+		"no tag":  {queue.Selection{Tenant: w.A, Tag: "ma_"}, 0},
+		"domain":  {queue.Selection{Platform: true, Domain: "example.net"}, 3},
+		"stream":  {queue.Selection{Platform: true, Stream: tenant.Newsletter}, 0},
+		"before":  {queue.Selection{Platform: true, Before: w.Clock.Now()}, 0},
+		"message": {queue.Selection{Tenant: w.A, Message: a.Message.ID}, 3},
+		"foreign": {queue.Selection{Tenant: w.B, Message: a.Message.ID}, 0},
+	} {
+		v, err := w.Store.Survey(context.Background(), tt.sel, queue.Hold.From())
+		if err != nil || v.Total != tt.want {
+			t.Errorf("%s: %d, %v, want %d", name, v.Total, err, tt.want)
+		}
+	}
+}
+
+func (w *World) do(t *testing.T, by queue.Caller, a queue.Act) queue.LogEntry {
+	t.Helper()
+	o := w.operator(t)
+	v, err := o.Preview(context.Background(), by, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := o.Perform(context.Background(), by, v.Token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func previewIsWhatIsDone(t *testing.T, w *World) {
+	first := w.Draft(w.A, "1@example.net", "2@example.net")
+	w.Accept(first)
+	o := w.operator(t)
+	v, err := o.Preview(context.Background(), staff, queue.Act{Command: queue.Hold, Selection: queue.Selection{Tenant: w.A}})
+	if err != nil || v.Total != 2 {
+		t.Fatalf("preview of %d: %v", v.Total, err)
+	}
+	w.Clock.Advance(time.Minute)
+	later := w.Draft(w.A, "3@example.net")
+	w.Accept(later)
+	l, err := o.Perform(context.Background(), staff, v.Token, nil)
+	if err != nil || l.Changed != 2 || l.Finished.IsZero() {
+		t.Fatalf("changed %d: %v", l.Changed, err)
+	}
+	depth, err := w.Store.Depth(context.Background())
+	same(t, "depth", depth, map[event.State]int64{event.Queued: 1, event.Deferred: 0, event.Held: 2}, err)
+	undone := w.do(t, staff, queue.Act{Command: l.Undo(), Selection: queue.Selection{Tenant: w.A}})
+	equal(t, "undone", undone.Changed, 2)
+}
+
+// manyInParts: more than one transaction's worth, also of what keeps its state.
+func manyInParts(t *testing.T, w *World) {
+	for range 6 {
+		w.Accept(w.Draft(w.A, numbered(200)...))
+	}
+	e := w.Epoch("n")
+	var verdicts []queue.Settlement
+	for _, c := range w.Claim(e, w.A, 1200) {
+		verdicts = append(verdicts, w.Verdict(e, w.A, c.Delivery, event.Deferred))
+	}
+	if fenced, err := w.Store.Settle(context.Background(), verdicts); err != nil || len(fenced) > 0 {
+		t.Fatal(err, len(fenced))
+	}
+	w.Clock.Advance(time.Second)
+	for _, c := range []queue.Command{queue.Retry, queue.Hold, queue.Resume, queue.Cancel} {
+		if l := w.do(t, staff, queue.Act{Command: c}); l.Changed != 1200 {
+			t.Errorf("%s changed %d", c, l.Changed)
+		}
+	}
+}
+
+func tenantsCommandTheirOwn(t *testing.T, w *World) {
+	a, b := w.Draft(w.A, "1@example.net"), w.Draft(w.B, "2@example.net")
+	w.Accept(a, b)
+	by := queue.Caller{Tenant: w.B, Actor: "usr_b"}
+	for name, sel := range map[string]queue.Selection{
+		"tenant":   {Tenant: w.A},
+		"platform": {Platform: true, Message: a.Message.ID},
+		"message":  {Message: a.Message.ID},
+		"delivery": {Delivery: message.Delivery(a.Message.ID, 1)},
+	} {
+		v, err := w.operator(t).Preview(context.Background(), by, queue.Act{Command: queue.Cancel, Selection: sel})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range v.Sample {
+			if l.Tenant != w.B {
+				t.Errorf("%s: shows %s of another tenant", name, l.Delivery)
+			}
+		}
+	}
+	w.do(t, by, queue.Act{Command: queue.Suspend, Selection: queue.Selection{Tenant: w.A}})
+	orders := queue.NewOrders(w.Store, w.Clock.Now, nil)
+	if err := orders.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if r := orders.Rule(&queue.Entry{Tenant: w.A}, ""); r.Stop != nil {
+		t.Error("a tenant suspended another's mail")
+	}
+	_, err := w.operator(t).Preview(context.Background(), by, queue.Act{Command: queue.Reroute, Pool: "x", Expires: w.Clock.Now().Add(time.Hour)})
+	refused(t, err, fault.Forbidden, "permission_missing")
+	held := w.do(t, staff, queue.Act{Command: queue.Suspend, Selection: queue.Selection{Tenant: w.B}})
+	_, err = w.operator(t).Preview(context.Background(), by, queue.Act{Command: queue.Resume, Order: held.Order})
+	refused(t, err, fault.NotFound, "order_not_found")
+}
+
+func tokensAreTheirPreviewers(t *testing.T, w *World) {
+	w.Accept(w.Draft(w.A, "1@example.net"))
+	o := w.operator(t)
+	by := queue.Caller{Tenant: w.A, Actor: "usr_a"}
+	v, err := o.Preview(context.Background(), by, queue.Act{Command: queue.Hold})
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(by queue.Caller, token string) {
+		t.Helper()
+		_, err := o.Perform(context.Background(), by, token, nil)
+		refused(t, err, fault.Conflict, "preview_stale")
+	}
+	try(staff, v.Token)
+	try(queue.Caller{Tenant: w.B, Actor: "usr_a"}, v.Token)
+	try(queue.Caller{Tenant: w.A, Actor: "usr_other"}, v.Token)
+	try(by, v.Token+"A")
+	try(by, "")
+	w.Clock.Advance(16 * time.Minute)
+	try(by, v.Token)
+}
+
+func senselessActs(t *testing.T, w *World) {
+	soon := w.Clock.Now().Add(time.Hour)
+	for code, a := range map[string]queue.Act{
+		"command_unknown":   {Command: "burn"},
+		"order_not_resumed": {Command: queue.Hold, Order: id.New[queue.OrderKind](soon)},
+		"site_not_kept":     {Command: queue.Hold, Site: "mx"},
+		"order_too_narrow":  {Command: queue.Suspend, Selection: queue.Selection{States: []event.State{event.Queued}}},
+		"time_past":         {Command: queue.Suspend, Expires: w.Clock.Now()},
+		"detour_missing":    {Command: queue.Reroute, Expires: soon},
+		"expiry_missing":    {Command: queue.Reroute, Pool: "x"},
+		"text_too_long":     {Command: queue.Hold, Reason: "a\r\nb"},
+	} {
+		_, err := w.operator(t).Preview(context.Background(), staff, a)
+		refused(t, err, fault.Invalid, code)
+	}
+	if _, err := w.operator(t).Preview(context.Background(), queue.Caller{Actor: "nobody"}, queue.Act{Command: queue.Hold}); err == nil {
+		t.Error("a caller without tenant commanded")
+	}
+	_, err := w.Store.Survey(context.Background(), queue.Selection{}, queue.Hold.From())
+	if err == nil || errors.Is(err, context.Canceled) {
+		t.Error("a selection of nobody was counted")
+	}
+}
+
+// endedOrderMakesDue: what an order put off goes at once; what its sender wants to go
+// later does not.
+func endedOrderMakesDue(t *testing.T, w *World) {
+	put, wished := w.Draft(w.A, "1@example.net"), w.Draft(w.A, "2@example.net")
+	wished.Message.SendAt = w.Clock.Now().Add(time.Hour)
+	put.Deliveries[0].DueAt, wished.Deliveries[0].DueAt = w.Clock.Now().Add(15*time.Minute), wished.Message.SendAt
+	w.Accept(put, wished)
+	begun := w.do(t, staff, queue.Act{Command: queue.Suspend, Selection: queue.Selection{Domain: "example.net"}})
+	w.Clock.Advance(time.Second)
+	ended := w.do(t, staff, queue.Act{Command: queue.Resume, Order: begun.Order})
+	equal(t, "made due", ended.Changed, 1)
+	list := w.Claim(w.Epoch("n"), w.A, 10)
+	if len(list) != 1 || list[0].Delivery != put.Deliveries[0].ID {
+		t.Errorf("due are %v", list)
+	}
+}
+
+func logTellsWhoDidWhat(t *testing.T, w *World) {
+	w.Accept(w.Draft(w.A, "1@example.net"))
+	l := w.do(t, queue.Caller{Tenant: w.A, Actor: "usr_a"}, queue.Act{Command: queue.Hold, Reason: "Preis falsch"})
+	list, err := w.operator(t).Log(context.Background(), queue.Caller{Tenant: w.A}, 10)
+	same(t, "own", list, []queue.LogEntry{l}, err)
+	list, err = w.operator(t).Log(context.Background(), queue.Caller{Tenant: w.B}, 10)
+	same(t, "another's", list, []queue.LogEntry(nil), err)
+	list, err = w.operator(t).Log(context.Background(), staff, 10)
+	same(t, "staff", list, []queue.LogEntry{l}, err)
+	equal(t, "reason", list[0].Reason, "Preis falsch")
+}

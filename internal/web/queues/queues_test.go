@@ -1,0 +1,61 @@
+package queues_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"stafette/internal/web/webtest"
+)
+
+// TestCommandIsShownBeforeItIsDone walks from the choice over the preview to the deed,
+// as a tenant's person and as staff, without scripts.
+func TestCommandIsShownBeforeItIsDone(t *testing.T) {
+	for who, base := range map[string]string{webtest.Clerk: "/queue", webtest.Staff: "/platform/queue"} {
+		d := webtest.Open(t).SignIn(who)
+		a := d.Get(base + "/preview?command=hold&domain=kunde.example&reason=Preis")
+		if a.StatusCode != http.StatusOK || !strings.Contains(a.Text, "1.203") || !strings.Contains(a.Text, "1.200") {
+			t.Fatalf("%s: preview %d: %s", base, a.StatusCode, a.Text)
+		}
+		token := regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(a.Text)
+		if token == nil {
+			t.Fatalf("%s: no token", base)
+		}
+		if a := d.Post(base+"/commands", url.Values{"token": {"made up"}}); a.StatusCode != http.StatusConflict {
+			t.Errorf("%s: a made-up token: %d", base, a.StatusCode)
+		}
+		a = d.Post(base+"/commands", url.Values{"token": {token[1]}})
+		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != base+"?done=hold" {
+			t.Errorf("%s: done %d to %q", base, a.StatusCode, a.Header.Get("Location"))
+		}
+	}
+}
+
+// TestTenantsSeeTheirOwnOrders: the platform's orders are not theirs, nor is rerouting.
+func TestTenantsSeeTheirOwnOrders(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	a := d.Get("/queue")
+	if strings.Contains(a.Text, "mx.gmx.example") || strings.Contains(a.Text, `value="reroute"`) || !strings.Contains(a.Text, "ord_") {
+		t.Error("the page shows the wrong orders or commands")
+	}
+	if staff := webtest.Open(t).SignIn(webtest.Staff).Get("/platform/queue"); !strings.Contains(staff.Text, "mx.gmx.example") {
+		t.Error("staff do not see all orders")
+	}
+}
+
+// TestRefusedChoiceStandsAtItsField: what cannot be read comes back with its problem.
+func TestRefusedChoiceStandsAtItsField(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	for address, field := range map[string]string{
+		"/queue/preview?command=suspend&hours=x":  "hours-problem",
+		"/queue/preview?command=hold&what=msg_x":  "what-problem",
+		"/queue/preview?command=burn&tag=bleibt":  "command-problem",
+		"/queue/preview?command=suspend&hours=-1": "hours-problem",
+	} {
+		if a := d.Get(address); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.Text, `id="`+field+`"`) {
+			t.Errorf("%s: %d without %s", address, a.StatusCode, field)
+		}
+	}
+}
