@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -423,7 +424,7 @@ func peerProgram(t *testing.T, name string) string {
 			return path
 		}
 	}
-	t.Skipf("needs %s, installed or unpacked under $%s", name, peersVariable)
+	missing(t, fmt.Sprintf("%s, installed or unpacked under $%s", name, peersVariable))
 	return ""
 }
 
@@ -480,12 +481,14 @@ func foreground(t *testing.T, dir, program string, args ...string) {
 	said := &journal{}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = said, said, dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 5 * time.Second // for workers that left the group
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		// Its workers, too: they hold the pipe that Wait reads to its end.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "mainlog"))
