@@ -2,32 +2,37 @@ package e2e
 
 import (
 	"net"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/miekg/dns"
 )
 
-// nameServer answers over UDP and TCP with the given records, "TYPE data" by name,
-// and denies everything else.
+// nameServer answers over UDP and TCP with the given records, lines of "TYPE data" by
+// name, and denies everything else.
 func nameServer(t *testing.T, records map[string]string) string {
 	t.Helper()
-	known := map[string]dns.RR{}
-	for name, text := range records {
-		rr, err := dns.NewRR(name + " 60 IN " + text)
-		if err != nil {
-			t.Fatal(err)
+	known := map[string][]dns.RR{}
+	for name, lines := range records {
+		for text := range strings.SplitSeq(lines, "\n") {
+			rr, err := dns.NewRR(name + " 60 IN " + text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			known[dns.CanonicalName(name)] = append(known[dns.CanonicalName(name)], rr)
 		}
-		known[dns.CanonicalName(name)] = rr
 	}
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
-		rr, ok := known[dns.CanonicalName(q.Question[0].Name)]
-		switch {
-		case !ok:
+		set, ok := known[dns.CanonicalName(q.Question[0].Name)]
+		if !ok {
 			m.Rcode = dns.RcodeNameError
-		case rr.Header().Rrtype == q.Question[0].Qtype:
-			m.Answer = []dns.RR{rr}
+		}
+		for _, rr := range set {
+			if rr.Header().Rrtype == q.Question[0].Qtype {
+				m.Answer = append(m.Answer, rr)
+			}
 		}
 		_ = w.WriteMsg(m)
 	})

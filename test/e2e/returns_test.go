@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -123,14 +124,14 @@ func (s *stafette) marked(t *testing.T, id string) marked {
 // that one of them is unknown, and write their own reports; each is tied to the one
 // delivery it speaks of.
 func TestReportsOfRealServers(t *testing.T) {
-	for name, start := range map[string]func(t *testing.T, listen, inner, door string){
+	for name, start := range map[string]func(*testing.T, neighbours){
 		"Postfix": startPostfix, "Exim": startExim, "OpenSMTPD": startOpenSMTPD,
 	} {
 		t.Run(name, func(t *testing.T) {
 			needNamespace(t)
 			peer, behind, door := ownAddress(t), ownAddress(t), ownAddress(t)
 			openInner(t, behind, func(to string) bool { return strings.HasPrefix(to, "jonas@") })
-			start(t, peer, behind, door)
+			start(t, neighbours{listen: peer, inner: behind, door: door})
 			s := install(t, withReturns(t, door)+towards(peer))
 			m := s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"kaputt@" + recipientDomain, "jonas@" + recipientDomain},
 				"subject": "Ihr Termin am Montag – Prüfung", "text": "Guten Tag"})
@@ -220,10 +221,10 @@ func TestReturnMailSurvivesAKill(t *testing.T) {
 }
 
 const bouncingPostfix = `compatibility_level = 3.6
-queue_directory = %[1]s/queue
-data_directory = %[1]s/lib
-maillog_file = %[1]s/mail.log
-maillog_file_prefixes = %[1]s
+queue_directory = {dir}/queue
+data_directory = {dir}/lib
+maillog_file = {dir}/mail.log
+maillog_file_prefixes = {dir}
 myhostname = mx.kunde.example
 mydestination =
 inet_protocols = ipv4
@@ -234,30 +235,44 @@ smtp_tls_security_level = may
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
 relay_domains = kunde.example
-transport_maps = inline:{ {kunde.example = smtp:[127.0.0.1]:%[3]s} }
-relayhost = [127.0.0.1]:%[4]s
+transport_maps = inline:{ {kunde.example = smtp:[{inner.host}]:{inner.port}} }
+relayhost = [{door.host}]:{door.port}
 alias_maps =
 alias_database =
 `
 
-const bouncingPostfixMaster = `%[2]s inet  n - n - - smtpd
+const bouncingPostfixMaster = `{listen} inet  n - n - - smtpd
 smtp      unix  - - n - - smtp
 relay     unix  - - n - - smtp
 `
 
-// port is that of an address on loopback.
-func port(t *testing.T, address string) string {
-	t.Helper()
-	_, p, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+// neighbours are the addresses a peer's configuration names.
+type neighbours struct {
+	listen string // where it takes mail
+	inner  string // the server behind it
+	door   string // where its reports go
 }
 
-// lodge makes a directory that daemons' users can enter, with files filled in: the
-// directory, the address to listen on, and the ports of the inner server and the door.
-func lodge(t *testing.T, files map[string]string, listen, inner, door string) string {
+// words are what stands for the addresses in a configuration.
+func (n neighbours) words(t *testing.T) []string {
+	t.Helper()
+	var words []string
+	for name, address := range map[string]string{"listen": n.listen, "inner": n.inner, "door": n.door} {
+		if address == "" {
+			continue
+		}
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words = append(words, "{"+name+"}", address, "{"+name+".host}", host, "{"+name+".port}", port)
+	}
+	return words
+}
+
+// lodge makes a directory that daemons' users can enter, with files filled in: {dir}
+// and the words of the neighbours.
+func lodge(t *testing.T, files map[string]string, n neighbours) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "stafette-peer-")
 	if err != nil {
@@ -267,42 +282,55 @@ func lodge(t *testing.T, files map[string]string, listen, inner, door string) st
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	fill := strings.NewReplacer(append(n.words(t), "{dir}", dir)...)
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, fmt.Appendf(nil, text, dir, listen, port(t, inner), port(t, door)), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(fill.Replace(text)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return dir
 }
 
-func startPostfix(t *testing.T, listen, inner, door string) {
+func startPostfix(t *testing.T, n neighbours) {
 	t.Helper()
+	runPostfix(t, bouncingPostfix, bouncingPostfixMaster, n)
+}
+
+// runPostfix starts a Postfix of its own and returns its directory. listeners is what
+// stands in master.cf before the services that take in and store mail.
+func runPostfix(t *testing.T, config, listeners string, n neighbours) string {
+	t.Helper()
+	needNamespace(t)
 	needProgram(t, "/usr/sbin/postfix")
-	_, rest, _ := strings.Cut(postfixMaster, "\n")
-	dir := lodge(t, map[string]string{"postfix/main.cf": bouncingPostfix, "postfix/master.cf": bouncingPostfixMaster + strings.ReplaceAll(rest, "%", "%%")}, listen, inner, door)
-	for _, sub := range []string{"queue", "lib"} {
+	_, services, _ := strings.Cut(postfixMaster, "\n")
+	dir := lodge(t, map[string]string{"postfix/main.cf": config, "postfix/master.cf": listeners + services}, n)
+	for _, sub := range []string{"queue", "lib", "mail"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	own(t, filepath.Join(dir, "lib"), userID(t, "postfix"))
+	own(t, filepath.Join(dir, "mail"), nobody)
 	daemon(t, dir, "/usr/sbin/postfix", []string{"-c", filepath.Join(dir, "postfix"), "start"}, []string{"-c", filepath.Join(dir, "postfix"), "stop"})
-	listens(t, listen)
+	listening(t, n.listen)
+	return dir
 }
 
 const eximConfig = `exim_path = {exim}
-spool_directory = %[1]s/spool
-log_file_path = %[1]s/%%slog
+spool_directory = {dir}/spool
+log_file_path = {dir}/%slog
 primary_hostname = mx.kunde.example
 keep_environment =
 tls_advertise_hosts =
 host_lookup =
 rfc1413_query_timeout = 0s
-acl_smtp_rcpt = all
+`
+
+const eximRelaying = `acl_smtp_rcpt = all
 begin acl
 all:
   accept
@@ -310,46 +338,59 @@ begin routers
 inner:
   driver = manualroute
   domains = kunde.example
-  route_list = * 127.0.0.1
+  route_list = * {inner.host}
   self = send
   transport = inner
 back:
   driver = manualroute
-  route_list = * 127.0.0.1
+  route_list = * {door.host}
   self = send
   transport = back
 begin transports
 inner:
   driver = smtp
-  port = %[3]s
+  port = {inner.port}
   allow_localhost
 back:
   driver = smtp
-  port = %[4]s
+  port = {door.port}
   allow_localhost
-# %[2]s
 `
 
-func startExim(t *testing.T, listen, inner, door string) {
+func startExim(t *testing.T, n neighbours) {
+	t.Helper()
+	runExim(t, eximRelaying, n)
+}
+
+// runExim starts an Exim with the ACLs, routers and transports given.
+func runExim(t *testing.T, config string, n neighbours) {
 	t.Helper()
 	program := peerProgram(t, "exim4")
 	furnishUsers(t)
 	furnishLibraries(t)
-	dir := lodge(t, map[string]string{"exim.conf": strings.ReplaceAll(eximConfig, "{exim}", program)}, listen, inner, door)
+	dir := lodge(t, map[string]string{"exim.conf": strings.ReplaceAll(eximConfig, "{exim}", program) + config}, n)
 	own(t, dir, userID(t, "Debian-exim"))
-	foreground(t, dir, program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-oX", "<; [127.0.0.1]:"+port(t, listen), "-oP", filepath.Join(dir, "pid"))
-	listens(t, listen)
+	host, port, err := net.SplitHostPort(n.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreground(t, dir, program, "-C", filepath.Join(dir, "exim.conf"), "-bdf", "-oX", "<; ["+host+"]:"+port, "-oP", filepath.Join(dir, "pid"))
+	listening(t, n.listen)
 }
 
-const opensmtpdConfig = `listen on 127.0.0.1 port {port} hostname mx.kunde.example
-action "inner" relay host smtp://127.0.0.1:%[3]s
-action "back" relay host smtp://127.0.0.1:%[4]s
+const opensmtpdRelaying = `listen on {listen.host} port {listen.port} hostname mx.kunde.example
+action "inner" relay host smtp://{inner}
+action "back" relay host smtp://{door}
 match from any for domain "kunde.example" action "inner"
 match from any for any action "back"
-# %[1]s %[2]s
 `
 
-func startOpenSMTPD(t *testing.T, listen, inner, door string) {
+func startOpenSMTPD(t *testing.T, n neighbours) {
+	t.Helper()
+	runOpenSMTPD(t, opensmtpdRelaying, n)
+}
+
+func runOpenSMTPD(t *testing.T, config string, n neighbours) {
 	t.Helper()
 	program := peerProgram(t, "smtpd")
 	furnishUsers(t)
@@ -366,9 +407,9 @@ func startOpenSMTPD(t *testing.T, listen, inner, door string) {
 	if err := os.MkdirAll("/var/spool/smtpd", 0o711); err != nil {
 		t.Fatal(err)
 	}
-	dir := lodge(t, map[string]string{"smtpd.conf": strings.ReplaceAll(opensmtpdConfig, "{port}", port(t, listen))}, listen, inner, door)
+	dir := lodge(t, map[string]string{"smtpd.conf": config}, n)
 	foreground(t, dir, program, "-dF", "-f", filepath.Join(dir, "smtpd.conf"))
-	listens(t, listen)
+	listening(t, n.listen)
 }
 
 // peersVariable names a directory into which Debian packages were unpacked that
@@ -383,7 +424,7 @@ func peerProgram(t *testing.T, name string) string {
 			return path
 		}
 	}
-	t.Skipf("needs %s, installed or unpacked under $%s", name, peersVariable)
+	missing(t, fmt.Sprintf("%s, installed or unpacked under $%s", name, peersVariable))
 	return ""
 }
 
@@ -402,7 +443,7 @@ func furnishUsers(t *testing.T) {
 		if strings.Contains(string(text), "opensmtpq:") {
 			continue
 		}
-		dir := lodge(t, nil, "127.0.0.1:1", "127.0.0.1:1", "127.0.0.1:1")
+		dir := lodge(t, nil, neighbours{})
 		more := filepath.Join(dir, "more")
 		if err := os.WriteFile(more, append(text, lines...), 0o644); err != nil {
 			t.Fatal(err)
@@ -440,27 +481,18 @@ func foreground(t *testing.T, dir, program string, args ...string) {
 	said := &journal{}
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = said, said, dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 5 * time.Second // for workers that left the group
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		// Its workers, too: they hold the pipe that Wait reads to its end.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "mainlog"))
 			t.Logf("%s said:\n%s\n%s", program, said, log)
 		}
-	})
-}
-
-func listens(t *testing.T, address string) {
-	t.Helper()
-	eventually(t, address+" answers", func() error {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err
 	})
 }

@@ -245,6 +245,7 @@ type delivery struct {
 	Recipient string    `json:"recipient"`
 	State     string    `json:"state"`
 	StateText string    `json:"state_text"`
+	Reason    string    `json:"reason"`
 	Attempts  []attempt `json:"attempts"`
 }
 

@@ -34,6 +34,8 @@ type need struct {
 func needs() []need {
 	return []need{
 		{[]string{"/usr/sbin/postfix"}, []string{"postfix"}},
+		{[]string{"/usr/sbin/postgrey"}, []string{"postgrey"}},
+		{[]string{"/usr/bin/rspamd"}, []string{"rspamd"}},
 		{[]string{"/usr/sbin/dovecot"}, []string{"dovecot-core"}},
 		{[]string{"/usr/lib/dovecot/imap"}, []string{"dovecot-imapd"}},
 		{[]string{"/usr/sbin/unbound"}, []string{"unbound"}},
