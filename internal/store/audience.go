@@ -272,6 +272,7 @@ func (s *Store) Suppressions(ctx context.Context, t tenant.ID, f audience.Filter
 		}
 	}
 	var page audience.Page
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+suppressionColumns+" FROM suppressions WHERE "+strings.Join(where, " AND ")+
 		" ORDER BY "+order+" LIMIT $2", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {

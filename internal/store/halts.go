@@ -38,7 +38,6 @@ func (s *Store) Tally(ctx context.Context, t tenant.ID, v audience.Span) (audien
 		return audience.Tally{}, errors.New("tally bulk mail: no streams or no classes")
 	}
 	inStreams, inClasses := in(streams), in(v.Classes)
-	//nolint:gosec // G202: placeholders only
 	text := `SELECT count(*),
 		COALESCE(sum(CASE WHEN d.state = 'bounced' AND d.reason ` + inClasses + ` OR d.late_reason ` + inClasses + ` THEN 1 ELSE 0 END), 0),
 		COALESCE(sum(CASE WHEN (d.marks & $4) <> 0 THEN 1 ELSE 0 END), 0)
@@ -140,6 +139,7 @@ func (s *Store) FreeHeld(ctx context.Context, t tenant.ID, limit int, now time.T
 		return 0, err
 	}
 	freed, err := s.act(ctx, act, "system", now, func(tx *sql.Tx) (list []queue.Listed, err error) {
+		//nolint:gosec // G202: constants and placeholders only
 		rows, err := tx.QueryContext(ctx, `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.state = 'held' AND d.state IN ('deferred', 'held')
 			AND d.reason = $2 ORDER BY d.id LIMIT $3`+s.dialect.lockRows(false), t[:], audience.ReasonHalted, limit)
 		err = scan(rows, err, func(row *sql.Rows) error {

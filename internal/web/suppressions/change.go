@@ -160,7 +160,7 @@ func (v *preview) count(outcomes []audience.Outcome) {
 func upload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, 2*maxUpload)
 	// All of it in memory: addresses must not lie in a temporary file.
-	err := r.ParseMultipartForm(2 * maxUpload)
+	err := r.ParseMultipartForm(2 * maxUpload) //nolint:gosec // G120: the body is bounded above
 	if errors.Is(err, http.ErrNotMultipart) {
 		err = r.ParseForm()
 	}
