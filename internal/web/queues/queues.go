@@ -110,7 +110,7 @@ func (o office) render(w http.ResponseWriter, r *http.Request, p frame.Page, sta
 	if err != nil {
 		return fmt.Errorf("list commands: %w", err)
 	}
-	return p.Render(w, r, status, page(p, o, f, orders, log)) //nolint:contextcheck // components get it when rendered
+	return p.Render(w, r, status, page(p, o, f, orders, log))
 }
 
 // preview shows what the command of the address would touch.
