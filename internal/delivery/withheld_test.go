@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,7 +104,8 @@ func TestOutcomesCount(t *testing.T) {
 		w.submit(w.mail("gone@kunde.example"), full)
 		time.Sleep(6 * 24 * time.Hour)
 		synctest.Wait()
-		if len(told) != 2 || told[0] != "gone user_unknown" || told[1] != "full policy" {
+		slices.Sort(told) // both end at their first attempt, in either order
+		if len(told) != 2 || told[0] != "full policy" || told[1] != "gone user_unknown" {
 			t.Errorf("counted %q", told)
 		}
 		w.end()

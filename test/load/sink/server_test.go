@@ -127,6 +127,24 @@ func TestDamagedLettersAreSeen(t *testing.T) {
 	}
 }
 
+// A report to the letters' sender is neither a letter nor a damaged one.
+func TestReportsAreNotLetters(t *testing.T) {
+	s, err := Start(Config{Verify: true, Permanent: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	dialogue(t, s.Addr(), `S: 220
+C: MAIL FROM:<>\r\nRCPT TO:<info@muster.example>\r\nDATA\r\nSubject: failed\r\n\r\nSorry.\r\n.
+S: 250
+S: 250
+S: 354
+S: 250`)
+	if n, _ := s.Total(); n != 0 || s.Others() != 1 || len(s.Receipts()) != 0 || len(s.Damaged()) != 0 {
+		t.Errorf("%d letters, %d others, receipts %v, damaged %q", n, s.Others(), s.Receipts(), s.Damaged())
+	}
+}
+
 func TestFatesHaveTheirShares(t *testing.T) {
 	c := Config{Temporary: 10, Permanent: 3}
 	letters := letter.NewSource(letter.Config{Run: "r", From: "a@b.example"})

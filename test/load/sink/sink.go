@@ -44,6 +44,7 @@ type Sink struct {
 	accepted map[string]int
 	refused  map[string]int
 	damaged  []string
+	others   int
 	total    int
 	last     time.Time
 }
@@ -97,7 +98,7 @@ func (c Config) FateOf(token string) Fate {
 func (s *Sink) recipient(address string) string {
 	token := letter.TokenOf(address)
 	fate := s.config.FateOf(token)
-	if fate == Accepted {
+	if token == "" || fate == Accepted {
 		return "250 2.1.5 recipient ok"
 	}
 	s.mu.Lock()
@@ -117,6 +118,12 @@ func (s *Sink) recipient(address string) string {
 
 func (s *Sink) message(m *Mail) string {
 	now := time.Now()
+	if len(m.To) == 1 && letter.TokenOf(m.To[0]) == "" {
+		s.mu.Lock()
+		s.others++
+		s.mu.Unlock()
+		return "250 2.0.0 taken"
+	}
 	whole := true
 	if s.config.Verify {
 		whole = len(m.To) == 1 && intact(m.Body, letter.TokenOf(m.To[0]))
@@ -168,6 +175,14 @@ func (s *Sink) copyOf(m map[string]int) map[string]int {
 		c[k] = v
 	}
 	return c
+}
+
+// Others counts mail to addresses that no letter was written to: the reports that a
+// sender gets about letters which failed. They count nowhere else.
+func (s *Sink) Others() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.others
 }
 
 // Damaged lists the tokens whose bodies were torn or mixed up.
