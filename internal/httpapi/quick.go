@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/hex"
 	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // quick reads the JSON that programs usually send, in one pass: the members of a Draft
@@ -111,7 +114,7 @@ func (q *quick) time(to **time.Time) bool {
 	return ok && (*to).UnmarshalText([]byte(s)) == nil
 }
 
-// string reads a string. Escapes by number are left to others.
+// string reads a string. Halves of surrogate pairs that stand alone are left to others.
 func (q *quick) string() (string, bool) {
 	if !q.take('"') {
 		return "", false
@@ -146,6 +149,15 @@ func (q *quick) escaped(start int) (string, bool) {
 			if len(rest) < 2 {
 				return "", false
 			}
+			if rest[1] == 'u' {
+				r, n := numbered(rest)
+				if n == 0 {
+					return "", false
+				}
+				plain.WriteRune(r)
+				q.at += n
+				continue
+			}
 			i := bytes.IndexByte([]byte(`"\/bfnrt`), rest[1])
 			if i < 0 {
 				return "", false
@@ -164,6 +176,36 @@ func (q *quick) escaped(start int) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// numbered reads an escape by number, or two that make a surrogate pair (RFC 8259, 7),
+// and returns its length; 0 is half a pair and what is no escape. Many encoders write
+// "<" or all that is not ASCII so.
+func numbered(text []byte) (r rune, length int) {
+	if r = unit(text); r < 0 {
+		return 0, 0
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, unitLength
+	}
+	if r = utf16.DecodeRune(r, unit(text[unitLength:])); r == utf8.RuneError {
+		return 0, 0
+	}
+	return r, 2 * unitLength
+}
+
+const unitLength = len(`\u0000`)
+
+// unit returns the number of the escape that text begins with, -1 if it begins with none.
+func unit(text []byte) rune {
+	if len(text) < unitLength || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	var n [2]byte
+	if _, err := hex.Decode(n[:], text[2:unitLength]); err != nil {
+		return -1
+	}
+	return rune(n[0])<<8 | rune(n[1])
 }
 
 // lengthOf returns where the string ends whose rest this is.

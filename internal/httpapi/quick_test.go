@@ -48,6 +48,7 @@ func TestQuickReadsTheUsual(t *testing.T) {
 	for _, text := range []string{
 		`{"from":"a@b.example","to":["c@d.example"],"subject":"Grüße","text":"Hallo\n\"Welt\"\\ \/\b\f\r\t","html":"<p>","send_at":"2026-11-22T10:00:00+01:00"}`,
 		` { "cc" : [ ] , "bcc" : ["x" , "y"], "reply_to":[], "headers":{"X-A":"1"},"stream":"lead","tags":["t"],"metadata":{} } `,
+		`{"from":"B\u00fcro \u003ca@b.example\u003E","text":"\u0000\uFFFD\ud83d\uDE00"}`,
 		`{}`,
 	} {
 		if !agree[Draft](t, []byte(text)) {
@@ -58,7 +59,7 @@ func TestQuickReadsTheUsual(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		`{"from":"a","from":"b"}`, `{"From":"a"}`, `{"from":null}`, `{"from":"\u0041"}`, `{"from":"a",}`, `{"from":"a"`, `{"to":["a",]}`, `{"to":"a"}`,
+		`{"from":"a","from":"b"}`, `{"From":"a"}`, `{"from":null}`, `{"from":"\ud83d"}`, `{"from":"\ud83d\n"}`, `{"from":"\ud83d\u0041"}`, `{"from":"\ude00\ud83d"}`, `{"from":"\u00g1"}`, `{"from":"\u00"}`, `{"from":"\U0041"}`, `{"from":"\u`, `{"from":"a",}`, `{"from":"a"`, `{"to":["a",]}`, `{"to":"a"}`,
 		"{\"from\":\"a\nb\"}", "{\"from\":\"\\n\nb\"}", `{"from":"\x"}`, `{"from":"\`, `{"send_at":"tomorrow"}`, `{"attachments":[]}`, `{"metadata":{"a":"1","a":"2"}}`,
 		`{"metadata":{"a":1}}`, `[]`, ``, `{"from":"a"} x`,
 	} {
@@ -70,6 +71,7 @@ func TestQuickReadsTheUsual(t *testing.T) {
 
 func FuzzQuick(f *testing.F) {
 	f.Add([]byte(`{"from":"a@b.example","to":["c"],"headers":{"X":"\n"},"send_at":"2026-11-22T10:00:00Z","tags":[],"stream":"x"}`))
+	f.Add([]byte(`{"from":"\u003ca\ud83d\ude00\ud83d"}`))
 	f.Add([]byte(`{"messages":[{"from":"a"},{"metadata":{"a":"b"},"text":"\\\""}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if !utf8.Valid(raw) {
