@@ -26,7 +26,7 @@ type task struct {
 
 func tasks() map[string]task {
 	return map[string]task{
-		"build":    {"build bin/stafette, with OpenSSL's faster RSA where a C compiler and libssl-dev are; -pure: static, in Go alone", build},
+		"build":    {"build bin/stafette; -tags openssl: with OpenSSL's faster RSA, for which it needs a C compiler and libssl-dev", build},
 		"demo":     {"build and start the demo world on loopback; Ctrl-C ends it", demo},
 		"test":     {"run every test; 'test fast' leaves out the race detector, browsers and mail servers", test},
 		"lint":     {"run gofmt, go vet, golangci-lint and the rules of the house", lint},
@@ -65,17 +65,10 @@ func usage(all map[string]task) {
 func build(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
 	tags := flags.String("tags", "", "build tags, separated by commas")
-	pure := flags.Bool("pure", false, "a static program in Go alone, though OpenSSL is there")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if !*pure && hasOpenSSL(ctx) {
-		*tags = strings.TrimPrefix(*tags+",openssl", ",")
-	}
 	list, env := buildTags(*tags)
-	if slices.Contains(strings.Split(list, ","), "openssl") {
-		fmt.Println("RSA signatures by OpenSSL (./run build -pure: by Go, and static)")
-	}
 	return command(ctx, env, "go", "build", "-trimpath", "-tags", list, "-ldflags", "-s -w", "-o", "bin/stafette", "./cmd/stafette")
 }
 
