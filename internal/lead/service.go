@@ -82,7 +82,11 @@ func (s *Service) Submit(ctx context.Context, p ingest.Principal, e Enquiry) (Re
 	if l.Object == "" {
 		l.Object = e.Object.PortalID
 	}
-	if l.Sealed, err = s.seal(kept{e, p.Actor, p.Door, a.Profile}, l.Salt); err != nil {
+	set, err := s.settings(ctx, p.Tenant)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if l.Sealed, err = s.seal(kept{e, p.Actor, p.Door, a.Profile, set.Portal}, l.Salt); err != nil {
 		return Receipt{}, err
 	}
 	first, hash, err := s.c.Store.TakeLead(ctx, l, a, e.Idempotency, e.RequestHash)
@@ -128,6 +132,8 @@ type kept struct {
 	Actor   string
 	Door    string
 	Profile Profile
+	// Portal is the name in the XML, which stays as it was sent when the setting changes.
+	Portal string
 }
 
 func (s *Service) seal(k kept, salt seal.Salt) ([]byte, error) {
@@ -160,17 +166,61 @@ func (s *Service) open(l Lead) (k kept, err error) {
 }
 
 // Open returns the enquiry of a lead with its XML as it was or would be sent. A lead
-// whose content is gone is NotFound "lead_gone".
-func (s *Service) Open(ctx context.Context, l Lead) (Enquiry, []byte, error) {
+// whose content is gone is NotFound "lead_gone"; with an Invalid error, of XML that cannot
+// be written, the enquiry comes all the same.
+func (s *Service) Open(_ context.Context, l Lead) (Enquiry, []byte, error) {
 	k, err := s.open(l)
 	if err != nil {
 		return Enquiry{}, nil, err
 	}
-	w, err := s.write(ctx, l, k)
-	if err != nil {
-		return k.Enquiry, nil, err
+	raw, err := s.xml(l, k)
+	return k.Enquiry, raw, err
+}
+
+// Lead returns a lead; fault.NotFound "lead_not_found" if the tenant has none such.
+func (s *Service) Lead(ctx context.Context, t tenant.ID, number ID) (Lead, error) {
+	return s.c.Store.Lead(ctx, t, number)
+}
+
+// Leads lists leads from new to old.
+func (s *Service) Leads(ctx context.Context, t tenant.ID, f Filter) (Page, error) {
+	return s.c.Store.Leads(ctx, t, f)
+}
+
+// Kept is how long the content of leads is kept: six weeks, in which they can be sent
+// again.
+const Kept = 42 * 24 * time.Hour
+
+// Drop erases the content of leads whose time is over.
+func (s *Service) Drop(ctx context.Context, now time.Time) error {
+	const batch = 500
+	for {
+		n, err := s.c.Store.DropLeads(ctx, now.Add(-Kept), batch)
+		if err != nil {
+			return fmt.Errorf("drop leads: %w", err)
+		}
+		if n > 0 {
+			s.c.Log.InfoContext(ctx, "content of leads erased", "leads", n)
+		}
+		if n < batch {
+			return nil
+		}
 	}
-	return k.Enquiry, w.xml, nil
+}
+
+// xml makes the document of a lead.
+func (s *Service) xml(l Lead, k kept) ([]byte, error) {
+	x := openimmo.Lead{ID: l.ID.String(), Sender: k.Portal, Date: l.TakenAt.In(s.c.Zone), AdvertiserID: l.Advertiser,
+		Object: k.Enquiry.Object, Prospect: k.Enquiry.Prospect, Message: k.Enquiry.Message}
+	if l.Test {
+		inside, _ := s.codes(l)
+		x.Extra = append(x.Extra, openimmo.Extra{Name: "test", Value: "true"}, openimmo.Extra{Name: "testcode", Value: inside})
+	}
+	raw, err := openimmo.Write(x, k.Profile.Format, k.Profile.Encoding)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Invalid, Code: CodeXMLBroken, Detail: "the XML of the lead cannot be written", Err: err}
+	}
+	return raw, nil
 }
 
 // write makes the letter of a lead, with its XML.
@@ -184,20 +234,14 @@ func (s *Service) write(ctx context.Context, l Lead, k kept) (letter, error) {
 		return letter{}, fault.New(fault.Invalid, CodeFrom, "Leads have no address to come from yet.")
 	}
 	if from.Name == "" {
-		from.Name = settings.Portal
+		from.Name = k.Portal
 	}
-	w := letter{Enquiry: k.Enquiry, id: l.ID, portal: settings.Portal, from: from, to: k.Enquiry.Advertiser.Emails, profile: k.Profile}
-	x := openimmo.Lead{ID: l.ID.String(), Sender: settings.Portal, Date: l.TakenAt.In(s.c.Zone), AdvertiserID: l.Advertiser,
-		Object: k.Enquiry.Object, Prospect: k.Enquiry.Prospect, Message: k.Enquiry.Message}
+	w := letter{Enquiry: k.Enquiry, id: l.ID, portal: k.Portal, from: from, to: k.Enquiry.Advertiser.Emails, profile: k.Profile}
 	if l.Test {
-		inside, code := s.codes(l)
-		w.code = code
-		x.Extra = append(x.Extra, openimmo.Extra{Name: "test", Value: "true"}, openimmo.Extra{Name: "testcode", Value: inside})
+		_, w.code = s.codes(l)
 	}
-	if w.xml, err = openimmo.Write(x, k.Profile.Format, k.Profile.Encoding); err != nil {
-		return w, &fault.Error{Kind: fault.Invalid, Code: CodeXMLBroken, Detail: "the XML of the lead cannot be written", Err: err}
-	}
-	return w, nil
+	w.xml, err = s.xml(l, k)
+	return w, err
 }
 
 // CodeFrom is a tenant whose leads have no address to come from.
@@ -303,7 +347,11 @@ func (s *Service) Again(ctx context.Context, t tenant.ID, number ID) (Lead, erro
 	if err != nil {
 		return l, fmt.Errorf("send lead again: %w", err)
 	}
-	k.Profile, k.Enquiry.Advertiser.Emails = a.Profile, a.Emails
+	set, err := s.settings(ctx, t)
+	if err != nil {
+		return l, err
+	}
+	k.Profile, k.Enquiry.Advertiser.Emails, k.Portal = a.Profile, a.Emails, set.Portal
 	l.Salt = seal.NewSalt() // a salt seals one text only
 	if l.Sealed, err = s.seal(k, l.Salt); err != nil {
 		return l, err
