@@ -30,6 +30,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
@@ -159,6 +160,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
+		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},

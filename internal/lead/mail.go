@@ -141,7 +141,7 @@ func (l letter) about() (rows []row) {
 func (l letter) foot() string {
 	s := "Diese Kontaktanfrage kam über " + l.portal + ". Die Angaben liegen als XML-Datei bei. Nummer: " + l.id.String() + "\n"
 	if l.Test {
-		s += "Dies ist eine Test-Kontaktanfrage. Code im Text: " + l.code + "\n"
+		s += "Dies ist eine Test-Kontaktanfrage, kein:e echte:r Interessent:in. Prüfcode im Text: " + l.code + ". Ein zweiter Code steht in der XML-Datei im Feld „anfrage“.\n"
 	}
 	return s
 }

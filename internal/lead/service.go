@@ -214,7 +214,9 @@ func (s *Service) xml(l Lead, k kept) ([]byte, error) {
 		Object: k.Enquiry.Object, Prospect: k.Enquiry.Prospect, Message: k.Enquiry.Message}
 	if l.Test {
 		inside, _ := s.codes(l)
-		x.Extra = append(x.Extra, openimmo.Extra{Name: "test", Value: "true"}, openimmo.Extra{Name: "testcode", Value: inside})
+		// Some readers show nothing but this text.
+		x.Message = strings.TrimSpace(x.Message + "\n\nPrüfcode in der Datei: " + inside)
+		x.Extra = append(x.Extra, openimmo.Extra{Name: "test", Value: "true"})
 	}
 	raw, err := openimmo.Write(x, k.Profile.Format, k.Profile.Encoding)
 	if err != nil {

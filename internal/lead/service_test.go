@@ -315,11 +315,11 @@ func TestCodes(t *testing.T) {
 	l := w.submit(e)
 	raw := w.mail(0)
 	x, _, err := openimmo.Read([]byte(w.part(raw, "application/xml")))
-	if err != nil || len(x.Extra) != 2 {
+	if err != nil || len(x.Extra) != 1 {
 		t.Fatal(x, err)
 	}
-	body := regexp.MustCompile(`Code im Text: (\S+)`).FindStringSubmatch(w.part(raw, "text/plain"))[1]
-	inside := x.Extra[1].Value
+	body := regexp.MustCompile(`Prüfcode im Text: (\S+)\.`).FindStringSubmatch(w.part(raw, "text/plain"))[1]
+	_, inside, _ := strings.Cut(x.Message, "Prüfcode in der Datei: ")
 	if strings.Contains(w.part(raw, "text/plain"), inside) || inside == body {
 		t.Error("the words tell the code of the XML")
 	}
