@@ -681,7 +681,7 @@ func onePage(p frame.Page, s sheet) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = frame.State(string(d.State), p.T("state."+string(d.State)), false).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = frame.State(string(d.State), p.T("state."+string(d.State)+".label"), false).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

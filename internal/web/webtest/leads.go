@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/event"
 	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/lead"
 	"stafette/internal/lead/leadtest"
@@ -61,14 +63,17 @@ func (w *World) leadDesk() *lead.Service {
 }
 
 // refusing accepts no mail whose object is "gesperrt", so that its lead stops.
-type refusing struct{ ingest.Acceptor }
+type refusing struct {
+	ingest.Acceptor
+	first message.ID // stands for the mail of every lead
+}
 
 // Accept implements ingest.Acceptor.
-func (refusing) Accept(_ context.Context, _ ingest.Principal, s ingest.Submission) (ingest.Receipt, error) {
+func (a refusing) Accept(_ context.Context, _ ingest.Principal, s ingest.Submission) (ingest.Receipt, error) {
 	if strings.Contains(s.Draft.Subject, "gesperrt") {
 		return ingest.Receipt{}, fault.New(fault.Forbidden, "tenant_locked", "The account is locked.")
 	}
-	return ingest.Receipt{}, nil
+	return ingest.Receipt{ID: a.first}, nil
 }
 
 // owners are the tenants of the world.
@@ -88,7 +93,11 @@ func (w *World) makeLeads() *lead.Service {
 		panic(err) // the key is of the right length
 	}
 	store := &leadtest.Store{}
-	s := lead.New(lead.Config{Store: store, Acceptor: refusing{}, Tenants: owners{w}, Keeper: keeper, Now: w.Now})
+	mail, err := id.Parse[message.Kind](strings.TrimPrefix(w.newest(false, event.Delivered, ""), "/messages/"))
+	if err != nil {
+		panic(err) // the world has a delivered message
+	}
+	s := lead.New(lead.Config{Store: store, Acceptor: refusing{first: mail}, Tenants: owners{w}, Keeper: keeper, Now: w.Now})
 	address, err := message.ParseAddress("anfragen@makler.example")
 	if err != nil {
 		panic(err)
