@@ -25,6 +25,8 @@ const (
 	checkEvery = time.Hour
 	// domainsEvery is how often the DNS records of sending domains are looked for.
 	domainsEvery = time.Hour
+	// leadsEvery is how soon a lead is sent whose mail could not be made at once.
+	leadsEvery = 30 * time.Second
 )
 
 // chore is work that one node of a platform does for all.
@@ -43,6 +45,8 @@ func (p *platform) chores() []chore {
 		{"tls-reports", tlsEvery, p.policies.SendReports},
 		{"source checks", checkEvery, p.checkSources},
 		{"domains", domainsEvery, p.registry().CheckAll},
+		{"leads", leadsEvery, p.leads.Resume},
+		{"lead retention", retentionEvery, p.leads.Drop},
 	}
 }
 

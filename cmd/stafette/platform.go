@@ -18,6 +18,7 @@ import (
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
+	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
@@ -29,6 +30,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
@@ -58,6 +60,7 @@ type platform struct {
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
 	returns    *returnMail
+	leads      *lead.Service
 	handler    http.Handler
 }
 
@@ -123,11 +126,16 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
+	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
 	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -135,10 +143,6 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	})
 	if err != nil {
 		return err
-	}
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return fmt.Errorf("time zone: %w", err)
 	}
 	p.reporter, err = dsn.NewReporter(dsn.Config{
 		Store: p.store, Bodies: p.spool, Acceptor: p.entrance, Tenants: p.store, Catalog: catalog, Reasons: reasons,
@@ -156,6 +160,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
+		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
@@ -191,6 +196,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
+		Gate:     map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
 		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders,
 		Schedule:    queue.NewSchedule(steps, nil),

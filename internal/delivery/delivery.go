@@ -26,6 +26,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
 	"stafette/internal/spool"
+	"stafette/internal/tenant"
 )
 
 // Session is one SMTP session as package smtp opens it; see smtp.Conn.
@@ -64,6 +65,9 @@ type Config struct {
 	// Halted tells of a reason to hold the mail for now instead of sending it; "" for
 	// none, nil: never. It must not block.
 	Halted func(e queue.Entry) (reason string)
+	// Gate looks at the mail of a stream right before it is sent; an error holds it, with
+	// the code of a *fault.Error as reason. Streams that are not in it are not looked at.
+	Gate map[tenant.Stream]func(raw []byte) error
 	// Strike says what a final refusal counts against the recipient, if anything; nil:
 	// nothing.
 	Strike func(e queue.Entry, j bounce.Judgement, at time.Time) *audience.Strike

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,11 @@ import (
 	"stafette/internal/dns"
 	"stafette/internal/egress"
 	"stafette/internal/event"
+	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
+	"stafette/internal/tenant"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -297,6 +300,32 @@ func TestChangedMailNeverLeaves(t *testing.T) {
 		}
 		if got := w.net.received(); len(got) != 0 {
 			t.Errorf("sent %+v", got)
+		}
+		w.end()
+	})
+}
+
+// The gate of a stream is asked at the moment of sending, and of that stream alone.
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.net.site("kunde.example", &server{})
+		w.cfg.Gate = map[tenant.Stream]func([]byte) error{tenant.Lead: func(raw []byte) error {
+			if bytes.Contains(raw, []byte("xml")) {
+				return nil
+			}
+			return fault.New(fault.Invalid, "lead_xml_missing", "no XML")
+		}}
+		w.start()
+		good, bad, other := w.mail("good@kunde.example"), w.mail("bad@kunde.example"), w.mail("other@kunde.example")
+		good.Stream, bad.Stream = tenant.Lead, tenant.Lead
+		w.bodies[good.Body.Message] = append([]byte("X-Part: xml\r\n"), w.bodies[good.Body.Message]...)
+		w.submit(good, bad, other)
+		w.wantState(good, event.Delivered)
+		w.wantState(other, event.Delivered)
+		w.wantState(bad, event.Held)
+		if ev, _ := w.attempt(bad, 1); ev.Reason != "lead_xml_missing" {
+			t.Errorf("reason %q", ev.Reason)
 		}
 		w.end()
 	})

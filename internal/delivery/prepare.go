@@ -6,6 +6,7 @@ import (
 
 	"stafette/internal/bounce"
 	"stafette/internal/event"
+	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
@@ -17,6 +18,7 @@ const (
 	reasonChanged = "attachment_changed" // an attachment is missing or not what was accepted
 	reasonCorrupt = "body_corrupt"       // the body is not what was written
 	reasonGone    = "body_gone"          // the body was erased or its retention time is over
+	reasonGate    = "content_refused"    // the stream's gate refused it and gave no reason of its own
 )
 
 // classOurs is the class of failures on our side: no receiving server was asked.
@@ -64,6 +66,16 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 	if len(p.Digests) > 0 {
 		if err := message.Verify(body, p.Digests); err != nil {
 			e.hold(p, reasonChanged, err)
+			return false
+		}
+	}
+	if gate := e.cfg.Gate[p.Stream]; gate != nil {
+		if err := gate(body); err != nil {
+			reason := reasonGate
+			if f := fault.As(err); f != nil {
+				reason = f.Code
+			}
+			e.hold(p, reason, err)
 			return false
 		}
 	}

@@ -106,8 +106,9 @@ func agency() Business {
 			}},
 			{tenant.Lead, []string{"portal"}, message.Draft{
 				From: office, To: []message.Mailbox{box("Team Verkauf", "spaeter", "posteo.example")},
-				Subject: "Neue Kontaktanfrage: Speicherblock 7",
-				Text:    "Name: Thomas Groß\nTelefon: 040 5550 1234\nNachricht: Ist ein Stellplatz dabei?\n",
+				Subject:     "Objekt SB-7 (Speicherblock 7)",
+				Text:        "Nachname: Groß\nVorname: Thomas\nTelefon: 040 5550 1234\n\nAnmerkungen/Fragen des Interessenten:\nIst ein Stellplatz dabei?\n",
+				Attachments: []message.Attachment{{Filename: "kontaktanfrage.xml", ContentType: "application/xml", Content: []byte(enquiry)}},
 			}},
 			{tenant.Transactional, []string{"vertrag"}, message.Draft{
 				From: office, To: []message.Mailbox{box("Ole Wendt", "spaeter-zurueck", "posteo.example")},
@@ -120,6 +121,18 @@ func agency() Business {
 		},
 	}
 }
+
+// enquiry is what the software of an estate agent reads; no lead leaves without.
+const enquiry = `<?xml version="1.0" encoding="UTF-8"?>
+<openimmo_feedback>
+  <version>1.2.7</version>
+  <sender><name>Hafenkontor Immobilien</name><datum>2026-11-20</datum><makler_id>1</makler_id></sender>
+  <objekt>
+    <oobj_id>SB-7</oobj_id><vermarktungsart>KAUF</vermarktungsart><bezeichnung>Speicherblock 7</bezeichnung><ort>Hamburg</ort>
+    <interessent><int_id>L-2214</int_id><vorname>Thomas</vorname><nachname>Groß</nachname><tel>040 5550 1234</tel><anfrage>Ist ein Stellplatz dabei?</anfrage></interessent>
+  </objekt>
+</openimmo_feedback>
+`
 
 func studio() Business {
 	const domain = "yoga-am-kanal.example"

@@ -24,6 +24,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
+	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/spool"
@@ -83,6 +84,7 @@ type Config struct {
 	Audience  *audience.Service
 	Addresses *audience.Validator
 	Operator  Operator
+	Leads     *lead.Service
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"

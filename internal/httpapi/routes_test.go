@@ -127,6 +127,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
+		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
@@ -145,6 +146,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			code = "domain_not_found"
 		case strings.HasPrefix(r.Path, "/v1/suppressions/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
+		case strings.HasPrefix(r.Path, "/v1/leads/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
 		}
 		foreign := w.ask(r.Method, own, w.other, nil)
 		w.wantProblem(foreign, 404, code, "")

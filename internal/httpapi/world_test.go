@@ -24,6 +24,8 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/ingest/ingesttest"
 	"stafette/internal/insight"
+	"stafette/internal/lead"
+	"stafette/internal/lead/leadtest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/seal"
@@ -44,6 +46,7 @@ type world struct {
 	tenants  *tenanttest.Store
 	reader   *reader
 	list     *audiencetest.Store
+	leads    *leadtest.Store
 	log      *bytes.Buffer
 	operator *operator
 
@@ -98,6 +101,8 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	if c.Acceptor == nil {
 		c.Acceptor = ingest.New(in)
 	}
+	w.leads = &leadtest.Store{}
+	c.Leads = lead.New(lead.Config{Store: w.leads, Acceptor: c.Acceptor, Tenants: w.tenants, Keeper: keeper, Now: now})
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ type walker struct {
 	open    []string // boundaries of the multiparts around the place, outermost first
 	leaf    *leaf    // the part the place is in; nil before the first and after the last
 	digests []Digest
+	// visit, if set, is given the leaves instead of having their fingerprints taken.
+	visit func(l leaf, content []byte)
 }
 
 // leaf is a part whose end has not been met.
@@ -114,7 +116,11 @@ func (w *walker) leave(raw []byte, end int) {
 	if end < len(raw) {
 		content = bytes.TrimSuffix(content, []byte("\r\n"))
 	}
-	w.take(*w.leaf, content)
+	if w.visit != nil {
+		w.visit(*w.leaf, content)
+	} else {
+		w.take(*w.leaf, content)
+	}
 	w.leaf = nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
@@ -36,6 +37,7 @@ type Config struct {
 	Addresses    addresses.Config
 	Returns      returnmail.Config
 	Halts        halts.Config
+	Leads        leads.Config
 	Domains      domains.Config
 	Reports      reports.Config
 	Queues       queues.Config
@@ -69,6 +71,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		sending.Routes(c.Sending),
 		platform.Routes(),
 		halts.Routes(c.Halts),
+		leads.Routes(c.Leads),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)

@@ -43,6 +43,11 @@ type rule struct {
 	Description string  `json:"description"`
 }
 
+// leadXML is the part without which no lead leaves.
+const leadXML = `<?xml version="1.0" encoding="UTF-8"?>
+<openimmo_feedback><version>1.2.7</version><sender><name>muster.example</name><datum>2026-11-22</datum><makler_id>1</makler_id></sender>
+<objekt><oobj_id>E-7</oobj_id><interessent><int_id>1</int_id><nachname>Müller</nachname><tel>0221 5550123</tel></interessent></objekt></openimmo_feedback>`
+
 // samples are the mails our tenants send.
 func samples() map[string]map[string]any {
 	paper := base64.StdEncoding.EncodeToString([]byte("%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF\n"))
@@ -50,7 +55,8 @@ func samples() map[string]map[string]any {
 	return map[string]map[string]any{
 		"transactional": {"subject": "Ihre Bestellung 4711 ist unterwegs", "text": "Guten Tag Eva Kunde,\n\nIhre Bestellung 4711 wurde heute versandt und trifft am Montag bei Ihnen ein." + closing},
 		"lead": {"stream": "lead", "reply_to": []string{"Jörg Müller <joerg@interessent.example>"}, "subject": "Anfrage zu Ihrer Wohnung in Köln-Ehrenfeld",
-			"text": "Guten Tag,\n\nfür Ihr Angebot liegt eine Anfrage vor.\n\nName: Jörg Müller\nTelefon: 0221 5550123\n\nIch möchte die Wohnung gern besichtigen." + closing},
+			"text":        "Guten Tag,\n\nfür Ihr Angebot liegt eine Anfrage vor.\n\nName: Jörg Müller\nTelefon: 0221 5550123\n\nIch möchte die Wohnung gern besichtigen." + closing,
+			"attachments": []map[string]any{{"filename": "kontaktanfrage.xml", "content_type": "application/xml", "content": base64.StdEncoding.EncodeToString([]byte(leadXML))}}},
 		"newsletter": {"stream": "newsletter", "subject": "Neues aus dem Juni: Termine und Öffnungszeiten",
 			"headers": map[string]string{"List-Unsubscribe": "<https://muster.example/abmelden/abc>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click", "List-Id": "Neues <neues.muster.example>"},
 			"html": `<!DOCTYPE html><html lang="de"><head><meta charset="utf-8"><title>Neues aus dem Juni</title></head><body><h1>Neues aus dem Juni</h1><p>Liebe Leserinnen und Leser, ab Juli haben wir samstags geöffnet. ` +

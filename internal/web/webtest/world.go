@@ -21,6 +21,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
+	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/seal"
@@ -58,7 +59,10 @@ type World struct {
 
 	listed sync.Once
 	list   *audience.Service // of suppressions
-	halts  []audience.Halt
+
+	leadsOnce sync.Once
+	leads     *lead.Service
+	halts     []audience.Halt
 }
 
 // Now is the world's clock.

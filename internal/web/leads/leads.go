@@ -1,0 +1,325 @@
+// Package leads shows a tenant's leads (Kontaktanfragen): who asked whom about what, how
+// far each has come, the XML that went with it, what was stopped and why, and the way to
+// send a test.
+//
+// It is a subject of the door web (floor 4). Leads are taken and sent by package lead;
+// what became of their mail is told by the message's own page.
+package leads
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"stafette/internal/fault"
+	"stafette/internal/id"
+	"stafette/internal/ingest"
+	"stafette/internal/insight"
+	"stafette/internal/lead"
+	"stafette/internal/lead/openimmo"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+	"stafette/internal/web/frame"
+)
+
+// Leads takes and tells of leads; *lead.Service does.
+type Leads interface {
+	Submit(ctx context.Context, p ingest.Principal, e lead.Enquiry) (lead.Receipt, error)
+	Again(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
+	Lead(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
+	Leads(ctx context.Context, t tenant.ID, f lead.Filter) (lead.Page, error)
+	Open(ctx context.Context, l lead.Lead) (lead.Enquiry, []byte, error)
+}
+
+// Messages tells what became of the mail of a lead; insight.Store does.
+type Messages interface {
+	Message(ctx context.Context, t tenant.ID, m message.ID) (insight.Message, error)
+}
+
+// Config is what the pages stand on; all of it is needed.
+type Config struct {
+	Leads    Leads
+	Messages Messages
+}
+
+// Routes are the pages of leads.
+func Routes(c Config) []frame.Route {
+	read, send := tenant.MessagesRead, tenant.MessagesSend
+	return []frame.Route{
+		{Pattern: "GET " + home, Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupMail}},
+		{Pattern: "GET /leads.csv", Permission: read, Do: c.export},
+		{Pattern: "GET /leads/test", Permission: send, Do: c.showTest},
+		{Pattern: "POST /leads/test", Permission: send, Do: c.test},
+		{Pattern: "GET /leads/{id}", Permission: read, Do: c.showOne},
+		{Pattern: "GET /leads/{id}/xml", Permission: read, Do: c.xml},
+		{Pattern: "POST /leads/{id}/retry", Permission: send, Do: c.retry},
+	}
+}
+
+const (
+	home     = "/leads"
+	room     = "leads"
+	pageSize = 50
+)
+
+func listing(p frame.Page) frame.Listing {
+	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("leads.col." + key)} }
+	return frame.Listing{Path: home, Filters: []string{"advertiser", "state", "tests"},
+		Columns: []frame.Column{column("object"), column("advertiser"), column("state"), column("taken")}}
+}
+
+// question is the view as the list is asked for it. A state there is not is dropped, so
+// that an old bookmark still opens a list.
+func question(v frame.View) lead.Filter {
+	f := lead.Filter{Advertiser: v.Filter("advertiser"), Tests: v.Filter("tests") != "", Limit: pageSize}
+	if s := lead.State(v.Filter("state")); s == lead.Taken || s == lead.Sent || s == lead.Stopped {
+		f.State = s
+	}
+	if after, err := id.Parse[lead.Kind](v.After); err == nil {
+		f.After = after
+	}
+	return f
+}
+
+// list is what the page of all leads shows.
+type list struct {
+	frame.View
+	leads   []lead.Lead
+	older   string
+	stopped bool // there are some that wait for a person
+}
+
+func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	l := list{View: frame.ReadView(r, listing(p))}
+	page, err := c.Leads.Leads(r.Context(), p.Tenant(), question(l.View))
+	if err != nil {
+		return fmt.Errorf("list leads: %w", err)
+	}
+	if l.leads = page.Leads; page.More {
+		l.older = l.With("after", page.Leads[len(page.Leads)-1].ID.String())
+	}
+	waiting, err := c.Leads.Leads(r.Context(), p.Tenant(), lead.Filter{State: lead.Stopped, Tests: true, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("find stopped leads: %w", err)
+	}
+	l.stopped = len(waiting.Leads) > 0
+	p.Room, p.Title = room, p.T("nav.leads")
+	return p.Render(w, r, http.StatusOK, listPage(p, l))
+}
+
+// maxExport bounds a file: what is older can be had by its time through the API.
+const maxExport = 100_000
+
+func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	f := question(frame.ReadView(r, listing(p)))
+	f.Limit, f.After = 500, lead.ID{}
+	h := w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="`+p.T("leads.filename")+"-"+p.Now.UTC().Format(time.DateOnly)+`.csv"`)
+	h.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, "\ufeff")
+	out := csv.NewWriter(w)
+	out.Comma = ';'
+	head := []string{p.T("leads.col.taken"), p.T("leads.number"), p.T("leads.col.advertiser"), p.T("leads.col.object"), p.T("leads.col.state"), p.T("leads.test.word"), "SHA-256"}
+	if err := out.Write(head); err != nil {
+		return nil //nolint:nilerr // the reader has gone
+	}
+	for n := 0; n < maxExport; {
+		page, err := c.Leads.Leads(r.Context(), p.Tenant(), f)
+		if err != nil {
+			out.Flush()
+			// The header is out; a line that says so is better than a file that looks whole.
+			_, _ = io.WriteString(w, "\n"+p.T("export.broken")+"\n")
+			return nil //nolint:nilerr // the frame has logged the request
+		}
+		for _, l := range page.Leads {
+			line := []string{l.TakenAt.UTC().Format(time.RFC3339), l.ID.String(), inert(l.Advertiser), inert(l.Object), stateText(p, l), testText(p, l), sum(l)}
+			if err := out.Write(line); err != nil {
+				return nil //nolint:nilerr // the reader has gone
+			}
+			n++
+			f.After = l.ID
+		}
+		if !page.More {
+			break
+		}
+	}
+	out.Flush()
+	return nil
+}
+
+func stateText(p frame.Page, l lead.Lead) string { return p.T("leads.state." + string(l.State)) }
+
+func testText(p frame.Page, l lead.Lead) string {
+	if l.Test {
+		return p.T("leads.test.word")
+	}
+	return ""
+}
+
+func sum(l lead.Lead) string {
+	if l.XML == ([32]byte{}) {
+		return ""
+	}
+	return hex.EncodeToString(l.XML[:])
+}
+
+// markOf is the mark of the state, in the colours of deliveries.
+func markOf(s lead.State) string {
+	switch s {
+	case lead.Sent:
+		return "sending"
+	case lead.Stopped:
+		return "held"
+	}
+	return "queued"
+}
+
+// sheet is the page of one lead.
+type sheet struct {
+	lead.Lead
+	enquiry lead.Enquiry
+	gone    bool // its content is no longer kept
+	mail    *insight.Message
+	until   time.Time // when the content is erased
+}
+
+// find reads the lead that the path names. What is no identifier is answered like what
+// does not exist.
+func (c Config) find(r *http.Request, p frame.Page) (lead.Lead, error) {
+	number, err := id.Parse[lead.Kind](r.PathValue("id"))
+	if err != nil {
+		return lead.Lead{}, fault.New(fault.NotFound, "lead_not_found", "There is no such lead.")
+	}
+	return c.Leads.Lead(r.Context(), p.Tenant(), number)
+}
+
+func (c Config) showOne(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	l, err := c.find(r, p)
+	if err != nil {
+		return err
+	}
+	s := sheet{Lead: l, until: l.TakenAt.Add(lead.Kept)}
+	if s.enquiry, _, err = c.Leads.Open(r.Context(), l); err != nil {
+		f := fault.As(err)
+		if f == nil || f.Code != lead.CodeGone && f.Kind != fault.Invalid {
+			return fmt.Errorf("open lead: %w", err)
+		}
+		s.gone = f.Code == lead.CodeGone
+	}
+	if !l.Message.IsZero() {
+		if m, err := c.Messages.Message(r.Context(), p.Tenant(), l.Message); err == nil { // without it the page still tells
+			s.mail = &m
+		}
+	}
+	p.Room, p.Title = room, p.T("leads.one", "object", l.Object)
+	return p.Render(w, r, http.StatusOK, onePage(p, s))
+}
+
+func (c Config) xml(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	l, err := c.find(r, p)
+	if err != nil {
+		return err
+	}
+	_, raw, err := c.Leads.Open(r.Context(), l)
+	if err != nil {
+		return fmt.Errorf("open lead: %w", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/xml")
+	h.Set("Content-Disposition", `attachment; filename="`+lead.DefaultFileName+`"`)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_, _ = w.Write(raw)
+	return nil
+}
+
+func (c Config) retry(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	if err := frame.ParseForm(w, r); err != nil {
+		return err
+	}
+	l, err := c.find(r, p)
+	if err != nil {
+		return err
+	}
+	again, err := c.Leads.Again(r.Context(), p.Tenant(), l.ID)
+	if f := fault.As(err); err != nil && (f == nil || f.Kind != fault.Conflict) {
+		return fmt.Errorf("send lead again: %w", err)
+	}
+	done := "retried"
+	if again.State == lead.Stopped {
+		done = "stopped"
+	}
+	frame.Redirect(w, r, home+"/"+l.ID.String(), done)
+	return nil
+}
+
+func (c Config) showTest(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	p.Room, p.Title = room, p.T("leads.test.title")
+	return p.Render(w, r, http.StatusOK, testPage(p, frame.Form{}))
+}
+
+// test takes a made-up enquiry on the way of all others.
+func (c Config) test(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	if err := frame.ParseForm(w, r); err != nil {
+		return err
+	}
+	form := frame.Form{Values: map[string]string{}}
+	for _, name := range []string{"advertiser", "email", "object"} {
+		form.Values[name] = strings.TrimSpace(r.PostForm.Get(name))
+	}
+	e := lead.Enquiry{
+		Test: true, Advertiser: lead.AdvertiserRef{ID: form.Values["advertiser"]},
+		Object:   openimmo.Object{AdvertiserRef: form.Values["object"], Title: "Test"},
+		Prospect: openimmo.Prospect{Salutation: "Frau", FirstName: "Test", LastName: "Kontaktanfrage", Phone: "+49 30 23125000", Preferred: []openimmo.Channel{openimmo.ByEmail}},
+		Message:  "Dies ist eine Test-Kontaktanfrage.",
+	}
+	if text := form.Values["email"]; text != "" {
+		a, err := message.ParseAddress(text)
+		if err != nil {
+			form.Add("email", p.FaultText(fault.As(err), text))
+		}
+		e.Advertiser.Emails = []message.Address{a}
+	}
+	if form.Count() == 0 {
+		got, err := c.Leads.Submit(r.Context(), ingest.Principal{Tenant: p.Tenant(), Actor: p.Who.User.ID.String(), Door: "office"}, e)
+		f := fault.As(err)
+		switch {
+		case err == nil:
+			frame.Redirect(w, r, home+"/"+got.ID.String(), "test")
+			return nil
+		case f == nil || f.Kind != fault.Invalid:
+			return fmt.Errorf("send test lead: %w", err)
+		}
+		for _, one := range append([]*fault.Error{f}, f.Also...) {
+			form.Add(fieldOf(one.Field), p.FaultText(one, form.Values[fieldOf(one.Field)]))
+		}
+	}
+	p.Room, p.Title = room, p.T("leads.test.title")
+	return p.Render(w, r, http.StatusUnprocessableEntity, testPage(p, form))
+}
+
+// fieldOf is the input of the form that a part of the enquiry comes from.
+func fieldOf(part string) string {
+	switch {
+	case strings.HasPrefix(part, "advertiser/emails"):
+		return "email"
+	case strings.HasPrefix(part, "object"):
+		return "object"
+	}
+	return "advertiser"
+}
+
+// inert keeps a spreadsheet from reading a cell as a formula, by an apostrophe before it
+// (OWASP, CSV injection).
+func inert(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
