@@ -187,6 +187,88 @@ func (s *Service) Leads(ctx context.Context, t tenant.ID, f Filter) (Page, error
 	return s.c.Store.Leads(ctx, t, f)
 }
 
+// Advertiser returns one by the tenant's number of him; fault.NotFound
+// "advertiser_not_found".
+func (s *Service) Advertiser(ctx context.Context, t tenant.ID, number string) (Advertiser, error) {
+	return s.c.Store.Advertiser(ctx, t, number)
+}
+
+// Advertisers lists by number, those behind after.
+func (s *Service) Advertisers(ctx context.Context, t tenant.ID, after string, limit int) ([]Advertiser, error) {
+	return s.c.Store.Advertisers(ctx, t, after, limit)
+}
+
+// SaveAdvertiser keeps an advertiser as later leads will find him. Errors of the input
+// are Invalid with the fields "name", "emails", "software", "format", "encoding",
+// "filename" and "body".
+func (s *Service) SaveAdvertiser(ctx context.Context, t tenant.ID, a Advertiser) error {
+	c := checker{}
+	c.line("name", a.Name, false)
+	switch {
+	case len(a.Emails) == 0:
+		c.add("emails", CodeEmails, "one address at least")
+	case len(a.Emails) > maxEmails:
+		c.add("emails", CodeLong, fmt.Sprintf("at most %d addresses", maxEmails))
+	}
+	p := a.Profile
+	known := func(field string, ok bool) {
+		if !ok {
+			c.add(field, CodeValue, "not one of the choices")
+		}
+	}
+	known("software", ProfileOf(p.Software).Software == p.Software)
+	known("format", p.Format == openimmo.Feedback || p.Format == openimmo.Immowelt)
+	known("encoding", p.Encoding == openimmo.UTF8 || p.Encoding == openimmo.Latin1)
+	known("body", p.Body.Valid())
+	c.line("filename", p.FileName, true)
+	known("filename", strings.HasSuffix(p.FileName, ".xml") && !strings.ContainsAny(p.FileName, `/\:*?"<>|`))
+	if err := fault.Join(c.found); err != nil {
+		return err
+	}
+	return s.c.Store.SaveAdvertiser(ctx, t, a)
+}
+
+// Settings returns what holds for the tenant's leads, set or not.
+func (s *Service) Settings(ctx context.Context, t tenant.ID) (Settings, error) {
+	return s.settings(ctx, t)
+}
+
+// SaveSettings sets them; what is empty is as if never set. Errors of the input are
+// Invalid with the fields "portal" and "from".
+func (s *Service) SaveSettings(ctx context.Context, t tenant.ID, v Settings) error {
+	c := checker{}
+	c.line("portal", v.Portal, false)
+	if v.From != "" {
+		box, err := message.ParseMailbox(v.From)
+		if err != nil {
+			f := *fault.As(err)
+			f.Field = "from"
+			return fault.Join(append(c.found, &f))
+		}
+		if err := s.mine(ctx, t, box.Address.Domain); err != nil {
+			return err
+		}
+	}
+	if err := fault.Join(c.found); err != nil {
+		return err
+	}
+	return s.c.Store.SaveLeadSettings(ctx, t, v)
+}
+
+// mine refuses a domain that the tenant may not send from.
+func (s *Service) mine(ctx context.Context, t tenant.ID, domain string) error {
+	list, err := s.c.Tenants.Domains(ctx, t)
+	if err != nil {
+		return fmt.Errorf("read domains: %w", err)
+	}
+	for _, d := range list {
+		if d.Usable() && d.Name == domain {
+			return nil
+		}
+	}
+	return fault.Field("from", ingest.CodeFromDomainNotYours, "not a usable domain of this account")
+}
+
 // Kept is how long the content of leads is kept: six weeks, in which they can be sent
 // again.
 const Kept = 42 * 24 * time.Hour

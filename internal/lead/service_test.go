@@ -387,3 +387,39 @@ func TestDrop(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 }
+
+// What is set of an advertiser and of the sender is checked by name.
+func TestSettings(t *testing.T) {
+	w := newWorld(t)
+	good := lead.Advertiser{ID: "1", Emails: []message.Address{address(t, "a@makler.example")}, Profile: lead.ProfileOf("propstack")}
+	for name, c := range map[string]struct {
+		change func(*lead.Advertiser)
+		field  string
+	}{
+		"good":      {func(*lead.Advertiser) {}, ""},
+		"emails":    {func(a *lead.Advertiser) { a.Emails = nil }, "emails"},
+		"name":      {func(a *lead.Advertiser) { a.Name = "a\nb" }, "name"},
+		"software":  {func(a *lead.Advertiser) { a.Profile.Software = "x" }, "software"},
+		"format":    {func(a *lead.Advertiser) { a.Profile.Format = "csv" }, "format"},
+		"encoding":  {func(a *lead.Advertiser) { a.Profile.Encoding = "EBCDIC" }, "encoding"},
+		"body":      {func(a *lead.Advertiser) { a.Profile.Body = "x" }, "body"},
+		"file name": {func(a *lead.Advertiser) { a.Profile.FileName = "../x.xml" }, "filename"},
+		"no suffix": {func(a *lead.Advertiser) { a.Profile.FileName = "x" }, "filename"},
+	} {
+		a := good
+		c.change(&a)
+		field := ""
+		if f := fault.As(w.service.SaveAdvertiser(t.Context(), w.who.Tenant, a)); f != nil {
+			field = f.Field
+		}
+		if field != c.field {
+			t.Errorf("%s: refused for %q", name, field)
+		}
+	}
+	for from, ok := range map[string]bool{"": true, "leads@portal.example": true, "Portal <leads@portal.example>": true, "x@fremd.example": false, "x": false} {
+		err := w.service.SaveSettings(t.Context(), w.who.Tenant, lead.Settings{From: from})
+		if f := fault.As(err); (err == nil) != ok || err != nil && f.Field != "from" {
+			t.Errorf("%q: %v", from, err)
+		}
+	}
+}

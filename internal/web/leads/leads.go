@@ -34,6 +34,11 @@ type Leads interface {
 	Lead(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
 	Leads(ctx context.Context, t tenant.ID, f lead.Filter) (lead.Page, error)
 	Open(ctx context.Context, l lead.Lead) (lead.Enquiry, []byte, error)
+	Advertiser(ctx context.Context, t tenant.ID, number string) (lead.Advertiser, error)
+	Advertisers(ctx context.Context, t tenant.ID, after string, limit int) ([]lead.Advertiser, error)
+	SaveAdvertiser(ctx context.Context, t tenant.ID, a lead.Advertiser) error
+	Settings(ctx context.Context, t tenant.ID) (lead.Settings, error)
+	SaveSettings(ctx context.Context, t tenant.ID, s lead.Settings) error
 }
 
 // Messages tells what became of the mail of a lead; insight.Store does.
@@ -55,6 +60,11 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET /leads.csv", Permission: read, Do: c.export},
 		{Pattern: "GET /leads/test", Permission: send, Do: c.showTest},
 		{Pattern: "POST /leads/test", Permission: send, Do: c.test},
+		{Pattern: "GET " + people, Permission: read, Do: c.showAdvertisers},
+		{Pattern: "GET " + people + "/edit", Permission: tenant.SettingsRead, Do: c.showAdvertiser},
+		{Pattern: "POST " + people, Permission: tenant.SettingsWrite, Do: c.saveAdvertiser},
+		{Pattern: "GET " + settings, Permission: tenant.SettingsWrite, Do: c.showSettings},
+		{Pattern: "POST " + settings, Permission: tenant.SettingsWrite, Do: c.saveSettings},
 		{Pattern: "GET /leads/{id}", Permission: read, Do: c.showOne},
 		{Pattern: "GET /leads/{id}/xml", Permission: read, Do: c.xml},
 		{Pattern: "POST /leads/{id}/retry", Permission: send, Do: c.retry},

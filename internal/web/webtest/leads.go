@@ -39,7 +39,8 @@ func leadsSubject() Subject {
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),
 		Pages: func(w *World) []string {
-			list := []string{"/leads?advertiser=gibtsnicht", "/leads?state=stopped&tests=1", "/leads?state=x&after=y", "/leads/lead_unknown", "/leads?advertiser=%3Cscript%3E"}
+			list := []string{"/leads?advertiser=gibtsnicht", "/leads?state=stopped&tests=1", "/leads?state=x&after=y", "/leads/lead_unknown", "/leads?advertiser=%3Cscript%3E", "/leads?done=settings",
+				"/leads/advertisers?done=saved", "/leads/advertisers?after=9", "/leads/advertisers/edit?number=4711", "/leads/advertisers/edit?number=fremd"}
 			for _, l := range w.Leads(w.Tenant.ID) {
 				list = append(list, "/leads/"+l.ID.String(), "/leads/"+l.ID.String()+"?done=test", "/leads/"+l.ID.String()+"?done=stopped")
 			}
@@ -119,7 +120,7 @@ func (w *World) makeLeads() *lead.Service {
 	// One whose content is gone.
 	old := lead.Lead{Tenant: w.Tenant.ID, Advertiser: "4711", Object: "ALT-1", State: lead.Sent, TakenAt: w.Now().Add(-60 * 24 * time.Hour)}
 	old.ID[0] = 1
-	if _, _, err := store.TakeLead(context.Background(), old, lead.Advertiser{ID: "4711"}, "", [32]byte{}); err != nil {
+	if _, _, err := store.TakeLead(context.Background(), old, lead.Advertiser{ID: "ALT", Name: "Alt & Söhne", Profile: lead.ProfileOf("")}, "", [32]byte{}); err != nil {
 		panic(err)
 	}
 	return s
