@@ -41,6 +41,8 @@ type rule struct {
 	Enhanced []string `toml:"enhanced"`
 	Text     []string `toml:"text"`
 	Pattern  []string `toml:"pattern"`
+	About    []string `toml:"about"`
+	Says     []string `toml:"says"`
 	Stages   []string `toml:"stages"`
 	Provider []string `toml:"provider"`
 
@@ -92,12 +94,20 @@ func (t *Table) prepare(i int) error {
 	if _, ok := t.classes[r.Class]; !ok {
 		return errors.New("no such class")
 	}
-	if len(r.Codes)+len(r.Enhanced)+len(r.Text)+len(r.Stages)+len(r.Provider) == 0 {
+	if len(r.Codes)+len(r.Enhanced)+len(r.Text)+len(r.Stages)+len(r.Provider)+len(r.About) == 0 {
 		return errors.New("no condition")
 	}
 	for _, text := range r.Text {
 		if err := t.phrases.add(text, i); err != nil {
 			return err
+		}
+	}
+	if (len(r.About) == 0) != (len(r.Says) == 0) {
+		return errors.New("about and says stand together")
+	}
+	for _, text := range slices.Concat(r.About, r.Says) {
+		if text != fold(text) || len(text) < 2 || strings.Contains(text, "*") {
+			return fmt.Errorf("word %q is not in lower case with single blanks", text)
 		}
 	}
 	for _, p := range r.Pattern {
@@ -171,6 +181,7 @@ func (r *rule) fits(h *heard) bool {
 		(len(r.Enhanced) == 0 || slices.ContainsFunc(r.Enhanced, func(e string) bool { return sameStatus(h.enhanced, e) })) &&
 		(len(r.Stages) == 0 || slices.Contains(r.Stages, h.stage)) &&
 		(len(r.Provider) == 0 || slices.Contains(r.Provider, h.provider)) &&
+		(len(r.About) == 0 || near(h.text, r.About, r.Says)) &&
 		(len(r.patterns) == 0 || slices.ContainsFunc(r.patterns, func(p *regexp.Regexp) bool { return p.MatchString(h.text) }))
 }
 
