@@ -31,6 +31,7 @@ type class struct {
 	Permanent  bool   `toml:"permanent"`
 	Hard       bool   `toml:"hard"`
 	SentenceDE string `toml:"sentence_de"`
+	SentenceDU string `toml:"sentence_du"` // "" where SentenceDE addresses nobody
 	SentenceEN string `toml:"sentence_en"`
 }
 
@@ -156,13 +157,17 @@ func (t *Table) judgement(name Class, temporary bool) Judgement {
 	return Judgement{Class: name, Scope: c.Scope, Permanent: final, Hard: c.Hard && final}
 }
 
-// Sentence explains a class in "de" or "en"; any other language gets English, an
-// unknown class "".
+// Sentence explains a class in "de", in "de-du" (German that says du) or "en"; any
+// other language gets English, an unknown class "".
 func (t *Table) Sentence(name Class, lang string) string {
-	if lang == "de" {
-		return t.classes[name].SentenceDE
+	c := t.classes[name]
+	switch {
+	case lang == "de-du" && c.SentenceDU != "":
+		return c.SentenceDU
+	case lang == "de", lang == "de-du":
+		return c.SentenceDE
 	}
-	return t.classes[name].SentenceEN
+	return c.SentenceEN
 }
 
 // Classes lists all classes by name.

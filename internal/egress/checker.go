@@ -44,7 +44,7 @@ func (c *Checker) Check(ctx context.Context, list []Source) []Finding {
 		if !s.Fixed() || s.State == StateRetired {
 			continue
 		}
-		if c.Addresses != nil {
+		if c.Addresses != nil && !s.IP.Unmap().IsLoopback() {
 			found = append(found, c.here(s))
 		}
 		if special.why(s.IP) != "" {

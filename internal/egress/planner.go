@@ -117,7 +117,7 @@ func (s Source) wrong() []*fault.Error {
 	var list []*fault.Error
 	bad := func(field, code, detail string) { list = append(list, fault.Field(field, code, detail)) }
 	if !thingName.MatchString(s.Name) {
-		bad("name", "name_malformed", "A name has up to 63 small letters, digits, dots, colons, underscores and hyphens.")
+		bad("name", "thing_name_malformed", "A name has up to 63 small letters, digits, dots, colons, underscores and hyphens.")
 	}
 	if a := s.IP; a.IsValid() && (a.IsUnspecified() || a.IsMulticast() || a.Zone() != "" || a.Is4In6()) {
 		bad("ip", "ip_unusable", "Mail cannot be sent from such an address.")
@@ -173,8 +173,11 @@ func (w Ways) Nodes() []string {
 }
 
 // Has reports whether the node's machine has an address, or every node's for "". A
-// node that told nothing is taken at its word.
+// node that told nothing is taken at its word, and loopback is everywhere.
 func (w Ways) Has(node string, a netip.Addr) bool {
+	if a.Unmap().IsLoopback() {
+		return true
+	}
 	for name, list := range w.Addresses {
 		if (node == "" || node == name) && len(list) > 0 && !slices.Contains(list, a.Unmap()) {
 			return false
@@ -195,7 +198,7 @@ func (p *Planner) SavePool(ctx context.Context, pool Pool, by string, version in
 		wrong = append(wrong, fault.Field("name", "pool_taken", "Another pool has this name."))
 	}
 	if !thingName.MatchString(pool.Name) {
-		wrong = append(wrong, fault.Field("name", "name_malformed", "A name has up to 63 small letters, digits, dots, colons, underscores and hyphens."))
+		wrong = append(wrong, fault.Field("name", "thing_name_malformed", "A name has up to 63 small letters, digits, dots, colons, underscores and hyphens."))
 	}
 	for i, m := range pool.Members {
 		field := fmt.Sprintf("members/%d", i)

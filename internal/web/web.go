@@ -24,6 +24,7 @@ import (
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
+	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
 )
 
@@ -40,6 +41,7 @@ type Config struct {
 	Reports      reports.Config
 	Queues       queues.Config
 	Sending      sending.Config
+	Sources      sources.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -66,8 +68,9 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),
+		sources.Routes(c.Sources),
 		sending.Routes(c.Sending),
-		platform.Routes(),
+		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
 		halts.Routes(c.Halts),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),

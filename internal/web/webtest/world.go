@@ -56,9 +56,10 @@ type World struct {
 	refusal  error
 	accepted []ingest.Submission
 
-	listed sync.Once
-	list   *audience.Service // of suppressions
-	halts  []audience.Halt
+	listed  sync.Once
+	list    *audience.Service // of suppressions
+	halts   []audience.Halt
+	outlets *Outlets
 }
 
 // Now is the world's clock.
