@@ -50,7 +50,7 @@ func TestFreshReplies(t *testing.T) {
 	for file, floor := range map[string]struct{ hard, class float64 }{
 		"first.tsv":  {98, 93},
 		"second.tsv": {98, 93},
-		"third.tsv": {90, 80},
+		"third.tsv":  {90, 80},
 	} {
 		t.Run(file, func(t *testing.T) {
 			list := freshReplies(t, file)
