@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -14,7 +15,9 @@ import (
 
 	"stafette/internal/egress"
 	"stafette/internal/id"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
+	"stafette/internal/web/sources"
 )
 
 // egressPlan is what the configuration says of sources and pools.
@@ -177,19 +180,69 @@ func (p *platform) reload() error {
 
 // checkSources asks the name server about the platform's sources.
 func (p *platform) checkSources(ctx context.Context, now time.Time) error {
-	plan, err := p.store.Plan(ctx)
+	findings, err := p.base.checkSources(ctx, now)
 	if err != nil {
 		return err
-	}
-	checker := egress.Checker{Lookup: p.resolver, DNSBL: p.config.Egress.DNSBL, Now: func() time.Time { return now }}
-	findings := checker.Check(ctx, plan.Sources)
-	if ctx.Err() != nil {
-		return ctx.Err()
 	}
 	for _, f := range findings {
 		if f.Problem != egress.ProblemNone {
 			p.log.Warn("source needs attention", "source", f.Source, "check", string(f.Check), "problem", string(f.Problem), "have", f.Have)
 		}
 	}
-	return p.store.PutFindings(ctx, findings)
+	return nil
+}
+
+// checkSources looks at all sources and keeps what it finds.
+func (b *base) checkSources(ctx context.Context, now time.Time) ([]egress.Finding, error) {
+	ways, err := b.store.Ways(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checker := egress.Checker{Lookup: b.resolver, DNSBL: b.config.Egress.DNSBL, Addresses: ways.Addresses, Now: func() time.Time { return now }}
+	findings := checker.Check(ctx, ways.Sources)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return findings, b.store.PutFindings(ctx, findings)
+}
+
+// newPlanner changes the plan as people ask. changed is told when it did; nil where no
+// fleet runs in this process.
+func (b *base) newPlanner(changed func(context.Context)) *egress.Planner {
+	return egress.NewPlanner(egress.PlannerConfig{
+		Store: b.store, Tenants: b.store, Now: b.store.Now, Changed: changed,
+		Ordered: func(ctx context.Context, pool string) (bool, error) {
+			orders, err := b.store.Orders(ctx, tenant.ID{}, b.store.Now(), false)
+			return slices.ContainsFunc(orders, func(o queue.Order) bool { return o.Pool == pool }), err
+		},
+	})
+}
+
+// sourcesPages is what the pages about sources stand on.
+func (p *platform) sourcesPages() sources.Config {
+	follow := func(ctx context.Context) {
+		if err := p.steward.Read(ctx); err != nil {
+			p.log.Warn("changed plan not read", "err", err)
+		}
+	}
+	return sources.Config{
+		Planner: p.newPlanner(follow), Store: p.store, People: p.store, Shaping: p.fleet.Shaping, Cleared: follow,
+		Check: func(ctx context.Context) error { return p.checkSources(ctx, p.store.Now()) },
+	}
+}
+
+// ownAddresses are those of this machine's interfaces. Without them nothing is known of
+// the machine, and every address is taken at its word.
+func ownAddresses() []netip.Addr {
+	var list []netip.Addr
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range addrs {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && !prefix.Addr().IsLinkLocalUnicast() {
+			list = append(list, prefix.Addr().Unmap())
+		}
+	}
+	return list
 }

@@ -30,6 +30,8 @@ type cli struct {
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
 	Tenant  tenantCmd  `cmd:"" help:"Change settings of a tenant."`
 	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
+	Source  sourceCmd  `cmd:"" help:"Set up the addresses mail leaves from, and see what is to be done about them."`
+	Pool    poolCmd    `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`

@@ -54,6 +54,7 @@ type platform struct {
 	orders     *queue.Orders
 	operator   *queue.Operator
 	guard      *egress.Guard
+	steward    *egress.Keeper // keeps fleet and database in step
 	engine     *delivery.Engine
 	policies   *tlspolicy.Policies
 	entrance   *ingest.Service
@@ -102,6 +103,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	}
 	p.operator = b.newOperator(p.fleet, p.follow)
 	p.guard = c.guard(p.fleet.Plan().Sources)
+	p.steward = &egress.Keeper{Fleet: p.fleet, Store: b.store, Guard: p.guard, Log: log, Node: c.Node, Addresses: ownAddresses}
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
@@ -165,7 +167,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
 		Queues:       queues.Config{Operator: p.operator},
-		Sending:      sending.Config{Engine: p.engine, Store: p.store, Orders: p.orders.Now},
+		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now},
+		Sources:      p.sourcesPages(),
 		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"stafette/internal/egress"
-
 	"golang.org/x/sync/errgroup"
 )
 
@@ -93,7 +91,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 	keeper := make(chan struct{})
 	go func() {
 		defer close(keeper)
-		(&egress.Keeper{Fleet: p.fleet, Store: p.store, Guard: p.guard, Log: p.log}).Run(keepCtx)
+		p.steward.Run(keepCtx)
 	}()
 	go p.reshape(ctx)
 	control := make(chan struct{})

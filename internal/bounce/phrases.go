@@ -2,6 +2,7 @@ package bounce
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -93,7 +94,7 @@ func wordIndex(text, piece string, from int) int {
 
 // insideWord reports whether text[i] goes on with the word of text[i-1].
 func insideWord(text string, i int) bool {
-	return i > 0 && wordByte(text[i]) && wordByte(text[i-1])
+	return i > 0 && i < len(text) && wordByte(text[i]) && wordByte(text[i-1])
 }
 
 // wordByte counts every byte of a letter outside ASCII as part of a word.
@@ -114,4 +115,59 @@ func fold(text string) string {
 		}
 	}
 	return strings.Join(fields, " ")
+}
+
+// reach is how far apart what is spoken of and what is said of it may stand, in bytes:
+// some ten words.
+const reach = 60
+
+// near reports whether one of the things and one of what is said of them stand in one
+// sentence of a folded text, in either order and close together.
+func near(text string, about, says []string) bool {
+	for _, thing := range about {
+		for from := 0; ; {
+			i := nearIndex(text, thing, from)
+			if i < 0 {
+				break
+			}
+			from = i + len(thing)
+			around := sentence(text, i, from)
+			if slices.ContainsFunc(says, func(word string) bool { return nearIndex(around, word, 0) >= 0 }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wholeWord is up to which length a word of about or says must end where a word ends:
+// "ip" is not in "ipsum".
+const wholeWord = 3
+
+// nearIndex is wordIndex for the words of about and says.
+func nearIndex(text, word string, from int) int {
+	for {
+		i := wordIndex(text, word, from)
+		if i < 0 || len(word) > wholeWord || !insideWord(text, i+len(word)) {
+			return i
+		}
+		from = i + 1
+	}
+}
+
+// sentence is the text around text[from:to] as far as reach and the sentence go.
+func sentence(text string, from, to int) string {
+	start, end := max(from-reach, 0), min(to+reach, len(text))
+	if i := strings.LastIndex(text[start:from], ". "); i >= 0 {
+		start += i + 2
+	} else {
+		// Not from inside a word, which would then seem to begin there.
+		for start > 0 && start < from && insideWord(text, start) {
+			start++
+		}
+	}
+	if i := strings.Index(text[to:end], ". "); i >= 0 {
+		end = to + i
+	}
+	return text[start:end]
 }

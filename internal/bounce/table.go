@@ -31,6 +31,7 @@ type class struct {
 	Permanent  bool   `toml:"permanent"`
 	Hard       bool   `toml:"hard"`
 	SentenceDE string `toml:"sentence_de"`
+	SentenceDU string `toml:"sentence_du"` // "" where SentenceDE addresses nobody
 	SentenceEN string `toml:"sentence_en"`
 }
 
@@ -41,6 +42,8 @@ type rule struct {
 	Enhanced []string `toml:"enhanced"`
 	Text     []string `toml:"text"`
 	Pattern  []string `toml:"pattern"`
+	About    []string `toml:"about"`
+	Says     []string `toml:"says"`
 	Stages   []string `toml:"stages"`
 	Provider []string `toml:"provider"`
 
@@ -92,12 +95,20 @@ func (t *Table) prepare(i int) error {
 	if _, ok := t.classes[r.Class]; !ok {
 		return errors.New("no such class")
 	}
-	if len(r.Codes)+len(r.Enhanced)+len(r.Text)+len(r.Stages)+len(r.Provider) == 0 {
+	if len(r.Codes)+len(r.Enhanced)+len(r.Text)+len(r.Stages)+len(r.Provider)+len(r.About) == 0 {
 		return errors.New("no condition")
 	}
 	for _, text := range r.Text {
 		if err := t.phrases.add(text, i); err != nil {
 			return err
+		}
+	}
+	if (len(r.About) == 0) != (len(r.Says) == 0) {
+		return errors.New("about and says stand together")
+	}
+	for _, text := range slices.Concat(r.About, r.Says) {
+		if text != fold(text) || len(text) < 2 || strings.Contains(text, "*") {
+			return fmt.Errorf("word %q is not in lower case with single blanks", text)
 		}
 	}
 	for _, p := range r.Pattern {
@@ -146,13 +157,17 @@ func (t *Table) judgement(name Class, temporary bool) Judgement {
 	return Judgement{Class: name, Scope: c.Scope, Permanent: final, Hard: c.Hard && final}
 }
 
-// Sentence explains a class in "de" or "en"; any other language gets English, an
-// unknown class "".
+// Sentence explains a class in "de", in "de-du" (German that says du) or "en"; any
+// other language gets English, an unknown class "".
 func (t *Table) Sentence(name Class, lang string) string {
-	if lang == "de" {
-		return t.classes[name].SentenceDE
+	c := t.classes[name]
+	switch {
+	case lang == "de-du" && c.SentenceDU != "":
+		return c.SentenceDU
+	case lang == "de", lang == "de-du":
+		return c.SentenceDE
 	}
-	return t.classes[name].SentenceEN
+	return c.SentenceEN
 }
 
 // Classes lists all classes by name.
@@ -171,6 +186,7 @@ func (r *rule) fits(h *heard) bool {
 		(len(r.Enhanced) == 0 || slices.ContainsFunc(r.Enhanced, func(e string) bool { return sameStatus(h.enhanced, e) })) &&
 		(len(r.Stages) == 0 || slices.Contains(r.Stages, h.stage)) &&
 		(len(r.Provider) == 0 || slices.Contains(r.Provider, h.provider)) &&
+		(len(r.About) == 0 || near(h.text, r.About, r.Says)) &&
 		(len(r.patterns) == 0 || slices.ContainsFunc(r.patterns, func(p *regexp.Regexp) bool { return p.MatchString(h.text) }))
 }
 

@@ -184,6 +184,16 @@ func TestSentences(t *testing.T) {
 	if got := table.Sentence("user_unknown", "de"); got != "Die Adresse existiert nicht." {
 		t.Errorf("got %q", got)
 	}
+	for name, part := range map[bounce.Class]string{"auth_missing": "Deine", "sender_refused": "deiner", "user_unknown": "Die Adresse"} {
+		if got := table.Sentence(name, "de-du"); !strings.Contains(got, part) {
+			t.Errorf("du: %q", got)
+		}
+	}
+	for _, name := range table.Classes() {
+		if s := table.Sentence(name, "de-du"); strings.Contains(s, "Ihre") || strings.Contains(s, " Sie ") {
+			t.Errorf("%s says Sie where du was chosen: %q", name, s)
+		}
+	}
 	if table.Sentence("user_unknown", "fr") != table.Sentence("user_unknown", "en") || table.Sentence("nothing", "de") != "" {
 		t.Error("unknown language or class")
 	}

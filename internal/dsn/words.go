@@ -85,7 +85,7 @@ func (r *Reporter) word(owner tenant.Tenant, l Letter, report *Report) {
 	for i, rcpt := range report.Recipients {
 		line("  ", rcpt.Final.String())
 		if rcpt.Action == bounce.ActionFailed || rcpt.Action == bounce.ActionDelayed {
-			if reason := r.reason(l.Fates[i], lang, say); reason != "" {
+			if reason := r.reason(l.Fates[i], lang, tone, say); reason != "" {
 				line("    ", reason)
 			}
 		}
@@ -107,7 +107,7 @@ func (r *Reporter) word(owner tenant.Tenant, l Letter, report *Report) {
 }
 
 // reason explains a fate in a sentence.
-func (r *Reporter) reason(f Fate, lang i18n.Lang, say func(string, i18n.Args) string) string {
+func (r *Reporter) reason(f Fate, lang i18n.Lang, tone i18n.Tone, say func(string, i18n.Args) string) string {
 	if f.State == event.Expired {
 		return say("expired", nil)
 	}
@@ -118,5 +118,9 @@ func (r *Reporter) reason(f Fate, lang i18n.Lang, say func(string, i18n.Args) st
 	if class == "" && f.Attempt != nil {
 		class = f.Attempt.Class
 	}
-	return r.c.Reasons.Sentence(bounce.Class(class), string(lang))
+	voice := string(lang)
+	if lang == i18n.German && tone == i18n.Du {
+		voice = "de-du"
+	}
+	return r.c.Reasons.Sentence(bounce.Class(class), voice)
 }

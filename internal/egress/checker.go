@@ -3,7 +3,9 @@ package egress
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,15 +29,25 @@ type Checker struct {
 	// DNSBL lists the zones of block lists to ask; none: none is asked. Many lists
 	// answer only to some resolvers and bound free use.
 	DNSBL []string
-	Now   func() time.Time
+	// Addresses are those the machines of the nodes have (Ways.Addresses); nil: whether
+	// a source's address is there is not looked at.
+	Addresses map[string][]netip.Addr
+	Now       func() time.Time
 }
 
-// Check looks at every source with a public address that is not retired.
+// Check looks at every source with an address that is not retired; what name servers
+// say is asked about public addresses only.
 func (c *Checker) Check(ctx context.Context, list []Source) []Finding {
 	var found []Finding
 	special := newSpecials()
 	for _, s := range list {
-		if !s.Fixed() || s.State == StateRetired || special.why(s.IP) != "" {
+		if !s.Fixed() || s.State == StateRetired {
+			continue
+		}
+		if c.Addresses != nil && !s.IP.Unmap().IsLoopback() {
+			found = append(found, c.here(s))
+		}
+		if special.why(s.IP) != "" {
 			continue
 		}
 		found = append(found, c.ptr(ctx, s), c.ehlo(ctx, s))
@@ -48,6 +60,22 @@ func (c *Checker) Check(ctx context.Context, list []Source) []Finding {
 		found[i].Since, found[i].CheckedAt = now, now
 	}
 	return found
+}
+
+// here checks that the machine the source belongs to has its address; a source of
+// every node must be on each. A node that told nothing yet is not judged.
+func (c *Checker) here(s Source) Finding {
+	f := Finding{Source: s.Name, Check: CheckHere}
+	var nodes []string
+	for _, node := range slices.Sorted(maps.Keys(c.Addresses)) {
+		list := c.Addresses[node]
+		if (s.Node == "" || s.Node == node) && len(list) > 0 && !slices.Contains(list, s.IP.Unmap()) {
+			f.Problem = ProblemMissing
+			nodes = append(nodes, node)
+		}
+	}
+	f.Have = found(nodes)
+	return f
 }
 
 // maxNames bounds the reverse names that are followed forward.
@@ -211,7 +239,7 @@ func Todos(sources []Source, findings []Finding, alarms []Alarm) []Todo {
 			continue
 		}
 		t := todo("egress.check."+string(f.Check)+"."+string(f.Problem), f.Source)
-		t.Have, t.Since = f.Have, f.Since
+		t.Have, t.Since, t.Checked = f.Have, f.Since, f.CheckedAt
 		if f.Check == CheckDNSBL {
 			t.Provider = f.Subject
 		}
@@ -226,7 +254,7 @@ func Todos(sources []Source, findings []Finding, alarms []Alarm) []Todo {
 			key = a.Provider
 		}
 		t := todo("egress.alarm."+key, a.Source)
-		t.Provider, t.Have, t.Since = a.Provider, a.Text, a.First
+		t.Provider, t.Have, t.Since, t.Link = a.Provider, a.Text, a.First, alarmLink(a.Provider, a.Text)
 		list = append(list, t)
 	}
 	slices.SortStableFunc(list, func(a, b Todo) int { return a.Since.Compare(b.Since) })
@@ -237,3 +265,34 @@ func Todos(sources []Source, findings []Finding, alarms []Alarm) []Todo {
 func wayOut() []string {
 	return []string{"tonline", "gmx", "webde", "ms", "msconsumer", "gmail", "yahoo", "icloud", "freenet"}
 }
+
+// alarmLink is where a provider takes requests for release: the page its reply names,
+// if that is one of its own, else the one it is known for.
+func alarmLink(provider, reply string) string {
+	if found := casePage.FindString(reply); found != "" {
+		return strings.TrimRight(found, ".,;)")
+	}
+	switch provider {
+	case "tonline":
+		return "https://postmaster.t-online.de/"
+	case "gmx":
+		return "https://postmaster.gmx.net/"
+	case "webde":
+		return "https://postmaster.web.de/"
+	case "ms":
+		return "https://sender.office.com/"
+	case "msconsumer":
+		return "https://sendersupport.olc.protection.outlook.com/snds/"
+	case "gmail":
+		return "https://postmaster.google.com/"
+	case "yahoo":
+		return "https://senders.yahooinc.com/"
+	case "freenet":
+		return "https://postmaster.freenet.de/"
+	}
+	return ""
+}
+
+// casePage matches a case's page at United Internet. Other links in replies are not
+// followed: anybody can write them.
+var casePage = regexp.MustCompile(`https://postmaster\.(?:gmx\.(?:net|com)|web\.de|1und1\.de)/[!-~]+`)

@@ -141,6 +141,7 @@ func TestTodos(t *testing.T) {
 	base := egress.Todo{Source: "s", IP: "185.1.2.3", EHLO: "mail.example"}
 	want := []egress.Todo{base, base, base}
 	want[0].Key, want[0].Provider, want[0].Have, want[0].Since = "egress.alarm.tonline", "tonline", "no", at(1)
+	want[0].Link = "https://postmaster.t-online.de/"
 	want[1].Key, want[1].Provider, want[1].Have, want[1].Since = "egress.alarm.other", "mx.kunde.example", "no", at(2)
 	want[2].Key, want[2].Since = "egress.check.ptr.missing", at(3)
 	if diff := cmp.Diff(want, got); diff != "" {

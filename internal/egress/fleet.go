@@ -55,6 +55,7 @@ type compiled struct {
 	sources map[string]*Source
 	pools   map[string][]member
 	to      map[Assignment]string // without Pool
+	paces   map[Pair]Pace
 }
 
 type member struct {
@@ -92,7 +93,7 @@ func (f *Fleet) Follow(p Plan) error {
 }
 
 func compile(p Plan) *compiled {
-	c := &compiled{plan: p, sources: map[string]*Source{}, pools: map[string][]member{}, to: map[Assignment]string{}}
+	c := &compiled{plan: p, sources: map[string]*Source{}, pools: map[string][]member{}, to: map[Assignment]string{}, paces: map[Pair]Pace{}}
 	for i := range p.Sources {
 		c.sources[p.Sources[i].Name] = &p.Sources[i]
 	}
@@ -106,6 +107,9 @@ func compile(p Plan) *compiled {
 			list = append(list, member{source: s, weight: m.Weight, hash: hashText(m.Source)})
 		}
 		c.pools[pool.Name] = list
+	}
+	for _, v := range p.Paces {
+		c.paces[v.Pair] = v
 	}
 	for _, a := range p.Assignments {
 		c.to[Assignment{Tenant: a.Tenant, Stream: a.Stream}] = a.Pool
@@ -200,6 +204,8 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 	var room [16]lot // so that a choice among few allocates nothing
 	lots, equal := room[:0], true
 	var nearest Waiting
+	var coldRoom [16]int
+	cold := coldRoom[:0] // members whose warm-up has no room
 	for i := range members {
 		m := &members[i]
 		why := f.hindered(m, w, now)
@@ -213,20 +219,26 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 			return *m.source, nil
 		case why.Why != "":
 			nearest = nearer(nearest, why)
+			if why.Why == HinderedWarmUp && probe {
+				cold = append(cold, i)
+			}
 		default:
 			weight := m.source.drained(m.weight, now)
 			equal = equal && (len(lots) == 0 || weight == lots[0].weight)
 			lots = append(lots, lot{m.source, m.hash, weight})
 		}
 	}
-	switch len(lots) {
-	case 0:
+	if len(lots) == 0 {
 		why := nearest // apart, so that a choice that succeeds allocates nothing
 		if why.Why == "" {
 			why.Why = HinderedNoSource
 		}
 		return Source{}, &why
-	case 1:
+	}
+	for _, i := range cold {
+		f.tallies[Pair{members[i].source.Name, w.Provider}].overflow++
+	}
+	if len(lots) == 1 {
 		return *lots[0].source, nil
 	}
 	draw := w.Mail

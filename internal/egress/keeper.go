@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
-
-	"stafette/internal/tenant"
 )
 
 // Store keeps plan, alarms and counts. Every method is one short transaction. All
@@ -20,13 +19,38 @@ type Store interface {
 	SeedPlan(ctx context.Context, node string, p Plan, now time.Time) error
 	// Plan returns everything, by name.
 	Plan(ctx context.Context) (Plan, error)
-	// PutSource adds or changes a source by hand; pools keep their members. This and
-	// the next two return Invalid "egress_plan_unsound" if Plan.Check would fail.
-	PutSource(ctx context.Context, s Source, now time.Time) error
+	// Ways returns the plan with what is needed to change it.
+	Ways(ctx context.Context) (Ways, error)
+	// PutSource adds or changes a source by hand; pools keep their members, a new one
+	// joins those named. This and the next four return Conflict "egress_changed" if
+	// the thing has another version than the change was made on, Invalid
+	// "egress_plan_unsound" if Plan.Check would fail, and Invalid "pool_stranded" if a
+	// pool in use would be left without a source that may send. Each keeps a Revision.
+	PutSource(ctx context.Context, s Source, pools []string, c Change) error
 	// PutPool adds a pool or replaces its members by hand.
-	PutPool(ctx context.Context, p Pool, now time.Time) error
-	// Assign sends a tenant's stream to a pool (see Assignment); pool "" ends that.
-	Assign(ctx context.Context, t tenant.ID, s tenant.Stream, pool string) error
+	PutPool(ctx context.Context, p Pool, c Change) error
+	// RemovePool takes away a pool that nothing is assigned to (else Conflict
+	// "pool_in_use"); NotFound "pool_unknown".
+	RemovePool(ctx context.Context, name string, c Change) error
+	// Assign sends mail to a pool; one without a pool ends the assignment.
+	Assign(ctx context.Context, a Assignment, c Change) error
+	// PutPace changes a warm-up.
+	PutPace(ctx context.Context, p Pace, c Change) error
+	// FollowConfiguration lets a source that was changed by hand follow the
+	// configuration of its node again, from that node's next start on; NotFound
+	// "source_unknown".
+	FollowConfiguration(ctx context.Context, source string, c Change) error
+	// Revisions returns the changes of a thing, newest first, at most 200; with "" and
+	// "" those of everything.
+	Revisions(ctx context.Context, t Thing, name string) ([]Revision, error)
+
+	// PutNodeAddresses replaces what is known of a node's addresses.
+	PutNodeAddresses(ctx context.Context, node string, list []netip.Addr) error
+
+	// PutTask notes that a task is done; one with the zero time is open again.
+	PutTask(ctx context.Context, t TaskDone) error
+	// Tasks returns the tasks that are done.
+	Tasks(ctx context.Context) ([]TaskDone, error)
 
 	// PutAlarms writes alarms down as they are; one that was cleared meanwhile by
 	// hand stays cleared unless it is newer than that.
@@ -40,6 +64,8 @@ type Store interface {
 	AddSent(ctx context.Context, list []Tally) error
 	// Sent returns the counts of a day.
 	Sent(ctx context.Context, d Day) ([]Tally, error)
+	// SentBy returns the counts of a source from a day on, by day; at most 20,000.
+	SentBy(ctx context.Context, source string, from Day) ([]Tally, error)
 
 	// PutFindings replaces what was found about the sources; Since of a problem that
 	// was there before stays.
@@ -62,6 +88,12 @@ type Keeper struct {
 	Store Store
 	Guard *Guard       // learns of new sources of our own; nil: none
 	Log   *slog.Logger // nil discards
+	// Node and Addresses tell the platform which addresses this machine has, so that
+	// sources can be set up from anywhere; nil: they are not told.
+	Node      string
+	Addresses func() []netip.Addr
+
+	told []netip.Addr
 }
 
 // Run keeps until ctx ends, then once more.
@@ -69,6 +101,9 @@ func (k *Keeper) Run(ctx context.Context) {
 	log := k.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if err := k.tell(ctx); err != nil && ctx.Err() == nil {
+		log.Error("own addresses not told", "err", err)
 	}
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -94,7 +129,27 @@ func (k *Keeper) Sync(ctx context.Context) error {
 	if err := k.save(ctx); err != nil {
 		return err
 	}
+	if err := k.tell(ctx); err != nil {
+		return err
+	}
 	return k.Read(ctx)
+}
+
+// tell writes down which addresses this machine has, when they changed.
+func (k *Keeper) tell(ctx context.Context) error {
+	if k.Addresses == nil {
+		return nil
+	}
+	list := k.Addresses()
+	slices.SortFunc(list, netip.Addr.Compare)
+	if k.told != nil && slices.Equal(list, k.told) {
+		return nil
+	}
+	if err := k.Store.PutNodeAddresses(ctx, k.Node, list); err != nil {
+		return fmt.Errorf("tell own addresses: %w", err)
+	}
+	k.told = list
+	return nil
 }
 
 // Read reads what is new there and writes nothing.

@@ -1,8 +1,14 @@
 package egress
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
+	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/tenant"
 )
 
@@ -14,23 +20,50 @@ const DefaultWeight = 100
 
 // Pool is a named set of sources that share mail by weight.
 type Pool struct {
-	Name string
+	Name string `json:"name"`
 	// Members are the sources; each stands there once.
-	Members []Member
+	Members []Member `json:"members"`
 }
 
 // Member is a source's place in a pool.
 type Member struct {
-	Source string
-	Weight int // -1: the source's own
+	Source string `json:"source"`
+	Weight int    `json:"weight"` // -1: the source's own
 }
 
 // Assignment sends mail to a pool. The one that fits best counts: tenant and
 // stream, tenant, stream, everything.
 type Assignment struct {
-	Tenant tenant.ID     // zero: every tenant
-	Stream tenant.Stream // "": every stream
-	Pool   string
+	Tenant tenant.ID     `json:"tenant,omitzero"`  // zero: every tenant
+	Stream tenant.Stream `json:"stream,omitempty"` // "": every stream
+	Pool   string        `json:"pool"`
+}
+
+// Name is that of the assignment among all: tenant and stream, "*" for every one.
+func (a Assignment) Name() string {
+	return cmp.Or(a.Tenant.String(), "*") + "/" + cmp.Or(string(a.Stream), "*")
+}
+
+// ParseAssignment reads an Assignment.Name; NotFound "assignment_unknown".
+func ParseAssignment(name string) (Assignment, error) {
+	var a Assignment
+	of, stream, ok := strings.Cut(name, "/")
+	unknown := fault.New(fault.NotFound, "assignment_unknown", "There is no such assignment.")
+	if !ok {
+		return a, unknown
+	}
+	if of != "*" {
+		var err error
+		if a.Tenant, err = id.Parse[tenant.Kind](of); err != nil {
+			return a, unknown
+		}
+	}
+	if stream != "*" {
+		if a.Stream = tenant.Stream(stream); !a.Stream.Valid() {
+			return a, unknown
+		}
+	}
+	return a, nil
 }
 
 // Plan is which sources there are and whose mail leaves from which: data that is
@@ -40,6 +73,59 @@ type Plan struct {
 	Sources     []Source
 	Pools       []Pool
 	Assignments []Assignment
+	// Paces are what people changed about warm-ups, one for a pair.
+	Paces []Pace
+}
+
+// Source returns a source by name.
+func (p Plan) Source(name string) (Source, bool) {
+	if i := slices.IndexFunc(p.Sources, func(s Source) bool { return s.Name == name }); i >= 0 {
+		return p.Sources[i], true
+	}
+	return Source{}, false
+}
+
+// Pool returns a pool by name.
+func (p Plan) Pool(name string) (Pool, bool) {
+	if i := slices.IndexFunc(p.Pools, func(v Pool) bool { return v.Name == name }); i >= 0 {
+		return p.Pools[i], true
+	}
+	return Pool{}, false
+}
+
+// Pace returns what was changed about a pair's warm-up; the zero change if nothing.
+func (p Plan) Pace(pair Pair) Pace {
+	if i := slices.IndexFunc(p.Paces, func(v Pace) bool { return v.Pair == pair }); i >= 0 {
+		return p.Paces[i]
+	}
+	return Pace{Pair: pair}
+}
+
+// InUse reports whether mail may be given to the pool: it is the default, or mail is
+// assigned to it.
+func (p Plan) InUse(pool string) bool {
+	return pool == DefaultPool || slices.ContainsFunc(p.Assignments, func(a Assignment) bool { return a.Pool == pool })
+}
+
+// Stranded names the pools in use whose mail no source may take at that time,
+// whatever providers and warm-ups say.
+func (p Plan) Stranded(now time.Time) []string {
+	var list []string
+	for _, pool := range p.Pools {
+		takes := slices.ContainsFunc(pool.Members, func(m Member) bool {
+			s, _ := p.Source(m.Source)
+			weight := m.Weight
+			if weight < 0 {
+				weight = s.Weight
+			}
+			ok, _ := s.usable(now)
+			return ok && s.drained(weight, now) > 0
+		})
+		if !takes && p.InUse(pool.Name) {
+			list = append(list, pool.Name)
+		}
+	}
+	return list
 }
 
 // EqualPlan makes a plan of sources that share all mail: those without a weight

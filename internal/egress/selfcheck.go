@@ -11,6 +11,7 @@ const (
 	CheckPTR   CheckKind = "ptr"   // the IP has a reverse record, and that name leads back to it (FCrDNS)
 	CheckEHLO  CheckKind = "ehlo"  // the EHLO name resolves to the IP
 	CheckDNSBL CheckKind = "dnsbl" // the IP stands on a block list
+	CheckHere  CheckKind = "here"  // the machine of the source's node has the IP
 )
 
 // Problem is what a check found; "" is nothing.
@@ -50,4 +51,11 @@ type Todo struct {
 	Provider string
 	Have     string // what was found or said
 	Since    time.Time
+	// Checked is when it was last looked at; zero for alarms and tasks.
+	Checked time.Time
+	// Link leads to where it is settled; "" where no one place is known. Its words are
+	// the text Key + ".link".
+	Link string
+	// Task is set for what a person ticks off.
+	Task Task
 }

@@ -29,27 +29,28 @@ func (s SourceState) Valid() bool {
 type Source struct {
 	// Name is unique on the platform; lanes, logs and alarms speak of the source by
 	// it. "" counts as the IP, or "any".
-	Name string
+	Name string `json:"name"`
 	// Node has the address and alone may send from it; "" is every node.
-	Node string
+	Node string `json:"node,omitempty"`
 	// IP is the local address; the zero or an unspecified one leaves the choice to
 	// the operating system and serves IPv4 and IPv6.
-	IP netip.Addr
+	IP netip.Addr `json:"ip,omitzero"`
 	// EHLO is the name given in EHLO; the IP's reverse record should name it.
-	EHLO string
+	EHLO string `json:"ehlo"`
 	// State; "" counts as StateActive.
-	State SourceState
+	State SourceState `json:"state"`
 	// ValidFrom and ValidUntil bound the use of the source; zero: no bound.
-	ValidFrom, ValidUntil time.Time
+	ValidFrom  time.Time `json:"valid_from,omitzero"`
+	ValidUntil time.Time `json:"valid_until,omitzero"`
 	// RetiringSince is when a retiring source began to drain: from then its weight
 	// shrinks evenly to 0 at ValidUntil. Zero: the weight stays as it is set.
-	RetiringSince time.Time
+	RetiringSince time.Time `json:"retiring_since,omitzero"`
 	// WarmUpFrom is day 1 of the warm-up schedule of a StateNew source; zero: no
 	// schedule applies.
-	WarmUpFrom time.Time
+	WarmUpFrom time.Time `json:"warm_up_from,omitzero"`
 	// Weight is the source's share of the mail of a pool that names no other
 	// weight for it, relative to the pool's other sources; 0: none.
-	Weight int
+	Weight int `json:"weight"`
 }
 
 // Fixed reports whether the source binds a certain address.

@@ -12,11 +12,13 @@ import (
 type tally struct {
 	total   int64 // of all nodes, as far as is known
 	unsaved int64 // of it not in the database yet
-	limit   int64 // 0: none
-	hinder  Hindrance
-	ramp    WarmUp // with Number 0 if none applies
-	shaping *Shaping
-	plan    *compiled
+	// overflow counts mail that took another source, not in the database yet.
+	overflow int64
+	limit    int64 // 0: none
+	hinder   Hindrance
+	ramp     WarmUp // with Number 0 if none applies
+	shaping  *Shaping
+	plan     *compiled
 }
 
 // maxTallies bounds the pairs remembered; above it those that nothing bounds are
@@ -39,9 +41,9 @@ func (f *Fleet) turnDay(now time.Time) {
 func (f *Fleet) collect() []Tally {
 	var list []Tally
 	for pair, t := range f.tallies {
-		if t.unsaved > 0 {
-			list = append(list, Tally{Pair: pair, Day: f.today, Sent: t.unsaved})
-			t.unsaved = 0
+		if t.unsaved+t.overflow > 0 {
+			list = append(list, Tally{Pair: pair, Day: f.today, Sent: t.unsaved, Overflow: t.overflow})
+			t.unsaved, t.overflow = 0, 0
 		}
 	}
 	return list
@@ -53,7 +55,7 @@ func (f *Fleet) tally(p Pair, s *Source) *tally {
 	if t == nil {
 		if len(f.tallies) >= maxTallies {
 			for pair, t := range f.tallies {
-				if t.limit == 0 && t.unsaved == 0 {
+				if t.limit == 0 && t.unsaved+t.overflow == 0 {
 					delete(f.tallies, pair)
 				}
 			}
@@ -76,9 +78,9 @@ func (t *tally) bound(p Pair, s *Source, day Day) {
 	if s.State != StateNew || s.WarmUpFrom.IsZero() || strings.HasPrefix(p.Provider, RouteSite) {
 		return
 	}
-	ramp := t.shaping.Ramp(p.Provider, s.Name)
-	limit, number, bounded := ramp.Limit(DayOf(s.WarmUpFrom), day)
-	if !bounded {
+	ramp, pace := t.shaping.Ramp(p.Provider, s.Name), t.plan.paces[p]
+	limit, number, bounded := ramp.Limit(DayOf(s.WarmUpFrom), pace.day(day))
+	if !bounded || pace.Finished {
 		return
 	}
 	t.ramp = WarmUp{Pair: p, Number: number, Days: len(ramp), Limit: limit}
@@ -128,7 +130,7 @@ func (f *Fleet) DailyRate(p Pair, d Day) float64 {
 	if s == nil {
 		return 0
 	}
-	t := tally{shaping: f.shaping.Load()}
+	t := tally{shaping: f.shaping.Load(), plan: f.plan}
 	t.bound(p, s, d)
 	return float64(ceilingFor(t.limit, false)) / (24 * 60)
 }

@@ -79,9 +79,10 @@ func (s *Store) AddSent(ctx context.Context, list []egress.Tally) error {
 		var last egress.Day
 		for _, t := range list {
 			last = max(last, t.Day)
-			if _, err := tx.ExecContext(ctx, `INSERT INTO egress_tallies (day, source, provider, sent) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (day, source, provider) DO UPDATE SET sent = egress_tallies.sent + excluded.sent`,
-				int64(t.Day), plain(t.Source), plain(t.Provider), t.Sent); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO egress_tallies (day, source, provider, sent, overflow) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (day, source, provider) DO UPDATE SET sent = egress_tallies.sent + excluded.sent,
+					overflow = egress_tallies.overflow + excluded.overflow`,
+				int64(t.Day), plain(t.Source), plain(t.Provider), t.Sent, t.Overflow); err != nil {
 				return err
 			}
 		}
@@ -96,11 +97,23 @@ func (s *Store) AddSent(ctx context.Context, list []egress.Tally) error {
 
 // Sent implements egress.Store.
 func (s *Store) Sent(ctx context.Context, d egress.Day) ([]egress.Tally, error) {
+	return s.tallies(ctx, "WHERE day = $1 ORDER BY source, provider", int64(d))
+}
+
+// maxTallies bounds the counts of one source.
+const maxTallies = 20000
+
+// SentBy implements egress.Store.
+func (s *Store) SentBy(ctx context.Context, source string, from egress.Day) ([]egress.Tally, error) {
+	return s.tallies(ctx, "WHERE source = $1 AND day >= $2 ORDER BY day DESC, provider LIMIT $3", plain(source), int64(from), maxTallies)
+}
+
+func (s *Store) tallies(ctx context.Context, which string, args ...any) ([]egress.Tally, error) {
 	var list []egress.Tally
-	rows, err := s.read.QueryContext(ctx, "SELECT source, provider, sent FROM egress_tallies WHERE day = $1 ORDER BY source, provider", int64(d))
+	rows, err := s.read.QueryContext(ctx, "SELECT day, source, provider, sent, overflow FROM egress_tallies "+which, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
-		t := egress.Tally{Day: d}
-		err := row.Scan(&t.Source, &t.Provider, &t.Sent)
+		var t egress.Tally
+		err := row.Scan(&t.Day, &t.Source, &t.Provider, &t.Sent, &t.Overflow)
 		list = append(list, t)
 		return err
 	})

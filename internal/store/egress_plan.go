@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"stafette/internal/egress"
-	"stafette/internal/fault"
-	"stafette/internal/tenant"
 )
 
 const sourceColumns = "name, node, ip, ehlo, state, valid_from, valid_until, retiring_since, warm_up_from, weight"
@@ -55,10 +53,19 @@ func readPlan(ctx context.Context, q querier) (p egress.Plan, err error) {
 		return p, err
 	}
 	rows, err = q.QueryContext(ctx, "SELECT tenant, stream, pool FROM egress_assignments ORDER BY tenant, stream")
-	err = scan(rows, err, func(row *sql.Rows) error {
+	if err = scan(rows, err, func(row *sql.Rows) error {
 		var a egress.Assignment
 		err := row.Scan(&a.Tenant, &a.Stream, &a.Pool)
 		p.Assignments = append(p.Assignments, a)
+		return err
+	}); err != nil {
+		return p, err
+	}
+	rows, err = q.QueryContext(ctx, "SELECT source, provider, shift, paused_on, finished FROM egress_paces ORDER BY source, provider")
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var v egress.Pace
+		err := row.Scan(&v.Source, &v.Provider, &v.Shift, &v.PausedOn, truth{&v.Finished})
+		p.Paces = append(p.Paces, v)
 		return err
 	})
 	return p, err
@@ -100,6 +107,10 @@ func putSource(ctx context.Context, tx *sql.Tx, text string, v egress.Source, se
 // SeedPlan implements egress.Store.
 func (s *Store) SeedPlan(ctx context.Context, node string, p egress.Plan, now time.Time) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		before, err := readPlan(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if err := seedSources(ctx, tx, node, p.Sources, now); err != nil {
 			return err
 		}
@@ -113,7 +124,10 @@ func (s *Store) SeedPlan(ctx context.Context, node string, p egress.Plan, now ti
 				return err
 			}
 		}
-		return forgetSeeded(ctx, tx, node, p)
+		if err := forgetSeeded(ctx, tx, node, p); err != nil {
+			return err
+		}
+		return reviseSeeded(ctx, tx, before, egress.Change{By: egress.ByConfiguration(node), At: now, Version: egress.AnyVersion})
 	})
 	if err != nil {
 		return fmt.Errorf("seed egress plan: %w", err)
@@ -223,64 +237,4 @@ func eachSeeded(ctx context.Context, tx *sql.Tx, query, node string, undo func(k
 		}
 	}
 	return nil
-}
-
-// changePlan runs a change made by hand and refuses it if the plan is not sound
-// after it.
-func (s *Store) changePlan(ctx context.Context, what string, change func(tx *sql.Tx) error) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		if err := change(tx); err != nil {
-			return err
-		}
-		p, err := readPlan(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if err := p.Check(); err != nil {
-			return &fault.Error{Kind: fault.Invalid, Code: "egress_plan_unsound", Detail: "The change does not fit the other sources and pools.", Err: err}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
-}
-
-// PutSource implements egress.Store.
-func (s *Store) PutSource(ctx context.Context, v egress.Source, now time.Time) error {
-	return s.changePlan(ctx, "change source", func(tx *sql.Tx) error { return putSource(ctx, tx, putSourceText, v, "", now) })
-}
-
-// PutPool implements egress.Store.
-func (s *Store) PutPool(ctx context.Context, p egress.Pool, now time.Time) error {
-	return s.changePlan(ctx, "change pool", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO egress_pools (name, by_hand, updated_at) VALUES ($1, 1, $2)
-			ON CONFLICT (name) DO UPDATE SET by_hand = 1, updated_at = excluded.updated_at`, plain(p.Name), millis(now)); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM egress_members WHERE pool = $1", plain(p.Name)); err != nil {
-			return err
-		}
-		for _, m := range p.Members {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO egress_members (pool, source, weight, seeder) VALUES ($1, $2, $3, '')",
-				plain(p.Name), plain(m.Source), m.Weight); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Assign implements egress.Store.
-func (s *Store) Assign(ctx context.Context, t tenant.ID, stream tenant.Stream, pool string) error {
-	return s.changePlan(ctx, "assign pool", func(tx *sql.Tx) error {
-		if pool == "" {
-			_, err := tx.ExecContext(ctx, "DELETE FROM egress_assignments WHERE tenant = $1 AND stream = $2", t[:], string(stream))
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO egress_assignments (tenant, stream, pool, seeder) VALUES ($1, $2, $3, '')
-			ON CONFLICT (tenant, stream) DO UPDATE SET pool = excluded.pool, seeder = ''`, t[:], string(stream), plain(pool))
-		return err
-	})
 }

@@ -25,6 +25,7 @@ import (
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
+	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
 )
 
@@ -42,6 +43,7 @@ type Config struct {
 	Reports      reports.Config
 	Queues       queues.Config
 	Sending      sending.Config
+	Sources      sources.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -68,8 +70,9 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),
+		sources.Routes(c.Sources),
 		sending.Routes(c.Sending),
-		platform.Routes(),
+		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),
 		returnmail.Routes(f, c.Returns),

@@ -76,6 +76,8 @@ func TestMailArrives(t *testing.T) {
 		{"nodemailer, STARTTLS", func(t *testing.T, s *stafette, l letter) string { return byNode(t, s, l, s.smtpAddr, false) }},
 		{"nodemailer, TLS", func(t *testing.T, s *stafette, l letter) string { return byNode(t, s, l, s.tls, true) }},
 		{"smtplib, PLAIN", func(t *testing.T, s *stafette, l letter) string { return byPython(t, s, l, "PLAIN") }},
+		{"urllib", byUrllib},
+		{"swaks, STARTTLS", bySwaks},
 		{"smtplib, LOGIN", func(t *testing.T, s *stafette, l letter) string { return byPython(t, s, l, "LOGIN") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,6 +16,11 @@ func egressTests() map[string]func(*testing.T, *World) {
 		"PlanKeepsEverything": planKeepsEverything,
 		"HandOverSeed":        handOverSeed,
 		"UnsoundChange":       unsoundChange,
+		"Revisions":           revisions,
+		"PlanOfMany":          planOfMany,
+		"WarmUpPaces":         warmUpPaces,
+		"FollowConfiguration": followConfiguration,
+		"NodesAndTasks":       nodesAndTasks,
 		"Alarms":              sourceAlarms,
 		"Tallies":             tallies,
 		"Findings":            findings,
@@ -77,20 +82,20 @@ func handOverSeed(t *testing.T, w *World) {
 	w.seed("one", p)
 	changed := p.Sources[0]
 	changed.Weight = 7
-	if err := w.Store.PutSource(ctx, changed, w.Clock.Now()); err != nil {
+	if err := w.Store.PutSource(ctx, changed, nil, w.by(1)); err != nil {
 		t.Fatal(err)
 	}
 	pool := egress.Pool{Name: "massen", Members: []egress.Member{{Source: "neu", Weight: 1}}}
-	if err := w.Store.PutPool(ctx, pool, w.Clock.Now()); err != nil {
+	if err := w.Store.PutPool(ctx, pool, w.by(egress.AnyVersion)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Store.Assign(ctx, w.A, "", "massen"); err != nil {
+	if err := w.Store.Assign(ctx, egress.Assignment{Tenant: w.A, Pool: "massen"}, w.by(egress.AnyVersion)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Store.Assign(ctx, w.B, tenant.Lead, "massen"); err != nil {
+	if err := w.Store.Assign(ctx, egress.Assignment{Tenant: w.B, Stream: tenant.Lead, Pool: "massen"}, w.by(egress.Absent)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Store.Assign(ctx, w.B, tenant.Lead, ""); err != nil {
+	if err := w.Store.Assign(ctx, egress.Assignment{Tenant: w.B, Stream: tenant.Lead}, w.by(1)); err != nil {
 		t.Fatal(err)
 	}
 	next := seedPlan(w)
@@ -119,9 +124,9 @@ func unsoundChange(t *testing.T, w *World) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused(t, w.Store.PutSource(ctx, egress.Source{Name: "leer"}, w.Clock.Now()), fault.Invalid, "egress_plan_unsound")
-	refused(t, w.Store.PutPool(ctx, egress.Pool{Name: "p", Members: []egress.Member{{Source: "fremd"}}}, w.Clock.Now()), fault.Invalid, "egress_plan_unsound")
-	refused(t, w.Store.Assign(ctx, w.A, "", "fremd"), fault.Invalid, "egress_plan_unsound")
+	refused(t, w.Store.PutSource(ctx, egress.Source{Name: "leer"}, nil, w.by(egress.Absent)), fault.Invalid, "egress_plan_unsound")
+	refused(t, w.Store.PutPool(ctx, egress.Pool{Name: "p", Members: []egress.Member{{Source: "fremd"}}}, w.by(egress.Absent)), fault.Invalid, "egress_plan_unsound")
+	refused(t, w.Store.Assign(ctx, egress.Assignment{Tenant: w.A, Pool: "fremd"}, w.by(egress.AnyVersion)), fault.Invalid, "egress_plan_unsound")
 	have, err := w.Store.Plan(ctx)
 	same(t, "plan", have, before, err)
 }
@@ -161,14 +166,18 @@ func tallies(t *testing.T, w *World) {
 	pair := egress.Pair{Source: "neu", Provider: "gmx"}
 	for _, list := range [][]egress.Tally{
 		{{Pair: pair, Day: day, Sent: 3}, {Pair: pair, Day: day - 1, Sent: 9}},
-		{{Pair: pair, Day: day, Sent: 4}}, {},
+		{{Pair: pair, Day: day, Sent: 4, Overflow: 2}}, {},
 	} {
 		if err := w.Store.AddSent(ctx, list); err != nil {
 			t.Fatal(err)
 		}
 	}
 	have, err := w.Store.Sent(ctx, day)
-	same(t, "tallies", have, []egress.Tally{{Pair: pair, Day: day, Sent: 7}}, err)
+	same(t, "tallies", have, []egress.Tally{{Pair: pair, Day: day, Sent: 7, Overflow: 2}}, err)
+	have, err = w.Store.SentBy(ctx, "neu", day-1)
+	same(t, "tallies of a source", have, []egress.Tally{{Pair: pair, Day: day, Sent: 7, Overflow: 2}, {Pair: pair, Day: day - 1, Sent: 9}}, err)
+	have, err = w.Store.SentBy(ctx, "alt", 0)
+	same(t, "tallies of another", have, nil, err)
 }
 
 func findings(t *testing.T, w *World) {
@@ -193,4 +202,140 @@ func findings(t *testing.T, w *World) {
 	put(f)
 	have, err = w.Store.Findings(ctx)
 	same(t, "findings after a change", have, []egress.Finding{f}, err)
+}
+
+// by is a change of a version by a person, now.
+func (w *World) by(version int) egress.Change {
+	return egress.Change{By: "usr_1", At: w.Clock.Now(), Version: version}
+}
+
+// revisions: each change is kept with what was before, and one made on what is there
+// no more is refused.
+func revisions(t *testing.T, w *World) {
+	ctx := context.Background()
+	p := seedPlan(w)
+	w.seed("one", p)
+	w.seed("one", p) // nothing new: no revision
+	v := p.Sources[0]
+	v.Weight = 7
+	if err := w.Store.PutSource(ctx, v, nil, w.by(1)); err != nil {
+		t.Fatal(err)
+	}
+	v.Weight = 8
+	refused(t, w.Store.PutSource(ctx, v, nil, w.by(1)), fault.Conflict, "egress_changed")
+	refused(t, w.Store.PutSource(ctx, v, nil, w.by(egress.Absent)), fault.Conflict, "egress_changed")
+	list, err := w.Store.Revisions(ctx, egress.ThingSource, "any")
+	if err != nil || len(list) != 2 || list[0].Version != 2 || list[0].By != "usr_1" || list[0].Before != list[1].After ||
+		list[0].After == list[0].Before || list[1].By != egress.ByConfiguration("one") || list[1].Before != "" {
+		t.Errorf("revisions %+v, %v", list, err)
+	}
+	// A source that joins a pool is a change of the pool too.
+	other := egress.Source{Name: "zweite", IP: netip.MustParseAddr("192.0.2.9"), EHLO: "zweite.example", State: egress.StateActive, Weight: 1}
+	if err := w.Store.PutSource(ctx, other, []string{"massen"}, w.by(egress.Absent)); err != nil {
+		t.Fatal(err)
+	}
+	ways, err := w.Store.Ways(ctx)
+	pool, _ := ways.Pool("massen")
+	if err != nil || len(pool.Members) != 3 || ways.Standing(egress.ThingPool, "massen").Version != 2 ||
+		ways.Standing(egress.ThingSource, "any") != (egress.Standing{Version: 2}) ||
+		ways.Standing(egress.ThingSource, "neu") != (egress.Standing{Version: 1, Seeder: "one"}) {
+		t.Errorf("ways %+v, %v", ways, err)
+	}
+	all, err := w.Store.Revisions(ctx, "", "")
+	if err != nil || len(all) != 9 {
+		t.Errorf("%d revisions of everything, %v", len(all), err)
+	}
+}
+
+// planOfMany: nothing is taken away that mail needs.
+func planOfMany(t *testing.T, w *World) {
+	ctx := context.Background()
+	p := seedPlan(w)
+	w.seed("one", p)
+	retired := p.Sources[0]
+	retired.State = egress.StateRetired
+	err := w.Store.PutSource(ctx, retired, nil, w.by(egress.AnyVersion))
+	refused(t, err, fault.Invalid, "pool_stranded")
+	if f := fault.As(err); f == nil || f.Field != "state" {
+		t.Errorf("names the field of %v", err)
+	}
+	refused(t, w.Store.PutPool(ctx, egress.Pool{Name: egress.DefaultPool}, w.by(egress.AnyVersion)), fault.Invalid, "pool_stranded")
+	refused(t, w.Store.RemovePool(ctx, "massen", w.by(egress.AnyVersion)), fault.Conflict, "pool_in_use")
+	if err := w.Store.Assign(ctx, egress.Assignment{Stream: tenant.Newsletter}, w.by(egress.AnyVersion)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Store.RemovePool(ctx, "massen", w.by(egress.AnyVersion)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, w.Store.RemovePool(ctx, "massen", w.by(egress.AnyVersion)), fault.NotFound, "pool_unknown")
+	have, err := w.Store.Plan(ctx)
+	if _, there := have.Pool("massen"); there || err != nil {
+		t.Errorf("plan %+v, %v", have, err)
+	}
+}
+
+func warmUpPaces(t *testing.T, w *World) {
+	ctx := context.Background()
+	p := seedPlan(w)
+	w.seed("one", p)
+	pace := egress.Pace{Pair: egress.Pair{Source: "neu", Provider: "gmx"}, Shift: -2, PausedOn: 20000}
+	for _, finished := range []bool{false, true} {
+		pace.Finished = finished
+		if err := w.Store.PutPace(ctx, pace, w.by(egress.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := w.Store.Plan(ctx)
+	same(t, "paces", have.Paces, []egress.Pace{pace}, err)
+	again := p.Sources[1]
+	again.WarmUpFrom = w.Clock.Now()
+	if err := w.Store.PutSource(ctx, again, nil, w.by(egress.AnyVersion)); err != nil {
+		t.Fatal(err)
+	}
+	have, err = w.Store.Plan(ctx)
+	same(t, "paces of another warm-up", have.Paces, nil, err)
+}
+
+// followConfiguration: a source handed back follows its node's next start.
+func followConfiguration(t *testing.T, w *World) {
+	ctx := context.Background()
+	p := seedPlan(w)
+	w.seed("one", p)
+	v := p.Sources[1]
+	v.Weight = 77
+	if err := w.Store.PutSource(ctx, v, nil, w.by(1)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, w.Store.FollowConfiguration(ctx, "neu", w.by(1)), fault.Conflict, "egress_changed")
+	refused(t, w.Store.FollowConfiguration(ctx, "any", w.by(1)), fault.NotFound, "source_unknown") // of no node
+	if err := w.Store.FollowConfiguration(ctx, "neu", w.by(2)); err != nil {
+		t.Fatal(err)
+	}
+	w.seed("one", p)
+	have, err := w.Store.Plan(ctx)
+	same(t, "plan", have, p, err)
+}
+
+func nodesAndTasks(t *testing.T, w *World) {
+	ctx := context.Background()
+	list := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	for _, addrs := range [][]netip.Addr{list[1:], list} {
+		if err := w.Store.PutNodeAddresses(ctx, "one", addrs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ways, err := w.Store.Ways(ctx)
+	same(t, "addresses", ways.Addresses, map[string][]netip.Addr{"one": list}, err)
+	done := egress.TaskDone{Source: "neu", Task: egress.TaskSNDS, By: "usr_1", At: w.Clock.Now()}
+	if err := w.Store.PutTask(ctx, done); err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := w.Store.Tasks(ctx)
+	same(t, "tasks", tasks, []egress.TaskDone{done}, err)
+	done.At = time.Time{}
+	if err := w.Store.PutTask(ctx, done); err != nil {
+		t.Fatal(err)
+	}
+	tasks, err = w.Store.Tasks(ctx)
+	same(t, "tasks after one was opened again", tasks, nil, err)
 }

@@ -66,6 +66,15 @@ func (p Page) T(key string, pairs ...any) string {
 	return p.frame.Catalog.Text(p.Lang, p.tone, key, args)
 }
 
+// Voice is the language with its tone, as bounce.Table.Sentence wants it: "de",
+// "de-du" or "en".
+func (p Page) Voice() string {
+	if p.Lang == i18n.German && p.tone == i18n.Du {
+		return "de-du"
+	}
+	return string(p.Lang)
+}
+
 // Has reports whether the catalogue has a text for key.
 func (p Page) Has(key string) bool { return p.frame.Catalog.Has(key) }
 

@@ -169,7 +169,7 @@ func (t Teller) reasonText(p frame.Page, code string) string {
 	case p.Has("reason." + code):
 		return p.T("reason." + code)
 	}
-	if s := t.Reasons.Sentence(bounce.Class(code), string(p.Lang)); s != "" {
+	if s := t.Reasons.Sentence(bounce.Class(code), p.Voice()); s != "" {
 		return s
 	}
 	return p.T("reason.other", "code", frame.Shorten(code, 60))

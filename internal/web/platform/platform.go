@@ -1,27 +1,48 @@
-// Package platform is where staff of the platform begin: the sections they may open.
+// Package platform is where staff of the platform begin: what is to be done, and the sections
+// they may open.
 //
 // It is a subject of the door web (floor 4). It shows nothing of any tenant; the
 // sections themselves are subjects of their own.
 package platform
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"slices"
 
+	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/sources"
 )
 
+// Config is what the page stands on; all of it is needed.
+type Config struct {
+	// Todos lists what is to be done about the ways out.
+	Todos func(ctx context.Context) ([]sources.Todo, error)
+}
+
 // Routes is the staff's first page.
-func Routes() []frame.Route {
+func Routes(c Config) []frame.Route {
 	return []frame.Route{{
-		Pattern: "GET " + frame.StaffHome, Access: frame.Staff, Do: show,
+		Pattern: "GET " + frame.StaffHome, Access: frame.Staff, Do: c.show,
 		Entry: frame.Entry{Room: "platform", Icon: "home", Group: frame.GroupStaff},
 	}}
 }
 
-func show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+// todosShown is how many things to do stand on the first page.
+const todosShown = 5
+
+func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	p.Room, p.Title = "platform", p.T("nav.platform")
-	return p.Render(w, r, http.StatusOK, start(p))
+	var todos []sources.Todo
+	if p.Can(tenant.PlatformQueue) {
+		var err error
+		if todos, err = c.Todos(r.Context()); err != nil {
+			return fmt.Errorf("start page of staff: %w", err)
+		}
+	}
+	return p.Render(w, r, http.StatusOK, start(p, todos[:min(len(todos), todosShown)], len(todos)))
 }
 
 // sections are what the reader may open, without this page itself.

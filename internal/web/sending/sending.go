@@ -1,9 +1,9 @@
-// Package sending shows staff of the platform which ways mail takes: sources with
-// their alarms, pools, the lanes of this node with what holds them up, and why mail for
-// one domain waits.
+// Package sending shows staff of the platform which ways mail takes: the lanes of this
+// node with what holds them up, and why one mail, or any mail for a domain, waits.
 //
 // It is a subject of the door web (floor 4). It reads what delivery and egress know and
-// changes nothing; orders about lanes are given on the pages of package queues.
+// changes nothing; orders about lanes are given on the pages of package queues, sources
+// and pools are set up on those of package sources.
 package sending
 
 import (
@@ -17,6 +17,9 @@ import (
 
 	"stafette/internal/delivery"
 	"stafette/internal/egress"
+	"stafette/internal/fault"
+	"stafette/internal/id"
+	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
@@ -28,16 +31,11 @@ type Engine interface {
 	Explain(ctx context.Context, q delivery.Question) egress.Explanation
 }
 
-// Store tells of sources, pools and alarms.
-type Store interface {
-	Plan(ctx context.Context) (egress.Plan, error)
-	Alarms(ctx context.Context, all bool) ([]egress.Alarm, error)
-}
-
 // Config is what the pages stand on; all of it is needed.
 type Config struct {
 	Engine Engine
-	Store  Store
+	// Find returns a delivery that waits; NotFound if none does.
+	Find func(ctx context.Context, d message.DeliveryID) (queue.Listed, error)
 	// Orders are those in force as this node knows them.
 	Orders func() []queue.Order
 }
@@ -48,48 +46,9 @@ func Routes(c Config) []frame.Route {
 		return frame.Entry{Room: room, Icon: "signal", Group: frame.GroupEgress}
 	}
 	return []frame.Route{
-		{Pattern: "GET /platform/sources", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.sources, Entry: entry("sources")},
 		{Pattern: "GET /platform/lanes", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.lanes, Entry: entry("lanes")},
 		{Pattern: "GET /platform/explain", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.explain, Entry: entry("explain")},
 	}
-}
-
-func (c Config) sources(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	p.Room, p.Title = "sources", p.T("nav.sources")
-	plan, err := c.Store.Plan(r.Context())
-	if err != nil {
-		return fmt.Errorf("read sources: %w", err)
-	}
-	alarms, err := c.Store.Alarms(r.Context(), false)
-	if err != nil {
-		return fmt.Errorf("read alarms: %w", err)
-	}
-	return p.Render(w, r, http.StatusOK, sourcesPage(p, plan, alarms))
-}
-
-// alarmText words the alarm of a provider, as far as there are words for it.
-func alarmText(p frame.Page, plan egress.Plan, a egress.Alarm, part string) string {
-	ip, ehlo := a.Source, ""
-	if i := slices.IndexFunc(plan.Sources, func(s egress.Source) bool { return s.Name == a.Source }); i >= 0 {
-		ehlo = plan.Sources[i].EHLO
-		if s := plan.Sources[i]; s.Fixed() {
-			ip = s.IP.String()
-		}
-	}
-	return p.Either("egress.alarm."+a.Provider+"."+part, "egress.alarm.other."+part, "ip", ip, "ehlo", ehlo, "provider", a.Provider, "have", a.Text)
-}
-
-// members names a pool's sources with their weights.
-func members(p frame.Page, pool egress.Pool) string {
-	var list []string
-	for _, m := range pool.Members {
-		if m.Weight >= 0 {
-			list = append(list, p.T("sending.member", "source", m.Source, "weight", m.Weight))
-		} else {
-			list = append(list, m.Source)
-		}
-	}
-	return strings.Join(list, ", ")
 }
 
 func (c Config) lanes(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -168,12 +127,75 @@ func command(l egress.LaneState, o *queue.Order) string {
 	return "/platform/queue/preview?" + q.Encode()
 }
 
+// inquiry is the page that explains: what was asked, and the answer.
+type inquiry struct {
+	ask     string // a domain or a delivery
+	stream  tenant.Stream
+	unknown bool // a delivery that does not wait
+	x       *egress.Explanation
+}
+
+// maxAsked bounds what is asked: a domain has 253 characters at most.
+const maxAsked = 253
+
 func (c Config) explain(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	p.Room, p.Title = "explain", p.T("nav.explain")
-	domain := strings.ToLower(strings.TrimSpace(frame.Shorten(strings.ToValidUTF8(r.URL.Query().Get("domain"), ""), 253)))
-	if domain == "" {
-		return p.Render(w, r, http.StatusOK, explainPage(p, "", nil))
+	query := r.URL.Query()
+	v := inquiry{ask: strings.TrimSpace(frame.Shorten(strings.ToValidUTF8(query.Get("domain"), ""), maxAsked))}
+	if s := tenant.Stream(query.Get("stream")); s.Valid() {
+		v.stream = s
 	}
-	x := c.Engine.Explain(r.Context(), delivery.Question{Domain: domain})
-	return p.Render(w, r, http.StatusOK, explainPage(p, domain, &x))
+	if v.ask == "" {
+		return p.Render(w, r, http.StatusOK, explainPage(p, v))
+	}
+	q := delivery.Question{Domain: strings.ToLower(v.ask), Stream: v.stream}
+	var due queue.Listed
+	if d, err := id.Parse[message.DeliveryKind](v.ask); err == nil {
+		due, err = c.Find(r.Context(), d)
+		if fault.IsKind(err, fault.NotFound) {
+			v.unknown = true
+			return p.Render(w, r, http.StatusOK, explainPage(p, v))
+		}
+		if err != nil {
+			return fmt.Errorf("explain delivery: %w", err)
+		}
+		q = delivery.Question{Domain: due.Recipient.Domain, Tenant: due.Tenant, Stream: due.Stream, Delivery: d}
+	}
+	x := c.Engine.Explain(r.Context(), q)
+	x.Delay(due.DueAt, due.Reason)
+	v.x = &x
+	return p.Render(w, r, http.StatusOK, explainPage(p, v))
+}
+
+// layerText says where a limit comes from.
+func layerText(p frame.Page, e egress.Effective) string {
+	layer := p.T("sending.layer." + string(e.Layer))
+	if e.From == "" {
+		return layer
+	}
+	return p.T("sending.from", "layer", layer, "from", e.From)
+}
+
+// limitText names a limit of the shaping.
+func limitText(p frame.Page, key string) string {
+	return p.Either("sending.limit."+key, "sending.word", "word", key)
+}
+
+// valueText writes a limit's value; no value is no bound.
+func valueText(p frame.Page, v string) string {
+	if v == "" || v == "0" {
+		return p.T("sending.no_bound")
+	}
+	return v
+}
+
+// used says how much of each bounded ceiling is used.
+func used(p frame.Page, list []egress.Counter) []string {
+	var texts []string
+	for _, n := range list {
+		if n.Of > 0 {
+			texts = append(texts, p.T("sending.used", "limit", limitText(p, n.Limit), "used", p.Number(n.Used), "of", p.Number(n.Of)))
+		}
+	}
+	return texts
 }

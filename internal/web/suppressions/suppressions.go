@@ -180,7 +180,7 @@ func (c Config) className(p frame.Page, class string) string {
 	if p.Has("sup.class." + class) {
 		return p.T("sup.class." + class)
 	}
-	if s := c.Reasons.Sentence(bounce.Class(class), string(p.Lang)); s != "" {
+	if s := c.Reasons.Sentence(bounce.Class(class), p.Voice()); s != "" {
 		return s
 	}
 	return class

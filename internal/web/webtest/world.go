@@ -63,6 +63,7 @@ type World struct {
 	leadsOnce sync.Once
 	leads     *lead.Service
 	halts     []audience.Halt
+	outlets   *Outlets
 }
 
 // Now is the world's clock.
