@@ -203,7 +203,8 @@ func (e *Engine) explainLanes(x *egress.Explanation, t *target, q Question) {
 			continue
 		}
 		for key, s := range b.suspended {
-			if key.tenant == q.Tenant && (key.stream == "" || key.stream == q.Stream) && now.Before(s.until) {
+			if key.tenant == q.Tenant && (key.stream == "" || key.stream == q.Stream) &&
+				(key.campaign == "" || len(q.Tags) > 0 && key.campaign == q.Tags[0]) && now.Before(s.until) {
 				x.Waiting = append(x.Waiting, s.because)
 			}
 		}
