@@ -116,6 +116,12 @@ func (sqliteDialect) deliveryAt(column string, number uint16) string {
 	return fmt.Sprintf("CAST(substr(%s, 1, 14) || x'%04x' AS BLOB)", column, number)
 }
 
+func (sqliteDialect) part(column string, from, length int) string {
+	return fmt.Sprintf("substr(%s, %d, %d)", column, from, length)
+}
+
+func (sqliteDialect) lowest(column string) string { return "min(" + column + ")" }
+
 func (sqliteDialect) classify(err error) failure {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {

@@ -44,6 +44,8 @@ func Run(t *testing.T, open Open) {
 		{"Reports", reportTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
+		{"Dialogues", dialogueTests()},
+		{"Ages", ageTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
