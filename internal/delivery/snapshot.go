@@ -101,6 +101,17 @@ func (e *Engine) inForce(l *lane, now time.Time) []egress.Effective {
 	return list
 }
 
+// SiteOf names the site that mail for a domain goes to, "" if this node sent none there
+// lately. It asks nobody.
+func (e *Engine) SiteOf(domain string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d := e.domains[domain]; d != nil && d.target != nil {
+		return d.target.site
+	}
+	return ""
+}
+
 // Question is what Explain is asked about.
 type Question struct {
 	Domain string // recipient domain, A-labels

@@ -2,12 +2,14 @@ package trace
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
@@ -27,6 +29,46 @@ func (f *Filter) matches(a *About) bool {
 	return (f.Tenant.IsZero() || f.Tenant == a.Tenant) && (f.Delivery.IsZero() || f.Delivery == a.Delivery) &&
 		(f.Domain == "" || strings.EqualFold(f.Domain, a.Domain)) &&
 		(f.Lane == "" || strings.EqualFold(f.Lane, a.Site) || strings.EqualFold(f.Lane, a.Source))
+}
+
+// ParseFilter reads a filter from the parameters of a request: tenant, delivery, domain,
+// lane, and conversation for Lines. Refusals are *fault.Error.
+func ParseFilter(get func(name string) string) (Filter, error) {
+	value := func(name string) string { return strings.TrimSpace(strings.ToValidUTF8(get(name), "")) }
+	f := Filter{Domain: strings.ToLower(value("domain")), Lane: value("lane"), Lines: value("conversation") != ""}
+	var err error
+	if text := value("tenant"); text != "" {
+		if f.Tenant, err = id.Parse[tenant.Kind](text); err != nil {
+			return f, fault.Field("tenant", "id_malformed", "The value is not a tenant's identifier.")
+		}
+	}
+	if text := value("delivery"); text != "" {
+		if f.Delivery, err = id.Parse[message.DeliveryKind](text); err != nil {
+			return f, fault.Field("delivery", "id_malformed", "The value is not a delivery's identifier.")
+		}
+	}
+	return f, nil
+}
+
+// String is the filter in one line, for logs.
+func (f Filter) String() string {
+	var parts []string
+	if !f.Tenant.IsZero() {
+		parts = append(parts, "tenant "+f.Tenant.String())
+	}
+	if !f.Delivery.IsZero() {
+		parts = append(parts, "delivery "+f.Delivery.String())
+	}
+	if f.Domain != "" {
+		parts = append(parts, fmt.Sprintf("domain %.253q", f.Domain))
+	}
+	if f.Lane != "" {
+		parts = append(parts, fmt.Sprintf("lane %.253q", f.Lane))
+	}
+	if len(parts) == 0 {
+		return "everything"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // EntryKind says what an Entry tells.

@@ -9,6 +9,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/id"
 	"stafette/internal/queue"
+	"stafette/internal/trace"
 	"stafette/internal/web"
 	"stafette/internal/web/sending"
 )
@@ -18,7 +19,7 @@ type Ways struct{ w *World }
 
 func sendingSubject() Subject {
 	return Subject{Wire: func(w *World, c *web.Config) {
-		c.Sending = sending.Config{Engine: Ways{w}, Store: Ways{w}, Orders: func() []queue.Order {
+		c.Sending = sending.Config{Engine: Ways{w}, Store: Ways{w}, Trace: trace.New(trace.Config{Mode: trace.Off, Now: w.Now, Watches: 2}), RecordFor: time.Millisecond, Orders: func() []queue.Order {
 			return []queue.Order{{ID: id.New[queue.OrderKind](w.Now()), Command: queue.Suspend, Scope: queue.Scope{Site: "mx.gmx.example"}}}
 		}}
 	}}
