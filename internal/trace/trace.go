@@ -35,8 +35,8 @@ func (m Mode) Valid() bool { return m == Failures || m == All || m == Off }
 
 // About says whose attempt a dialogue belongs to.
 type About struct {
-	Tenant   tenant.ID          `json:"tenant"`
-	Delivery message.DeliveryID `json:"delivery"`
+	Tenant   tenant.ID          `json:"tenant,omitzero"`
+	Delivery message.DeliveryID `json:"delivery,omitzero"`
 	Number   int                `json:"number"` // of the attempt, from 1
 	Domain   string             `json:"domain"` // of the recipient
 	Site     string             `json:"site"`   // as lanes name it
