@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"stafette/internal/event"
 	"stafette/internal/queue"
 )
 
@@ -106,10 +107,18 @@ func (g *ageGauges) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	known := map[string]bool{}
 	for _, l := range a.By[queue.ByState] {
+		known[l.Name] = true
 		gauge(g.waiting, float64(l.Count), l.Name)
 		gauge(g.oldest, a.At.Sub(l.Oldest).Seconds(), l.Name)
 		gauge(g.age, l.P50.Seconds(), l.Name, "0.5")
 		gauge(g.age, l.P95.Seconds(), l.Name, "0.95")
+	}
+	for _, s := range []event.State{event.Queued, event.Deferred, event.Held} {
+		if !known[string(s)] {
+			gauge(g.waiting, 0, string(s))
+			gauge(g.oldest, 0, string(s))
+		}
 	}
 }

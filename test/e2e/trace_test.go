@@ -69,6 +69,7 @@ func TestDialogueWithPostfix(t *testing.T) {
 	if !strings.Contains(file, "S 550 5.1.1") || strings.Contains(file, "geheim") {
 		t.Errorf("the file says %s", file)
 	}
+	s.agesAreTold(t)
 	s.stop(t)
 	db, err := sql.Open("sqlite", filepath.Join(data, "stafette.db"))
 	if err != nil {
@@ -106,6 +107,35 @@ func watchLive(t *testing.T, lines *bufio.Scanner) {
 	}
 	if strings.Contains(said.String(), "geheim") {
 		t.Error("the trace tells content")
+	}
+}
+
+// agesAreTold holds one mail and asks for how long it has waited, as people and machines
+// do.
+func (s *stafette) agesAreTold(t *testing.T) {
+	t.Helper()
+	s.command(t, "queue", "suspend", "--config", s.config, "--all")
+	s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"warten@kunde.example"}, "subject": "Warten", "text": "x"})
+	eventually(t, "the mail waits", func() error {
+		var a struct{ All struct{ Count int } }
+		if err := json.Unmarshal(s.command(t, "queue", "ages", "--config", s.config, "--by", "domain", "-o", "json"), &a); err != nil || a.All.Count != 1 {
+			return fmt.Errorf("%d wait, %v", a.All.Count, err)
+		}
+		return nil
+	})
+	answer, err := http.Get("http://" + s.opsAddr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(answer.Body); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`stafette_queue_waiting{state="queued"} 1`, `stafette_queue_waiting{state="held"} 0`, `stafette_queue_age_seconds{quantile="0.95",state="queued"}`, `stafette_queue_oldest_seconds{state="queued"}`} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the metrics lack %s", want)
+		}
 	}
 }
 
