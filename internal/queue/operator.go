@@ -46,8 +46,8 @@ type Survey struct {
 	// Oldest is when the oldest was accepted; zero if there is none.
 	Oldest time.Time
 	Sample []Listed // at most 20
-	// Sampled: Domains and, where the selection is narrowed, Oldest are taken from a
-	// sample: there is too much to look at all of it.
+	// Sampled: Domains and Oldest are taken from a sample: there is too much to look at
+	// all of it.
 	Sampled bool
 	// Estimated: so are Total, States and Tenants.
 	Estimated bool

@@ -42,13 +42,15 @@ func (s *Store) Waiting(ctx context.Context, sample int) ([]queue.Stratum, error
 
 func (s *Store) stratum(ctx context.Context, t tenant.ID, state event.State, sample int) (queue.Stratum, error) {
 	v := queue.Stratum{Tenant: t, State: state}
-	n, oldest, err := s.candidates(ctx, t, queue.Selection{}, state)
-	if v.Count = n; err != nil || n == 0 {
+	c := narrowed(t, queue.Selection{}, state, 0)
+	var oldest []byte
+	err := s.read.QueryRowContext(ctx, "SELECT count(*), "+s.dialect.lowest("d.id")+" FROM deliveries d WHERE d.tenant = $1 AND $2 = 0 AND "+c.where, c.args...).
+		Scan(&v.Count, &oldest)
+	if err != nil || v.Count == 0 {
 		return v, err
 	}
-	v.Oldest = oldest.Time()
-	c := narrowed(t, queue.Selection{}, state, 0)
-	s.sampled(&c, shareOf(n, int64(sample)))
+	v.Oldest = message.DeliveryID(oldest).Time()
+	s.sampled(&c, shareOf(v.Count, int64(sample), int64(sample)))
 	//nolint:gosec // G202: constants of the dialect and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT d.id, d.recipient, m.stream FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = "+
 		s.dialect.messageOf("d.id")+" WHERE d.tenant = $1 AND $2 = 0 AND "+c.where, c.args...)

@@ -34,8 +34,9 @@ type dialect interface {
 	messageOf(column string) string
 	// deliveryAt is the expression for the id of the numbered delivery of a message.
 	deliveryAt(column string, number uint16) string
-	// part is the expression for some bytes of an identifier, counted from 1.
-	part(column string, from, length int) string
+	// byteAt is the expression for a byte of an identifier, counted from 1, up to a
+	// constant.
+	byteAt(column string, n int) string
 	// lowest is the expression for the smallest of a column of identifiers.
 	lowest(column string) string
 	// settleTexts are the statements that settle uses, to prepare.

@@ -84,8 +84,8 @@ func (postgresDialect) deliveryAt(column string, number uint16) string {
 	return fmt.Sprintf(`(substring(%s from 1 for 14) || '\x%04x'::bytea)`, column, number)
 }
 
-func (postgresDialect) part(column string, from, length int) string {
-	return fmt.Sprintf("substring(%s from %d for %d)", column, from, length)
+func (postgresDialect) byteAt(column string, n int) string {
+	return fmt.Sprintf("get_byte(%s, %d)", column, n-1)
 }
 
 // lowest goes by the text: the least of bytea is only known since PostgreSQL 18.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,27 +17,29 @@ import (
 
 // What waits is counted off an index alone, a million in well under a second. What
 // stands in the rows themselves is read of so many of one tenant's deliveries in one
-// state; where there are more, of a sample. Identifiers have random bits, which choose it
-// without an order by time or size.
+// state; where there are more, of a sample. A random byte of the message's identifier,
+// added to the recipient's number, chooses it: without an order by time, and some of each
+// message that goes to many.
 
 const (
 	surveySample  = 20
 	surveyNames   = 20     // of domains told
-	surveyWhole   = 30_000 // deliveries read one by one
+	surveyWhole   = 30_000 // deliveries read one by one; of more, a sample is
+	surveyPart    = 10_000 // deliveries of a sample
 	surveyTagged  = 30_000 // messages with a tag that are looked at one by one
 	surveyDomains = 20_000 // told apart while counting
 )
 
-// share is the part of deliveries that are read: those whose random bits lie below it,
-// of 65536.
-type share uint16
+// share is the part of deliveries that are read, of 256; 0: all.
+type share int64
 
-// shareOf is that by which about want of n are read; 0: all.
-func shareOf(n, want int64) share {
-	if n <= want {
+// shareOf is that by which about want of n are read; 0: all, as they are no more than
+// whole.
+func shareOf(n, whole, want int64) share {
+	if n <= whole {
 		return 0
 	}
-	return share(max(want<<16/n, 16))
+	return share((want<<8 + n - 1) / n)
 }
 
 // scale is how many deliveries one that is read stands for.
@@ -46,29 +47,25 @@ func (p share) scale(n int64) int64 {
 	if p == 0 {
 		return n
 	}
-	return (n<<16 + int64(p)/2) / int64(p)
+	return (n<<8 + int64(p)/2) / int64(p)
 }
 
 // sampled narrows a condition to the share.
 func (s *Store) sampled(c *condition, p share) {
 	if p > 0 {
-		c.and("("+s.dialect.part("d.id", 13, 2)+" < ?) IS TRUE", binary.BigEndian.AppendUint16(nil, uint16(p)))
+		c.and("(("+s.dialect.byteAt("d.id", 14)+" + "+s.dialect.byteAt("d.id", 16)+") % 256 < ?) IS TRUE", int64(p))
 	}
 }
 
-// candidates counts what a selection can match in one state, and tells the oldest. It
-// looks at an index only: of the selection it heeds the time and, as the urgency, the
-// stream.
-func (s *Store) candidates(ctx context.Context, t tenant.ID, sel queue.Selection, state event.State) (n int64, oldest message.DeliveryID, err error) {
+// candidates counts what a selection can match in one state. It looks at an index only:
+// of the selection it heeds the time and, as the urgency, the stream.
+func (s *Store) candidates(ctx context.Context, t tenant.ID, sel queue.Selection, state event.State) (n int64, err error) {
 	c := narrowed(t, queue.Selection{Before: sel.Before}, state, 0)
 	if sel.Stream != "" && state == event.Queued {
 		c.and("d.urgency = ?", sel.Stream.Urgency())
 	}
-	var low []byte
-	err = s.read.QueryRowContext(ctx, "SELECT count(*), "+s.dialect.lowest("d.id")+" FROM deliveries d WHERE d.tenant = $1 AND $2 = 0 AND "+c.where, c.args...).
-		Scan(&n, &low)
-	copy(oldest[:], low)
-	return n, oldest, err
+	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM deliveries d WHERE d.tenant = $1 AND $2 = 0 AND "+c.where, c.args...).Scan(&n)
+	return n, err
 }
 
 // Survey implements queue.OperatorStore. It is no transaction: the counts are those of
@@ -146,11 +143,11 @@ func (s *Store) nameOf(ctx context.Context, t tenant.ID) (string, error) {
 
 // count counts one tenant's deliveries in one state.
 func (v *surveyor) count(ctx context.Context, t tenant.ID, state event.State) (int64, error) {
-	n, oldest, err := v.s.candidates(ctx, t, v.sel, state)
+	n, err := v.s.candidates(ctx, t, v.sel, state)
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	part := shareOf(n, surveyWhole)
+	part := shareOf(n, surveyWhole, surveyPart)
 	if !v.sel.Message.IsZero() || !v.sel.Delivery.IsZero() {
 		part = 0
 	}
@@ -169,7 +166,6 @@ func (v *surveyor) count(ctx context.Context, t tenant.ID, state event.State) (i
 	}
 	v.Sampled = true
 	if v.sel.Stream == "" && v.sel.Tag == "" && v.sel.Domain == "" {
-		v.older(oldest)
 		return n, nil
 	}
 	v.Estimated = true

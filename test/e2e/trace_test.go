@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite" // the program's database
 )
@@ -110,12 +111,11 @@ func watchLive(t *testing.T, lines *bufio.Scanner) {
 	}
 }
 
-// agesAreTold holds one mail and asks for how long it has waited, as people and machines
+// agesAreTold lets one mail wait and asks for how long it has waited, as people and machines
 // do.
 func (s *stafette) agesAreTold(t *testing.T) {
 	t.Helper()
-	s.command(t, "queue", "suspend", "--config", s.config, "--all")
-	s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"warten@kunde.example"}, "subject": "Warten", "text": "x"})
+	s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"warten@kunde.example"}, "subject": "Warten", "text": "x", "send_at": time.Now().Add(time.Hour).Format(time.RFC3339)})
 	eventually(t, "the mail waits", func() error {
 		var a struct{ All struct{ Count int } }
 		if err := json.Unmarshal(s.command(t, "queue", "ages", "--config", s.config, "--by", "domain", "-o", "json"), &a); err != nil || a.All.Count != 1 {
