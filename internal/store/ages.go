@@ -49,7 +49,9 @@ func (s *Store) stratum(ctx context.Context, t tenant.ID, state event.State, sam
 	if err != nil || v.Count == 0 {
 		return v, err
 	}
-	v.Oldest = message.DeliveryID(oldest).Time()
+	var first message.DeliveryID
+	copy(first[:], oldest)
+	v.Oldest = first.Time()
 	s.sampled(&c, shareOf(v.Count, int64(sample), int64(sample)))
 	//nolint:gosec // G202: constants of the dialect and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT d.id, d.recipient, m.stream FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = "+
