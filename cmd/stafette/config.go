@@ -17,6 +17,7 @@ import (
 
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/trace"
 )
 
 // Config is the whole configuration file. Every option has a default that works;
@@ -44,6 +45,7 @@ type Config struct {
 	Egress     Egress     `toml:"egress"`
 	Routes     []Route    `toml:"route"`
 	Queue      Queue      `toml:"queue"`
+	Trace      Trace      `toml:"trace"`
 	Limits     Limits     `toml:"limits"`
 	Domains    Domains    `toml:"domains"`
 	Ops        Ops        `toml:"ops"`
@@ -124,6 +126,18 @@ type Queue struct {
 	// DelayReport is after which time a sender who asked for it over SMTP (NOTIFY=DELAY)
 	// is told that a mail is delayed. Default "4h".
 	DelayReport Duration `toml:"delay_report"`
+}
+
+// Trace is what is kept of what is said with receiving servers: every line of both
+// sides but the content of mails, sealed.
+type Trace struct {
+	// Mode says of which attempts: "failures" are those that the first server asked did
+	// not accept at the first try, "all", or "off" for none. Watching live (stafette
+	// trace) works with each. Default "failures".
+	Mode string `toml:"mode"`
+	// Keep is for how long, counted in whole days of UTC: dialogues lie for that time and
+	// up to a day longer. Default "72h".
+	Keep Duration `toml:"keep"`
 }
 
 // Limits bound what one submission may be.
@@ -210,6 +224,7 @@ func defaults() Config {
 			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
 			DelayReport: 240 * minute,
 		},
+		Trace:   Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
 		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
 		Domains: Domains{Grace: 72 * 60 * minute},
 		Ops:     Ops{Listen: "127.0.0.1:8081"},
@@ -414,6 +429,9 @@ func (c Config) validate() error {
 		}
 	}
 	c.validateTLS(bad)
+	if !trace.Mode(c.Trace.Mode).Valid() {
+		bad("trace.mode", "want failures, all or off, have %q", c.Trace.Mode)
+	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:

@@ -38,6 +38,7 @@ func (p *platform) serveControl(ctx context.Context) {
 	}
 	server := newHTTPServer(control.Handler(control.Config{
 		Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Nodes: p.store.Nodes, Reload: p.reload, Level: level, Log: p.log,
+		Trace: p.trace, Ages: p.ages.Ages,
 	}), p.log)
 	done := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer done()

@@ -127,7 +127,7 @@ func (p *platform) hasten(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// retain drops message bodies whose retention time is over. What still waits to be
+// retain drops message bodies, return mail and dialogues whose retention time is over. What still waits to be
 // delivered keeps its body, also when the clock is wrong.
 func (p *platform) retain(ctx context.Context, now time.Time) error {
 	before := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
@@ -147,5 +147,9 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 	if mails > 0 {
 		p.log.Info("return mail dropped", "mails", mails)
 	}
-	return errors.Join(err, dropErr)
+	said, saidErr := p.store.DropDialogues(ctx, spool.DayOf(now.Add(-time.Duration(p.config.Trace.Keep))))
+	if said > 0 {
+		p.log.Info("SMTP dialogues dropped", "dialogues", said)
+	}
+	return errors.Join(err, dropErr, saidErr)
 }

@@ -34,6 +34,7 @@ type cli struct {
 	Pool    poolCmd    `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
+	Trace   traceCmd   `cmd:"" help:"Watch what the running process says with receiving servers."`
 	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
 	Control controlCmd `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`

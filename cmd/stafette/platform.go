@@ -25,6 +25,7 @@ import (
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
+	"stafette/internal/trace"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/domains"
@@ -53,6 +54,8 @@ type platform struct {
 	level      *slog.LevelVar // of the log; nil: it cannot be changed
 	orders     *queue.Orders
 	operator   *queue.Operator
+	trace      *trace.Tracer
+	ages       *queue.AgeBook
 	guard      *egress.Guard
 	steward    *egress.Keeper // keeps fleet and database in step
 	engine     *delivery.Engine
@@ -63,6 +66,7 @@ type platform struct {
 	returns    *returnMail
 	leads      *lead.Service
 	handler    http.Handler
+	stopping   chan struct{} // closed when live pages must end
 }
 
 // openPlatform wires all rooms. Nothing runs yet.
@@ -76,7 +80,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 			err = errors.Join(err, b.close())
 		}
 	}()
-	p = &platform{base: b, metrics: prometheus.NewRegistry()}
+	p = &platform{base: b, metrics: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	p.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if p.cert, err = loadCertificate(c, time.Now(), log); err != nil {
 		return nil, err
@@ -104,10 +108,13 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	p.operator = b.newOperator(p.fleet, p.follow)
 	p.guard = c.guard(p.fleet.Plan().Sources)
 	p.steward = &egress.Keeper{Fleet: p.fleet, Store: b.store, Guard: p.guard, Log: log, Node: c.Node, Addresses: ownAddresses}
+	p.trace = trace.New(trace.Config{Mode: trace.Mode(c.Trace.Mode), Sealer: b.keeper, Store: b.store, Now: b.store.Now})
 	if p.engine, err = newEngine(p, reasons); err != nil {
 		return nil, err
 	}
+	p.ages = queue.NewAgeBook(b.store, p.engine.SiteOf, b.store.Now)
 	p.watchControl()
+	p.metrics.MustRegister(newAgeGauges(p.ages, log))
 	return p, p.openDoors(reasons) //nolint:contextcheck // requests bring their own context, see httpapi
 }
 
@@ -154,10 +161,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	office, err := web.New(web.Config{
-		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
+		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
+			Dialogues: p.trace,
 		},
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
@@ -166,8 +174,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
-		Queues:       queues.Config{Operator: p.operator},
-		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now},
+		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
+		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
 		Components:   p.config.HTTP.Components,
 	})
@@ -201,7 +209,7 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
 		Gate:     map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
 		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
-		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders,
+		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders, Trace: p.trace,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),
 		Hostnames:   []string{c.Hostname},

@@ -27,6 +27,7 @@ type queueCmd struct {
 	Orders  queueOrdersCmd  `cmd:"" help:"List suspensions and detours."`
 	Log     queueLogCmd     `cmd:"" help:"List what was commanded."`
 	Depth   queueDepthCmd   `cmd:"" help:"Count what waits by state."`
+	Ages    queueAgesCmd    `cmd:"" help:"Tell how long mail has waited, by state, tenant, stream, domain or site."`
 }
 
 type (

@@ -171,7 +171,10 @@ func (d doors) close() {
 func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	group, ctx := errgroup.WithContext(ctx)
 	public := newHTTPServer(p.handler, p.log)
-	public.RegisterOnShutdown(p.hub.Close) // live pages would hold the door open
+	public.RegisterOnShutdown(func() { // live pages would hold the door open
+		p.hub.Close()
+		close(p.stopping)
+	})
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)
 	if d.http != nil {
 		group.Go(func() error {

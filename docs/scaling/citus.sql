@@ -32,6 +32,7 @@ SELECT create_distributed_table('suppression_rules', 'tenant', colocate_with => 
 SELECT create_distributed_table('suppression_strikes', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('dmarc_reports', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('dialogues', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('dmarc_tallies', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');

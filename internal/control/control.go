@@ -28,6 +28,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
+	"stafette/internal/trace"
 )
 
 // SocketName is the socket's file in the data directory.
@@ -50,8 +51,12 @@ type Config struct {
 	Nodes func(ctx context.Context) ([]queue.Node, error)
 	// Reload reads the files anew that can be read while the process runs.
 	Reload func() error
-	Level  *slog.LevelVar // of the log
-	Log    *slog.Logger   // nil: discard
+	// Trace lets people watch what is said with receiving servers.
+	Trace *trace.Tracer
+	// Ages tells how long mail has waited.
+	Ages  func(ctx context.Context) (queue.Ages, error)
+	Level *slog.LevelVar // of the log
+	Log   *slog.Logger   // nil: discard
 }
 
 // Handler answers on the socket; Listen opens one.
@@ -67,6 +72,8 @@ func Handler(c Config) http.Handler {
 	handle("GET /explain", c.explain)
 	handle("GET /orders", func(*http.Request) (any, error) { return c.Orders(), nil })
 	handle("GET /nodes", func(r *http.Request) (any, error) { return c.Nodes(r.Context()) })
+	handle("GET /ages", func(r *http.Request) (any, error) { return c.Ages(r.Context()) })
+	mux.HandleFunc("GET /trace", c.watch)
 	handle("POST /reload", func(*http.Request) (any, error) { return struct{}{}, c.Reload() })
 	handle("POST /log-level", func(r *http.Request) (any, error) {
 		if err := c.Level.UnmarshalText([]byte(r.FormValue("level"))); err != nil {
@@ -118,16 +125,20 @@ func answer(w http.ResponseWriter, r *http.Request, serve func(r *http.Request) 
 	body, err := serve(r)
 	status := http.StatusOK
 	if err != nil {
-		status, body = http.StatusInternalServerError, refusal{"internal", err.Error()}
-		if f := fault.As(err); f != nil {
-			status, body = http.StatusUnprocessableEntity, refusal{f.Code, f.Detail}
-		}
+		status, body = refusalOf(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		log.Debug("control answer not sent", "path", r.URL.Path, "err", err)
 	}
+}
+
+func refusalOf(err error) (status int, body refusal) {
+	if f := fault.As(err); f != nil {
+		return http.StatusUnprocessableEntity, refusal{f.Code, f.Detail}
+	}
+	return http.StatusInternalServerError, refusal{"internal", err.Error()}
 }
 
 // ErrInUse means that another process answers on the socket.
@@ -175,27 +186,12 @@ const maxAnswer = 64 << 20
 // Ask sends a request ("GET", "/lanes") with parameters and reads the answer into v,
 // unless that is nil. An error wraps syscall.ENOENT or ECONNREFUSED if no process runs.
 func (c *Client) Ask(ctx context.Context, method, path string, params url.Values, v any) error {
-	target := "http://control" + path
-	if len(params) > 0 {
-		target += "?" + params.Encode()
-	}
-	r, err := http.NewRequestWithContext(ctx, method, target, nil)
+	resp, err := c.request(ctx, method, path, params)
 	if err != nil {
-		return fmt.Errorf("ask the running process: %w", err)
-	}
-	resp, err := c.http.Do(r)
-	if err != nil {
-		return fmt.Errorf("ask the running process: %w", err)
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read to its end, or nobody cares
 	body := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode != http.StatusOK {
-		var no refusal
-		if err := body.Decode(&no); err != nil {
-			return fmt.Errorf("ask the running process: status %d", resp.StatusCode)
-		}
-		return fmt.Errorf("%s: %s", no.Code, no.Detail)
-	}
 	if v == nil {
 		return nil
 	}
@@ -203,4 +199,29 @@ func (c *Client) Ask(ctx context.Context, method, path string, params url.Values
 		return fmt.Errorf("read its answer: %w", err)
 	}
 	return nil
+}
+
+// request sends a request and returns an answer that is no refusal.
+func (c *Client) request(ctx context.Context, method, path string, params url.Values) (*http.Response, error) {
+	target := "http://control" + path
+	if len(params) > 0 {
+		target += "?" + params.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running process: %w", err)
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running process: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }() // nobody cares
+	var no refusal
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&no); err != nil {
+		return nil, fmt.Errorf("ask the running process: status %d", resp.StatusCode)
+	}
+	return nil, fmt.Errorf("%s: %s", no.Code, no.Detail)
 }

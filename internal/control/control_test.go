@@ -19,6 +19,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/trace"
 )
 
 type engine struct{}
@@ -39,6 +40,7 @@ func TestSocketAnswers(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	waiting := message.Delivery(message.NewID(now), 1)
 	level, reloaded := &slog.LevelVar{}, 0
+	tracer := trace.New(trace.Config{Mode: trace.Off, Watches: 1, Now: func() time.Time { return now }})
 	path := filepath.Join(t.TempDir(), control.SocketName)
 	l, err := control.Listen(t.Context(), path)
 	if err != nil {
@@ -50,6 +52,10 @@ func TestSocketAnswers(t *testing.T) {
 			return []queue.Node{{Name: "eins", Epoch: 3, Alive: true}}, nil
 		},
 		Reload: func() error { reloaded++; return nil },
+		Trace:  tracer,
+		Ages: func(context.Context) (queue.Ages, error) {
+			return queue.Ages{All: queue.AgeLine{Count: 7, P95: time.Hour}}, nil
+		},
 		Find: func(_ context.Context, d message.DeliveryID) (queue.Listed, error) {
 			if d != waiting {
 				return queue.Listed{}, fault.New(fault.NotFound, "delivery_not_found", "does not wait")
@@ -83,6 +89,10 @@ func TestSocketAnswers(t *testing.T) {
 	}
 	if err := c.Ask(t.Context(), "POST", "/reload", nil, nil); err != nil || reloaded != 1 {
 		t.Errorf("reloaded %d, %v", reloaded, err)
+	}
+	var ages queue.Ages
+	if err := c.Ask(t.Context(), "GET", "/ages", nil, &ages); err != nil || ages.All.Count != 7 || ages.All.P95 != time.Hour {
+		t.Errorf("ages %+v, %v", ages, err)
 	}
 	for code, q := range map[string]url.Values{
 		"domain_missing": nil, "id_malformed": {"delivery": {"x"}},

@@ -35,6 +35,8 @@ type report struct {
 	shared   bool            // found out by another mail to the same site
 	rests    time.Time       // until when the lane rests because of it
 	schedule *queue.Schedule // of retries over the lane; nil: the engine's
+	again    bool            // another host or way was tried before
+	said     []byte          // what was said, sealed, if it is to be kept
 }
 
 func (r report) words() string { return r.finding.words() }
@@ -59,6 +61,7 @@ func (e *Engine) conclude(p *parcel, r report) {
 	}
 	s := e.settlement(p, d.state, kind, string(r.finding.judgement.Class))
 	s.Attempts = p.Attempts + 1
+	s.Dialogue = r.said
 	s.Host = r.via.host
 	s.Event.Attempt = e.record(p, r, s.Event.At)
 	if d.state == event.Deferred {

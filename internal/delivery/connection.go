@@ -9,6 +9,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
+	"stafette/internal/trace"
 )
 
 // connection is one worker of a lane: a goroutine with at most one session at a
@@ -24,9 +25,10 @@ type connection struct {
 	served  int       // transactions over the session
 	note    string    // how the session came about, if that is worth recording
 	guarded protection
-	ahead   *parcel // taken for the next transaction, perhaps announced to the server
-	done    bool    // the lane is better off without this connection
-	bulk    bool    // carries mail that is not urgent; the engine's mutex guards it
+	ahead   *parcel         // taken for the next transaction, perhaps announced to the server
+	done    bool            // the lane is better off without this connection
+	bulk    bool            // carries mail that is not urgent; the engine's mutex guards it
+	rec     *trace.Recorder // hears what is said; nil: nobody does
 }
 
 // run carries parcels until there are none for the idle time, or the engine stops.
@@ -114,6 +116,7 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 	}
 	bound, cancel := e.cfg.Queue.Bind(ctx, p.Epoch)
 	e.cfg.Metrics.inFlight.Inc()
+	c.record(p)
 	r := c.attempt(ctx, bound, p)
 	e.cfg.Metrics.inFlight.Dec()
 	interrupted := bound.Err() != nil && !r.finding.accepted && !r.finding.uncertain
@@ -127,16 +130,22 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 		// Our own doing: no attempt to record, the parcel is as it was.
 		c.hangUp()
 		e.unload(p)
+		p.said = c.rec.Move()
 		c.retake(ctx, p)
 	case r.decision.step == stepSource:
+		p.said = c.rec.Move()
 		e.changeSource(ctx, p, r)
 	case r.decision.rest && r.finding.connecting() && e.narrow(c.lane):
 		c.done = true
 		e.unload(p)
+		p.said = c.rec.Move()
 		e.place(ctx, p)
 	case r.decision.rest:
-		e.conclude(p, e.rest(c.lane, r))
+		why := e.rest(c.lane, r)
+		why.said = c.recorded(p, r)
+		e.conclude(p, why)
 	default:
+		r.said = c.recorded(p, r)
 		e.conclude(p, r)
 	}
 	if c.served >= c.messages() {
@@ -230,6 +239,7 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 			trip.again(true)
 			c.note = "encryption failed (" + f.words() + "), sent without"
 		}
+		r.again = r.again || r.decision.step != stepAnew
 		c.hangUp()
 	}
 }
@@ -249,23 +259,27 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 	}
 	demand, err := c.e.demandOf(ctx, p, to)
 	if err != nil {
-		return c.e.forbidden(demand, c.lane, to, err), false
+		return c.forbidden(demand, to, err), false
 	}
 	mode, config := demand.Mode(c.e.cfg.TLSConfig)
 	if to.plain && mode == smtp.TLSOpportunistic {
 		mode = smtp.TLSNone
 	}
-	session, err := c.e.cfg.Dial(ctx, smtp.Options{
+	o := smtp.Options{
 		Address:     to.addr.String(),
 		Host:        to.host,
 		EHLO:        c.source.EHLO,
 		TLS:         mode,
 		TLSConfig:   config,
 		DialContext: c.e.cfg.Guard.Dialer(c.source, p.target.hop != nil),
-	})
+	}
+	if c.rec != nil { // a nil Recorder in the interface would look like a listener
+		o.Listener = c.rec
+	}
+	session, err := c.e.cfg.Dial(ctx, o)
 	if err != nil {
 		if demand.Blame(err) != nil && ctx.Err() == nil {
-			return c.e.forbidden(demand, c.lane, to, err), false
+			return c.forbidden(demand, to, err), false
 		}
 		f := c.e.judge(err, to.host)
 		if f.reply == nil && ctx.Err() == nil && f.stage != smtp.StageSTARTTLS {
@@ -275,6 +289,9 @@ func (c *connection) dial(ctx context.Context, p *parcel, to candidate) (finding
 	}
 	c.session, c.via, c.served = session, to, 0
 	c.guarded.open(c, p, demand)
+	if g := c.guarded.of(p); g.policy != "" {
+		c.rec.Note(smtp.StageSTARTTLS, "policy "+g.policy+": "+g.result)
+	}
 	c.e.opened(c.lane, 1)
 	return finding{}, true
 }
@@ -333,6 +350,7 @@ func (c *connection) hangUp() {
 	if err := c.session.Close(); err != nil {
 		c.e.cfg.Log.Debug("session not closed cleanly", "site", c.lane.key.Site, "err", err)
 	}
+	c.rec.HangUp()
 	c.session, c.served, c.guarded = nil, 0, protection{}
 	c.e.opened(c.lane, -1)
 }

@@ -27,6 +27,7 @@ import (
 	"stafette/internal/smtp"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/trace"
 )
 
 // Session is one SMTP session as package smtp opens it; see smtp.Conn.
@@ -85,6 +86,8 @@ type Config struct {
 	TLSConfig *tls.Config     // base of every session; nil for defaults
 	// TLSPolicy says how sessions must be protected; nil: encrypted if offered.
 	TLSPolicy TLSPolicy
+	// Trace records what is said with receiving servers; nil: nobody does.
+	Trace *trace.Tracer
 
 	Connections int   // at the same time over all lanes; 0: 500
 	Memory      int64 // bytes of bodies at the same time; 0: 256 MiB

@@ -10,6 +10,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/queue"
 	"stafette/internal/smtp"
+	"stafette/internal/trace"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -28,6 +29,7 @@ type parcel struct {
 	target *target
 	tried  []string      // sources that were refused so far
 	note   string        // what happened earlier in this attempt, for the record
+	said   trace.Earlier // on another connection in this attempt
 	handed bool          // to a server that takes over the reports asked for
 	site   string        // where it goes without a detour
 	order  queue.OrderID // of the detour it takes; zero: none

@@ -63,7 +63,11 @@ func (e *Engine) place(ctx context.Context, p *parcel) {
 		e.conclude(p, why)
 		return
 	}
-	if turn := e.crowded(l, p, now); !turn.IsZero() {
+	turn := l.pair.returning(p, now)
+	if turn.IsZero() {
+		turn = e.crowded(l, p, now)
+	}
+	if !turn.IsZero() {
 		e.mu.Unlock()
 		e.park(p, turn)
 		return

@@ -24,7 +24,7 @@ func (e *Engine) learn(ctx context.Context, l *lane, p *parcel, r report) {
 		return
 	}
 	said := egress.Reply{
-		Pair: l.pair.key, Site: l.key.Site, Tenant: p.Tenant, Stream: p.Stream,
+		Pair: l.pair.key, Site: l.key.Site, Tenant: p.Tenant, Stream: p.Stream, Campaign: p.campaign(),
 		Blame: egress.Blame{Class: string(f.judgement.Class), Code: f.reply.Code, Enhanced: f.reply.Enhanced,
 			Stage: string(f.stage), Host: r.via.host, Text: f.words()},
 	}
@@ -55,15 +55,8 @@ func (e *Engine) apply(ctx context.Context, l *lane, r report, c egress.Conseque
 		b.Slow(now, c.Rule.Factor, time.Duration(c.Rule.For), c.Reason)
 	case egress.ActSuspend:
 		b.until, b.why, b.because = c.Until, why, c.Reason
-	case egress.ActSuspendTenant, egress.ActSuspendStream:
-		key := category{tenant: c.Reply.Tenant}
-		if c.Rule.Action == egress.ActSuspendStream {
-			key.stream = c.Reply.Stream
-		}
-		if b.suspended == nil {
-			b.suspended = map[category]suspension{}
-		}
-		b.suspended[key] = suspension{until: c.Until, why: why, because: c.Reason}
+	case egress.ActSuspendTenant, egress.ActSuspendStream, egress.ActSuspendCampaign:
+		b.suspend(categoryOf(c), &suspension{until: c.Until, why: why, because: c.Reason})
 	}
 	e.mu.Unlock()
 	if c.Rule.Action != egress.ActSlow {

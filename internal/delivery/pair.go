@@ -22,21 +22,8 @@ type pair struct {
 	until     time.Time // suspended by a rule until then
 	why       report    // that suspended it
 	because   egress.Waiting
-	suspended map[category]suspension
+	suspended map[category]*suspension
 	parked    map[tenant.ID]time.Time // until when a tenant's mail is put off already
-}
-
-// category is one tenant's mail of one stream, or with "" of all streams.
-type category struct {
-	tenant tenant.ID
-	stream tenant.Stream
-}
-
-// suspension makes a category wait.
-type suspension struct {
-	until   time.Time
-	why     report
-	because egress.Waiting
 }
 
 // pair returns the pair of a source and a provider; mu is held.
@@ -79,6 +66,7 @@ func (e *Engine) trimPairs() {
 	}
 	now := e.cfg.Now()
 	for key, b := range e.pairs {
+		b.forgive(now)
 		if b.lanes == 0 && !now.Before(b.until) && len(b.suspended) == 0 && b.Idle(now) {
 			delete(e.pairs, key)
 		}
@@ -94,12 +82,10 @@ func (b *pair) stopped(p *parcel, now time.Time) (report, bool) {
 	if len(b.suspended) == 0 {
 		return report{}, false
 	}
-	for _, key := range [...]category{{p.Tenant, ""}, {p.Tenant, p.Stream}} {
-		s, ok := b.suspended[key]
-		if ok && now.Before(s.until) {
+	for _, key := range p.categories() {
+		if s := b.suspended[key]; s != nil && now.Before(s.until) {
 			return s.why, true
 		}
-		delete(b.suspended, key)
 	}
 	return report{}, false
 }

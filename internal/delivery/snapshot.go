@@ -101,6 +101,17 @@ func (e *Engine) inForce(l *lane, now time.Time) []egress.Effective {
 	return list
 }
 
+// SiteOf names the site that mail for a domain goes to, "" if this node sent none there
+// lately. It asks nobody.
+func (e *Engine) SiteOf(domain string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d := e.domains[domain]; d != nil && d.target != nil {
+		return d.target.site
+	}
+	return ""
+}
+
 // Question is what Explain is asked about.
 type Question struct {
 	Domain string // recipient domain, A-labels
@@ -203,7 +214,8 @@ func (e *Engine) explainLanes(x *egress.Explanation, t *target, q Question) {
 			continue
 		}
 		for key, s := range b.suspended {
-			if key.tenant == q.Tenant && (key.stream == "" || key.stream == q.Stream) && now.Before(s.until) {
+			if key.tenant == q.Tenant && (key.stream == "" || key.stream == q.Stream) &&
+				(key.campaign == "" || len(q.Tags) > 0 && key.campaign == q.Tags[0]) && now.Before(s.until) {
 				x.Waiting = append(x.Waiting, s.because)
 			}
 		}

@@ -59,7 +59,7 @@ func (e *Engine) staff(ctx context.Context, l *lane) {
 	default:
 		l.conns++
 		e.count(l, 1)
-		c := &connection{e: e, lane: l}
+		c := &connection{e: e, lane: l, rec: e.cfg.Trace.Recorder()}
 		e.work.Go(func() { c.run(ctx) })
 	}
 }

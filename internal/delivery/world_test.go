@@ -211,15 +211,31 @@ func (s *session) Deliver(ctx context.Context, m smtp.Mail, next *smtp.Mail) (sm
 	if !s.usable {
 		s.net.broken = append(s.net.broken, "delivered over a session of no use")
 	}
+	announced := s.next == m.To
 	s.next = ""
 	if next != nil {
 		s.next = next.To
 	}
 	s.net.mu.Unlock()
+	if !announced {
+		s.tell(smtp.SpeakerClient, m.To, false)
+	}
+	if next != nil {
+		s.tell(smtp.SpeakerClient, next.To, true)
+	}
 	if err := s.work(ctx); err != nil {
 		return smtp.Reply{}, err
 	}
-	return s.answer(m)
+	reply, err := s.answer(m)
+	s.tell(smtp.SpeakerServer, fmt.Sprint(reply.Lines, err), false)
+	return reply, err
+}
+
+// tell tells the listener what package smtp would in more words.
+func (s *session) tell(from smtp.Speaker, text string, next bool) {
+	if l := s.o.Listener; l != nil && l.Listens() {
+		l.Hear(smtp.Line{From: from, Text: []byte(text), Next: next})
+	}
 }
 
 // work takes the server's time, or ends with ctx.

@@ -22,7 +22,10 @@ const (
 	ActSlow          Action = "slow"           // the rate is multiplied by Factor, and doubled again after each For
 	ActSuspendTenant Action = "suspend_tenant" // the tenant's mail waits
 	ActSuspendStream Action = "suspend_stream" // the tenant's mail of the stream waits
-	ActSuspendSource Action = "suspend_source" // the source's alarm: mail moves to another one
+	// ActSuspendCampaign makes the tenant's mail of one campaign wait: that with the same
+	// first tag, or where a message has none, that of its stream.
+	ActSuspendCampaign Action = "suspend_campaign"
+	ActSuspendSource   Action = "suspend_source" // the source's alarm: mail moves to another one
 )
 
 // Rule learns from replies. Every condition that is given must hold; within a list
@@ -69,7 +72,7 @@ func (r *Rule) prepare() (err error) {
 		}
 	}
 	switch r.Action {
-	case ActSuspend, ActSuspendTenant, ActSuspendStream, ActSuspendSource:
+	case ActSuspend, ActSuspendTenant, ActSuspendStream, ActSuspendCampaign, ActSuspendSource:
 	case ActSlow:
 		if r.Factor == 0 {
 			r.Factor = 0.5
@@ -115,6 +118,8 @@ type Reply struct {
 	Site   string
 	Tenant tenant.ID
 	Stream tenant.Stream
+	// Campaign is the first of the message's tags, "" if it has none.
+	Campaign string
 	Blame
 }
 
@@ -146,10 +151,11 @@ const maxWatched = 10000
 
 // watched is one count of one rule.
 type watched struct {
-	rule   string
-	pair   Pair
-	tenant tenant.ID
-	stream tenant.Stream
+	rule     string
+	pair     Pair
+	tenant   tenant.ID
+	stream   tenant.Stream
+	campaign string
 }
 
 // Watch counts replies against rules. It is safe for concurrent use; the zero value
@@ -187,6 +193,10 @@ func (w *Watch) reached(r *Rule, in *Reply, now time.Time) bool {
 		key.tenant = in.Tenant
 	case ActSuspendStream:
 		key.tenant, key.stream = in.Tenant, in.Stream
+	case ActSuspendCampaign:
+		if key.tenant, key.campaign = in.Tenant, in.Campaign; key.campaign == "" {
+			key.stream = in.Stream
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

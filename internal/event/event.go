@@ -128,6 +128,7 @@ type Event struct {
 	At       time.Time // UTC, milliseconds
 	Actor    string    // who caused it: "system", a key id or a user id
 	Reason   string    // stable code: bounce class, fault code; "" if none
+	Note     string    // why a person commanded it, in their words; "" if they did not say
 	Attempt  *Attempt  // set on facts that an attempt found out
 	Report   *Report   // set on facts that return mail told
 }

@@ -204,6 +204,7 @@ type Event struct {
 	Actor      string              `json:"actor" doc:"system, or a key or user"`
 	DeliveryID *message.DeliveryID `json:"delivery_id" doc:"Null: about the whole message"`
 	Reason     string              `json:"reason"`
+	Note       string              `json:"note,omitempty" doc:"Why a person commanded it, in their words"`
 	Attempt    *Attempt            `json:"attempt,omitempty"`
 	Report     *Report             `json:"report,omitempty" doc:"On facts that return mail told"`
 }
@@ -250,7 +251,7 @@ func (a *API) events(ctx context.Context, in *messageInput) (*eventsOutput, erro
 	out := &eventsOutput{}
 	out.Body.Data = make([]Event, len(list))
 	for i, e := range list {
-		one := Event{ID: e.ID, Type: string(e.Type), At: e.At, Actor: e.Actor, Reason: e.Reason, Report: reportOf(e.Report)}
+		one := Event{ID: e.ID, Type: string(e.Type), At: e.At, Actor: e.Actor, Reason: e.Reason, Note: e.Note, Report: reportOf(e.Report)}
 		if !e.Delivery.IsZero() {
 			one.DeliveryID = &e.Delivery
 		}

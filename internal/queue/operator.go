@@ -46,6 +46,11 @@ type Survey struct {
 	// Oldest is when the oldest was accepted; zero if there is none.
 	Oldest time.Time
 	Sample []Listed // at most 20
+	// Sampled: Domains and Oldest are taken from a sample: there is too much to look at
+	// all of it.
+	Sampled bool
+	// Estimated: so are Total, States and Tenants.
+	Estimated bool
 }
 
 // Tally is a name with how many deliveries bear it.
@@ -101,11 +106,13 @@ func (l *LogEntry) Undo() Command {
 // OperatorStore is what an Operator needs of the database.
 type OperatorStore interface {
 	OrderReader
-	// Apply is that of Store; one call changes at most Selection.Limit.
-	Apply(ctx context.Context, c Command, sel Selection, actor string, now time.Time) ([]message.DeliveryID, error)
+	// ApplyNoted is Apply of Store with the reason that was given, which the events keep;
+	// one call changes at most Selection.Limit.
+	ApplyNoted(ctx context.Context, c Command, sel Selection, actor, note string, now time.Time) ([]message.DeliveryID, error)
 	// Survey counts the deliveries of the selection that are in one of the states.
 	Survey(ctx context.Context, sel Selection, states []event.State) (Survey, error)
-	// PutOrder begins an order.
+	// PutOrder begins an order. One that there is already, even if it has ended, stays as
+	// it is.
 	PutOrder(ctx context.Context, o Order) error
 	// EndOrder ends an order that holds, given by the tenant or, with the zero tenant,
 	// by anybody, and returns it; NotFound "order_not_found".
@@ -166,7 +173,12 @@ type plan struct {
 	Actor    string
 	At       time.Time
 	Total    int64
+	Open     bool // Total is an estimate and bounds nothing
 	Tenants  []tenant.ID
+	// Order and Log name what performing begins, so that the same token does not begin
+	// a second one.
+	Order OrderID `json:",omitzero"`
+	Log   LogID   `json:",omitzero"`
 }
 
 // From lists the states that a command applies to.
@@ -203,7 +215,10 @@ func (o *Operator) Preview(ctx context.Context, by Caller, a Act) (Preview, erro
 	if v.Survey, err = o.c.Store.Survey(ctx, sel, states); err != nil {
 		return v, fmt.Errorf("preview %s: %w", a.Command, err)
 	}
-	p := plan{Act: a, Tenant: by.Tenant, Platform: by.Platform, Actor: by.Actor, At: now, Total: v.Total}
+	p := plan{Act: a, Tenant: by.Tenant, Platform: by.Platform, Actor: by.Actor, At: now, Total: v.Total, Open: v.Estimated}
+	if a.standing() {
+		p.Order, p.Log = id.New[OrderKind](now), id.New[LogKind](now)
+	}
 	for _, t := range v.Tenants {
 		p.Tenants = append(p.Tenants, t.Tenant)
 	}
@@ -243,7 +258,7 @@ func (o *Operator) check(by Caller, a *Act, now time.Time) error {
 	sel.Platform = sel.Tenant.IsZero()
 	sel.Before, sel.Limit, sel.After = now.Add(time.Millisecond), 0, message.DeliveryID{}
 	sel.Domain = strings.ToLower(sel.Domain)
-	standing := a.Command == Suspend || a.Command == Reroute
+	standing := a.standing()
 	refuse := func(field, code, detail string) error { return fault.Field(field, code, detail) }
 	switch {
 	case a.Command.From() == nil || a.Command == Due:
@@ -270,8 +285,13 @@ func (o *Operator) check(by Caller, a *Act, now time.Time) error {
 	return nil
 }
 
+// standing reports whether the act begins an order.
+func (a *Act) standing() bool { return a.Command == Suspend || a.Command == Reroute }
+
 // Perform does what a preview showed, no more than it showed, and returns its entry in
-// the log. Progress, if not nil, is told how many deliveries were changed so far.
+// the log. An order begins once: the same token again changes nothing and returns the
+// same entry. Where the preview could only estimate, there is no bound but that nothing
+// accepted after it is touched. Progress, if not nil, is told how many deliveries were changed so far.
 // Deliveries that came to their end meanwhile are left out. If it is cut short, what
 // was changed stays so; the same token may be used again.
 func (o *Operator) Perform(ctx context.Context, by Caller, token string, progress func(changed, planned int64)) (LogEntry, error) {
@@ -281,13 +301,17 @@ func (o *Operator) Perform(ctx context.Context, by Caller, token string, progres
 	}
 	now := o.c.Now()
 	l := LogEntry{ID: id.New[LogKind](now), Tenant: by.Tenant, At: now, Actor: by.Actor, Act: p.Act, Reason: p.Act.Reason, Planned: p.Total}
+	if !p.Log.IsZero() {
+		l.ID = p.Log
+	}
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
 	command, sel := p.Act.Command, p.Act.Selection
 	switch {
-	case command == Suspend || command == Reroute:
-		if l.Order, err = o.begin(ctx, by, p.Act, now); err != nil {
+	case p.Act.standing():
+		l.Order = p.Order
+		if err := o.begin(ctx, by, p, now); err != nil {
 			return l, err
 		}
 	case !p.Act.Order.IsZero():
@@ -297,7 +321,7 @@ func (o *Operator) Perform(ctx context.Context, by Caller, token string, progres
 		}
 		o.changed(ctx) // before what it held up falls due
 		l.Order, command, sel = order.ID, Due, order.Scope.selection()
-		sel.Before, p.Total = time.Time{}, -1
+		sel.Before, p.Open = time.Time{}, true
 	}
 	if err := o.c.Store.PutLog(ctx, l); err != nil {
 		return l, fmt.Errorf("log command: %w", err)
@@ -305,7 +329,7 @@ func (o *Operator) Perform(ctx context.Context, by Caller, token string, progres
 	if command == Due {
 		err = o.spread(ctx) // a node that does not know yet would put it off again
 	}
-	if err == nil && command != Suspend && command != Reroute {
+	if err == nil && !p.Act.standing() {
 		err = o.run(ctx, command, sel, p, &l, progress)
 	}
 	if err == nil {
@@ -354,18 +378,18 @@ func (o *Operator) read(by Caller, token string) (plan, error) {
 	return p, nil
 }
 
-// begin makes an order of an act.
-func (o *Operator) begin(ctx context.Context, by Caller, a Act, now time.Time) (OrderID, error) {
-	sel := a.Selection
+// begin makes an order of a plan.
+func (o *Operator) begin(ctx context.Context, by Caller, p plan, now time.Time) error {
+	a, sel := p.Act, p.Act.Selection
 	order := Order{
-		ID: id.New[OrderKind](now), Giver: by.Tenant, Command: a.Command, Pool: a.Pool, NextHop: a.NextHop,
+		ID: p.Order, Giver: by.Tenant, Command: a.Command, Pool: a.Pool, NextHop: a.NextHop,
 		Scope: Scope{Tenant: sel.Tenant, Stream: sel.Stream, Tag: sel.Tag, Domain: sel.Domain, Site: a.Site},
 		Actor: by.Actor, Reason: a.Reason, Created: now, Expires: a.Expires,
 	}
 	if err := o.c.Store.PutOrder(ctx, order); err != nil {
-		return order.ID, fmt.Errorf("begin order: %w", err)
+		return fmt.Errorf("begin order: %w", err)
 	}
-	return order.ID, nil
+	return nil
 }
 
 // run applies a command in transactions of bounded size, tenant by tenant.
@@ -379,13 +403,13 @@ func (o *Operator) run(ctx context.Context, c Command, sel Selection, p plan, l 
 		part.Tenant, part.Platform = t, false
 		for {
 			part.Limit = commandBatch
-			if p.Total >= 0 {
+			if !p.Open {
 				part.Limit = int(min(p.Total-l.Changed, commandBatch))
 			}
 			if part.Limit <= 0 {
 				return nil
 			}
-			changed, err := o.c.Store.Apply(ctx, c, part, l.Actor, o.c.Now())
+			changed, err := o.c.Store.ApplyNoted(ctx, c, part, l.Actor, l.Reason, o.c.Now())
 			if err != nil {
 				return err
 			}

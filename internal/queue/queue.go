@@ -69,6 +69,8 @@ type Settlement struct {
 	// takes effect together with the settlement, or not at all.
 	Strike *audience.Strike
 	Report Report // to the sender; zero: none
+	// Dialogue is what was said in the attempt, sealed (package trace); nil: nothing is kept.
+	Dialogue []byte
 }
 
 // Report is a delivery report (RFC 3464) that a settlement makes due. The fact is

@@ -108,6 +108,7 @@ func (b *chunks) write(w *wire) (last bool) {
 		w.text(" LAST")
 	}
 	w.text("\r\n")
+	w.noting = false // content is nobody's to hear
 	for n > 0 && len(b.parts) > 0 {
 		p := b.parts[0][b.done:]
 		if int64(len(p)) > n {

@@ -137,6 +137,8 @@ type Options struct {
 	Deadlines Deadlines
 	// NoChunking sends with DATA even where the server offers BDAT.
 	NoChunking bool
+	// Listener hears what is said; nil: nobody, and nothing is paid for it.
+	Listener Listener
 	// Now is the clock deadlines are set by; nil takes the machine's.
 	Now func() time.Time
 }

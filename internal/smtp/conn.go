@@ -30,6 +30,7 @@ type Conn struct {
 	ext    extensions
 	tls    *tls.ConnectionState
 
+	hears  bool // somebody listens
 	broken bool // no further command may be sent
 	reset  bool // a refused transaction is still open and needs RSET
 	ahead  ahead
@@ -57,7 +58,9 @@ func (c *Conn) TLSState() *tls.ConnectionState { return c.tls }
 func (c *Conn) Close() error {
 	if !c.broken && !c.ahead.sent {
 		c.wire.block = goodbye
+		c.saying()
 		c.wire.text("QUIT\r\n")
+		c.said(StageQuit)
 		c.wire.flush() // a server that is gone needs no goodbye
 	}
 	c.broken = true
@@ -99,15 +102,18 @@ func (c *Conn) abandon() {
 
 // botch abandons the session and says why.
 func (c *Conn) botch(stage Stage, err error) *Error {
+	c.found(stage, "%v", err)
 	c.abandon()
 	return &Error{Stage: stage, Err: err}
 }
 
 // ask sends one command alone and reads its answer, which must be of the class.
 func (c *Conn) ask(stage Stage, class int, command, param string) *Error {
+	c.saying()
 	c.wire.text(command)
 	c.wire.text(param)
 	c.wire.text("\r\n")
+	c.said(stage)
 	c.flush()
 	return c.answer(stage, class)
 }
@@ -121,7 +127,11 @@ func (c *Conn) answer(stage Stage, class int) *Error {
 	case err != nil && c.wire.err != nil && !errors.Is(err, ErrProtocol):
 		return c.botch(stage, c.wire.err)
 	case err != nil:
+		c.heardInPart(stage)
 		return c.botch(stage, err)
+	}
+	c.heard(stage)
+	switch {
 	case code/100 == class:
 		return nil
 	case code < 400:

@@ -30,6 +30,7 @@ func (c *Conn) Deliver(ctx context.Context, m Mail, next *Mail) (Reply, error) {
 	if c.ahead.sent && c.ahead != (ahead{true, m.From, m.To, size}) {
 		return Reply{}, c.botch(StageMail, fmt.Errorf("%w: another mail was announced", ErrNotUsable))
 	}
+	c.attend()
 	stop := c.watch(ctx)
 	refused := c.transact(ctx, &m, size, next)
 	if !stop() {
@@ -80,6 +81,7 @@ func (c *Conn) transact(ctx context.Context, m *Mail, size int64, next *Mail) *E
 		return late
 	}
 	c.wire.writeDotted(m.Parts)
+	c.sentContent(size)
 	end := c.wire.queued
 	if next != nil && c.ext.pipelining {
 		c.announce(next)
@@ -104,10 +106,10 @@ func (c *Conn) announce(next *Mail) {
 	if c.checkEnvelope(next, size) != nil {
 		return // its own Deliver will say so
 	}
+	c.ahead = ahead{true, next.From, next.To, size}
 	c.command(StageMail, next, size)
 	c.command(StageRcpt, next, size)
 	c.command(StageData, next, size)
-	c.ahead = ahead{true, next.From, next.To, size}
 }
 
 // sendChunks delivers with BDAT. With PIPELINING the first chunk leaves with the
@@ -124,7 +126,7 @@ func (c *Conn) sendChunks(ctx context.Context, m *Mail, size int64) *Error {
 			return c.botch(StageMail, io.ErrUnexpectedEOF)
 		}
 		c.queueEnvelope(m, size, false)
-		last = body.write(c.wire)
+		last = c.chunk(&body)
 		c.flush()
 	}
 	end := c.wire.queued
@@ -140,7 +142,7 @@ func (c *Conn) sendChunks(ctx context.Context, m *Mail, size int64) *Error {
 		if late := c.late(ctx); late != nil {
 			return late
 		}
-		last = body.write(c.wire)
+		last = c.chunk(&body)
 		end = c.wire.queued
 		c.flush()
 	}
@@ -152,11 +154,22 @@ func (c *Conn) sendChunks(ctx context.Context, m *Mail, size int64) *Error {
 		if late := c.late(ctx); late != nil {
 			return late
 		}
-		last = body.write(c.wire)
+		last = c.chunk(&body)
 		end = c.wire.queued
 		c.flush()
 	}
 	return c.final(end)
+}
+
+// chunk queues the next chunk of a body and reports whether it is the last.
+func (c *Conn) chunk(body *chunks) (last bool) {
+	c.saying()
+	if last = body.write(c.wire); last {
+		c.said(StageDot)
+	} else {
+		c.said(StageData)
+	}
+	return last
 }
 
 // discard reads the answer to a chunk that came behind a refused envelope. It has
@@ -192,13 +205,19 @@ func (c *Conn) final(end int64) *Error {
 // queueEnvelope queues everything up to DATA; with BDAT, data is false.
 func (c *Conn) queueEnvelope(m *Mail, size int64, data bool) {
 	if c.reset {
-		c.wire.text("RSET\r\n")
+		c.sayReset()
 	}
 	c.command(StageMail, m, size)
 	c.command(StageRcpt, m, size)
 	if data {
 		c.command(StageData, m, size)
 	}
+}
+
+func (c *Conn) sayReset() {
+	c.saying()
+	c.wire.text("RSET\r\n")
+	c.said(StageMail)
 }
 
 // envelope conducts the dialogue from RSET, where needed, to RCPT, or to DATA if
@@ -213,7 +232,7 @@ func (c *Conn) envelope(m *Mail, size int64, data bool) *Error {
 	c.ahead = ahead{}
 	if c.reset {
 		if !pipelined {
-			c.wire.text("RSET\r\n")
+			c.sayReset()
 			c.flush()
 		}
 		if refused := c.answer(StageMail, 2); refused != nil {
@@ -274,7 +293,9 @@ func (c *Conn) accepted(stage, refusedAt Stage) {
 		c.abandon()
 		return
 	}
+	c.saying()
 	c.wire.text(".\r\n")
+	c.said(StageDot)
 	c.flush()
 	_ = c.answer(StageDot, 2) // whatever it says, the mail went to nobody
 	c.reset = true            // harmless where the dot has ended the transaction
@@ -283,6 +304,7 @@ func (c *Conn) accepted(stage, refusedAt Stage) {
 // command queues one command of the envelope.
 func (c *Conn) command(stage Stage, m *Mail, size int64) {
 	w := c.wire
+	c.saying()
 	switch stage {
 	case StageMail:
 		w.text("MAIL FROM:<")
@@ -316,4 +338,5 @@ func (c *Conn) command(stage Stage, m *Mail, size int64) {
 	case StageData:
 		w.text("DATA\r\n")
 	}
+	c.said(stage)
 }

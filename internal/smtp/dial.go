@@ -34,11 +34,20 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.EHLO == "" || !sendable(o.EHLO, false) {
 		return nil, &Error{Stage: StageEHLO, Local: true, Err: fmt.Errorf("%w: EHLO %q", ErrAddress, o.EHLO)}
 	}
+	c := &Conn{opt: o}
+	c.attend()
+	if c.hears {
+		c.found(StageConnect, "connecting to %s (%s)", o.Address, o.Host)
+	}
 	raw, err := connect(ctx, &o)
 	if err != nil {
+		c.found(StageConnect, "%v", err)
 		return nil, &Error{Stage: StageConnect, Err: err}
 	}
-	c := &Conn{opt: o, peeker: newPeeker(raw), wire: newWire(raw, o.Now, o.Deadlines.Block)}
+	if c.hears {
+		c.found(StageConnect, "connected from %s", raw.LocalAddr())
+	}
+	c.peeker, c.wire = newPeeker(raw), newWire(raw, o.Now, o.Deadlines.Block)
 	c.in.r = bufio.NewReader(c.wire)
 	stop := c.watch(ctx)
 	refused := c.greet(ctx)
@@ -161,6 +170,7 @@ func (c *Conn) encrypt(ctx context.Context) *Error {
 	}
 	state := sec.ConnectionState()
 	c.tls = &state
+	c.foundTLS(&state)
 	c.wire.conn = sec
 	c.in.r.Reset(c.wire)
 	return c.hello()

@@ -107,6 +107,23 @@ func (p *replies) lines(f func(text []byte)) {
 	}
 }
 
+// rawLines calls f with every kept line as it came, code and all.
+func (p *replies) rawLines(f func(line []byte)) {
+	start := 0
+	for _, end := range p.ends {
+		f(p.text[start:end])
+		start = end
+	}
+}
+
+// unread is what came behind the last line that could be read.
+func (p *replies) unread() []byte {
+	if len(p.ends) == 0 {
+		return p.text
+	}
+	return p.text[p.ends[len(p.ends)-1]:]
+}
+
 // reply returns the reply read last, in a form that lasts.
 func (p *replies) reply() Reply {
 	r := Reply{Code: p.code, Lines: make([]string, 0, len(p.ends))}

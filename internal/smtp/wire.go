@@ -21,6 +21,9 @@ type wire struct {
 	wait  time.Duration // set as read deadline before the next read; 0 leaves it
 	block time.Duration // for each write
 
+	noting bool   // text is kept in note, for those who listen
+	note   []byte // the command so far
+
 	buf    []byte
 	queued int64 // bytes handed to write
 	sent   int64 // bytes the connection took
@@ -65,6 +68,9 @@ func (w *wire) write(p []byte) {
 
 // text queues a string.
 func (w *wire) text(s string) {
+	if w.noting {
+		w.note = append(w.note, s...)
+	}
 	w.queued += int64(len(s))
 	for len(s) > 0 && w.err == nil {
 		n := min(len(s), outSize-len(w.buf))
@@ -83,6 +89,9 @@ func (w *wire) number(n int64) {
 	}
 	before := len(w.buf)
 	w.buf = strconv.AppendInt(w.buf, n, 10)
+	if w.noting {
+		w.note = append(w.note, w.buf[before:]...)
+	}
 	w.queued += int64(len(w.buf) - before)
 }
 

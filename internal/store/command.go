@@ -49,6 +49,11 @@ func actionOf(c queue.Command) (action, error) {
 
 // Apply implements queue.Store.
 func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error) {
+	return s.ApplyNoted(ctx, c, sel, actor, "", now)
+}
+
+// ApplyNoted implements queue.OperatorStore.
+func (s *Store) ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selection, actor, note string, now time.Time) ([]message.DeliveryID, error) {
 	act, err := actionOf(c)
 	if err != nil {
 		return nil, err
@@ -57,7 +62,7 @@ func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection,
 	if c == queue.Due {
 		late = now
 	}
-	changed, err := s.act(ctx, act, actor, now, func(tx *sql.Tx) ([]queue.Listed, error) {
+	changed, err := s.act(ctx, act, actor, note, now, func(tx *sql.Tx) ([]queue.Listed, error) {
 		return s.selected(ctx, tx, sel, act.from, late, s.dialect.lockRows(false))
 	})
 	if err != nil {
@@ -67,7 +72,7 @@ func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection,
 }
 
 // act does an action to the deliveries that pick chooses and locks.
-func (s *Store) act(ctx context.Context, act action, actor string, now time.Time, pick func(*sql.Tx) ([]queue.Listed, error)) ([]message.DeliveryID, error) {
+func (s *Store) act(ctx context.Context, act action, actor, note string, now time.Time, pick func(*sql.Tx) ([]queue.Listed, error)) ([]message.DeliveryID, error) {
 	var changed []message.DeliveryID
 	var facts []fact
 	err := s.transact(ctx, func(tx *sql.Tx) error {
@@ -83,7 +88,7 @@ func (s *Store) act(ctx context.Context, act action, actor string, now time.Time
 				continue
 			}
 			facts = append(facts, fact{v.Tenant, event.Event{ID: id.New[event.Kind](now), Message: message.Of(v.Delivery),
-				Delivery: v.Delivery, Type: act.fact, At: now.UTC().Truncate(time.Millisecond), Actor: actor}})
+				Delivery: v.Delivery, Type: act.fact, At: now.UTC().Truncate(time.Millisecond), Actor: actor, Note: plain(note)}})
 		}
 		for i := range facts {
 			rows.add(facts[i].tenant, &facts[i].event)
@@ -94,7 +99,7 @@ func (s *Store) act(ctx context.Context, act action, actor string, now time.Time
 		if len(facts) == 0 {
 			return nil
 		}
-		return rows.insert(ctx, s.texts, tx)
+		return rows.insertNoted(ctx, s.texts, tx, note)
 	})
 	if err != nil {
 		return nil, err

@@ -34,6 +34,11 @@ type dialect interface {
 	messageOf(column string) string
 	// deliveryAt is the expression for the id of the numbered delivery of a message.
 	deliveryAt(column string, number uint16) string
+	// byteAt is the expression for a byte of an identifier, counted from 1, up to a
+	// constant.
+	byteAt(column string, n int) string
+	// lowest is the expression for the smallest of a column of identifiers.
+	lowest(column string) string
 	// settleTexts are the statements that settle uses, to prepare.
 	settleTexts() []string
 	// settle updates the deliveries and says of each whether it was changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"slices"
 
 	"stafette/internal/event"
 	"stafette/internal/message"
@@ -35,19 +36,31 @@ func (r *eventRows) insert(ctx context.Context, st *statements, tx *sql.Tx) erro
 	return err
 }
 
+// insertNoted is insert with why all of it was commanded.
+func (r *eventRows) insertNoted(ctx context.Context, st *statements, tx *sql.Tx, note string) error {
+	if note == "" {
+		return r.insert(ctx, st, tx)
+	}
+	var args []any
+	for one := range slices.Chunk(r.args, st.events.width) {
+		args = append(append(args, one...), plain(note))
+	}
+	return st.noted.insert(ctx, st, tx, args)
+}
+
 // deliveryNumber is the part of a delivery's id that its message's lacks; 0 for
 // the zero id.
 func deliveryNumber(d message.DeliveryID) int64 {
 	return int64(binary.BigEndian.Uint16(d[14:]))
 }
 
-const eventColumns = "message, id, number, type, at, actor, reason, attempt, report"
+const eventColumns = "message, id, number, type, at, actor, reason, attempt, report, note"
 
 func readEvent(row *sql.Rows) (event.Event, error) {
 	var e event.Event
 	var number int
 	var attempt *event.Attempt
-	err := row.Scan(&e.Message, &e.ID, &number, &e.Type, instant{&e.At}, &e.Actor, &e.Reason, document{&attempt}, document{&e.Report})
+	err := row.Scan(&e.Message, &e.ID, &number, &e.Type, instant{&e.At}, &e.Actor, &e.Reason, document{&attempt}, document{&e.Report}, nullText[string]{&e.Note})
 	if number > 0 {
 		e.Delivery = message.Delivery(e.Message, number)
 	}

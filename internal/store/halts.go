@@ -138,7 +138,7 @@ func (s *Store) FreeHeld(ctx context.Context, t tenant.ID, limit int, now time.T
 	if err != nil {
 		return 0, err
 	}
-	freed, err := s.act(ctx, act, "system", now, func(tx *sql.Tx) (list []queue.Listed, err error) {
+	freed, err := s.act(ctx, act, "system", "", now, func(tx *sql.Tx) (list []queue.Listed, err error) {
 		//nolint:gosec // G202: constants and placeholders only
 		rows, err := tx.QueryContext(ctx, `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.state = 'held' AND d.state IN ('deferred', 'held')
 			AND d.reason = $2 ORDER BY d.id LIMIT $3`+s.dialect.lockRows(false), t[:], audience.ReasonHalted, limit)

@@ -3,15 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"stafette/internal/event"
 	"stafette/internal/fault"
-	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
@@ -53,12 +48,17 @@ func (s *Store) Orders(ctx context.Context, t tenant.ID, now time.Time, ended bo
 	return list, nil
 }
 
-// PutOrder implements queue.OperatorStore. More than can be looked at with every mail
+// PutOrder implements queue.OperatorStore. One that there is already, even if it has
+// ended, stays as it is. More than can be looked at with every mail
 // are refused: Conflict "orders_too_many".
 func (s *Store) PutOrder(ctx context.Context, o queue.Order) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		var n int
-		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM queue_orders WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $1)", millis(o.Created)).Scan(&n)
+		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM queue_orders WHERE giver = $1 AND id = $2", o.Giver[:], o.ID[:]).Scan(&n)
+		if err != nil || n > 0 {
+			return err // begun already, by the same preview
+		}
+		err = tx.QueryRowContext(ctx, "SELECT count(*) FROM queue_orders WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $1)", millis(o.Created)).Scan(&n)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (s *Store) PutOrder(ctx context.Context, o queue.Order) error {
 			return fault.New(fault.Conflict, "orders_too_many", "Too many orders hold already; end some first.")
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO queue_orders ("+orderColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
 			o.Giver[:], o.ID[:], string(o.Command), o.Scope.Tenant[:], string(o.Scope.Stream), plain(o.Scope.Tag), plain(o.Scope.Domain), plain(o.Scope.Site),
 			plain(o.Pool), plain(o.NextHop), plain(o.Actor), plain(o.Reason), millis(o.Created), optional(o.Expires), optional(o.Ended), plain(o.EndedBy))
 		return err
@@ -139,92 +139,4 @@ func (s *Store) Log(ctx context.Context, t tenant.ID, limit int) ([]queue.LogEnt
 		return nil, fmt.Errorf("read command log: %w", s.refusal(err))
 	}
 	return list, nil
-}
-
-const (
-	surveySample  = 20
-	surveyNames   = 20    // of domains told
-	surveyDomains = 20000 // told apart while counting
-)
-
-// Survey implements queue.OperatorStore. It reads every delivery that matches once, in
-// no transaction: the counts are those of the moments in which they were read.
-func (s *Store) Survey(ctx context.Context, sel queue.Selection, states []event.State) (queue.Survey, error) {
-	v := queue.Survey{States: map[event.State]int64{}}
-	tenants := []tenant.ID{sel.Tenant}
-	if sel.Tenant.IsZero() {
-		if !sel.Platform {
-			return v, errors.New("survey: selection names no tenant")
-		}
-		var err error
-		if tenants, err = tenantsOf(ctx, s.read, waitingText); err != nil {
-			return v, fmt.Errorf("survey queue: %w", s.refusal(err))
-		}
-	}
-	domains := map[string]int64{}
-	for _, t := range tenants {
-		n := int64(0)
-		for _, state := range states {
-			if len(sel.States) > 0 && !slices.Contains(sel.States, state) {
-				continue
-			}
-			c, err := s.surveyOf(ctx, t, sel, state, &v, domains)
-			if err != nil {
-				return v, fmt.Errorf("survey queue: %w", s.refusal(err))
-			}
-			n += c
-		}
-		if n == 0 {
-			continue
-		}
-		v.Total += n
-		of := queue.Tally{Tenant: t, Count: n, Name: t.String()}
-		if err := s.read.QueryRowContext(ctx, "SELECT name FROM tenants WHERE id = $1", t[:]).Scan(&of.Name); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return v, fmt.Errorf("survey queue: %w", s.refusal(err))
-		}
-		v.Tenants = append(v.Tenants, of)
-	}
-	for name, n := range domains {
-		v.Domains = append(v.Domains, queue.Tally{Name: name, Count: n})
-	}
-	queue.SortTallies(v.Tenants)
-	queue.SortTallies(v.Domains)
-	v.Domains = v.Domains[:min(len(v.Domains), surveyNames)]
-	return v, nil
-}
-
-func (s *Store) surveyOf(ctx context.Context, t tenant.ID, sel queue.Selection, state event.State, v *queue.Survey, domains map[string]int64) (int64, error) {
-	if room := surveySample - len(v.Sample); room > 0 {
-		list, err := s.selectedOf(ctx, s.read, t, sel, state, time.Time{}, room, "")
-		if err != nil {
-			return 0, err
-		}
-		v.Sample = append(v.Sample, list...)
-	}
-	c := narrowed(t, sel, state, 0)
-	join := ""
-	if strings.Contains(c.where, "m.") {
-		join = " JOIN messages m ON m.tenant = d.tenant AND m.id = " + s.dialect.messageOf("d.id")
-	}
-	n := int64(0)
-	//nolint:gosec // G202: constants of the dialect and placeholders only
-	rows, err := s.read.QueryContext(ctx, "SELECT d.id, d.recipient FROM deliveries d"+join+" WHERE d.tenant = $1 AND $2 = 0 AND "+c.where, c.args...)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var d message.DeliveryID
-		var recipient string
-		if err := row.Scan(&d, &recipient); err != nil {
-			return err
-		}
-		n++
-		if at := d.Time(); v.Oldest.IsZero() || at.Before(v.Oldest) {
-			v.Oldest = at
-		}
-		name := recipient[strings.LastIndexByte(recipient, '@')+1:]
-		if _, known := domains[name]; known || len(domains) < surveyDomains {
-			domains[name]++
-		}
-		return nil
-	})
-	v.States[state] += n
-	return n, err
 }

@@ -84,6 +84,15 @@ func (postgresDialect) deliveryAt(column string, number uint16) string {
 	return fmt.Sprintf(`(substring(%s from 1 for 14) || '\x%04x'::bytea)`, column, number)
 }
 
+func (postgresDialect) byteAt(column string, n int) string {
+	return fmt.Sprintf("get_byte(%s, %d)", column, n-1)
+}
+
+// lowest goes by the text: the least of bytea is only known since PostgreSQL 18.
+func (postgresDialect) lowest(column string) string {
+	return "decode(min(encode(" + column + ", 'hex') COLLATE \"C\"), 'hex')"
+}
+
 func (postgresDialect) classify(err error) failure {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

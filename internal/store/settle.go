@@ -57,7 +57,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 	if err != nil {
 		return err
 	}
-	var due []any
+	var due, said []any
 	i := 0
 	for _, w := range group {
 		w.changed = changed[i : i+len(w.settle)]
@@ -66,10 +66,14 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 			if ok {
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
 				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
+				said = appendDialogue(said, &w.settle[n])
 			}
 		}
 	}
 	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
+		return err
+	}
+	if err := s.texts.dialogues.insert(ctx, s.texts, tx, said); err != nil {
 		return err
 	}
 	return s.writeStrikes(ctx, tx, group)

@@ -18,6 +18,7 @@ import (
 // of their text, and why each may ask all shards. None is on the way of a mail. What
 // compares rows of several tables must do so tenant by tenant, see answersByShard.
 var acrossTenants = map[string]string{
+	"AND d.day < $n)) IS TRUE ORDER BY t.id":       "a chore that one node does every hour",
 	"AND d.due_at <= $n)) IS TRUE ORDER BY t.id":   "which tenants have due work: asked by each node every two seconds, not for each mail",
 	"SELECT min(d.due_at) FROM tenants t":          "when the next work falls due: asked by each node every two seconds",
 	"d.owner = $n AND d.state":                     "whether a dead epoch holds anything: only after a death",

@@ -116,6 +116,17 @@ func (sqliteDialect) deliveryAt(column string, number uint16) string {
 	return fmt.Sprintf("CAST(substr(%s, 1, 14) || x'%04x' AS BLOB)", column, number)
 }
 
+// byteAt looks the byte up among all bytes: SQLite has no other way to its number.
+func (sqliteDialect) byteAt(column string, n int) string {
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	return fmt.Sprintf("instr(x'%x', substr(%s, %d, 1))", all, column, n)
+}
+
+func (sqliteDialect) lowest(column string) string { return "min(" + column + ")" }
+
 func (sqliteDialect) classify(err error) failure {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {

@@ -15,7 +15,7 @@ type statements struct {
 	db     *sql.DB
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
-	messages, tags, deliveries, events, usage, reports bulkTexts
+	messages, tags, deliveries, events, noted, usage, reports, dialogues bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -31,9 +31,11 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.tags, "message_tags (tenant, tag, message)", 3, " ON CONFLICT DO NOTHING"},
 		{&st.deliveries, "deliveries (" + deliveryInsertColumns + ")", 17, ""},
 		{&st.events, "events (tenant, message, id, number, type, at, actor, reason, attempt)", 9, ""},
+		{&st.noted, "events (tenant, message, id, number, type, at, actor, reason, attempt, note)", 10, ""},
 		{&st.usage, "usage (tenant, hour, deliveries)", 3,
 			" ON CONFLICT (tenant, hour) DO UPDATE SET deliveries = usage.deliveries + excluded.deliveries"},
 		{&st.reports, "reports_due (tenant, delivery, action, due_at)", 4, " ON CONFLICT DO NOTHING"},
+		{&st.dialogues, "dialogues (tenant, day, delivery, number, sealed)", 5, " ON CONFLICT DO NOTHING"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

@@ -11,6 +11,7 @@ const (
 	MessagesRead      Permission = "messages.read"      // list, search and open messages of the own tenant
 	MessagesSend      Permission = "messages.send"      // compose and send
 	MessagesCommand   Permission = "queue.command"      // hold, resume, retry, cancel own deliveries
+	MessagesTrace     Permission = "messages.trace"     // read what was said with receiving servers
 	SuppressionsWrite Permission = "suppressions.write" // suppress addresses, lift suppressions
 	SettingsRead      Permission = "settings.read"      // domains, streams, quota
 	SettingsWrite     Permission = "settings.write"     // change them
@@ -26,7 +27,7 @@ const (
 // Permissions lists all of them.
 func Permissions() []Permission {
 	return []Permission{
-		MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage,
+		MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage,
 		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem,
 	}
 }
@@ -43,11 +44,11 @@ func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == O
 func Can(r Role, p Permission) bool {
 	switch r {
 	case Owner:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
 	case Office:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead}, p)
 	case Developer:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, KeysManage}, p)
 	case ReadOnly:
 		return slices.Contains([]Permission{MessagesRead, SettingsRead}, p)
 	case Support:

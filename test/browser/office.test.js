@@ -230,7 +230,7 @@ for (const look of [{ scheme: "light", width: 360 }, { scheme: "dark", width: 12
     await page.fill("#password", PASSWORD);
     await page.click("button.btn--primary");
     await page.waitForURL(`${origin}/platform`);
-    for (const path of ["/platform", "/platform/queue", "/platform/queue/preview?command=suspend", "/platform/sources", "/platform/sources/new-source", "/platform/sources/source/neu", "/platform/sources/pool/default", "/platform/sources/new-pool", "/platform/sources/history", "/platform/warm-up", "/platform/lanes", "/platform/explain?domain=gmx.example"]) {
+    for (const path of ["/platform", "/platform/queue", "/platform/queue/preview?command=suspend", "/platform/sources", "/platform/sources/new-source", "/platform/sources/source/neu", "/platform/sources/pool/default", "/platform/sources/new-pool", "/platform/sources/history", "/platform/warm-up", "/platform/lanes", "/platform/explain?domain=gmx.example", "/platform/queue/ages", "/platform/queue/ages?by=domain&sort=-oldest", "/platform/queue/ages?by=tenant", "/platform/trace", "/platform/trace?delivery=x", "/platform/trace?record=1", "/platform/trace?watch=1&conversation=1"]) {
       await page.goto(origin + path);
       assert.deepEqual(await axe(page), [], path);
       assert.ok((await overflow(page)) <= 0, `${path} is wider than the screen`);

@@ -25,7 +25,9 @@ type Row struct {
 	Events []event.Event
 	// Reports are what settlements made due.
 	Reports []queue.Report
-	Claims  int // how often it was claimed
+	// Dialogues are those that settlements brought, by attempt.
+	Dialogues map[int][]byte
+	Claims    int // how often it was claimed
 }
 
 // Store implements queue.Store. The zero value is not usable; call New.
@@ -260,6 +262,12 @@ func (s *Store) Settle(_ context.Context, list []queue.Settlement) ([]message.De
 			r.Entry.DueAt = v.DueAt
 		}
 		r.Events = append(r.Events, v.Event)
+		if v.Dialogue != nil {
+			if r.Dialogues == nil {
+				r.Dialogues = map[int][]byte{}
+			}
+			r.Dialogues[v.Attempts] = v.Dialogue
+		}
 		if v.Report.Action != "" {
 			r.Reports = append(r.Reports, v.Report)
 		}

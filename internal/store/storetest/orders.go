@@ -27,6 +27,8 @@ func orderTests() map[string]func(*testing.T, *World) {
 		"SenselessActs":            senselessActs,
 		"EndedOrderMakesDue":       endedOrderMakesDue,
 		"LogTellsWhoDidWhat":       logTellsWhoDidWhat,
+		"OrdersBeginOnce":          ordersBeginOnce,
+		"ManyAreEstimated":         manyAreEstimated,
 	}
 }
 
@@ -304,4 +306,79 @@ func logTellsWhoDidWhat(t *testing.T, w *World) {
 	list, err = w.operator(t).Log(context.Background(), staff, 10)
 	same(t, "staff", list, []queue.LogEntry{l}, err)
 	equal(t, "reason", list[0].Reason, "Preis falsch")
+	told := w.Announced()
+	if last := told[len(told)-1]; last.Type != event.Paused || last.Note != "Preis falsch" {
+		t.Errorf("announced %+v", last)
+	}
+	facts, err := w.Store.Events(context.Background(), w.A, told[len(told)-1].Message)
+	if err != nil || facts[len(facts)-1].Note != "Preis falsch" || facts[0].Note != "" {
+		t.Errorf("events %+v, %v", facts, err)
+	}
+}
+
+// ordersBeginOnce: a token that comes twice, even after the order's end, begins one order
+// and writes one entry.
+func ordersBeginOnce(t *testing.T, w *World) {
+	ctx, o := context.Background(), w.operator(t)
+	v, err := o.Preview(ctx, staff, queue.Act{Command: queue.Suspend, Selection: queue.Selection{Domain: "example.net"}, Reason: "Wartung"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := o.Perform(ctx, staff, v.Token, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Clock.Advance(time.Second)
+	for _, end := range []bool{false, true} {
+		if end {
+			if _, err := w.Store.EndOrder(ctx, tenant.ID{}, first.Order, "x", w.Clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again, err := o.Perform(ctx, staff, v.Token, nil)
+		if err != nil || again.Order != first.Order || again.ID != first.ID {
+			t.Errorf("again: %+v, %v", again, err)
+		}
+	}
+	list, err := o.Orders(ctx, staff, true)
+	if err != nil || len(list) != 1 || list[0].Ended.IsZero() {
+		t.Errorf("orders %+v, %v", list, err)
+	}
+	log, err := o.Log(ctx, staff, 10)
+	equal(t, "entries", len(log), 1)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// manyAreEstimated: where a sample is read, what an index tells stays exact, and a
+// command goes as far as there is mail of the time.
+func manyAreEstimated(t *testing.T, w *World) {
+	for range 31 {
+		a := w.Draft(w.A, numbered(1000)...)
+		a.Message.Stream = tenant.Newsletter
+		w.Accept(a)
+	}
+	few := w.Draft(w.A, "1@example.org", "2@example.org")
+	few.Message.Tags, few.Message.Stream = []string{"mai"}, tenant.Lead
+	w.Accept(few)
+	for name, tt := range map[string]struct {
+		sel       queue.Selection
+		low, high int64
+		estimated bool
+	}{
+		"everything":   {queue.Selection{Tenant: w.A}, 31_002, 31_002, false},
+		"few tagged":   {queue.Selection{Tenant: w.A, Tag: "mai"}, 2, 2, false},
+		"other urgent": {queue.Selection{Tenant: w.A, Stream: tenant.Lead}, 2, 2, false},
+		"one stream":   {queue.Selection{Tenant: w.A, Stream: tenant.Newsletter}, 29_000, 33_000, true},
+		"one domain":   {queue.Selection{Tenant: w.A, Domain: "example.net"}, 29_000, 33_000, true},
+	} {
+		v, err := w.Store.Survey(context.Background(), tt.sel, queue.Hold.From())
+		if err != nil || v.Total < tt.low || v.Total > tt.high || v.Estimated != tt.estimated || len(v.Sample) == 0 {
+			t.Errorf("%s: %d, estimated %t, %d shown, %v", name, v.Total, v.Estimated, len(v.Sample), err)
+		}
+	}
+	if l := w.do(t, staff, queue.Act{Command: queue.Hold, Selection: queue.Selection{Tenant: w.A, Stream: tenant.Newsletter}, Reason: "Preis falsch"}); l.Changed != 31_000 {
+		t.Errorf("held %d", l.Changed)
+	}
 }

@@ -45,6 +45,8 @@ func Run(t *testing.T, open Open) {
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 		{"Leads", leadTests()},
+		{"Dialogues", dialogueTests()},
+		{"Ages", ageTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -35,6 +35,8 @@ type Config struct {
 	Now func() time.Time
 	// Zone is the time zone of all pages; nil is UTC.
 	Zone *time.Location
+	// Stopping is closed when the process stops and streams must end; nil: never.
+	Stopping <-chan struct{}
 	// Log may be nil.
 	Log *slog.Logger
 }

@@ -29,6 +29,8 @@ type Page struct {
 	// Live makes the page ask for itself again when facts arrive; only parts with an
 	// id and data-fresh are exchanged.
 	Live bool
+	// LiveAt is the stream that tells of facts; "" is that of the tenant's messages.
+	LiveAt string
 
 	frame *Frame
 	tone  i18n.Tone
@@ -103,6 +105,14 @@ func (p Page) Number(n int64) string { return i18n.Number(p.Lang, n) }
 
 // Stamp is t for the datetime attribute of <time>.
 func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// liveAt is the address of the stream that keeps the page fresh.
+func (p Page) liveAt() string {
+	if p.LiveAt == "" {
+		return "/live"
+	}
+	return p.LiveAt
+}
 
 // Done is what the reader just did if it is one of known, otherwise "". The word
 // comes from the address that Redirect made; anybody can write one, so it only

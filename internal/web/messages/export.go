@@ -93,20 +93,11 @@ func (o *office) exportMessage(ctx context.Context, p frame.Page, out *csv.Write
 			streamName(p, m.Stream), strings.Join(m.Tags, " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID,
 		}
 		for i := range line {
-			line[i] = inert(line[i])
+			line[i] = frame.Inert(line[i])
 		}
 		if err := out.Write(line); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// inert keeps a spreadsheet from reading a cell as a formula: one that begins like
-// a formula gets an apostrophe before it (OWASP, CSV injection).
-func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(cell)[0]) {
-		return "'" + cell
-	}
-	return cell
 }

@@ -1,12 +1,15 @@
 package messages
 
-import "stafette/internal/message"
+import (
+	"stafette/internal/message"
+	"stafette/internal/web/frame"
+)
 
 // Inner functions that are tested by themselves.
 var (
 	Tame           = tame
 	SplitAddresses = splitAddresses
-	Inert          = inert
+	Inert          = frame.Inert
 	HeaderFields   = func(body []byte) map[string]string {
 		fields := map[string]string{}
 		for _, f := range headerFields(body) {

@@ -19,6 +19,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/trace"
 	"stafette/internal/web/frame"
 )
 
@@ -48,6 +49,7 @@ type letter struct {
 	advice   advice
 	stations []frame.Station
 	commands []queue.Command
+	said     []trace.Dialogue // what was said in its attempts, as far as that is kept
 	open     bool
 }
 
@@ -94,10 +96,15 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p frame.Pag
 	if p.Can(tenant.MessagesCommand) && len(m.Deliveries) > 1 {
 		s.commands = commandsForAll(m.Deliveries)
 	}
+	said, err := o.dialoguesOf(r, p, m, facts)
+	if err != nil {
+		return err
+	}
 	names := o.actorNames(r, p, facts)
 	start := s.paginate(q.Get("from"))
 	for i, d := range m.Deliveries[start:min(start+lettersShown, len(m.Deliveries))] {
 		l := o.newLetter(p, m, d, facts, names)
+		l.said = said[d.ID]
 		l.open = len(m.Deliveries) == 1 || i < 5 && (d.State != event.Delivered || l.mark != "")
 		s.letters = append(s.letters, l)
 	}

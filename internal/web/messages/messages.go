@@ -18,6 +18,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/trace"
 	"stafette/internal/web/frame"
 )
 
@@ -43,6 +44,11 @@ type Addresses interface {
 	Validate(ctx context.Context, t tenant.ID, s tenant.Stream, text string) (audience.Verdict, error)
 }
 
+// Dialogues reads what was said in the attempts of a message; *trace.Tracer does.
+type Dialogues interface {
+	Dialogues(ctx context.Context, t tenant.ID, m message.ID, days []spool.Day) ([]trace.Dialogue, error)
+}
+
 // Config is what the pages of messages stand on. Fields without a default are needed.
 type Config struct {
 	Tenants  Tenants
@@ -57,6 +63,8 @@ type Config struct {
 	ParseMailbox func(text string) (message.Mailbox, error)
 	// Addresses tells of recipients before a message is sent; nil warns of nothing.
 	Addresses Addresses
+	// Dialogues tells what was said with receiving servers; nil shows nothing of it.
+	Dialogues Dialogues
 	// MaxUpload bounds a posted message with its attachments; 0 is 32 MiB.
 	MaxUpload int64
 	// LiveFor ends a live stream, so that a session that was closed loses it soon;
@@ -81,7 +89,7 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 		c.LiveFor = 5 * time.Minute
 	}
 	o := &office{Frame: f, Config: c, Teller: Teller{c.Reasons}, streams: streams{open: map[tenant.UserID]int{}}}
-	read, send, command := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand
+	read, send, command, trace := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand, tenant.MessagesTrace
 	return []frame.Route{
 		{Pattern: "GET /messages", Permission: read, Do: o.showMessages, Entry: frame.Entry{Room: "messages", Icon: "mail"}},
 		{Pattern: "GET /messages.csv", Permission: read, Do: o.exportMessages},
@@ -92,6 +100,7 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 		{Pattern: "GET /messages/{id}/content", Permission: read, Do: o.showContent},
 		{Pattern: "GET /messages/{id}/preview", Permission: read, Do: o.preview},
 		{Pattern: "GET /messages/{id}/message.eml", Permission: read, Do: o.download},
+		{Pattern: "GET /messages/{id}/dialogue.txt", Permission: trace, Do: o.dialogueFile},
 		{Pattern: "GET /live", Permission: read, Do: o.live},
 	}
 }

@@ -75,6 +75,9 @@ func (o *office) newStation(p frame.Page, m insight.Message, e event.Event, name
 	if e.Reason != "" {
 		s.Text = strings.TrimSpace(o.reasonText(p, e.Reason))
 	}
+	if e.Note != "" {
+		s.Text = strings.TrimSpace(s.Text + " " + p.T("slip.note", "note", e.Note))
+	}
 	return s
 }
 

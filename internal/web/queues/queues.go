@@ -31,7 +31,11 @@ type Operator interface {
 }
 
 // Config is what the pages stand on; all of it is needed.
-type Config struct{ Operator Operator }
+type Config struct {
+	Operator Operator
+	// Ages tells how long mail has waited, of everybody.
+	Ages func(ctx context.Context) (queue.Ages, error)
+}
 
 // logShown is how many commands the page tells of.
 const logShown = 20
@@ -52,8 +56,13 @@ func Routes(c Config) []frame.Route {
 		list = append(list,
 			frame.Route{Pattern: "GET " + of.base, Access: of.access, Permission: of.permission, Do: o.show, Entry: of.entry},
 			frame.Route{Pattern: "GET " + of.base + "/preview", Access: of.access, Permission: of.permission, Do: o.preview},
+			frame.Route{Pattern: "GET " + of.base + "/orders.csv", Access: of.access, Permission: of.permission, Do: o.exportOrders},
+			frame.Route{Pattern: "GET " + of.base + "/log.csv", Access: of.access, Permission: of.permission, Do: o.exportLog},
 			frame.Route{Pattern: "POST " + of.base + "/commands", Access: of.access, Permission: of.permission, Do: o.perform},
 		)
+		if o.staff() {
+			list = append(list, o.ageRoutes()...)
+		}
 	}
 	return list
 }
@@ -101,7 +110,10 @@ func formOf(r *http.Request) frame.Form {
 }
 
 func (o office) render(w http.ResponseWriter, r *http.Request, p frame.Page, status int, f frame.Form) error {
-	p.Room, p.Title = o.room, p.T("nav."+o.room)
+	p.Room, p.Title, p.Live = o.room, p.T("nav."+o.room), true
+	if o.staff() {
+		p.LiveAt = staffLive
+	}
 	orders, err := o.Operator.Orders(r.Context(), o.caller(p), false)
 	if err != nil {
 		return fmt.Errorf("list orders: %w", err)
@@ -110,7 +122,9 @@ func (o office) render(w http.ResponseWriter, r *http.Request, p frame.Page, sta
 	if err != nil {
 		return fmt.Errorf("list commands: %w", err)
 	}
-	return p.Render(w, r, status, page(p, o, f, orders, log))
+	v := o.orderView(r, p)
+	sortOrders(p, v, orders)
+	return p.Render(w, r, status, page(p, o, f, v, orders, log))
 }
 
 // preview shows what the command of the address would touch.
@@ -241,4 +255,12 @@ func stream(p frame.Page, s tenant.Stream) string {
 		return ""
 	}
 	return p.Either("stream."+string(s), "queues.other", "word", string(s))
+}
+
+// confirmText says what happens on a yes.
+func confirmText(p frame.Page, v queue.Preview) string {
+	if v.Estimated {
+		return p.T("queues.confirm.open", "time", p.Time(v.Expires))
+	}
+	return p.T("queues.confirm", "time", p.Time(v.Expires))
 }

@@ -59,3 +59,31 @@ func TestRefusedChoiceStandsAtItsField(t *testing.T) {
 		}
 	}
 }
+
+// TestAgesAreSortedAndExported: told apart as asked for, whatever the names are.
+func TestAgesAreSortedAndExported(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Staff)
+	webtest.Expect(t, d.Get("/platform/queue/ages?by=domain"), http.StatusOK, "1.203", "gmx.example", "=cmd|<script>", "Geschätzt aus einer Stichprobe")
+	webtest.Expect(t, d.Get("/platform/queue/ages?by=nonsense"), http.StatusOK, "In Warteschlange", "Vorübergehend verzögert")
+	webtest.Expect(t, d.Get("/platform/queue/ages?by=tenant"), http.StatusOK, "Nichts wartet")
+	for sort, first := range map[string]string{"": "gmx.example;1200", "oldest": "gmx.example;1200", "-oldest": "'=cmd|<script>;3;180000;45000;90000", "count": "'=cmd|<script>;3"} {
+		lines := strings.Split(strings.TrimSpace(d.Get("/platform/queue/ages.csv?by=domain&sort="+sort).Text), "\n")
+		if len(lines) != 3 || !strings.HasPrefix(lines[1], first) {
+			t.Errorf("%q: %q", sort, lines)
+		}
+	}
+}
+
+// TestOrdersAndLogAreExported: one's own to tenants, all to staff.
+func TestOrdersAndLogAreExported(t *testing.T) {
+	for who, base := range map[string]string{webtest.Clerk: "/queue", webtest.Staff: "/platform/queue"} {
+		d := webtest.Open(t).SignIn(who)
+		orders := d.Get(base + "/orders.csv?sort=scope").Text
+		if strings.Contains(orders, "mx.gmx.example") != (who == webtest.Staff) || !strings.Contains(orders, "<b>Wartung</b>") {
+			t.Errorf("%s: %s", base, orders)
+		}
+		if log := d.Get(base + "/log.csv").Text; !strings.Contains(log, "Abbrechen;Alles;7;6;;Doppelt") {
+			t.Errorf("%s: %s", base, log)
+		}
+	}
+}

@@ -1,5 +1,6 @@
 // Package sending shows staff of the platform which ways mail takes: the lanes of this
-// node with what holds them up, and why one mail, or any mail for a domain, waits.
+// node with what holds them up, why one mail, or any mail for a domain, waits, and what
+// is said with receiving servers, while it is said.
 //
 // It is a subject of the door web (floor 4). It reads what delivery and egress know and
 // changes nothing; orders about lanes are given on the pages of package queues, sources
@@ -10,10 +11,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"stafette/internal/delivery"
 	"stafette/internal/egress"
@@ -22,6 +25,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
+	"stafette/internal/trace"
 	"stafette/internal/web/frame"
 )
 
@@ -38,21 +42,41 @@ type Config struct {
 	Find func(ctx context.Context, d message.DeliveryID) (queue.Listed, error)
 	// Orders are those in force as this node knows them.
 	Orders func() []queue.Order
+	// Trace lets staff watch what is said with receiving servers.
+	Trace *trace.Tracer
+	// LiveFor ends a stream that keeps a page fresh; 0: 5 minutes. The browser comes back
+	// by itself.
+	LiveFor time.Duration
+	// TraceFor ends a live trace, and RecordFor one for readers without scripts; 0: 10
+	// minutes and 10 seconds.
+	TraceFor, RecordFor time.Duration
+	Log                 *slog.Logger // nil: discard
 }
 
 // Routes are the pages.
 func Routes(c Config) []frame.Route {
+	c = c.withDefaults()
 	entry := func(room string) frame.Entry {
 		return frame.Entry{Room: room, Icon: "signal", Group: frame.GroupEgress}
 	}
 	return []frame.Route{
 		{Pattern: "GET /platform/lanes", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.lanes, Entry: entry("lanes")},
+		{Pattern: "GET /platform/lanes.csv", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.exportLanes},
+		{Pattern: "GET /platform/live", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.live},
+		{Pattern: "GET /platform/trace", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.showTrace, Entry: entry("trace")},
+		{Pattern: "GET /platform/trace/live", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.liveTrace},
 		{Pattern: "GET /platform/explain", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.explain, Entry: entry("explain")},
 	}
 }
 
 func (c Config) lanes(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	p.Room, p.Title = "lanes", p.T("nav.lanes")
+	p.Room, p.Title, p.Live, p.LiveAt = "lanes", p.T("nav.lanes"), true, livePath
+	v, list := c.laneList(r, p)
+	return p.Render(w, r, http.StatusOK, lanesPage(p, v, list, c.Orders()))
+}
+
+// laneList is the list that the address asks for.
+func (c Config) laneList(r *http.Request, p frame.Page) (frame.View, []egress.LaneState) {
 	v := frame.ReadView(r, frame.Listing{Path: "/platform/lanes", Columns: laneColumns(p), Filters: []string{"site", "source"}, Sort: "depth", Descending: true})
 	list := slices.DeleteFunc(c.Engine.Lanes(), func(l egress.LaneState) bool {
 		return !strings.Contains(l.Site, strings.ToLower(v.Filter("site"))) || !strings.Contains(l.Source, v.Filter("source"))
@@ -64,7 +88,7 @@ func (c Config) lanes(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 		}
 		return n
 	})
-	return p.Render(w, r, http.StatusOK, lanesPage(p, v, list, c.Orders()))
+	return v, list
 }
 
 func compare(key string, a, b egress.LaneState) int {

@@ -33,7 +33,7 @@ func queuesSubject() Subject {
 			order := func(giver tenant.ID, s queue.Scope) queue.Order {
 				return queue.Order{ID: id.New[queue.OrderKind](now), Giver: giver, Command: queue.Suspend, Scope: s, Actor: "operator", Reason: "<b>Wartung</b>", Created: now.Add(-time.Hour)}
 			}
-			c.Queues = queues.Config{Operator: &Operator{w: w, orders: []queue.Order{
+			c.Queues = queues.Config{Ages: w.ages, Operator: &Operator{w: w, orders: []queue.Order{
 				order(w.Tenant.ID, queue.Scope{Tenant: w.Tenant.ID, Stream: tenant.Newsletter}), order(tenant.ID{}, queue.Scope{Domain: "gmx.example", Site: "mx.gmx.example"}),
 			}}}
 		},
@@ -44,6 +44,19 @@ func queuesSubject() Subject {
 			}
 		},
 	}
+}
+
+// ages are those of a queue with a hostile name in it.
+func (w *World) ages(context.Context) (queue.Ages, error) {
+	now := w.Now()
+	line := func(name string, n int64, age time.Duration) queue.AgeLine {
+		return queue.AgeLine{Name: name, Count: n, Oldest: now.Add(-age), P50: age / 4, P95: age / 2}
+	}
+	return queue.Ages{At: now, Sampled: true, All: line("", 1203, 50*time.Hour), By: map[queue.AgeBy][]queue.AgeLine{
+		queue.ByState:  {line("queued", 1200, time.Hour), line("deferred", 3, 50*time.Hour)},
+		queue.ByDomain: {line("gmx.example", 1200, time.Hour), line("=cmd|<script>", 3, 50*time.Hour)},
+		queue.ByStream: {line("newsletter", 1203, 50*time.Hour)}, queue.BySite: {line("", 1203, 50*time.Hour)},
+	}}, nil
 }
 
 // Preview implements queues.Operator: it refuses what the real one would for its form

@@ -10,6 +10,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/trace"
 	"stafette/internal/web"
 	"stafette/internal/web/sending"
 )
@@ -19,7 +20,7 @@ type Ways struct{ w *World }
 
 func sendingSubject() Subject {
 	return Subject{Wire: func(w *World, c *web.Config) {
-		c.Sending = sending.Config{Engine: Ways{w}, Find: Ways{w}.find, Orders: func() []queue.Order {
+		c.Sending = sending.Config{Engine: Ways{w}, Find: Ways{w}.find, Trace: trace.New(trace.Config{Mode: trace.Off, Now: w.Now, Watches: 2}), RecordFor: time.Millisecond, Orders: func() []queue.Order {
 			return []queue.Order{{ID: id.New[queue.OrderKind](w.Now()), Command: queue.Suspend, Scope: queue.Scope{Site: "mx.gmx.example"}}}
 		}}
 	}}

@@ -122,7 +122,7 @@ func (w *World) Config(publicURL string) (web.Config, error) {
 		Config: frame.Config{Auth: w, Catalog: catalog, PublicURL: publicURL, Now: w.Now, Zone: zone},
 		Messages: messages.Config{
 			Tenants: w, Acceptor: w, Insight: w, Spool: w, Commands: w, Hub: w.Hub,
-			Reasons: reasons{}, ParseMailbox: ParseMailbox,
+			Reasons: reasons{}, ParseMailbox: ParseMailbox, Dialogues: w,
 		},
 	}
 	for _, s := range Subjects() {

@@ -23,6 +23,7 @@ function exchange(fresh) {
     }
     const focus = part.contains(document.activeElement) ? pathTo(document.activeElement) : null;
     part.replaceChildren(...next.childNodes);
+    offerCopies(part);
     if (focus) document.querySelector(focus)?.focus({ preventScroll: true });
   }
 }
@@ -140,17 +141,56 @@ if (search) {
   });
 }
 
-// A value can be taken to the clipboard where the browser allows it.
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  if (!navigator.clipboard) continue;
-  const word = button.textContent;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
-    button.textContent = button.dataset.copied;
-    setTimeout(() => { button.textContent = word; }, 2000);
-  });
+/** A value can be taken to the clipboard where the browser allows it. */
+function offerCopies(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("button[data-copy]")) {
+    const word = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const from = document.getElementById(button.dataset.copy);
+      await navigator.clipboard.writeText(from.value ?? from.textContent);
+      button.textContent = button.dataset.copied;
+      setTimeout(() => { button.textContent = word; }, 2000);
+    });
+  }
 }
+offerCopies(document);
+
+/** Shows a live trace line by line, until it is over or the reader pauses it. */
+function follow(tape) {
+  const LINES = 1000;
+  const state = document.getElementById("tape-state");
+  const button = document.getElementById("tape-pause");
+  let stream = null;
+  const say = (word) => { state.textContent = state.dataset[word]; };
+  const end = (word) => {
+    stream?.close();
+    stream = null;
+    button.textContent = button.dataset.resume;
+    say(word);
+  };
+  const add = (event) => {
+    const atEnd = tape.scrollHeight - tape.scrollTop - tape.clientHeight < 40;
+    tape.append(`${event.data}\n`);
+    while (tape.childNodes.length > LINES) tape.firstChild.remove();
+    if (atEnd) tape.scrollTop = tape.scrollHeight;
+  };
+  const begin = () => {
+    stream = new EventSource(tape.dataset.stream);
+    for (const kind of ["began", "said", "ended", "lost"]) stream.addEventListener(kind, add);
+    stream.addEventListener("open", () => say("live"));
+    stream.addEventListener("over", () => end("over"));
+    stream.addEventListener("error", () => stream?.readyState === EventSource.CLOSED && end("failed"));
+    button.textContent = button.dataset.pause;
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => (stream ? end("paused") : begin()));
+  addEventListener("pagehide", () => stream && end("paused"));
+  begin();
+}
+const tape = document.querySelector("#tape[data-stream]");
+if (tape) follow(tape);
 
 // Coming back by the browser's own button must find the form usable.
 addEventListener("pageshow", () => {
