@@ -257,7 +257,7 @@ func (s *Service) judge(ctx context.Context, t tenant.ID, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	cause := s.limits.judge(tally)
+	cause := s.LimitsOf(t).judge(tally)
 	if cause == "" {
 		return nil
 	}
