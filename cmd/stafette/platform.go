@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
 	"stafette/internal/dsn"
@@ -58,6 +59,7 @@ type platform struct {
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
 	returns    *returnMail
+	lists      *listcheck.Service
 	handler    http.Handler
 }
 
@@ -123,10 +125,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -153,7 +156,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
 		},
-		Addresses:    addresses.Config{Validator: validator},
+		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},

@@ -23,6 +23,8 @@ type Route struct {
 	MaxBody int64
 	// Open routes need no key: they tell the same to everybody.
 	Open bool
+	// Platform routes are for keys of the platform, all others for keys of tenants.
+	Platform bool
 
 	id, summary string
 	media       string // type of the body; "": any
@@ -67,6 +69,7 @@ func (a *API) register(api huma.API) {
 	}
 	a.routes = append(a.routes, domainRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
+	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -120,6 +123,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Suppressions"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
+	case strings.Contains(r.Path, "/halt"):
+		op.Tags = []string{"Halts"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

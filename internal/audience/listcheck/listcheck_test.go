@@ -172,6 +172,7 @@ func TestListIsRefused(t *testing.T) {
 		"list_empty":         {Source: listcheck.Table(strings.NewReader("\n\n"), "")},
 		"column_unknown":     {Source: listcheck.Table(strings.NewReader("Name;Ort\nEva;Bonn\n"), "")},
 		"csv_malformed":      {Source: listcheck.Table(strings.NewReader("E-Mail;x\n\"a@b.example;\n"), "")},
+		"list_not_text":      {Source: listcheck.Table(strings.NewReader("PK\x03\x04\x14\x00x"), "")},
 		"line_too_long":      {Source: listcheck.Table(strings.NewReader("a@b.example\n"+strings.Repeat("x", 70_000)), "")},
 		"json_malformed":     {Source: listcheck.Lines(strings.NewReader("\"a@b.example\"\n{}"))},
 		"list_too_many_rows": {Source: &endless{}},

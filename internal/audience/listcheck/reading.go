@@ -45,7 +45,7 @@ type Source interface {
 // programs and German spreadsheets write it: UTF-8, UTF-16 with its mark, or Windows-1252.
 // column names the addresses' column by its heading or its number from 1; with "" it
 // is the one that is called so, or the one with the most addresses. Errors:
-// "column_unknown" (field "column"), "csv_malformed", "line_too_long".
+// "column_unknown" (field "column"), "csv_malformed", "line_too_long", "list_not_text".
 func Table(r io.Reader, column string) Source {
 	decoded := transform.NewReader(r, unicode.BOMOverride(transform.Nop))
 	return &table{in: bufio.NewReaderSize(decoded, maxRecord), want: strings.TrimSpace(column), at: -1}
@@ -109,8 +109,14 @@ func (t *table) take() (record, error) {
 	return t.read()
 }
 
+// packed is how files of spreadsheets begin (ZIP).
+const packed = "PK\x03\x04"
+
 // begin looks at the first lines to find the column.
 func (t *table) begin() error {
+	if head, _ := t.in.Peek(len(packed)); string(head) == packed { // its error comes again with the first line
+		return fault.New(fault.Invalid, "list_not_text", "The file is packed, as spreadsheets are; save it as CSV.")
+	}
 	for len(t.ahead) < sample && t.end == nil {
 		rec, err := t.read()
 		if err != nil {

@@ -56,9 +56,11 @@ type World struct {
 	refusal  error
 	accepted []ingest.Submission
 
-	listed sync.Once
-	list   *audience.Service // of suppressions
-	halts  []audience.Halt
+	listed      sync.Once
+	checkedOnce sync.Once
+	checked     *checklists
+	list        *audience.Service // of suppressions
+	halts       []audience.Halt
 }
 
 // Now is the world's clock.
