@@ -155,6 +155,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
 		return err
 	}
+	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
 	office, err := web.New(web.Config{
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{

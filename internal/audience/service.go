@@ -30,6 +30,10 @@ type Config struct {
 	// Remember is how many addresses are kept in memory at most, about 50 bytes each;
 	// 0: 200,000.
 	Remember int
+	// OnHalt, if set, is called for each halt in force that this process learns of, by
+	// all nodes and again after a restart: it must bear being called twice. Its error
+	// is logged. Halts older than a day are no news.
+	OnHalt func(ctx context.Context, h Halt) error
 	// Waits is the longest time between acceptance and the last attempt; 0: 36 days.
 	Waits time.Duration
 	Log   *slog.Logger // nil discards
