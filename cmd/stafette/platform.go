@@ -35,6 +35,7 @@ import (
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/suppressions"
 
@@ -164,6 +165,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		},
 		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
+		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},

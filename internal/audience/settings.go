@@ -170,6 +170,9 @@ func (s *Service) LimitsOf(t tenant.ID) Limits {
 // Defaults are the rules and limits of tenants without their own.
 func (s *Service) Defaults() (Rules, Limits) { return slices.Clone(s.defaults), s.limits }
 
+// Effective are the rules of a tenant with such rules of its own.
+func (s *Service) Effective(own Rules) Rules { return s.defaults.with(own) }
+
 // Own reports what a tenant has of its own.
 func (s *Service) Own(t tenant.ID) (rules, thresholds bool) {
 	s.mu.RLock()

@@ -58,6 +58,7 @@ type World struct {
 
 	listed      sync.Once
 	checkedOnce sync.Once
+	ruled       sync.Once
 	checked     *checklists
 	list        *audience.Service // of suppressions
 	halts       []audience.Halt
