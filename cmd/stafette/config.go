@@ -101,6 +101,18 @@ type ReturnMail struct {
 	Domain string `toml:"domain"`
 	// MessageSize is the largest return mail taken, in bytes. Default 10485760 (10 MiB).
 	MessageSize int64 `toml:"message_size"`
+	// ListUnsubscribe are the streams whose mail bears an address to unsubscribe at
+	// (List-Unsubscribe, RFC 2369) unless it names one itself. It needs Domain. Default
+	// newsletter and reminder; [] for none.
+	ListUnsubscribe []string `toml:"list_unsubscribe"`
+}
+
+// listStreams are the streams of ListUnsubscribe.
+func (r ReturnMail) listStreams() (list []tenant.Stream) {
+	for _, s := range r.ListUnsubscribe {
+		list = append(list, tenant.Stream(s))
+	}
+	return list
 }
 
 // Notice is the platform's own mail to the people who work with it: invitations, lost
@@ -210,7 +222,7 @@ func defaults() Config {
 		DataDir:    "./data",
 		Hostname:   host,
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
-		ReturnMail: ReturnMail{MessageSize: 10 << 20},
+		ReturnMail: ReturnMail{MessageSize: 10 << 20, ListUnsubscribe: []string{string(tenant.Newsletter), string(tenant.Reminder)}},
 		DNS:        DNS{TrustAD: "loopback"},
 		Outbound:   Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
 		Egress: Egress{Port: 25, Connections: 5, MessagesPerConnection: 100,

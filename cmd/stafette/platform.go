@@ -195,13 +195,13 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	if p.policies, err = newPolicies(p.base, p.guard, p.mailReport); err != nil {
 		return nil, err
 	}
-	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
+	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Exists: p.store.HasDomain, Keeper: p.keeper, Now: p.store.Now})
 	var steps []time.Duration
 	for _, d := range c.Queue.Retry {
 		steps = append(steps, time.Duration(d))
 	}
 	return delivery.New(delivery.Config{
-		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
+		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign, SignOwn: signer.SignOwn, OwnFields: p.returns.fields,
 		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders,
 		Schedule:    queue.NewSchedule(steps, nil),
