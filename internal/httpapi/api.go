@@ -55,6 +55,7 @@ type Domains interface {
 	Rotate(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
 	CancelRotation(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
 	Remove(ctx context.Context, t tenant.ID, d tenant.DomainID) error
+	Figures(ctx context.Context, t tenant.ID, d tenant.DomainID, from, to time.Time) (tenant.DMARCFigures, error)
 }
 
 // Texts says states and reasons in a language, "de" or "en". A text that is not
