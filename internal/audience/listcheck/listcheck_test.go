@@ -16,6 +16,7 @@ import (
 	"stafette/internal/dns"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/store"
 	"stafette/internal/tenant"
 )
 
@@ -196,3 +197,42 @@ func (*endless) Column() string               { return "" }
 type failing struct{ err error }
 
 func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+// BenchmarkList takes a list of 100,000 addresses of 5,000 domains in and checks it, on
+// SQLite.
+func BenchmarkList(b *testing.B) {
+	const rows, domains = 100_000, 5_000
+	var text strings.Builder
+	for n := range rows {
+		fmt.Fprintf(&text, "kunde%d@domain%d.example\n", n, n%domains)
+	}
+	now := func() time.Time { return start }
+	s, err := store.Open(b.Context(), store.Config{DataDir: b.TempDir(), Now: now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	list, err := audience.New(audience.Config{Store: s, Now: now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	v, err := audience.NewValidator(&zone{asked: map[string]int{}}, list)
+	if err != nil {
+		b.Fatal(err)
+	}
+	service := listcheck.New(listcheck.Config{Store: s, Validator: v, Now: now})
+	for b.Loop() {
+		began := time.Now()
+		if _, err := service.Take(b.Context(), id.New[tenant.Kind](start), listcheck.List{Source: listcheck.Table(strings.NewReader(text.String()), "")}); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(rows/time.Since(began).Seconds(), "rows_taken/s")
+		began = time.Now()
+		for n := 1; n > 0; {
+			if n, err = service.Turn(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(rows/time.Since(began).Seconds(), "rows_checked/s")
+	}
+}
