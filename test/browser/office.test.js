@@ -155,6 +155,10 @@ describe("axe", () => {
       await check("preview of an import");
       await page.goto(`${origin}/addresses`);
       await check("address check");
+      await page.goto(`${origin}/addresses/lists`);
+      await page.click("tbody tr:last-child td > a");
+      await check("a checked list");
+      await page.goto(`${origin}/addresses`);
       await page.fill("#address", "info@gmial.com");
       await page.click("form.measure .btn--primary");
       await check("verdict about an address");

@@ -54,12 +54,13 @@ func TestAudienceIsOne(t *testing.T) {
 	type rules struct {
 		Rules []map[string]any `json:"rules"`
 	}
-	var set, seen rules
+	var set rules
 	own := rules{[]map[string]any{{"class": "mailbox_full", "count": 5, "within_days": 90, "everywhere": true}}}
 	if err := here.ask(ctx, http.MethodPut, "/v1/suppressions/rules", own, &set); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the other node has the rules", func(ctx context.Context) error {
+		var seen rules
 		if err := there.ask(ctx, http.MethodGet, "/v1/suppressions/rules", nil, &seen); err != nil {
 			return err
 		}
