@@ -119,14 +119,14 @@ func (s *Store) set(ctx context.Context, t tenant.ID, setting, after, actor stri
 			return err
 		}
 		var before string
-		err := tx.QueryRowContext(ctx, "SELECT "+setting+" FROM "+table+" WHERE tenant = $1", t[:]).Scan(&before) //nolint:gosec // G202: names of the map above
+		err := tx.QueryRowContext(ctx, "SELECT "+setting+" FROM "+table+" WHERE tenant = $1", t[:]).Scan(&before)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) || before == after {
 			return ignoreNone(err)
 		}
 		if after == "" {
-			_, err = tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = $1", t[:]) //nolint:gosec // G202: see above
+			_, err = tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = $1", t[:])
 		} else {
-			_, err = tx.ExecContext(ctx, "INSERT INTO "+table+" (tenant, "+setting+") VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET "+ //nolint:gosec // G202: see above
+			_, err = tx.ExecContext(ctx, "INSERT INTO "+table+" (tenant, "+setting+") VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET "+
 				setting+" = excluded."+setting, t[:], after)
 		}
 		if err != nil {

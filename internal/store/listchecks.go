@@ -241,7 +241,6 @@ func (s *Store) CheckRows(ctx context.Context, t tenant.ID, c listcheck.ID, f li
 		}
 		results = "IN (" + strings.Join(in, ", ") + ")"
 	}
-	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, `SELECT number, line, address, print, result, codes, reason, suggestion FROM list_check_rows
 		WHERE tenant = $1 AND list = $2 AND number > $3 AND result `+results+" ORDER BY number LIMIT $4", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {

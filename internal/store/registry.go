@@ -95,7 +95,6 @@ func (s *Store) RemoveDomain(ctx context.Context, t tenant.ID, d tenant.DomainID
 func (s *Store) refuseWaiting(ctx context.Context, tx *sql.Tx, t tenant.ID, name string) error {
 	for _, waiting := range []string{"d.state IN ('queued', 'deferred')", "d.state IN ('deferred', 'held') AND d.state = 'held'"} {
 		var one int
-		//nolint:gosec // G202: constants only
 		err := tx.QueryRowContext(ctx, "SELECT 1 FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = "+s.dialect.messageOf("d.id")+
 			" WHERE d.tenant = $1 AND "+waiting+" AND m.tenant = $1 AND m.sign_domain = $2 LIMIT 1", t[:], name).Scan(&one)
 		if err == nil {

@@ -84,7 +84,7 @@ func (l *Lists) NextRows(_ context.Context, t tenant.ID, c listcheck.ID, after, 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, err := l.find(t, c); err != nil {
-		return nil, nil //nolint:nilerr // nothing of it
+		return nil, nil
 	}
 	var list []listcheck.Row
 	for _, r := range l.rows[c] {
@@ -102,7 +102,7 @@ func (l *Lists) SettleRows(_ context.Context, c listcheck.Check, before int, row
 	defer l.mu.Unlock()
 	v, err := l.find(c.Tenant, c.ID)
 	if err != nil || v.State != listcheck.Running || v.Done != before {
-		return false, nil //nolint:nilerr // it is gone
+		return false, nil
 	}
 	*v = c
 	for _, r := range rows {
@@ -170,7 +170,7 @@ func (l *Lists) CheckRows(_ context.Context, t tenant.ID, c listcheck.ID, f list
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, err := l.find(t, c); err != nil {
-		return nil, nil //nolint:nilerr // nothing of it
+		return nil, nil
 	}
 	for _, r := range l.rows[c] {
 		if r.Result != "" && r.Number > f.After && (f.Limit == 0 || len(list) < f.Limit) && (len(f.Results) == 0 || slices.Contains(f.Results, r.Result)) {

@@ -131,7 +131,7 @@ func fingerprint(text string) int64 {
 		canonical = audience.Canonical(a)
 	}
 	sum := sha256.Sum256([]byte(canonical))
-	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // G115: any 64 bits will do
+	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
 // maxName is how much of a file's name is kept, in characters.

@@ -58,8 +58,8 @@ type Config struct {
 const (
 	ownPath   = "/suppressions/rules"
 	staffPath = "/platform/rules"
-	// accountsPage is how many accounts stand on a page for staff.
-	accountsPage = 50
+	// accountsShown is how many accounts stand on a page for staff.
+	accountsShown = 50
 )
 
 // Routes are the pages and forms, each for the own account and for staff.
@@ -111,14 +111,14 @@ type accountLine struct {
 
 func (c Config) accounts(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	after, _ := id.Parse[tenant.Kind](r.URL.Query().Get("after")) // what is none begins at the start
-	found, err := c.Accounts.Tenants(r.Context(), after, accountsPage+1)
+	found, err := c.Accounts.Tenants(r.Context(), after, accountsShown+1)
 	if err != nil {
 		return fmt.Errorf("list accounts: %w", err)
 	}
 	next := ""
-	if len(found) > accountsPage {
-		found = found[:accountsPage]
-		next = staffPath + "?after=" + found[accountsPage-1].ID.String()
+	if len(found) > accountsShown {
+		found = found[:accountsShown]
+		next = staffPath + "?after=" + found[accountsShown-1].ID.String()
 	}
 	list := make([]accountLine, len(found))
 	for i, t := range found {
@@ -126,7 +126,7 @@ func (c Config) accounts(w http.ResponseWriter, r *http.Request, p frame.Page) e
 		list[i].rules, list[i].limits = c.Settings.Own(t.ID)
 	}
 	p.Room, p.Title = "rules", p.T("nav.rules")
-	return p.Render(w, r, http.StatusOK, accountsPageView(p, list, next))
+	return p.Render(w, r, http.StatusOK, accountsPage(p, list, next))
 }
 
 // sheet is what the page of an account shows.

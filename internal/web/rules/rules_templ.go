@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-func accountsPageView(p frame.Page, list []accountLine, next string) templ.Component {
+func accountsPage(p frame.Page, list []accountLine, next string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
