@@ -31,6 +31,8 @@ type base struct {
 	hub      *event.Hub
 	audience *audience.Service
 	resolver *dns.Client
+	// tellHalt tells a tenant's owners; nil in commands that serve nobody.
+	tellHalt func(ctx context.Context, h audience.Halt) error
 	// fatal receives the error after which the process must not go on: a failed
 	// flush leaves unknown what is on disk, and only a restart can tell.
 	fatal chan error
@@ -62,6 +64,12 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 	b.audience, err = audience.New(audience.Config{
 		Store: b.store, Key: hashKey, Now: b.store.Now, Log: log,
 		Waits: ingest.MaxAhead + time.Duration(c.Queue.Expiry),
+		OnHalt: func(ctx context.Context, h audience.Halt) error {
+			if b.tellHalt == nil {
+				return nil
+			}
+			return b.tellHalt(ctx, h)
+		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, b.store.Close())

@@ -39,6 +39,7 @@ type Config struct {
 	HTTP       HTTP       `toml:"http"`
 	Submission Submission `toml:"submission"`
 	ReturnMail ReturnMail `toml:"return_mail"`
+	Notice     Notice     `toml:"notice"`
 	TLS        TLS        `toml:"tls"`
 	Outbound   Outbound   `toml:"outbound_tls"`
 	DNS        DNS        `toml:"dns"`
@@ -102,6 +103,27 @@ type ReturnMail struct {
 	Domain string `toml:"domain"`
 	// MessageSize is the largest return mail taken, in bytes. Default 10485760 (10 MiB).
 	MessageSize int64 `toml:"message_size"`
+	// ListUnsubscribe are the streams whose mail bears an address to unsubscribe at
+	// (List-Unsubscribe, RFC 2369) unless it names one itself. It needs Domain. Default
+	// newsletter and reminder; [] for none.
+	ListUnsubscribe []string `toml:"list_unsubscribe"`
+}
+
+// listStreams are the streams of ListUnsubscribe.
+func (r ReturnMail) listStreams() (list []tenant.Stream) {
+	for _, s := range r.ListUnsubscribe {
+		list = append(list, tenant.Stream(s))
+	}
+	return list
+}
+
+// Notice is the platform's own mail to the people who work with it: invitations, lost
+// passwords, a sign-in from a new device.
+type Notice struct {
+	// From is the address it comes from, "Stafette <konto@post.example>". Its domain must
+	// be a usable sending domain of an account, best one of its own that nobody signs in
+	// to: the mails are that account's. "" sends none.
+	From string `toml:"from"`
 }
 
 // TLS names the certificate of all doors. Replaced files are used within a minute,
@@ -214,7 +236,7 @@ func defaults() Config {
 		DataDir:    "./data",
 		Hostname:   host,
 		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
-		ReturnMail: ReturnMail{MessageSize: 10 << 20},
+		ReturnMail: ReturnMail{MessageSize: 10 << 20, ListUnsubscribe: []string{string(tenant.Newsletter), string(tenant.Reminder)}},
 		DNS:        DNS{TrustAD: "loopback"},
 		Outbound:   Outbound{MinVersion: "1.2", DANE: true, MTASTS: true, HTTPSPort: 443},
 		Egress: Egress{Port: 25, Connections: 5, MessagesPerConnection: 100,
@@ -378,6 +400,9 @@ func (c Config) validateDomains(bad complaint) {
 	}
 	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
 		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
+	}
+	if _, err := message.ParseMailbox(c.Notice.From); c.Notice.From != "" && err != nil {
+		bad("notice.from", "want an address, have %q", c.Notice.From)
 	}
 	for _, m := range c.Domains.SPF {
 		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {

@@ -176,6 +176,11 @@ func (c Config) validateReturnMail(bad complaint) {
 	} else if c.ReturnMail.Listen != "" {
 		bad("return_mail.domain", "is missing; return_mail.listen needs it")
 	}
+	for _, s := range c.ReturnMail.listStreams() {
+		if !s.Valid() {
+			bad("return_mail.list_unsubscribe", "want streams such as newsletter, have %q", s)
+		}
+	}
 	if c.ReturnMail.MessageSize < 64<<10 {
 		bad("return_mail.message_size", "want at least 65536, have %d", c.ReturnMail.MessageSize)
 	}

@@ -47,6 +47,7 @@ func (p *platform) chores() []chore {
 		{"domains", domainsEvery, p.registry().CheckAll},
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
+		{"lists", retentionEvery, p.lists.Sweep},
 	}
 }
 
@@ -152,4 +153,25 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 		p.log.Info("SMTP dialogues dropped", "dialogues", said)
 	}
 	return errors.Join(err, dropErr, saidErr)
+}
+
+// listsLease is how long a node checks lists before it asks again whether it may; another
+// takes over when it did not ask for three times as long.
+const listsLease = 10 * time.Second
+
+// checksLists returns the question whether this node is the one that checks lists.
+func (p *platform) checksLists() func(context.Context) (bool, error) {
+	holder := p.config.Node + "/" + rand.Text()
+	var until time.Time
+	return func(ctx context.Context) (bool, error) {
+		now := p.store.Now()
+		if now.Before(until) && until.Sub(now) <= listsLease {
+			return true, nil
+		}
+		mine, err := p.store.Singleton(ctx, "list checks", holder, now, now.Add(3*listsLease))
+		if until = (time.Time{}); err == nil && mine {
+			until = now.Add(listsLease)
+		}
+		return mine, err
+	}
 }

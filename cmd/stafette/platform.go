@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
 	"stafette/internal/dsn"
@@ -20,6 +21,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/notice"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -36,6 +38,7 @@ import (
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/suppressions"
 
@@ -63,8 +66,10 @@ type platform struct {
 	entrance   *ingest.Service
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
+	notices    *notice.Sender
 	returns    *returnMail
 	leads      *lead.Service
+	lists      *listcheck.Service
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
 }
@@ -140,10 +145,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return fmt.Errorf("time zone: %w", err)
 	}
 	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -160,6 +166,10 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
+		return err
+	}
+	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
 	office, err := web.New(web.Config{
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
 		Messages: messages.Config{
@@ -167,8 +177,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
 			Dialogues: p.trace,
 		},
-		Addresses:    addresses.Config{Validator: validator},
+		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
+		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
@@ -200,13 +211,13 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	if p.policies, err = newPolicies(p.base, p.guard, p.mailReport); err != nil {
 		return nil, err
 	}
-	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Keeper: p.keeper, Now: p.store.Now})
+	signer := delivery.NewSigner(delivery.SignerConfig{Keys: p.store.DKIMKeys, Exists: p.store.HasDomain, Keeper: p.keeper, Now: p.store.Now})
 	var steps []time.Duration
 	for _, d := range c.Queue.Retry {
 		steps = append(steps, time.Duration(d))
 	}
 	return delivery.New(delivery.Config{
-		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign,
+		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign, SignOwn: signer.SignOwn, OwnFields: p.returns.fields,
 		Gate:     map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
 		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders, Trace: p.trace,
@@ -214,6 +225,21 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		DelayReport: time.Duration(c.Queue.DelayReport),
 		Hostnames:   []string{c.Hostname},
 		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+	})
+}
+
+// newNotices makes the writer of the platform's own mails.
+func (b *base) newNotices(entrance ingest.Acceptor, catalog *i18n.Catalog) (*notice.Sender, error) {
+	var from message.Mailbox
+	if b.config.Notice.From != "" {
+		var err error
+		if from, err = message.ParseMailbox(b.config.Notice.From); err != nil {
+			return nil, fmt.Errorf("notice.from: %w", err)
+		}
+	}
+	return notice.NewSender(notice.Config{
+		Store: b.store, Acceptor: entrance, Keeper: b.keeper, Catalog: catalog, From: from,
+		PublicURL: b.config.HTTP.PublicURL, Now: b.store.Now, Log: b.log,
 	})
 }
 

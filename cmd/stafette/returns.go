@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"stafette/internal/bounce"
@@ -23,6 +25,8 @@ type returnMail struct {
 	base      *base
 	domain    string // "" leaves return paths to the senders
 	paths     *bounce.ReturnPaths
+	leave     *bounce.ReturnPaths // addresses to unsubscribe at
+	lists     []tenant.Stream     // whose mail names one
 	addresses *returns.Addresses
 	hosts     *returns.Hosts
 	sorter    *returns.Sorter
@@ -45,7 +49,7 @@ func newReturnMail(b *base) (*returnMail, error) {
 		}
 	}
 	return &returnMail{
-		base: b, domain: domain, paths: paths,
+		base: b, domain: domain, paths: paths, leave: unsubscribe, lists: b.config.ReturnMail.listStreams(),
 		addresses: returns.NewAddresses(paths, unsubscribe, domain, b.config.Hostname),
 		hosts:     returns.NewHosts(returns.HostsConfig{Domain: domain, Resolver: b.resolver, Domains: b.store.UsableDomains, Log: b.log}),
 	}, nil
@@ -56,7 +60,7 @@ func (r *returnMail) open(p *platform, reasons *bounce.Table) {
 	r.sorter = returns.NewSorter(returns.SorterConfig{
 		Store: p.store, Addresses: r.addresses, Keeper: p.keeper, Judge: reasons,
 		Suppressor: p.audience, Acceptor: p.entrance, Resolver: p.resolver,
-		Aggregates: aggregates{p.registry(), p.policies}, Now: p.store.Now, Log: p.log,
+		Aggregates: aggregates{p.registry(), p.policies}, Now: p.store.Now, Epoch: p.runner.Epoch, Log: p.log,
 	})
 	r.door = smtpserver.NewReturns(smtpserver.ReturnsConfig{
 		Mail: returns.NewIntake(returns.IntakeConfig{
@@ -118,7 +122,30 @@ func (r *returnMail) path(e queue.Entry) string {
 	if e.Sender == "" || r.domain == "" {
 		return e.Sender
 	}
-	return r.paths.Make(e.Delivery, r.hosts.Host(e.SignDomain)).String()
+	return r.paths.Make(returns.PathOf(e.Tenant, e.Delivery), r.hosts.Host(e.SignDomain)).String()
+}
+
+// fields are those of mailings: an address to unsubscribe at (RFC 2369, 3.2), which names
+// the delivery as the return path does. A mail that names one itself keeps it.
+func (r *returnMail) fields(e queue.Entry, mail []byte) []byte {
+	if r.domain == "" || !slices.Contains(r.lists, e.Stream) || hasField(mail, "List-Unsubscribe") {
+		return nil
+	}
+	to := r.leave.Make(returns.PathOf(e.Tenant, e.Delivery), r.hosts.Host(e.SignDomain))
+	return []byte("List-Unsubscribe:\r\n <mailto:" + to.String() + "?subject=unsubscribe>\r\n")
+}
+
+// hasField reports whether the header of a mail with CRLF line ends has a field.
+func hasField(mail []byte, name string) bool {
+	for line := range bytes.Lines(mail) {
+		switch {
+		case string(line) == "\r\n":
+			return false
+		case len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(string(line[:len(name)]), name):
+			return true
+		}
+	}
+	return false
 }
 
 // run reads what came back until ctx ends. A node without the door reads too: another

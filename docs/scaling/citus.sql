@@ -23,6 +23,10 @@ SELECT create_distributed_table('usage', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('reports_due', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppressions', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('bulk_halts', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('audience_settings', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('halt_thresholds', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('list_check_rows', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('list_checks', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_history', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_marks', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('leads', 'tenant', colocate_with => 'messages');
@@ -69,3 +73,4 @@ SELECT create_reference_table('epochs');
 -- local: egress_findings
 -- local: queue_orders
 -- local: queue_log
+-- local: notices

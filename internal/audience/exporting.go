@@ -52,7 +52,7 @@ func (s *Service) Export(ctx context.Context, t tenant.ID, f Filter, w io.Writer
 			}
 			cells := []string{e.Address.String(), string(e.Stream), string(e.Reason), e.Class, stamp(e.CreatedAt), stamp(e.ExpiresAt), e.Actor, e.Note}
 			for i := range cells {
-				cells[i] = inert(cells[i])
+				cells[i] = Inert(cells[i])
 			}
 			if err := out.Write(cells); err != nil {
 				return err
@@ -75,16 +75,16 @@ func stamp(t time.Time) string {
 // injection).
 const formulaStarts = "=+-@\t\r\n|%＝＋－＠"
 
-// inert keeps a cell from being read as a formula, by an apostrophe before it.
-func inert(cell string) string {
+// Inert keeps a cell from being read as a formula, by an apostrophe before it.
+func Inert(cell string) string {
 	if cell != "" && strings.ContainsRune(formulaStarts, []rune(cell)[0]) {
 		return "'" + cell
 	}
 	return cell
 }
 
-// tame takes back what inert did.
-func tame(cell string) string {
+// Tame takes back what Inert did.
+func Tame(cell string) string {
 	if rest, ok := strings.CutPrefix(cell, "'"); ok && rest != "" && strings.ContainsRune(formulaStarts, []rune(rest)[0]) {
 		return rest
 	}

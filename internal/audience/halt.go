@@ -179,9 +179,16 @@ func (s *Service) loadHalt(ctx context.Context, t tenant.ID) error {
 		return fmt.Errorf("load halt: %w", err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	known := s.halts[t].At.Equal(h.At)
 	if s.halts[t] = h; h.At.IsZero() {
 		delete(s.halts, t)
+	}
+	s.mu.Unlock()
+	if known || !h.InForce() || s.cfg.OnHalt == nil || s.cfg.Now().Sub(h.At) > day {
+		return nil
+	}
+	if err := s.cfg.OnHalt(ctx, h); err != nil {
+		s.cfg.Log.Error("halt not told", "tenant", t.String(), "err", err)
 	}
 	return nil
 }
@@ -257,7 +264,7 @@ func (s *Service) judge(ctx context.Context, t tenant.ID, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	cause := s.limits.judge(tally)
+	cause := s.LimitsOf(t).judge(tally)
 	if cause == "" {
 		return nil
 	}

@@ -25,7 +25,14 @@ func TestBulkMailIsHalted(t *testing.T) {
 			}
 			return audience.Tally{Sent: 1000, Complaints: 50}
 		}}
-		here, there := started(t, newService(t, store)), started(t, newService(t, store))
+		told := make(chan audience.Halt, 10) // by each node once: who writes keeps them apart
+		tell := func(c *audience.Config) {
+			c.OnHalt = func(_ context.Context, h audience.Halt) error {
+				told <- h
+				return nil
+			}
+		}
+		here, there := started(t, newService(t, store, tell)), started(t, newService(t, store, tell))
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
 		go here.Run(ctx)
@@ -58,6 +65,9 @@ func TestBulkMailIsHalted(t *testing.T) {
 		halted("complaints", true)
 		time.Sleep(25 * time.Hour)
 		halted("when the window is over", true)
+		if len(told) != 2 || (<-told).Tenant != noisy {
+			t.Errorf("told %d times", len(told))
+		}
 		again := started(t, newService(t, store))
 		if !again.Halted(noisy, tenant.Newsletter) {
 			t.Error("a restart ends the halt")

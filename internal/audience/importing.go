@@ -145,7 +145,7 @@ func row(number int, cells []string, columns map[string]int) Line {
 	}
 	cell := func(name string) string {
 		if i, ok := columns[name]; ok && i < len(cells) {
-			return tame(strings.TrimSpace(cells[i]))
+			return Tame(strings.TrimSpace(cells[i]))
 		}
 		return ""
 	}

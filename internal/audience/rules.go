@@ -100,13 +100,18 @@ func (r Rules) with(own Rules) Rules {
 	return all
 }
 
+// fits reports whether the rule speaks about outcomes of a class on a stream.
+func (r Rule) fits(class string, s tenant.Stream) bool {
+	return r.Class == class && (len(r.Streams) == 0 || slices.Contains(r.Streams, s))
+}
+
 // find returns the rule for an outcome; ok is false if nothing follows from it.
 func (r Rules) find(class string, hard bool, s tenant.Stream) (rule Rule, ok bool) {
 	named := false
 	for _, v := range r {
 		if v.Class == class {
 			named = true
-			if len(v.Streams) == 0 || slices.Contains(v.Streams, s) {
+			if v.fits(class, s) {
 				return v, v.Count > 0
 			}
 		}

@@ -30,6 +30,10 @@ type Config struct {
 	// Remember is how many addresses are kept in memory at most, about 50 bytes each;
 	// 0: 200,000.
 	Remember int
+	// OnHalt, if set, is called for each halt in force that this process learns of, by
+	// all nodes and again after a restart: it must bear being called twice. Its error
+	// is logged. Halts older than a day are no news.
+	OnHalt func(ctx context.Context, h Halt) error
 	// Waits is the longest time between acceptance and the last attempt; 0: 36 days.
 	Waits time.Duration
 	Log   *slog.Logger // nil discards
@@ -57,6 +61,8 @@ type Service struct {
 	own   map[tenant.ID]Rules
 	marks map[tenant.ID]int64
 	halts map[tenant.ID]Halt
+	// thresholds are those of tenants that have their own.
+	thresholds map[tenant.ID]*Thresholds
 	// suspects are tenants whose mail is to be counted, and when; judged those that
 	// lately were.
 	suspects, judged map[tenant.ID]time.Time
@@ -86,7 +92,7 @@ func New(c Config) (*Service, error) {
 	}
 	return &Service{
 		cfg: c, defaults: defaults, limits: limits, recent: newRecent(c.Remember/2, c.Now()),
-		own: map[tenant.ID]Rules{}, marks: map[tenant.ID]int64{},
+		own: map[tenant.ID]Rules{}, marks: map[tenant.ID]int64{}, thresholds: map[tenant.ID]*Thresholds{},
 		halts: map[tenant.ID]Halt{}, suspects: map[tenant.ID]time.Time{}, judged: map[tenant.ID]time.Time{},
 	}, nil
 }
@@ -111,7 +117,7 @@ func (s *Service) Start(ctx context.Context) error {
 			list = append(list, part...)
 			whole = len(list) <= room
 		}
-		if err := errors.Join(s.loadRules(ctx, t), s.loadHalt(ctx, t)); err != nil {
+		if err := errors.Join(s.loadSettings(ctx, t), s.loadHalt(ctx, t)); err != nil {
 			return err
 		}
 	}
@@ -179,25 +185,12 @@ func (s *Service) follow(ctx context.Context, t tenant.ID, after, mark int64) er
 			break // what is left up to the mark changed again later, or was no suppression
 		}
 	}
-	if err := errors.Join(s.loadRules(ctx, t), s.loadHalt(ctx, t)); err != nil {
+	if err := errors.Join(s.loadSettings(ctx, t), s.loadHalt(ctx, t)); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.marks[t] = mark
-	return nil
-}
-
-func (s *Service) loadRules(ctx context.Context, t tenant.ID) error {
-	own, err := s.cfg.Store.Rules(ctx, t)
-	if err != nil {
-		return fmt.Errorf("load suppression rules: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.own[t] = own; len(own) == 0 {
-		delete(s.own, t)
-	}
 	return nil
 }
 
@@ -229,18 +222,6 @@ func (s *Service) RulesOf(t tenant.ID) Rules {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.defaults.with(s.own[t])
-}
-
-// SetRules replaces the tenant's own rules; none goes back to the defaults. Other nodes
-// follow within moments. Errors are *fault.Error, see Rules.
-func (s *Service) SetRules(ctx context.Context, t tenant.ID, r Rules) error {
-	if err := r.check(s.defaults); err != nil {
-		return err
-	}
-	if err := s.cfg.Store.SetRules(ctx, t, r); err != nil {
-		return err
-	}
-	return s.loadRules(ctx, t)
 }
 
 // Strike says what an outcome counts against its address: nil for nothing. The store

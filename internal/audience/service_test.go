@@ -212,7 +212,7 @@ func TestRules(t *testing.T) {
 		}
 	}
 	own := audience.Rules{{Class: "complaint", Count: 2, Within: 30}}
-	if err := s.SetRules(context.Background(), owner, own); err != nil {
+	if err := s.SetRules(context.Background(), owner, own, audience.By{Staff: true}); err != nil {
 		t.Fatal(err)
 	}
 	report := audience.Report{Tenant: owner, Stream: tenant.Transactional, Address: address("eva@kunde.example"), At: start}
@@ -231,7 +231,7 @@ func TestRules(t *testing.T) {
 		"rule_malformed":        {Class: "complaint", Count: 2},
 		"stream_unknown":        {Class: "complaint", Count: 1, Streams: []tenant.Stream{"x"}},
 	} {
-		if f := fault.As(s.SetRules(context.Background(), owner, audience.Rules{wrong})); f == nil || f.Code != code {
+		if f := fault.As(s.SetRules(context.Background(), owner, audience.Rules{wrong}, audience.By{})); f == nil || f.Code != code {
 			t.Errorf("%+v: %v", wrong, f)
 		}
 	}

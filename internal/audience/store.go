@@ -47,8 +47,14 @@ type Store interface {
 
 	// Rules returns a tenant's own rules, none if it has none.
 	Rules(ctx context.Context, t tenant.ID) (Rules, error)
-	// SetRules replaces them. It counts as a change.
-	SetRules(ctx context.Context, t tenant.ID, r Rules) error
+	// SetRules replaces them and notes it with who did. It counts as a change.
+	SetRules(ctx context.Context, t tenant.ID, r Rules, actor string, now time.Time) error
+	// Thresholds returns a tenant's own thresholds, nil if it has none.
+	Thresholds(ctx context.Context, t tenant.ID) (*Thresholds, error)
+	// SetThresholds is SetRules for thresholds; nil takes them away.
+	SetThresholds(ctx context.Context, t tenant.ID, v *Thresholds, actor string, now time.Time) error
+	// SettingChanges returns what was set when by whom, from new to old, at most 100.
+	SettingChanges(ctx context.Context, t tenant.ID) ([]SettingChange, error)
 }
 
 // Filter picks suppressions of a tenant. The zero Filter is all, new ones first.

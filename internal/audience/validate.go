@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,6 +93,7 @@ type Validator struct {
 	service  *Service
 	known    domains
 	turns    chan struct{}
+	answers  answers
 }
 
 // NewValidator makes a Validator. An error is a mistake in domains.toml.
@@ -109,28 +109,75 @@ func NewValidator(r Resolver, s *Service) (*Validator, error) {
 // transactional. An error means that nothing could be found out; a name server that does
 // not answer is a finding.
 func (c *Validator) Validate(ctx context.Context, t tenant.ID, s tenant.Stream, text string) (Verdict, error) {
-	v := Verdict{Rating: Fine}
-	v.Address, _ = message.ParseAddress(strings.TrimSpace(text)) // that it is none is the answer
-	a := v.Address
+	a, _ := message.ParseAddress(strings.TrimSpace(text)) // that it is none is the answer
 	if a.IsZero() {
-		v.find(FindSyntax, Bad, "")
-		return v, nil
+		return c.judge(a, "", answer{}), nil
+	}
+	reasons, err := c.suppressed(ctx, t, s, []message.Address{a})
+	if err != nil {
+		return Verdict{}, err
+	}
+	found, err := c.ask(ctx, a.Domain)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return c.judge(a, reasons[a], found), nil
+}
+
+// ValidateAll is Validate for many addresses, in their order. Each domain is asked for
+// once, and not again for an hour, ten minutes if it gave no answer.
+func (c *Validator) ValidateAll(ctx context.Context, t tenant.ID, s tenant.Stream, texts []string) ([]Verdict, error) {
+	parsed := make([]message.Address, len(texts))
+	var list []message.Address
+	var names []string
+	for i, text := range texts {
+		if parsed[i], _ = message.ParseAddress(strings.TrimSpace(text)); !parsed[i].IsZero() { // that it is none is the answer
+			list, names = append(list, parsed[i]), append(names, parsed[i].Domain)
+		}
+	}
+	reasons, err := c.suppressed(ctx, t, s, list)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.askAll(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := make([]Verdict, len(texts))
+	for i, a := range parsed {
+		verdicts[i] = c.judge(a, reasons[a], found[a.Domain])
+	}
+	return verdicts, nil
+}
+
+func (c *Validator) suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, list []message.Address) (map[message.Address]string, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
 	if s == "" {
 		s = tenant.Transactional
 	}
-	reasons, err := c.service.cfg.Store.Suppressed(ctx, t, s, []message.Address{a}, c.service.cfg.Now())
+	reasons, err := c.service.cfg.Store.Suppressed(ctx, t, s, list, c.service.cfg.Now())
 	if err != nil {
-		return Verdict{}, fmt.Errorf("validate address: %w", err)
+		return nil, fmt.Errorf("validate address: %w", err)
 	}
-	if reason := reasons[a]; reason != "" {
+	return reasons, nil
+}
+
+// judge puts together what was found out about an address, zero if it is none.
+func (c *Validator) judge(a message.Address, reason string, found answer) Verdict {
+	v := Verdict{Address: a, Rating: Fine}
+	if a.IsZero() {
+		v.find(FindSyntax, Bad, "")
+		return v
+	}
+	if reason != "" {
 		v.find(FindSuppressed, Bad, reason)
 	}
-	dead, err := c.findDomain(ctx, &v)
-	if err != nil {
-		return Verdict{}, err
+	if found.code != "" {
+		v.find(found.code, found.rating, "")
 	}
-	if meant := c.known.meant(a.Domain, dead); meant != "" {
+	if meant := c.known.meant(a.Domain, found.dead()); meant != "" {
 		v.Suggestion = message.Address{Local: a.Local, Domain: meant}.String()
 		v.find(FindTypo, Risky, "")
 	}
@@ -144,36 +191,7 @@ func (c *Validator) Validate(ctx context.Context, t tenant.ID, s tenant.Stream, 
 	if !a.IsASCII() {
 		v.find(FindUTF8, Risky, "")
 	}
-	return v, nil
-}
-
-// findDomain asks where the domain's mail goes; dead says that it cannot go anywhere.
-func (c *Validator) findDomain(ctx context.Context, v *Verdict) (dead bool, err error) {
-	select {
-	case c.turns <- struct{}{}:
-		defer func() { <-c.turns }()
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	hosts, err := c.resolver.MX(ctx, v.Address.Domain)
-	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case errors.Is(err, dns.ErrNoDomain):
-		v.find(FindNoDomain, Bad, "")
-		return true, nil
-	case errors.Is(err, dns.ErrNoMail):
-		v.find(FindNoMail, Bad, "")
-		return true, nil
-	case errors.Is(err, dns.ErrNoHost):
-		v.find(FindNoHost, Bad, "")
-		return true, nil
-	case err != nil:
-		v.find(FindNoAnswer, Risky, "")
-	case len(hosts) > 0 && hosts[0].Implicit:
-		v.find(FindNoMX, Risky, "")
-	}
-	return false, nil
+	return v
 }
 
 // throwaway reports whether a domain or one above it is disposable.

@@ -15,11 +15,12 @@ import (
 // delivery and carries a MAC, so that a report sent to it is tied to the delivery
 // without a look-up, and nobody can make one up:
 //
-//	b+<delivery>.<mac>@<return domain>
+//	b+<delivery><tag>.<mac>@<return domain>
 //
-// The local part is 50 bytes, below the 64 of RFC 5321, 4.5.3.1.1, and reads the same
+// The local part is 59 bytes, below the 64 of RFC 5321, 4.5.3.1.1, and reads the same
 // in upper case, as some servers fold it. It proves where a report came from, not
-// that it is true: whoever has received the mail knows its return path.
+// that it is true: whoever has received the mail knows its return path. Return paths
+// without a tag, as they were made before, are still read.
 //
 // Addresses to unsubscribe at (RFC 2369, 3.2) are made the same way with another mark,
 // "u+", so that neither can be taken for the other.
@@ -31,6 +32,16 @@ type ReturnPaths struct {
 	purpose string
 }
 
+// Tag is a part of the identifier of a delivery's tenant, so that the delivery is looked
+// for there alone. The zero Tag tells nothing.
+type Tag [4]byte
+
+// Path is what a return path tells.
+type Path struct {
+	Delivery message.DeliveryID
+	Tag      Tag
+}
+
 // ErrForeign means that an address is none of our return paths. It does not tell
 // whether the form or the MAC was wrong.
 var ErrForeign = errors.New("not a return path of ours")
@@ -40,6 +51,10 @@ const (
 	unsubscribeMark = "u+"
 	// returnMAC is the length of the MAC in bytes: 120 bits, 24 characters.
 	returnMAC = 15
+	// untaggedSize is the length in bytes of what a return path without a tag names,
+	// pathSize of what it names now.
+	untaggedSize = 16
+	pathSize     = untaggedSize + 4
 	// minReturnKey is the shortest key taken, in bytes.
 	minReturnKey = 32
 )
@@ -66,22 +81,23 @@ func newReturnPaths(key []byte, mark, purpose string) (*ReturnPaths, error) {
 
 // Make returns the return path of a delivery. The domain must be one that
 // message.ParseDomain returns; the address is as valid as the domain.
-func (p *ReturnPaths) Make(d message.DeliveryID, domain string) message.Address {
-	name := base32Lower.EncodeToString(d[:])
+func (p *ReturnPaths) Make(path Path, domain string) message.Address {
+	name := append(path.Delivery[:], path.Tag[:]...)
 	return message.Address{
-		Local:  p.mark + name + "." + base32Lower.EncodeToString(p.mac(d, domain)),
+		Local:  p.mark + base32Lower.EncodeToString(name) + "." + base32Lower.EncodeToString(p.mac(name, domain)),
 		Domain: domain,
 	}
 }
 
-// Parse returns the delivery a return path was made for. The only error is
-// ErrForeign; the MAC is compared in constant time.
-func (p *ReturnPaths) Parse(a message.Address) (message.DeliveryID, error) {
-	var none message.DeliveryID
+// Parse returns what a return path was made for. The only error is ErrForeign; the MAC
+// is compared in constant time.
+func (p *ReturnPaths) Parse(a message.Address) (Path, error) {
+	var none Path
 	local := strings.ToLower(a.Local)
 	rest, ok := strings.CutPrefix(local, p.mark)
 	name, mac, dotted := strings.Cut(rest, ".")
-	if !ok || !dotted || len(name) != base32Lower.EncodedLen(len(none)) || len(mac) != base32Lower.EncodedLen(returnMAC) {
+	size := base32Lower.DecodedLen(len(name))
+	if !ok || !dotted || size != pathSize && size != untaggedSize || len(name) != base32Lower.EncodedLen(size) || len(mac) != base32Lower.EncodedLen(returnMAC) {
 		return none, ErrForeign
 	}
 	id, err := base32Lower.DecodeString(name)
@@ -92,20 +108,26 @@ func (p *ReturnPaths) Parse(a message.Address) (message.DeliveryID, error) {
 	if err != nil {
 		return none, ErrForeign
 	}
-	d := message.DeliveryID(id)
 	// Base32 has spare bits: only the one spelling Make uses is ours.
-	if !hmac.Equal(given, p.mac(d, strings.ToLower(a.Domain))) || base32Lower.EncodeToString(d[:]) != name || d.IsZero() {
+	if !hmac.Equal(given, p.mac(id, strings.ToLower(a.Domain))) || base32Lower.EncodeToString(id) != name {
 		return none, ErrForeign
 	}
-	return d, nil
+	path := Path{Delivery: message.DeliveryID(id[:untaggedSize])}
+	if copy(path.Tag[:], id[untaggedSize:]); path.Delivery.IsZero() {
+		return none, ErrForeign
+	}
+	return path, nil
 }
 
-// mac binds the delivery to the domain, so that the return path of one tenant's
-// domain is none at another's.
-func (p *ReturnPaths) mac(d message.DeliveryID, domain string) []byte {
+// mac binds the name to the domain, so that the return path of one tenant's domain is
+// none at another's.
+func (p *ReturnPaths) mac(name []byte, domain string) []byte {
 	h := hmac.New(sha256.New, p.key)
 	h.Write([]byte(p.purpose))
-	h.Write(d[:])
+	if len(name) == pathSize {
+		h.Write([]byte("tagged\x00")) // where the name ends must not be open to doubt
+	}
+	h.Write(name)
 	h.Write([]byte(domain))
 	return h.Sum(nil)[:returnMAC]
 }

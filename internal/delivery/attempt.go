@@ -90,7 +90,9 @@ func (e *Engine) postpone(p *parcel, r report, s *queue.Settlement) {
 		return
 	}
 	s.DueAt, s.Event.Attempt.NextAt = due, due
-	s.Signature = p.signature
+	if len(p.own) == 0 { // what the next attempt bears may differ
+		s.Signature = p.signature
+	}
 }
 
 // settlement makes the frame of a verdict that no attempt led to.

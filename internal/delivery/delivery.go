@@ -58,8 +58,15 @@ type Config struct {
 	Resolver dns.Resolver
 	Judge    Judge
 	// Sign returns the signature fields to put before the body, or nothing for a
-	// domain without keys: Signer.Sign.
+	// domain without keys: Signer.Sign. With ErrDomainGone the mail is held.
 	Sign func(ctx context.Context, e queue.Entry, body []byte) ([]byte, error)
+	// OwnFields returns header fields that only this delivery bears, complete lines that
+	// go before the mail and are signed with it; none for most. It must say the same as
+	// long as the delivery's return path is the same. nil: none.
+	OwnFields func(e queue.Entry, mail []byte) []byte
+	// SignOwn is Sign for a mail with such fields, which shares its signature with no
+	// other; nil: Sign.
+	SignOwn func(ctx context.Context, e queue.Entry, mail []byte) ([]byte, error)
 	// Withheld asks, just before a mail is made ready, whether it may go to its recipient
 	// after all: "", or the reason why not. nil: it may. It must be cheap.
 	Withheld func(ctx context.Context, e queue.Entry) (reason string, err error)
@@ -101,6 +108,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.SignOwn == nil {
+		c.SignOwn = c.Sign
+	}
 	if c.ReturnPath == nil {
 		c.ReturnPath = func(e queue.Entry) string { return e.Sender }
 	}

@@ -38,6 +38,7 @@ type parcel struct {
 	began     time.Time
 	prepared  bool
 	mail      smtp.Mail
+	own       []byte // header fields that only this delivery bears
 	signature []byte
 	weight    int64 // of the memory budget, held while prepared
 }

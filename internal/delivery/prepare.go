@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"stafette/internal/bounce"
 	"stafette/internal/event"
@@ -19,6 +20,7 @@ const (
 	reasonCorrupt = "body_corrupt"       // the body is not what was written
 	reasonGone    = "body_gone"          // the body was erased or its retention time is over
 	reasonGate    = "content_refused"    // the stream's gate refused it and gave no reason of its own
+	reasonDomain  = "domain_removed"     // the tenant has given the sending domain up
 )
 
 // classOurs is the class of failures on our side: no receiving server was asked.
@@ -79,23 +81,13 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 			return false
 		}
 	}
-	p.signature = p.Entry.Signature
-	if len(p.signature) == 0 {
-		p.signature, err = e.cfg.Sign(ctx, p.Entry, body)
-		if ctx.Err() != nil {
-			e.unload(p)
-			e.leave(p)
-			return false
-		}
-		if err != nil {
-			e.failHere(p, "the message could not be signed", err)
-			return false
-		}
+	if !e.sign(ctx, p, body) {
+		return false
 	}
 	p.mail = smtp.Mail{
 		From:     e.cfg.ReturnPath(p.Entry),
 		To:       p.Recipient.String(),
-		Parts:    [][]byte{p.signature, body},
+		Parts:    [][]byte{p.signature, p.own, body},
 		EightBit: p.EightBit,
 		UTF8:     p.UTF8,
 
@@ -104,6 +96,34 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 	}
 	p.prepared = true
 	return true
+}
+
+// sign makes the fields that go before the body. False means that the parcel has been
+// taken care of.
+func (e *Engine) sign(ctx context.Context, p *parcel, body []byte) bool {
+	var err error
+	if e.cfg.OwnFields != nil {
+		p.own = e.cfg.OwnFields(p.Entry, body)
+	}
+	p.signature = p.Entry.Signature
+	switch {
+	case len(p.own) > 0:
+		p.signature, err = e.cfg.SignOwn(ctx, p.Entry, slices.Concat(p.own, body))
+	case len(p.signature) == 0:
+		p.signature, err = e.cfg.Sign(ctx, p.Entry, body)
+	}
+	switch {
+	case ctx.Err() != nil:
+		e.unload(p)
+		e.leave(p)
+	case errors.Is(err, ErrDomainGone):
+		e.hold(p, reasonDomain, err)
+	case err != nil:
+		e.failHere(p, "the message could not be signed", err)
+	default:
+		return true
+	}
+	return false
 }
 
 // mayGo asks again what was asked at acceptance: a suppression that came while the mail

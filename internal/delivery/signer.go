@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -26,6 +27,9 @@ const (
 type SignerConfig struct {
 	// Keys lists the keys of a domain: tenant.Store.DKIMKeys.
 	Keys func(ctx context.Context, t tenant.ID, domain string) ([]tenant.DKIMKey, error)
+	// Exists reports whether the tenant still has the domain; it is asked only where
+	// there are no keys. nil: it has.
+	Exists func(ctx context.Context, t tenant.ID, domain string) (bool, error)
 	// Keeper opens sealed keys.
 	Keeper *seal.Keeper
 	// Sign makes the signature fields; nil: dkim.Sign.
@@ -33,6 +37,10 @@ type SignerConfig struct {
 	Now     func() time.Time
 	Workers int // signatures made at the same time; 0: as many as cores
 }
+
+// ErrDomainGone means that the domain was removed while mail with it waited. Such mail
+// must not leave: nobody vouches for it any more.
+var ErrDomainGone = errors.New("the sending domain was removed")
 
 // Signer signs mail with the DKIM keys of its domain. It parses each key once,
 // signs each message once, and never signs on more cores than there are. It is
@@ -81,7 +89,8 @@ func NewSigner(c SignerConfig) *Signer {
 }
 
 // Sign returns the signature fields of the entry's message, to be put before its
-// body; nil if its domain has no active keys.
+// body; nil if its domain has no active keys. The error is ErrDomainGone if there is no
+// such domain any more.
 func (s *Signer) Sign(ctx context.Context, e queue.Entry, body []byte) ([]byte, error) {
 	if e.SignDomain == "" {
 		return nil, nil
@@ -129,10 +138,21 @@ func (s *Signer) forget(name message.ID, sig *signature) {
 	}
 }
 
+// SignOwn is Sign for a mail that is like no other of its message.
+func (s *Signer) SignOwn(ctx context.Context, e queue.Entry, mail []byte) ([]byte, error) {
+	if e.SignDomain == "" {
+		return nil, nil
+	}
+	return s.make(ctx, e, mail)
+}
+
 func (s *Signer) make(ctx context.Context, e queue.Entry, body []byte) ([]byte, error) {
 	keys, err := s.keys(ctx, e.Tenant, e.SignDomain)
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, s.exists(ctx, e)
 	}
 	select {
 	case s.workers <- struct{}{}:
@@ -145,6 +165,20 @@ func (s *Signer) make(ctx context.Context, e queue.Entry, body []byte) ([]byte, 
 		return nil, fmt.Errorf("sign for %s: %w", e.SignDomain, err)
 	}
 	return fields, nil
+}
+
+func (s *Signer) exists(ctx context.Context, e queue.Entry) error {
+	if s.cfg.Exists == nil {
+		return nil
+	}
+	there, err := s.cfg.Exists(ctx, e.Tenant, e.SignDomain)
+	if err != nil {
+		return fmt.Errorf("find domain %s: %w", e.SignDomain, err)
+	}
+	if !there {
+		return ErrDomainGone
+	}
+	return nil
 }
 
 // keys returns the active keys of a tenant's domain, parsed.

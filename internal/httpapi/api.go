@@ -21,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/listcheck"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -55,6 +56,7 @@ type Domains interface {
 	Rotate(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
 	CancelRotation(ctx context.Context, t tenant.ID, d tenant.DomainID, actor string) (tenant.DomainSetup, error)
 	Remove(ctx context.Context, t tenant.ID, d tenant.DomainID) error
+	Figures(ctx context.Context, t tenant.ID, d tenant.DomainID, from, to time.Time) (tenant.DMARCFigures, error)
 }
 
 // Texts says states and reasons in a language, "de" or "en". A text that is not
@@ -70,6 +72,7 @@ type Limits struct {
 	Batch   int64 // JSON of a batch; 0: 64 MB
 	Raw     int64 // raw message; 0: 30 MB
 	Import  int64 // list of addresses; 0, and at most: audience.MaxImport
+	List    int64 // list to check; 0, and at most: listcheck.MaxBytes
 }
 
 // Config is what an API needs.
@@ -83,6 +86,7 @@ type Config struct {
 	Domains   Domains
 	Audience  *audience.Service
 	Addresses *audience.Validator
+	Lists     *listcheck.Service
 	Operator  Operator
 	Leads     *lead.Service
 	Texts     Texts  // nil: answers carry codes only
@@ -122,6 +126,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Limits.Import <= 0 || c.Limits.Import > audience.MaxImport {
 		c.Limits.Import = audience.MaxImport
+	}
+	if c.Limits.List <= 0 || c.Limits.List > listcheck.MaxBytes {
+		c.Limits.List = listcheck.MaxBytes
 	}
 	a := &API{c: c, mux: http.NewServeMux()}
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)

@@ -42,7 +42,10 @@ func (a *API) authenticate(r *http.Request, route Route) (*http.Request, error) 
 	if route.Scope != "" && !key.Allows(route.Scope) {
 		return nil, fault.New(fault.Forbidden, "scope_missing", "The key does not have the scope "+string(route.Scope)+".")
 	}
-	if route.Scope != "" && key.Tenant.IsZero() {
+	if route.Platform && !key.Tenant.IsZero() {
+		return nil, fault.New(fault.Forbidden, "platform_only", "This is for keys of the platform.")
+	}
+	if route.Scope != "" && !route.Platform && key.Tenant.IsZero() {
 		return nil, fault.New(fault.Forbidden, ingest.CodeTenantMissing, "A key of the platform belongs to no tenant.")
 	}
 	return r.WithContext(context.WithValue(r.Context(), keyKey{}, key)), nil

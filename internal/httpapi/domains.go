@@ -30,9 +30,11 @@ func domainRoutes() []Route {
 	rotate.register = registerWith(changeDomain(Domains.Rotate))
 	cancel := route(http.MethodDelete, one+"/rotation", tenant.ScopeAdmin, 200, "cancel-key-rotation", "Give new DKIM keys up that wait for their records", 404, 409)
 	cancel.register = registerWith(changeDomain(Domains.CancelRotation))
-	remove := route(http.MethodDelete, one, tenant.ScopeAdmin, 204, "remove-domain", "Remove a domain with its keys", 404)
+	reports := route(http.MethodGet, one+"/reports", tenant.ScopeRead, 200, "get-domain-reports", "Read what receivers report about mail with the domain in From (DMARC)", 404, 422)
+	reports.register = registerWith((*API).domainReports)
+	remove := route(http.MethodDelete, one, tenant.ScopeAdmin, 204, "remove-domain", "Remove a domain with its keys; refused while mail with it waits", 404, 409)
 	remove.register = registerWith((*API).removeDomain)
-	return []Route{list, add, get, check, rotate, cancel, remove}
+	return []Route{list, add, get, check, rotate, cancel, reports, remove}
 }
 
 // Domain is a sending domain as programs read it.

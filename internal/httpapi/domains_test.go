@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"stafette/internal/dmarc"
 	"stafette/internal/dns"
 	"stafette/internal/httpapi"
 )
@@ -64,4 +66,26 @@ func TestDomains(t *testing.T) {
 	if strings.Contains(w.get("/v1/domains").body, "neu.example") {
 		t.Error("still listed")
 	}
+}
+
+func TestDomainReports(t *testing.T) {
+	w := newWorld(t)
+	path := "/v1/domains/" + w.domain.String() + "/reports"
+	day := start.Truncate(24 * time.Hour)
+	r := dmarc.Report{Reporter: "google.com", ID: "1", Domain: "muster.example", Begin: day, End: day.Add(24 * time.Hour), Records: []dmarc.Row{
+		{Source: netip.MustParseAddr("192.0.2.1"), Messages: 40, DKIM: true, Signer: "muster.example", Disposition: dmarc.None},
+		{Source: netip.MustParseAddr("192.0.2.9"), Messages: 2, Sender: "=cmd", Disposition: dmarc.Reject},
+	}}
+	if err := w.tenants.SaveDMARC(t.Context(), w.tenant, r.Domain, r, start, 10); err != nil {
+		t.Fatal(err)
+	}
+	got := read[httpapi.DomainReports](w, w.get(path), 200)
+	if got.Aligned != 40 || got.Failed != 2 || len(got.Days) != 1 || got.Dispositions["reject"] != 2 || len(got.Sources) != 2 || got.Sources[0].Signer != "muster.example" {
+		t.Errorf("%+v", got)
+	}
+	if none := read[httpapi.DomainReports](w, w.get(path+"?from=2026-01-01&to=2026-01-31"), 200); len(none.Sources) != 0 || len(none.Days) != 0 {
+		t.Errorf("%+v", none)
+	}
+	w.wantProblem(w.get(path+"?from=x"), 422, "time_malformed", "/query/from")
+	w.wantProblem(w.get(path+"?from=2026-02-01&to=2026-01-01"), 422, "span_malformed", "/query/from")
 }

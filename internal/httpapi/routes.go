@@ -23,6 +23,8 @@ type Route struct {
 	MaxBody int64
 	// Open routes need no key: they tell the same to everybody.
 	Open bool
+	// Platform routes are for keys of the platform, all others for keys of tenants.
+	Platform bool
 
 	id, summary string
 	media       string // type of the body; "": any
@@ -68,6 +70,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(a.routes, domainRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(a.routes, leadRoutes()...)
+	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -123,6 +126,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/leads"):
 		op.Tags = []string{"Leads"}
+	case strings.Contains(r.Path, "/halt"):
+		op.Tags = []string{"Halts"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

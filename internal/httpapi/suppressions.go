@@ -272,7 +272,8 @@ func (a *API) setSuppressionRules(ctx context.Context, in *setRulesInput) (*rule
 	for _, r := range in.Body.Rules {
 		rules = append(rules, audience.Rule(r))
 	}
-	if err := a.c.Audience.SetRules(ctx, keyOf(ctx).Tenant, rules); err != nil {
+	key := keyOf(ctx)
+	if err := a.c.Audience.SetRules(ctx, key.Tenant, rules, audience.By{Actor: key.ID.String()}); err != nil {
 		return nil, err
 	}
 	return a.suppressionRules(ctx, nil)

@@ -16,6 +16,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
+	"stafette/internal/audience/listcheck"
 	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/fault"
@@ -47,6 +48,7 @@ type world struct {
 	reader   *reader
 	list     *audiencetest.Store
 	leads    *leadtest.Store
+	checks   *listcheck.Service
 	log      *bytes.Buffer
 	operator *operator
 
@@ -85,10 +87,11 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 
+	w.checks = listcheck.New(listcheck.Config{Store: &audiencetest.Lists{}, Validator: addresses, Now: now})
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Audience: service, Addresses: addresses, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Domains: tenant.NewRegistry(tenant.RegistryConfig{
 			Store: w.tenants, Keeper: keeper, Now: now, Resolver: func() dns.Resolver { return w.zone },
 			MakeKey: func(a tenant.Algorithm) ([]byte, string, error) { return []byte("x"), "v=DKIM1; p=" + string(a), nil },

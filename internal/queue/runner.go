@@ -115,6 +115,12 @@ func (r *Runner) Run(ctx context.Context) error {
 // and settlements go on.
 func (r *Runner) Drain() { r.idle.Store(true) }
 
+// Epoch is the one this process works under now; 0 before Start.
+func (r *Runner) Epoch() Epoch {
+	e, _ := r.term.now()
+	return e
+}
+
 // Live reports whether the process may send what it holds under e.
 func (r *Runner) Live(e Epoch) bool {
 	now, live := r.term.now()

@@ -28,26 +28,26 @@ func NewAddresses(paths, unsubscribe *bounce.ReturnPaths, domains ...string) *Ad
 }
 
 // Purpose tells what an address is for; ok is false if it is none of ours.
-func (a *Addresses) Purpose(to message.Address) (p Purpose, d message.DeliveryID, ok bool) {
-	if d, err := a.paths.Parse(to); err == nil {
-		return ForDelivery, d, true
+func (a *Addresses) Purpose(to message.Address) (p Purpose, path bounce.Path, ok bool) {
+	if path, err := a.paths.Parse(to); err == nil {
+		return ForDelivery, path, true
 	}
-	if d, err := a.unsubscribe.Parse(to); err == nil {
-		return ForUnsubscribe, d, true
+	if path, err := a.unsubscribe.Parse(to); err == nil {
+		return ForUnsubscribe, path, true
 	}
 	if !a.ours(to.Domain) {
-		return "", d, false
+		return "", path, false
 	}
 	if _, ok := aboutDomain(to); ok {
-		return ForDomain, d, true
+		return ForDomain, path, true
 	}
 	switch strings.ToLower(to.Local) {
 	case "postmaster":
-		return ForPostmaster, d, true
+		return ForPostmaster, path, true
 	case "abuse", "fbl":
-		return ForReports, d, true
+		return ForReports, path, true
 	}
-	return "", d, false
+	return "", path, false
 }
 
 // aboutDomain reads the address that takes the aggregate reports about a sending domain:
@@ -70,6 +70,11 @@ func (a *Addresses) ours(domain string) bool {
 	return false
 }
 
+// PathOf is what the return path of a tenant's delivery names.
+func PathOf(t tenant.ID, d message.DeliveryID) bounce.Path {
+	return bounce.Path{Delivery: d, Tag: bounce.Tag(t[len(t)-len(bounce.Tag{}):])}
+}
+
 // vouchers are the fields of a message reported on in which our own addresses stand
 // when it was ours.
 func vouchers() []string {
@@ -78,7 +83,7 @@ func vouchers() []string {
 
 // Proven finds an address of ours with a MAC in a report that came to none: among the
 // addresses it was sent to on its way and in the header of the message reported on.
-func (a *Addresses) Proven(r bounce.Report) (message.DeliveryID, bool) {
+func (a *Addresses) Proven(r bounce.Report) (bounce.Path, bool) {
 	for _, to := range r.ReturnedTo {
 		if d, ok := a.proof(to); ok {
 			return d, true
@@ -96,14 +101,14 @@ func (a *Addresses) Proven(r bounce.Report) (message.DeliveryID, bool) {
 			}
 		}
 	}
-	return message.DeliveryID{}, false
+	return bounce.Path{}, false
 }
 
-func (a *Addresses) proof(text string) (message.DeliveryID, bool) {
+func (a *Addresses) proof(text string) (bounce.Path, bool) {
 	local, domain, ok := strings.Cut(text, "@")
 	if !ok {
-		return message.DeliveryID{}, false
+		return bounce.Path{}, false
 	}
 	_, d, ok := a.Purpose(message.Address{Local: local, Domain: domain})
-	return d, ok && !d.IsZero()
+	return d, ok && !d.Delivery.IsZero()
 }

@@ -25,8 +25,8 @@ func FuzzProven(f *testing.F) {
 	}
 	addresses := returns.NewAddresses(paths, unsubscribe, ourDomain)
 	d := message.Delivery(id.Lowest[message.Kind](time.UnixMilli(1_700_000_000_000)), 7)
-	verp := paths.Make(d, ourDomain).String()
-	for _, header := range []string{"Return-Path: <" + verp + ">\n", "List-Unsubscribe: <mailto:" + unsubscribe.Make(d, ourDomain).String() + ">\n", "Return-Path: <b+x@" + ourDomain + ">\n", ""} {
+	verp := paths.Make(bounce.Path{Delivery: d}, ourDomain).String()
+	for _, header := range []string{"Return-Path: <" + verp + ">\n", "List-Unsubscribe: <mailto:" + unsubscribe.Make(bounce.Path{Delivery: d}, ourDomain).String() + ">\n", "Return-Path: <b+x@" + ourDomain + ">\n", ""} {
 		f.Add([]byte(strings.ReplaceAll(complaint("abuse", header), "{verp}", verp)))
 	}
 	f.Add([]byte("To: " + strings.ToUpper(verp) + "\n\n"))
@@ -39,8 +39,8 @@ func FuzzProven(f *testing.F) {
 		if !ok {
 			return
 		}
-		if got != d {
-			t.Errorf("proven for %s", got)
+		if got.Delivery != d {
+			t.Errorf("proven for %v", got)
 		}
 		text := strings.ToLower(string(raw))
 		// Transfer encodings hide it from a plain look.

@@ -87,14 +87,14 @@ func (i *Intake) Keep(ctx context.Context, e Envelope, raw []byte) error {
 }
 
 func (i *Intake) kept(ctx context.Context, e Envelope, to message.Address, raw []byte, now time.Time) (Kept, error) {
-	purpose, d, ok := i.addresses.Purpose(to)
+	purpose, path, ok := i.addresses.Purpose(to)
 	if !ok {
 		return Kept{}, errForeign
 	}
 	m := Mail{ID: id.New[Kind](now), Purpose: purpose, Recipient: to, Sender: e.Sender, Peer: e.Peer, HELO: e.HELO,
 		Size: int64(len(raw)), Salt: seal.NewSalt(), ReceivedAt: now, State: Pending}
-	if !d.IsZero() {
-		owner, known, err := i.store.OwnerOf(ctx, d)
+	if d := path.Delivery; !d.IsZero() {
+		owner, known, err := i.store.OwnerOf(ctx, path)
 		if err != nil {
 			return Kept{}, err
 		}

@@ -113,17 +113,17 @@ func (s *Sorter) match(ctx context.Context, r *reading) error {
 			r.because(WhyForPeople)
 			return nil
 		}
-		d, ok := s.c.Addresses.Proven(r.report)
+		path, ok := s.c.Addresses.Proven(r.report)
 		if !ok {
 			r.because(WhyNoProof)
 			return nil
 		}
-		owner, known, err := s.c.Store.OwnerOf(ctx, d)
+		owner, known, err := s.c.Store.OwnerOf(ctx, path)
 		if err != nil {
 			return err
 		}
 		if known {
-			r.Account, r.Delivery = owner, d
+			r.Account, r.Delivery = owner, path.Delivery
 		}
 	}
 	if r.Delivery.IsZero() {

@@ -20,6 +20,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
@@ -136,14 +137,16 @@ type Listing struct {
 
 // Store keeps return mail. Every method is one whole, durable transaction.
 type Store interface {
-	// OwnerOf returns the tenant of a delivery; ok is false if there is none.
-	OwnerOf(ctx context.Context, d message.DeliveryID) (t tenant.ID, ok bool, err error)
+	// OwnerOf returns the tenant of the delivery that a return path names; ok is false if
+	// there is none.
+	OwnerOf(ctx context.Context, p bounce.Path) (t tenant.ID, ok bool, err error)
 	// KeepReturns stores mails with their content, all or none. When it returns they
 	// survive the loss of power.
 	KeepReturns(ctx context.Context, list []Kept) error
 	// TakeReturns gives out pending mail that is due, oldest first, and makes it due
-	// again at until, so that another takes it if it is not concluded by then.
-	TakeReturns(ctx context.Context, now, until time.Time, limit int) ([]Mail, error)
+	// again at until, or as soon as the epoch that takes it is dead, so that another
+	// takes it if it is not concluded by then. Epoch 0 is none.
+	TakeReturns(ctx context.Context, e queue.Epoch, now, until time.Time, limit int) ([]Mail, error)
 	// ReturnBody returns the sealed content; NotFound "return_erased" if it was dropped.
 	ReturnBody(ctx context.Context, t tenant.ID, r ID) ([]byte, error)
 	// OriginOf returns the delivery and its message; ok is false if there is none.

@@ -254,19 +254,19 @@ func TestReaderThatFailed(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	w := newWorld(t)
-	verp := w.paths.Make(w.delivery(), ourDomain)
+	verp := w.paths.Make(returns.PathOf(w.tenant, w.delivery()), ourDomain)
 	for text, want := range map[string]returns.Purpose{
 		verp.String(): returns.ForDelivery,
-		w.unsub.Make(w.delivery(), ourDomain).String(): returns.ForUnsubscribe,
-		"Postmaster@Bounces.Mail.Example":              returns.ForPostmaster,
-		"abuse@post.mail.example":                      returns.ForReports,
-		verp.Local + "@other.example":                  "", // the MAC is for the domain
-		"u" + verp.Local[1:] + "@" + ourDomain:         "", // and for the purpose
-		"info@" + ourDomain:                            "",
-		"postmaster@elsewhere.example":                 "",
-		"victim%elsewhere.example@" + ourDomain:        "",
-		"elsewhere.example!victim@" + ourDomain:        "",
-		"postmaster":                                   "",
+		w.unsub.Make(returns.PathOf(w.tenant, w.delivery()), ourDomain).String(): returns.ForUnsubscribe,
+		"Postmaster@Bounces.Mail.Example":                                        returns.ForPostmaster,
+		"abuse@post.mail.example":                                                returns.ForReports,
+		verp.Local + "@other.example":                                            "", // the MAC is for the domain
+		"u" + verp.Local[1:] + "@" + ourDomain:                                   "", // and for the purpose
+		"info@" + ourDomain:                                                      "",
+		"postmaster@elsewhere.example":                                           "",
+		"victim%elsewhere.example@" + ourDomain:                                  "",
+		"elsewhere.example!victim@" + ourDomain:                                  "",
+		"postmaster":                                                             "",
 	} {
 		local, domain, _ := strings.Cut(text, "@")
 		p, _, ok := w.addresses.Purpose(message.Address{Local: local, Domain: domain})

@@ -17,6 +17,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
+	"stafette/internal/queue"
 	"stafette/internal/seal"
 )
 
@@ -31,6 +32,9 @@ type SorterConfig struct {
 	Resolver   dns.Resolver    // for SPF, DKIM and DMARC
 	Aggregates Aggregates
 	Now        func() time.Time
+	// Epoch is that of this process on the queue: what it took is due again when the
+	// epoch is dead. nil: it is due again after two minutes.
+	Epoch func() queue.Epoch
 	// Every is how long the Sorter waits before it looks by itself, for what another
 	// node left behind; 0: 15 s.
 	Every time.Duration
@@ -38,7 +42,7 @@ type SorterConfig struct {
 }
 
 const (
-	// lease is how long one node may take over a mail before another tries: longer
+	// lease is how long a living node may take over a mail before another tries: longer
 	// than the name servers' worst answers to SPF, DKIM and DMARC together.
 	lease = 2 * time.Minute
 	// maxTries bounds how often reading a mail is begun, lest one that kills its
@@ -67,6 +71,9 @@ func NewSorter(c SorterConfig) *Sorter {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Epoch == nil {
+		c.Epoch = func() queue.Epoch { return 0 }
 	}
 	return &Sorter{c: c, wake: make(chan struct{}, 1), proof: newProver(c.Resolver)}
 }
@@ -105,7 +112,7 @@ func (s *Sorter) Run(ctx context.Context) error {
 // whose reading failed stays due later; its error does not stop the others.
 func (s *Sorter) Sort(ctx context.Context) (int, error) {
 	now := s.now()
-	list, err := s.c.Store.TakeReturns(ctx, now, now.Add(lease), takeAtOnce)
+	list, err := s.c.Store.TakeReturns(ctx, s.c.Epoch(), now, now.Add(lease), takeAtOnce)
 	if err != nil {
 		return 0, fmt.Errorf("take return mail: %w", err)
 	}

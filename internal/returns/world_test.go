@@ -117,12 +117,14 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) delivery() message.DeliveryID { return w.sent.Deliveries[0].ID }
 
-func (w *world) verp() string { return w.paths.Make(w.delivery(), ourDomain).String() }
+func (w *world) verp() string {
+	return w.paths.Make(returns.PathOf(w.tenant, w.delivery()), ourDomain).String()
+}
 
 // fill puts what only this world knows into a text with LF line ends.
 func (w *world) fill(text string) string {
 	forged := strings.Replace(w.verp(), "b+", "b+a", 1)
-	text = strings.NewReplacer("{verp}", w.verp(), "{unsub}", w.unsub.Make(w.delivery(), ourDomain).String(),
+	text = strings.NewReplacer("{verp}", w.verp(), "{unsub}", w.unsub.Make(returns.PathOf(w.tenant, w.delivery()), ourDomain).String(),
 		"{msgid}", w.sent.MessageID, "{rcpt}", recipient, "{forged}", forged).Replace(text)
 	return strings.ReplaceAll(strings.TrimLeft(text, "\n"), "\n", "\r\n")
 }

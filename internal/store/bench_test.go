@@ -11,6 +11,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/queue"
+	"stafette/internal/returns"
 	"stafette/internal/store"
 	"stafette/internal/store/storetest"
 	"stafette/internal/tenant"
@@ -159,7 +160,7 @@ func BenchmarkOwnerOf(b *testing.B) {
 			last := w.Draft(w.B, "x@example.net")
 			w.Accept(last)
 			for b.Loop() {
-				if _, ok, err := w.Store.OwnerOf(b.Context(), last.Deliveries[0].ID); err != nil || !ok {
+				if _, ok, err := w.Store.OwnerOf(b.Context(), returns.PathOf(w.B, last.Deliveries[0].ID)); err != nil || !ok {
 					b.Fatal(ok, err)
 				}
 			}

@@ -164,3 +164,17 @@ func (s *Store) HeldFreed(ctx context.Context, h audience.Halt) error {
 	}
 	return nil
 }
+
+// Owners returns the people who own a tenant and may sign in, whom a halt is told.
+func (s *Store) Owners(ctx context.Context, t tenant.ID) (list []tenant.User, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT "+userColumns+" FROM users WHERE tenant = $1 AND role = $2 AND disabled_at IS NULL ORDER BY id", t[:], string(tenant.Owner))
+	err = scan(rows, err, func(row *sql.Rows) error {
+		u, err := readUser(row)
+		list = append(list, u)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list owners: %w", s.refusal(err))
+	}
+	return list, nil
+}

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
@@ -60,6 +62,9 @@ func (s *Store) RemoveDomain(ctx context.Context, t tenant.ID, d tenant.DomainID
 		if err := tx.QueryRowContext(ctx, "SELECT name FROM domains WHERE tenant = $1 AND id = $2", t[:], d[:]).Scan(&name); err != nil {
 			return missing(err, "domain_not_found")
 		}
+		if err := s.refuseWaiting(ctx, tx, t, name); err != nil {
+			return err
+		}
 		for _, text := range []string{
 			"DELETE FROM dmarc_reports WHERE tenant = $1 AND domain = $2",
 			"DELETE FROM dmarc_tallies WHERE tenant = $1 AND domain = $2",
@@ -83,6 +88,32 @@ func (s *Store) RemoveDomain(ctx context.Context, t tenant.ID, d tenant.DomainID
 		return fmt.Errorf("remove domain: %w", err)
 	}
 	return nil
+}
+
+// refuseWaiting refuses if mail with the domain in From waits: it could not be signed any
+// more. Mail that is accepted at this very moment is held when it comes to be signed.
+func (s *Store) refuseWaiting(ctx context.Context, tx *sql.Tx, t tenant.ID, name string) error {
+	for _, waiting := range []string{"d.state IN ('queued', 'deferred')", "d.state IN ('deferred', 'held') AND d.state = 'held'"} {
+		var one int
+		err := tx.QueryRowContext(ctx, "SELECT 1 FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = "+s.dialect.messageOf("d.id")+
+			" WHERE d.tenant = $1 AND "+waiting+" AND m.tenant = $1 AND m.sign_domain = $2 LIMIT 1", t[:], name).Scan(&one)
+		if err == nil {
+			return fault.New(fault.Conflict, "domain_in_use", "Mail with this domain in From still waits; let it end or cancel it.")
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+	}
+	return nil
+}
+
+// HasDomain reports whether a tenant has a domain of that name, in any state.
+func (s *Store) HasDomain(ctx context.Context, t tenant.ID, name string) (bool, error) {
+	var n int
+	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM domains WHERE tenant = $1 AND name = $2", t[:], strings.ToLower(plain(name))).Scan(&n); err != nil {
+		return false, fmt.Errorf("find domain: %w", s.refusal(err))
+	}
+	return n > 0, nil
 }
 
 // ChangeKeys implements tenant.DomainStore.

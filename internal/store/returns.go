@@ -9,9 +9,11 @@ import (
 	"slices"
 	"time"
 
+	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -39,11 +41,16 @@ func bitOf(m event.Mark) int64 {
 	return 1 << n
 }
 
-// OwnerOf implements returns.Store. A return path names no tenant, and the key of
-// deliveries begins with it: each tenant is asked, by key. That is some microseconds
-// for each, once for each return mail.
-func (s *Store) OwnerOf(ctx context.Context, d message.DeliveryID) (t tenant.ID, ok bool, err error) {
-	err = s.read.QueryRowContext(ctx, "SELECT d.tenant FROM tenants t CROSS JOIN deliveries d WHERE d.tenant = t.id AND d.id = $1", d[:]).Scan(&t)
+// OwnerOf implements returns.Store. A return path with a tag leads to its tenant, and the
+// key of deliveries begins with that. For one without, as they were made before, each
+// tenant is asked, some microseconds each.
+func (s *Store) OwnerOf(ctx context.Context, p bounce.Path) (t tenant.ID, ok bool, err error) {
+	const every = "SELECT d.tenant FROM tenants t CROSS JOIN deliveries d WHERE d.tenant = t.id AND d.id = $1"
+	if p.Tag == (bounce.Tag{}) {
+		err = s.read.QueryRowContext(ctx, every, p.Delivery[:]).Scan(&t)
+	} else {
+		err = s.read.QueryRowContext(ctx, every+" AND substr(t.id, 13) = $2", p.Delivery[:], p.Tag[:]).Scan(&t)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, false, nil
 	}
@@ -115,27 +122,37 @@ func readReturn(row scanner) (returns.Mail, error) {
 	return m, err
 }
 
+// takeText finds what is due, and what was taken by a process that is gone. Very few
+// mails are pending at any time.
+const takeText = "SELECT " + returnColumns + `, due_at, owner FROM returns WHERE state = 'pending'
+	AND (due_at <= $1 OR owner <> 0 AND owner NOT IN (SELECT epoch FROM epochs WHERE alive = 1)) ORDER BY due_at LIMIT $2`
+
 // TakeReturns implements returns.Store. Each further try makes it due later, so that
 // trouble that lasts is not met again and again.
-func (s *Store) TakeReturns(ctx context.Context, now, until time.Time, limit int) ([]returns.Mail, error) {
+func (s *Store) TakeReturns(ctx context.Context, e queue.Epoch, now, until time.Time, limit int) ([]returns.Mail, error) {
+	type candidate struct {
+		returns.Mail
+		due, owner int64
+	}
 	var list []returns.Mail
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		list = nil
-		var due []returns.Mail
-		rows, err := tx.QueryContext(ctx, "SELECT "+returnColumns+" FROM returns WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at LIMIT $2",
-			millis(now), limit)
+		var found []candidate
+		rows, err := tx.QueryContext(ctx, takeText, millis(now), limit)
 		err = scan(rows, err, func(row *sql.Rows) error {
-			m, err := readReturn(row)
-			due = append(due, m)
+			var c candidate
+			var err error
+			c.Mail, err = readReturn(withMore{row, []any{&c.due, &c.owner}})
+			found = append(found, c)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		for _, m := range due {
-			res, err := tx.ExecContext(ctx, `UPDATE returns SET tries = tries + 1, due_at = CAST($3 AS BIGINT) + tries * CAST($4 AS BIGINT)
-				WHERE tenant = $1 AND id = $2 AND state = 'pending' AND due_at <= $5`,
-				m.Tenant[:], m.ID[:], millis(until), until.Sub(now).Milliseconds(), millis(now))
+		for _, c := range found {
+			res, err := tx.ExecContext(ctx, `UPDATE returns SET tries = tries + 1, due_at = CAST($3 AS BIGINT) + tries * CAST($4 AS BIGINT), owner = $5
+				WHERE tenant = $1 AND id = $2 AND state = 'pending' AND due_at = $6 AND owner = $7`,
+				c.Tenant[:], c.ID[:], millis(until), until.Sub(now).Milliseconds(), int64(e), c.due, c.owner)
 			if err != nil {
 				return err
 			}
@@ -144,8 +161,8 @@ func (s *Store) TakeReturns(ctx context.Context, now, until time.Time, limit int
 				return err
 			}
 			if n > 0 {
-				m.Tries++
-				list = append(list, m)
+				c.Tries++
+				list = append(list, c.Mail)
 			}
 		}
 		return nil
@@ -155,6 +172,15 @@ func (s *Store) TakeReturns(ctx context.Context, now, until time.Time, limit int
 	}
 	return list, nil
 }
+
+// withMore is a row with further columns at its end.
+type withMore struct {
+	scanner
+	more []any
+}
+
+// Scan implements scanner.
+func (w withMore) Scan(to ...any) error { return w.scanner.Scan(append(to, w.more...)...) }
 
 // ReturnBody implements returns.Store.
 func (s *Store) ReturnBody(ctx context.Context, t tenant.ID, r returns.ID) ([]byte, error) {

@@ -26,6 +26,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/listcheck"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -113,6 +114,7 @@ var (
 	_ tenant.Store       = (*Store)(nil)
 	_ tenant.DomainStore = (*Store)(nil)
 	_ audience.Store     = (*Store)(nil)
+	_ listcheck.Store    = (*Store)(nil)
 	_ ingest.Store       = (*Store)(nil)
 	_ queue.Store        = (*Store)(nil)
 	_ insight.Store      = (*Store)(nil)

@@ -38,7 +38,8 @@ type DomainStore interface {
 	// somebody else has checked and it is Conflict "domain_changed". A name that
 	// another tenant uses is Conflict "domain_taken".
 	RecordCheck(ctx context.Context, d Domain, was DomainState, fact *DomainFact) error
-	// RemoveDomain forgets a domain with its keys and its history.
+	// RemoveDomain forgets a domain with its keys and its history. It refuses with
+	// Conflict "domain_in_use" while mail with it in From waits.
 	RemoveDomain(ctx context.Context, t ID, d DomainID) error
 	// ChangeKeys adds, switches and removes keys of one domain as one, with the fact.
 	// Keys that sign are not removed. Conflict "domain_changed" if a key to activate
@@ -233,7 +234,9 @@ func (r *Registry) Add(ctx context.Context, t ID, name, actor string) (Domain, e
 	return d, r.c.Store.AddDomainFact(ctx, t, r.fact(d.ID, now, DomainAdded, actor, nil))
 }
 
-// Remove forgets a domain and its keys. Mail that is accepted already leaves unsigned.
+// Remove forgets a domain and its keys. It refuses with Conflict "domain_in_use" while
+// mail with it in From waits; what is accepted at that very moment is held, and never
+// leaves unsigned.
 func (r *Registry) Remove(ctx context.Context, t ID, d DomainID) error {
 	return r.c.Store.RemoveDomain(ctx, t, d)
 }

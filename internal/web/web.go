@@ -23,6 +23,7 @@ import (
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/sources"
@@ -35,6 +36,7 @@ type Config struct {
 	frame.Config
 	Messages     messages.Config
 	Suppressions suppressions.Config
+	Rules        rules.Config
 	Addresses    addresses.Config
 	Returns      returnmail.Config
 	Halts        halts.Config
@@ -67,6 +69,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		messages.Routes(f, c.Messages),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
+		rules.Routes(c.Rules),
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),

@@ -142,7 +142,7 @@ describe("axe", () => {
       await page.click(".compose .btn--primary");
       await page.waitForSelector("#to-problem");
       await check("refused form");
-      for (const path of ["/suppressions", "/suppressions?q=gibtsnicht", "/suppressions/new", "/suppressions/import", "/suppressions/rules"]) {
+      for (const path of ["/suppressions", "/suppressions?q=gibtsnicht", "/suppressions/new", "/suppressions/import", "/suppressions/rules", "/addresses/lists"]) {
         await page.goto(origin + path);
         await check(path);
       }
@@ -155,6 +155,10 @@ describe("axe", () => {
       await check("preview of an import");
       await page.goto(`${origin}/addresses`);
       await check("address check");
+      await page.goto(`${origin}/addresses/lists`);
+      await page.click("tbody tr:last-child td > a");
+      await check("a checked list");
+      await page.goto(`${origin}/addresses`);
       await page.fill("#address", "info@gmial.com");
       await page.click("form.measure .btn--primary");
       await check("verdict about an address");
@@ -194,7 +198,7 @@ describe("axe", () => {
       await page.goto(`${origin}/platform/returns`);
       const mails = await page.locator("tbody tr td > a").evaluateAll((list) => list.map((a) => a.href));
       assert.ok(mails.length >= 5, "the sample has fewer return mails than expected");
-      for (const address of [`${origin}/platform/halts`, `${origin}/platform/returns`, `${origin}/platform/returns?state=unmatched&kind=dsn`, ...mails]) {
+      for (const address of [`${origin}/platform/halts`, `${origin}/platform/rules`, `${origin}/platform/returns`, `${origin}/platform/returns?state=unmatched&kind=dsn`, ...mails]) {
         await page.goto(address);
         assert.deepEqual(await axe(page), [], address);
         assert.ok((await overflow(page)) <= 0, `${address} is wider than the screen`);

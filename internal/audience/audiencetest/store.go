@@ -55,8 +55,11 @@ type Store struct {
 	marks   map[tenant.ID]int64
 	changes []change
 	rules   map[tenant.ID]audience.Rules
-	halts   []audience.Halt
-	asked   int
+	// thresholds and settings are what tenants set, changes from new to old.
+	thresholds map[tenant.ID]*audience.Thresholds
+	settings   map[tenant.ID][]audience.SettingChange
+	halts      []audience.Halt
+	asked      int
 }
 
 var _ audience.Store = (*Store)(nil)
@@ -78,6 +81,7 @@ func (s *Store) open(method string) error {
 	if s.entries == nil {
 		s.entries, s.strikes = map[place]audience.Entry{}, map[place]map[message.DeliveryID]time.Time{}
 		s.marks, s.rules = map[tenant.ID]int64{}, map[tenant.ID]audience.Rules{}
+		s.thresholds, s.settings = map[tenant.ID]*audience.Thresholds{}, map[tenant.ID][]audience.SettingChange{}
 	}
 	return nil
 }
@@ -316,12 +320,46 @@ func (s *Store) Rules(_ context.Context, t tenant.ID) (audience.Rules, error) {
 }
 
 // SetRules implements audience.Store.
-func (s *Store) SetRules(_ context.Context, t tenant.ID, r audience.Rules) error {
+func (s *Store) SetRules(_ context.Context, t tenant.ID, r audience.Rules, actor string, now time.Time) error {
 	if err := s.open("SetRules"); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
+	s.changed(t, audience.SettingChange{At: now, Actor: actor, RulesSet: true, RulesBefore: s.rules[t], Rules: r})
 	s.rules[t] = r
-	s.marks[t]++
 	return nil
+}
+
+func (s *Store) changed(t tenant.ID, c audience.SettingChange) {
+	s.settings[t] = append([]audience.SettingChange{c}, s.settings[t]...)
+	s.marks[t]++
+}
+
+// Thresholds implements audience.Store.
+func (s *Store) Thresholds(_ context.Context, t tenant.ID) (*audience.Thresholds, error) {
+	if err := s.open("Thresholds"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return s.thresholds[t], nil
+}
+
+// SetThresholds implements audience.Store.
+func (s *Store) SetThresholds(_ context.Context, t tenant.ID, v *audience.Thresholds, actor string, now time.Time) error {
+	if err := s.open("SetThresholds"); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	s.changed(t, audience.SettingChange{At: now, Actor: actor, Before: s.thresholds[t], After: v})
+	s.thresholds[t] = v
+	return nil
+}
+
+// SettingChanges implements audience.Store.
+func (s *Store) SettingChanges(_ context.Context, t tenant.ID) ([]audience.SettingChange, error) {
+	if err := s.open("SettingChanges"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return slices.Clone(s.settings[t]), nil
 }

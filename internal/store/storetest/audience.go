@@ -19,14 +19,14 @@ import (
 
 func audienceTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
-		"ReadBack":         suppressionsReadBack,
-		"Lists":            suppressionsList,
-		"Lifted":           suppressionLifted,
-		"Erased":           suppressionErased,
-		"Strikes":          strikes,
-		"SettledStrikes":   settledStrikes,
-		"ChangesInOrder":   changesInOrder,
-		"OwnRules":         ownRules,
+		"ReadBack":       suppressionsReadBack,
+		"Lists":          suppressionsList,
+		"Lifted":         suppressionLifted,
+		"Erased":         suppressionErased,
+		"Strikes":        strikes,
+		"SettledStrikes": settledStrikes,
+		"ChangesInOrder": changesInOrder,
+		"OwnRules":       ownRules, "OwnThresholds": ownThresholds,
 		"ForeignUntouched": foreignSuppressions,
 		"Tally":            tallied,
 		"Halts":            halts,
@@ -299,7 +299,7 @@ func ownRules(t *testing.T, w *World) {
 	same(t, "none", have, audience.Rules(nil), err)
 	own := audience.Rules{{Class: "complaint", Streams: []tenant.Stream{tenant.Lead}, Count: 2, Within: 30, Lasts: 90, Everywhere: true}}
 	for _, want := range []audience.Rules{own, own[:1:1], nil} {
-		if err := w.Store.SetRules(ctx, w.A, want); err != nil {
+		if err := w.Store.SetRules(ctx, w.A, want, "usr_1", w.Clock.Advance(time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		have, err := w.Store.Rules(ctx, w.A)
@@ -307,6 +307,31 @@ func ownRules(t *testing.T, w *World) {
 	}
 	marks, err := w.Store.Marks(ctx)
 	same(t, "marks", marks, map[tenant.ID]int64{w.A: 3}, err)
+	changes, err := w.Store.SettingChanges(ctx, w.A)
+	now := w.Clock.Now()
+	same(t, "changes", changes, []audience.SettingChange{
+		{At: now, Actor: "usr_1", RulesSet: true, RulesBefore: own},
+		{At: now.Add(-2 * time.Second), Actor: "usr_1", RulesSet: true, Rules: own},
+	}, err) // what changes nothing is not told
+	changes, err = w.Store.SettingChanges(ctx, w.B)
+	same(t, "other tenant", changes, []audience.SettingChange(nil), err)
+}
+
+func ownThresholds(t *testing.T, w *World) {
+	ctx := context.Background()
+	v := &audience.Thresholds{Sent: 100, Complaints: audience.Threshold{Least: 3, Share: 2}, Hard: audience.Threshold{Least: 10, Share: 30}}
+	for _, want := range []*audience.Thresholds{nil, v, nil} {
+		if err := w.Store.SetThresholds(ctx, w.A, want, "usr_1", w.Clock.Advance(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		have, err := w.Store.Thresholds(ctx, w.A)
+		same(t, "thresholds", have, want, err)
+		none, err := w.Store.Thresholds(ctx, w.B)
+		same(t, "other tenant", none, (*audience.Thresholds)(nil), err)
+	}
+	changes, err := w.Store.SettingChanges(ctx, w.A)
+	now := w.Clock.Now()
+	same(t, "changes", changes, []audience.SettingChange{{At: now, Actor: "usr_1", Before: v}, {At: now.Add(-time.Second), Actor: "usr_1", After: v}}, err)
 }
 
 func foreignSuppressions(t *testing.T, w *World) {

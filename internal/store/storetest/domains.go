@@ -9,6 +9,7 @@ import (
 	"stafette/internal/dmarc"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
 
@@ -104,9 +105,23 @@ func domainKeys(t *testing.T, w *World) {
 	if err := change(tenant.KeyChange{Remove: []tenant.DKIMKeyID{old.ID}}); err != nil {
 		t.Fatal(err)
 	}
+	// Mail that waits could not be signed any more.
+	a := w.Draft(d.Tenant, "x@example.net")
+	a.Message.SignDomain = d.Name
+	w.Accept(a)
+	refused(t, w.Store.RemoveDomain(ctx, d.Tenant, d.ID), fault.Conflict, "domain_in_use")
+	if _, err := w.Store.Apply(ctx, queue.Hold, queue.Selection{Tenant: d.Tenant, Message: a.Message.ID}, "usr_1", w.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, w.Store.RemoveDomain(ctx, d.Tenant, d.ID), fault.Conflict, "domain_in_use")
+	if _, err := w.Store.Apply(ctx, queue.Cancel, queue.Selection{Tenant: d.Tenant, Message: a.Message.ID}, "usr_1", w.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Store.RemoveDomain(ctx, d.Tenant, d.ID); err != nil {
 		t.Fatal(err)
 	}
+	there, err := w.Store.HasDomain(ctx, d.Tenant, d.Name)
+	same(t, "a removed domain", there, false, err)
 	keys, err = w.Store.DKIMKeys(ctx, d.Tenant, d.Name)
 	same(t, "keys of a removed domain", keys, nil, err)
 	facts, err := w.Store.DomainFacts(ctx, d.Tenant, d.ID, 10)

@@ -24,6 +24,7 @@ func returnTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"KeptIsRead":        keptIsRead,
 		"TakenOnceUntilDue": takenOnceUntilDue,
+		"TakenByTheDead":    takenByTheDead,
 		"ConcludedOnce":     concludedOnce,
 		"MarkAndState":      markAndState,
 		"OwnerAndOrigin":    ownerAndOrigin,
@@ -53,7 +54,7 @@ func (w *World) keep(list ...returns.Kept) {
 func (w *World) take() []returns.Mail {
 	w.t.Helper()
 	now := w.Clock.Now()
-	list, err := w.Store.TakeReturns(context.Background(), now, now.Add(time.Minute), 10)
+	list, err := w.Store.TakeReturns(context.Background(), 0, now, now.Add(time.Minute), 10)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -112,6 +113,29 @@ func takenOnceUntilDue(t *testing.T, w *World) {
 	equal(t, "tries", again[0].Tries, 2)
 	w.Clock.Advance(time.Minute)
 	equal(t, "taken before the longer pause is over", len(w.take()), 0)
+}
+
+// A mail that a dead process had taken is due at once, and one whose taker lives is not.
+func takenByTheDead(t *testing.T, w *World) {
+	ctx, now := context.Background(), w.Clock.Now()
+	w.keep(w.Returned(tenant.ID{}, message.DeliveryID{}))
+	e := w.Epoch("n")
+	take := func() int {
+		list, err := w.Store.TakeReturns(ctx, e, now, now.Add(time.Minute), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	equal(t, "taken", take(), 1)
+	equal(t, "while the taker lives", take(), 0)
+	equal(t, "by one without an epoch", len(w.take()), 0)
+	if err := w.Store.EndEpoch(ctx, e, now); err != nil {
+		t.Fatal(err)
+	}
+	e = w.Epoch("n")
+	equal(t, "when it is dead", take(), 1)
+	equal(t, "taken over", take(), 0)
 }
 
 func concludedOnce(t *testing.T, w *World) {
@@ -184,11 +208,15 @@ func ownerAndOrigin(t *testing.T, w *World) {
 	a.Message.MessageID = "foreign@b.example"
 	w.Accept(a)
 	d := a.Deliveries[0].ID
-	owner, ok, err := w.Store.OwnerOf(t.Context(), d)
-	if err != nil || !ok || owner != w.B {
-		t.Errorf("owner is %v, %v, %v", owner, ok, err)
+	for _, p := range []bounce.Path{returns.PathOf(w.B, d), {Delivery: d}} { // with the tag, and as it was before
+		if owner, ok, err := w.Store.OwnerOf(t.Context(), p); err != nil || !ok || owner != w.B {
+			t.Errorf("%v: owner is %v, %v, %v", p, owner, ok, err)
+		}
 	}
-	if _, ok, err := w.Store.OwnerOf(t.Context(), message.Delivery(message.NewID(w.Clock.Now()), 1)); ok || err != nil {
+	if _, ok, err := w.Store.OwnerOf(t.Context(), returns.PathOf(w.A, d)); ok || err != nil {
+		t.Errorf("with another tenant's tag: %v, %v", ok, err)
+	}
+	if _, ok, err := w.Store.OwnerOf(t.Context(), bounce.Path{Delivery: message.Delivery(message.NewID(w.Clock.Now()), 1)}); ok || err != nil {
 		t.Errorf("a delivery of nobody has an owner: %v", err)
 	}
 	o, ok, err := w.Store.OriginOf(t.Context(), w.B, d)

@@ -42,11 +42,13 @@ func Run(t *testing.T, open Open) {
 		{"Quotas", quotaTests()},
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Reports", reportTests()},
+		{"Notices", noticeTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 		{"Leads", leadTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
+		{"Lists", listTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -1,8 +1,9 @@
-// Package addresses is the office's page on which people ask about an address before
-// they write to it: can mail arrive, was another one meant, may it be written to at all.
+// Package addresses is the office's pages on which people ask about an address, or a
+// whole list, before they write to it: can mail arrive, was another one meant, may it be
+// written to at all.
 //
-// It is a subject of the door web (floor 4). Package audience finds out, without asking
-// the address's server.
+// It is a subject of the door web (floor 4). Packages audience and listcheck find out,
+// without asking the address's server.
 package addresses
 
 import (
@@ -22,17 +23,20 @@ type Validator interface {
 	Validate(ctx context.Context, t tenant.ID, s tenant.Stream, text string) (audience.Verdict, error)
 }
 
-// Config is what the page stands on; all of it is needed.
-type Config struct{ Validator Validator }
+// Config is what the pages stand on; all of it is needed.
+type Config struct {
+	Validator Validator
+	Lists     Lists
+}
 
-// Routes is the page.
+// Routes are the pages.
 func Routes(c Config) []frame.Route {
 	read := tenant.MessagesRead
-	return []frame.Route{
+	return append([]frame.Route{
 		{Pattern: "GET /addresses", Permission: read, Do: c.show,
 			Entry: frame.Entry{Room: "addresses", Icon: "search", Group: frame.GroupDeliverability}},
 		{Pattern: "POST /addresses", Permission: read, Do: c.ask},
-	}
+	}, listRoutes(c)...)
 }
 
 func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {

@@ -64,6 +64,8 @@ func Routes(c Config) []frame.Route {
 			Pattern: "GET " + home, Permission: tenant.SettingsRead, Do: c.show,
 			Entry: frame.Entry{Room: "dmarc", Icon: "signal", Group: frame.GroupDeliverability},
 		},
+		{Pattern: "GET " + home + ".csv", Permission: tenant.SettingsRead, Do: c.exportCSV},
+		{Pattern: "GET " + home + ".json", Permission: tenant.SettingsRead, Do: c.exportJSON},
 		{Pattern: "POST " + home + "/{domain}/report", Permission: tenant.SettingsWrite, Do: c.upload},
 	}
 }
@@ -73,6 +75,8 @@ type page struct {
 	domains         []tenant.Domain
 	domain          tenant.Domain // whose figures these are; zero: there is none
 	figures         tenant.DMARCFigures
+	view            frame.View
+	sources         []tenant.DMARCSource // as the view asks for them
 	own             []netip.Addr
 	aligned, failed int64
 	policy          dmarc.Policy // of the record at the last check; "" unknown
@@ -87,26 +91,36 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 
 func (c Config) render(w http.ResponseWriter, r *http.Request, p frame.Page, status int, chosen string, f frame.Form) error {
 	p.Room, p.Title = "dmarc", p.T("nav.dmarc")
+	v, err := c.load(r, p, chosen)
+	if err != nil {
+		return err
+	}
+	return p.Render(w, r, status, reportsPage(p, v, f))
+}
+
+// load reads what the page shows of a domain, the first one for "".
+func (c Config) load(r *http.Request, p frame.Page, name string) (page, error) {
 	today := p.Now.UTC().Truncate(24 * time.Hour)
-	v := page{own: c.Own, from: today.AddDate(0, 0, -days), to: today.AddDate(0, 0, 1)}
+	v := page{own: c.Own, view: frame.ReadView(r, listing(p)), from: today.AddDate(0, 0, -days), to: today.AddDate(0, 0, 1)}
 	var err error
 	if v.domains, err = c.Registry.List(r.Context(), p.Tenant()); err != nil {
-		return err
+		return v, err
 	}
 	v.domains = slices.DeleteFunc(v.domains, func(d tenant.Domain) bool { return !d.Usable() })
 	at := 0
-	if chosen != "" {
-		at = slices.IndexFunc(v.domains, func(d tenant.Domain) bool { return d.ID.String() == chosen })
+	if name != "" {
+		at = slices.IndexFunc(v.domains, func(d tenant.Domain) bool { return d.ID.String() == name })
 	}
 	switch {
 	case at < 0:
-		return fault.New(fault.NotFound, "domain_not_found", "no usable domain of this tenant")
+		return v, fault.New(fault.NotFound, "domain_not_found", "no usable domain of this tenant")
 	case len(v.domains) == 0:
-		return p.Render(w, r, status, reportsPage(p, v, f))
+		return v, nil
 	}
 	if v.figures, err = c.Registry.Figures(r.Context(), p.Tenant(), v.domains[at].ID, v.from, v.to); err != nil {
-		return err
+		return v, err
 	}
+	v.sources = chosen(v.view, v.figures.Sources)
 	v.domain, v.policy = v.figures.Domain, policyOf(v.figures.Domain)
 	for _, d := range v.figures.Days {
 		v.aligned, v.failed = v.aligned+d.Aligned, v.failed+d.Failed
@@ -114,10 +128,10 @@ func (c Config) render(w http.ResponseWriter, r *http.Request, p frame.Page, sta
 	if c.TLS != nil {
 		v.showTLS = true
 		if v.tls, err = c.TLS.TLSReports(r.Context(), p.Tenant(), v.domain.Name); err != nil {
-			return err
+			return v, err
 		}
 	}
-	return p.Render(w, r, status, reportsPage(p, v, f))
+	return v, nil
 }
 
 // policyOf is what the domain's own DMARC record asked for at the last check.

@@ -47,3 +47,25 @@ func TestReports(t *testing.T) {
 		t.Errorf("foreign figures: status %d", a.StatusCode)
 	}
 }
+
+func TestSourcesAreSortedFilteredExported(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	all := d.Get("/dmarc")
+	webtest.Expect(t, all, http.StatusOK, "192.0.2.10", "2001:db8::bad")
+	if a := d.Get("/dmarc?sort=source"); strings.Index(a.Text, "192.0.2.10") > strings.Index(a.Text, "2001:db8::bad") {
+		t.Error("not sorted by address")
+	}
+	if a := d.Get("/dmarc?sort=-source"); strings.Index(a.Text, ">192.0.2.10") < strings.Index(a.Text, "2001:db8::bad") {
+		t.Error("not sorted the other way round")
+	}
+	if a := d.Get("/dmarc?result=failed&disposition=reject&q=DB8"); strings.Contains(a.Text, "192.0.2.10") || !strings.Contains(a.Text, "2001:db8::bad") {
+		t.Error("not filtered")
+	}
+	webtest.Expect(t, d.Get("/dmarc?q=nirgends"), http.StatusOK, "Keine Quelle passt dazu")
+	if a := d.Get("/dmarc.csv?result=aligned"); strings.Count(a.Text, "\n") != 4 || !strings.Contains(a.Text, "192.0.2.10;60;Bestanden;") {
+		t.Errorf("CSV: %q", a.Text)
+	}
+	if a := d.Get("/dmarc.json?result=failed"); !strings.Contains(a.Text, `"source":"2001:db8::bad","messages":3,"aligned":false`) || strings.Contains(a.Text, "192.0.2.10") {
+		t.Errorf("JSON: %s", a.Text)
+	}
+}

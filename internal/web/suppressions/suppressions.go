@@ -31,7 +31,6 @@ type List interface {
 	Lift(ctx context.Context, t tenant.ID, e audience.ID, actor, why string) (audience.Entry, error)
 	Import(ctx context.Context, t tenant.ID, lines []audience.Line, actor string, dry bool) ([]audience.Outcome, error)
 	Export(ctx context.Context, t tenant.ID, f audience.Filter, w io.Writer, comma rune) error
-	RulesOf(t tenant.ID) audience.Rules
 }
 
 // People names who did something; tenant.Store does.
@@ -59,7 +58,6 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET /suppressions", Permission: read, Do: c.show,
 			Entry: frame.Entry{Room: "suppressions", Icon: "suppressed", Group: frame.GroupDeliverability}},
 		{Pattern: "GET /suppressions.csv", Permission: read, Do: c.export},
-		{Pattern: "GET /suppressions/rules", Permission: read, Do: c.showRules},
 		{Pattern: "GET /suppressions/new", Permission: write, Do: c.showNew},
 		{Pattern: "POST /suppressions", Permission: write, Do: c.add},
 		{Pattern: "GET /suppressions/import", Permission: write, Do: c.showImport},
@@ -134,45 +132,6 @@ func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) err
 		_, _ = io.WriteString(w, "\n"+p.T("export.broken")+"\n")
 	}
 	return nil
-}
-
-func (c Config) showRules(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	p.Room, p.Title = room, p.T("sup.rules.title")
-	return p.Render(w, r, http.StatusOK, rulesPage(p, c.rules(p)))
-}
-
-// rule is a rule in words.
-type rule struct{ outcome, streams, when, scope, ends string }
-
-func (c Config) rules(p frame.Page) []rule {
-	var all []rule
-	for _, r := range c.List.RulesOf(p.Tenant()) {
-		v := rule{outcome: c.className(p, r.Class), streams: p.T("sup.stream.any"), scope: p.T("sup.rules.same"), ends: p.T("sup.ends.never")}
-		for i, s := range r.Streams {
-			if i == 0 {
-				v.streams = ""
-			} else {
-				v.streams += ", "
-			}
-			v.streams += p.T("stream." + string(s))
-		}
-		if r.Everywhere {
-			v.scope = p.T("sup.stream.any")
-		}
-		if r.Lasts > 0 {
-			v.ends = p.T("sup.rules.after", "n", r.Lasts)
-		}
-		switch r.Count {
-		case 0:
-			v.when, v.scope, v.ends = p.T("sup.rules.never"), "", ""
-		case 1:
-			v.when = p.T("sup.rules.once")
-		default:
-			v.when = p.T("sup.rules.count", "n", r.Count, "days", r.Within)
-		}
-		all = append(all, v)
-	}
-	return all
 }
 
 // className is what an outcome is called: the sentence of a bounce, or a word of ours.

@@ -37,6 +37,8 @@ func Subjects() []Subject {
 		haltsSubject(),
 		leadsSubject(),
 		sourcesSubject(),
+		addressesSubject(),
+		rulesSubject(),
 	}
 }
 

@@ -64,6 +64,10 @@ type World struct {
 	leads     *lead.Service
 	halts     []audience.Halt
 	outlets   *Outlets
+
+	checkedOnce sync.Once
+	ruled       sync.Once
+	checked     *checklists
 }
 
 // Now is the world's clock.

@@ -116,6 +116,14 @@ if (page.live) {
   if (!document.hidden) listen();
 }
 
+/** What goes on without facts about messages says so itself, and is asked for until it is over. */
+async function again() {
+  if (!document.hidden) await refresh();
+  if (document.querySelector("[data-again]")) setTimeout(again, PAUSE);
+}
+
+if (document.querySelector("[data-again]")) setTimeout(again, PAUSE);
+
 // A second click on "Senden" is not a second message; the key in the form says so to the server too.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {
