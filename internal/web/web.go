@@ -22,6 +22,7 @@ import (
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
@@ -61,6 +62,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signin.Routes(f),
 		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		domains.Routes(c.Domains),

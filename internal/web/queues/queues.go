@@ -45,7 +45,7 @@ func Routes(c Config) []frame.Route {
 		permission tenant.Permission
 		entry      frame.Entry
 	}{
-		{"/queue", frame.SignedIn, tenant.MessagesCommand, frame.Entry{Room: "queue", Icon: "queued"}},
+		{"/queue", frame.SignedIn, tenant.MessagesCommand, frame.Entry{Room: "queue", Icon: "queued", Key: "w"}},
 		{"/platform/queue", frame.Staff, tenant.PlatformQueue, frame.Entry{Room: "queues", Icon: "queued", Group: frame.GroupEgress}},
 	} {
 		o := office{Config: c, base: of.base, room: of.entry.Room}

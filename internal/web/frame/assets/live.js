@@ -1,4 +1,4 @@
-// Stafette: keeps pages fresh. Everything works without this file; it only saves the reader a reload.
+// Keeps pages fresh: facts arrive as server-sent events, and the page asks for itself again.
 
 /** Wait this long between two refreshes, so that a mailing does not turn the page into a mill. */
 const PAUSE = 1500;
@@ -23,6 +23,7 @@ function exchange(fresh) {
     }
     const focus = part.contains(document.activeElement) ? pathTo(document.activeElement) : null;
     part.replaceChildren(...next.childNodes);
+    part.dispatchEvent(new CustomEvent("fresh", { bubbles: true }));
     if (focus) document.querySelector(focus)?.focus({ preventScroll: true });
   }
 }
@@ -31,6 +32,9 @@ function keepOpen(part, next) {
   for (const details of part.querySelectorAll("details[id]")) {
     const twin = next.querySelector(`#${CSS.escape(details.id)}`);
     if (twin) twin.open = details.open;
+  }
+  for (const box of part.querySelectorAll("input[name=pick]:checked")) {
+    next.querySelector(`input[name=pick][value="${CSS.escape(box.value)}"]`)?.setAttribute("checked", "");
   }
 }
 
@@ -68,20 +72,6 @@ function concerns(message) {
   return !own || own[1] === message;
 }
 
-function tell(text) {
-  if (!text) {
-    offline?.remove();
-    offline = null;
-    return;
-  }
-  if (offline) return;
-  offline = document.createElement("p");
-  offline.className = "toast offline";
-  offline.setAttribute("role", "status");
-  offline.textContent = text;
-  document.body.append(offline);
-}
-
 function listen() {
   if (source) return;
   let lost = 0;
@@ -90,11 +80,12 @@ function listen() {
   source.addEventListener("open", () => {
     if (lost > 0) soon(); // what happened meanwhile was not told
     lost = 0;
-    tell("");
+    offline?.remove();
+    offline = null;
   });
   source.addEventListener("error", () => {
     lost += 1;
-    if (lost > 2 || source.readyState === EventSource.CLOSED) tell(page.interrupted);
+    if (lost > 2 || source.readyState === EventSource.CLOSED) offline ??= toast(page.interrupted, { stays: true });
   });
 }
 
@@ -114,50 +105,3 @@ if (page.live) {
   addEventListener("pagehide", rest);
   if (!document.hidden) listen();
 }
-
-// A second click on "Senden" is not a second message; the key in the form says so to the server too.
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => {
-    const button = form.querySelector(".btn--primary");
-    setTimeout(() => { button.disabled = true; button.classList.add("is-busy"); });
-  });
-}
-
-// The search box is one key away, and says so only where this script makes it true.
-const search = document.querySelector(".search input");
-if (search) {
-  const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-  const hint = document.createElement("kbd");
-  hint.setAttribute("aria-hidden", "true");
-  hint.textContent = mac ? "⌘ K" : document.documentElement.lang === "de" ? "Strg K" : "Ctrl K";
-  search.after(hint);
-  search.setAttribute("aria-keyshortcuts", mac ? "Meta+K" : "Control+K");
-  document.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() !== "k" || !(mac ? event.metaKey : event.ctrlKey) || event.shiftKey || event.altKey) return;
-    event.preventDefault();
-    search.focus();
-    search.select();
-  });
-}
-
-// A value can be taken to the clipboard where the browser allows it.
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  if (!navigator.clipboard) continue;
-  const word = button.textContent;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
-    button.textContent = button.dataset.copied;
-    setTimeout(() => { button.textContent = word; }, 2000);
-  });
-}
-
-// Coming back by the browser's own button must find the form usable.
-addEventListener("pageshow", () => {
-  for (const button of document.querySelectorAll("form[data-once] .is-busy")) {
-    button.disabled = false;
-    button.classList.remove("is-busy");
-  }
-});
-
-document.getElementById("troubles")?.focus();
