@@ -101,9 +101,9 @@ func afterwards(d insight.Delivery) event.Mark {
 func face(s event.State, m event.Mark) (icon, word string) {
 	switch m {
 	case event.MarkLateBounce:
-		return string(event.Bounced), "mark.late_bounce.label"
+		return "late", "mark.late_bounce.label"
 	case event.MarkComplained:
-		return "signal", "mark.complained.label"
+		return "complained", "mark.complained.label"
 	}
 	return string(s), "state." + string(s) + ".label"
 }

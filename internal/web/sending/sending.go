@@ -44,13 +44,13 @@ type Config struct {
 
 // Routes are the pages.
 func Routes(c Config) []frame.Route {
-	entry := func(room string) frame.Entry {
-		return frame.Entry{Room: room, Icon: "signal", Group: frame.GroupEgress}
+	entry := func(room, icon string) frame.Entry {
+		return frame.Entry{Room: room, Icon: icon, Group: frame.GroupEgress}
 	}
 	return []frame.Route{
-		{Pattern: "GET /platform/sources", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.sources, Entry: entry("sources")},
-		{Pattern: "GET /platform/lanes", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.lanes, Entry: entry("lanes")},
-		{Pattern: "GET /platform/explain", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.explain, Entry: entry("explain")},
+		{Pattern: "GET /platform/sources", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.sources, Entry: entry("sources", "server")},
+		{Pattern: "GET /platform/lanes", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.lanes, Entry: entry("lanes", "route")},
+		{Pattern: "GET /platform/explain", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.explain, Entry: entry("explain", "help")},
 	}
 }
 
