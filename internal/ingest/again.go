@@ -42,12 +42,19 @@ func Again(o Origin, to []message.Mailbox) (Submission, error) {
 // AgainTag is the tag of the messages that repeat m.
 func AgainTag(m message.ID) string { return againPrefix + m.String() }
 
-// AgainOf finds in a message's tags which one it repeats. The tag may name a message
-// that does not exist: a client can write any.
+// AgainOf finds in a message's tags which one it repeats; the tag may also name the one
+// delivery of it that was repeated. What it names need not exist: a client can write any.
 func AgainOf(tags []string) (message.ID, bool) {
 	for _, tag := range tags {
-		if m, err := id.Parse[message.Kind](strings.TrimPrefix(tag, againPrefix)); err == nil && isAgainTag(tag) {
+		name, ok := strings.CutPrefix(tag, againPrefix)
+		if !ok {
+			continue
+		}
+		if m, err := id.Parse[message.Kind](name); err == nil {
 			return m, true
+		}
+		if d, err := id.Parse[message.DeliveryKind](name); err == nil {
+			return message.Of(d), true
 		}
 	}
 	return message.ID{}, false

@@ -27,6 +27,9 @@ func TestAgainLinksBothWays(t *testing.T) {
 	if s.Stream != tenant.Reminder || s.Metadata["auftrag"] != "HK-2214" || len(s.Recipients) != 1 || !strings.HasPrefix(string(s.Raw), "To: eva@zuhause.example\r\n") {
 		t.Errorf("submission %+v", s)
 	}
+	if got, ok := ingest.AgainOf([]string{"x", "again:" + message.Delivery(first, 3).String()}); !ok || got != first {
+		t.Errorf("a delivery's tag leads to %s", got)
+	}
 	for _, tags := range [][]string{nil, {"again:"}, {"again:msg_x"}, {first.String()}} {
 		if got, ok := ingest.AgainOf(tags); ok {
 			t.Errorf("%q repeats %s", tags, got)

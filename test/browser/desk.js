@@ -35,7 +35,7 @@ export function build(folder) {
   return binary;
 }
 
-function chromiumPath() {
+export function chromiumPath() {
   const found = [process.env.STAFETTE_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
   const path = found.find((one) => one && existsSync(one));
   assert.ok(path, "no Chromium: install it or name it in STAFETTE_CHROMIUM");
