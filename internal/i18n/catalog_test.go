@@ -1,6 +1,7 @@
 package i18n_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,30 @@ func TestTextsKeepTheVoice(t *testing.T) {
 			if strings.TrimSpace(text) == "" {
 				t.Errorf("%s %s is empty", lang, key)
 			}
+		}
+	}
+}
+
+// Texts that address nobody of a tenant: staff, and the technical contacts of domains,
+// are always Sie (copy deck, rule 6).
+func alwaysSie(key string) bool {
+	return strings.HasPrefix(key, "egress.") || strings.HasPrefix(key, "platform.") || strings.HasPrefix(key, "domains.letter.")
+}
+
+// addressed hears a sentence that says Sie to its reader. At the beginning of a
+// sentence "Sie" may be somebody else, so that only other places count.
+var addressed = regexp.MustCompile(`[^.:?;,„] Sie\b|\bIhnen\b|[^.:?;„] Ihr(e|en|em|er|es)?\b`)
+
+func TestWhatSaysSieCanSayDu(t *testing.T) {
+	c := load(t)
+	keys := c.Keys(i18n.German)
+	for _, key := range keys {
+		text := c.Text(i18n.German, i18n.Sie, key, nil)
+		if strings.HasSuffix(key, ".du") || alwaysSie(key) || !addressed.MatchString(text) {
+			continue
+		}
+		if _, ok := slices.BinarySearch(keys, key+".du"); !ok {
+			t.Errorf("%s has no text for du: %s", key, text)
 		}
 	}
 }

@@ -71,10 +71,13 @@ type Filter struct {
 	Tag       string
 	From, To  time.Time // accepted in [From, To)
 	// Text is what a person typed into the one search box: an address, part of an
-	// address or name, part of a subject, a Message-ID, a msg_ or dlv_ identifier.
+	// address or name, part of a subject, tag or value of the metadata (an order's
+	// number), a Message-ID, a msg_ or dlv_ identifier.
 	Text  string
-	After message.ID // continue below this message (lists run from new to old)
-	Limit int        // 0: 50; at most 200
+	After message.ID // continue behind this message
+	// OldestFirst turns the list round; it runs from new to old otherwise.
+	OldestFirst bool
+	Limit       int // 0: 50; at most 200
 }
 
 // Page is one page of a list.
@@ -87,7 +90,7 @@ type Page struct {
 type Store interface {
 	// Message returns one message with all its deliveries.
 	Message(ctx context.Context, t tenant.ID, m message.ID) (Message, error)
-	// Messages lists from new to old.
+	// Messages lists what matches, from new to old unless the filter says otherwise.
 	Messages(ctx context.Context, t tenant.ID, f Filter) (Page, error)
 	// Events returns the facts about one message in order.
 	Events(ctx context.Context, t tenant.ID, m message.ID) ([]event.Event, error)

@@ -57,6 +57,12 @@ func Of(d DeliveryID) ID {
 	return m
 }
 
+// After is a bound above message m and all its deliveries, and below every later one.
+func After(m ID) ID {
+	binary.BigEndian.PutUint16(m[14:], MaxRecipients+1)
+	return m
+}
+
 // Address is a mail address. Domain is lower-case ASCII (A-labels, RFC 5891);
 // Local is kept as written, without quoting. The zero Address is the null
 // reverse path <>.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,8 +19,8 @@ const (
 	defaultPage = 50
 	maxPage     = 200
 	// searchWindow bounds how many of the newest messages a search looks through
-	// for what no index finds: part of a subject, name or address, a domain, and the
-	// states that most deliveries are in.
+	// for what no index finds: part of a subject, name, address, tag or value of the
+	// metadata, a domain, and the states that most deliveries are in.
 	searchWindow = 20_000
 	// searchStep is how many candidates are examined at once.
 	searchStep = 500
@@ -41,7 +42,8 @@ type search struct {
 	state     event.State
 	mark      event.Mark
 	headerID  string // Message-ID as it came
-	fragment  string // lower case, to be found in subject, From or To
+	fragment  string // lower case, to be found in subject, From, To, tags or metadata
+	oldest    bool   // candidates come from old to new
 }
 
 // Messages implements insight.Store. What has an index is found however old it
@@ -54,7 +56,7 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark}
+	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {
 		return insight.Page{}, fmt.Errorf("search messages: %w", s.refusal(err))
@@ -82,8 +84,18 @@ func (q *search) bound(f insight.Filter) {
 	if !f.To.IsZero() {
 		q.high = id.Lowest[message.Kind](f.To)
 	}
-	if !f.After.IsZero() && slices.Compare(f.After[:], q.high[:]) < 0 {
-		q.high = f.After
+	if !f.After.IsZero() {
+		q.goOn(f.After)
+	}
+}
+
+// goOn leaves out what the list has shown up to message m.
+func (q *search) goOn(m message.ID) {
+	switch {
+	case q.oldest && slices.Compare(m[:], q.low[:]) >= 0:
+		q.low = message.After(m)
+	case !q.oldest && slices.Compare(m[:], q.high[:]) < 0:
+		q.high = m
 	}
 }
 
@@ -135,7 +147,7 @@ func (q *search) known(ctx context.Context, text, value string) (bool, error) {
 	return known, err
 }
 
-// run examines candidates from new to old until limit messages match.
+// run examines candidates in order until limit messages match.
 func (q *search) run(ctx context.Context, limit int) ([]insight.Message, error) {
 	var found []insight.Message
 	step := limit
@@ -153,13 +165,13 @@ func (q *search) run(ctx context.Context, limit int) ([]insight.Message, error) 
 		if last {
 			break
 		}
-		q.high = ids[len(ids)-1]
+		q.goOn(ids[len(ids)-1])
 	}
 	return found, nil
 }
 
-// candidates returns up to n messages below q.high, newest first, from the most
-// telling index there is. last reports that no more can follow.
+// candidates returns up to n messages of the range in order, from the most telling
+// index there is. last reports that no more can follow.
 func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last bool, err error) {
 	if !q.only.IsZero() {
 		inside := slices.Compare(q.only[:], q.low[:]) >= 0 && slices.Compare(q.only[:], q.high[:]) < 0
@@ -190,7 +202,7 @@ func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last 
 		text = "SELECT id FROM messages WHERE tenant = $1" + span
 	}
 	read := 0
-	rows, err := q.s.read.QueryContext(ctx, text+" ORDER BY id DESC LIMIT $4", args...)
+	rows, err := q.s.read.QueryContext(ctx, text+" ORDER BY id "+q.order()+" LIMIT $4", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var d message.DeliveryID // a message's id is that of its delivery number 0
 		if err := row.Scan(&d); err != nil {
@@ -205,6 +217,13 @@ func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last 
 	return ids, read < n, err
 }
 
+func (q *search) order() string {
+	if q.oldest {
+		return "ASC"
+	}
+	return "DESC"
+}
+
 // indexedState is the condition under which a partial index lists the state; ""
 // if none does.
 func indexedState(state event.State) string {
@@ -217,7 +236,7 @@ func indexedState(state event.State) string {
 	return ""
 }
 
-// matching loads those candidates that match the whole filter, newest first.
+// matching loads those candidates that match the whole filter, in order.
 func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Message, error) {
 	list, args := inList(q.s.dialect, 2, ids)
 	args = append([]any{q.tenant[:]}, args...)
@@ -239,13 +258,14 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 		q.andDelivery(and)
 	}
 	if q.fragment != "" {
-		and(`(lower(subject) LIKE ? ESCAPE '\' OR lower(from_box) LIKE ? ESCAPE '\' OR lower(to_boxes) LIKE ? ESCAPE '\')`,
-			looseLike(q.fragment), looseLike(boxFragment(q.fragment)), looseLike(boxFragment(q.fragment)))
+		plainly, boxed, quoted := looseLike(q.fragment), looseLike(boxFragment(q.fragment)), looseLike(jsonFragment(q.fragment))
+		and(`(lower(subject) LIKE ? ESCAPE '\' OR lower(from_box) LIKE ? ESCAPE '\' OR lower(to_boxes) LIKE ? ESCAPE '\'
+			OR lower(tags) LIKE ? ESCAPE '\' OR lower(metadata) LIKE ? ESCAPE '\')`, plainly, boxed, boxed, quoted, quoted)
 	}
 	var found []insight.Message
 	//nolint:gosec // G202: constants and placeholders only
 	rows, err := q.s.read.QueryContext(ctx, "SELECT "+messageColumns+" FROM messages WHERE tenant = $1 AND id "+list+where.String()+
-		" ORDER BY id DESC", args...)
+		" ORDER BY id "+q.order(), args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		m, err := readMessage(row, q.tenant)
 		if err == nil && (q.fragment == "" || q.contains(&m)) {
@@ -284,7 +304,7 @@ func (q *search) andDelivery(and func(string, ...any)) {
 // compares no case beyond ASCII.
 func (q *search) contains(m *insight.Message) bool {
 	in := func(s string) bool { return strings.Contains(strings.ToLower(s), q.fragment) }
-	return in(m.Subject) || slices.ContainsFunc(append([]message.Mailbox{m.From}, m.To...), func(b message.Mailbox) bool {
+	return in(m.Subject) || slices.ContainsFunc(m.Tags, in) || slices.ContainsFunc(slices.Collect(maps.Values(m.Metadata)), in) || slices.ContainsFunc(append([]message.Mailbox{m.From}, m.To...), func(b message.Mailbox) bool {
 		return in(b.Name) || in(b.Local+"@"+b.Domain)
 	})
 }
@@ -307,8 +327,13 @@ func looseLike(fragment string) string {
 
 // boxFragment is how a part of an address appears in the JSON of a box.
 func boxFragment(fragment string) string {
+	return strings.Replace(jsonFragment(fragment), "@", `","`, 1)
+}
+
+// jsonFragment is how a part of a text appears in JSON.
+func jsonFragment(fragment string) string {
 	text := asJSON(fragment)
-	return strings.Replace(text[1:len(text)-1], "@", `","`, 1)
+	return text[1 : len(text)-1]
 }
 
 // attachDeliveries gives each message its first deliveries, with one query.

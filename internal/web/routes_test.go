@@ -137,27 +137,6 @@ func TestPagesBearTheGuardingHeaders(t *testing.T) {
 	}
 }
 
-// pages are all pages a person of the given access can see: those of the map that
-// need no placeholder, and what the subjects add for the Clerk.
-func pages(t *testing.T, d *webtest.Desk, access frame.Access) []string {
-	list := []string{"/no-such-page"}
-	for _, rt := range routes(t) {
-		method, path, _ := strings.Cut(rt.Pattern, " ")
-		page := method == http.MethodGet && !strings.Contains(path, ".") && !strings.HasSuffix(path, "/live")
-		if page && rt.Access == access && !strings.HasSuffix(path, "/preview") {
-			list = append(list, d.World.Concrete(path, false))
-		}
-	}
-	if access == frame.SignedIn {
-		for _, s := range webtest.Subjects() {
-			if s.Pages != nil {
-				list = append(list, s.Pages(d.World)...)
-			}
-		}
-	}
-	return list
-}
-
 var gap = regexp.MustCompile(`⟦[^⟧]*⟧`)
 
 func TestEveryPageInEveryLanguage(t *testing.T) {
@@ -168,7 +147,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			if email != "" {
 				d.SignIn(email)
 			}
-			for _, path := range pages(t, d, access) {
+			for _, path := range d.World.Pages(routes(t), access) {
 				a := d.Get(path)
 				if missing := gap.FindString(a.Text); missing != "" {
 					t.Errorf("%s %s: text %s is missing", lang, path, missing)

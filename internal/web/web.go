@@ -24,6 +24,7 @@ import (
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
+	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/sources"
@@ -67,6 +68,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signin.Routes(f),
 		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		rules.Routes(c.Rules),

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func insightTests() map[string]func(*testing.T, *World) {
 		"Paging":                 paging,
 		"Filters":                filters,
 		"OldOnesByIndex":         oldOnesByIndex,
+		"OldestFirst":            oldestFirst,
 		"TwentyDeliveries":       twentyDeliveries,
 		"EventsInOrder":          eventsInOrder,
 		"Counts":                 counts,
@@ -110,6 +112,7 @@ func filters(t *testing.T, w *World) {
 		switch i {
 		case 0:
 			a.Message.Subject, a.Message.Tags = "ÜBERSICHT 100% sicher", []string{"bill", "month"}
+			a.Message.Metadata = map[string]string{"auftrag": `HK-2214 "Ä"`}
 		case 1:
 			a.Message.Stream = tenant.Newsletter
 			a.Deliveries[0].Recipient = message.Address{Local: "Anna", Domain: "firma.example"}
@@ -149,6 +152,10 @@ func filters(t *testing.T, w *World) {
 		"text: like a pattern":    {insight.Filter{Text: "100%"}, []message.ID{bill}},
 		"text: only a pattern":    {insight.Filter{Text: "1%0"}, nil},
 		"text: sender's name":     {insight.Filter{Text: "Müller & S"}, ids},
+		"text: order's number":    {insight.Filter{Text: "hk-2214"}, []message.ID{bill}},
+		"text: quoted order":      {insight.Filter{Text: `"ä"`}, []message.ID{bill}},
+		"text: name of metadata":  {insight.Filter{Text: "auftrag"}, nil},
+		"text: part of a tag":     {insight.Filter{Text: "mont"}, []message.ID{bill}},
 		"text: foreign id":        {insight.Filter{Text: "<Foreign.1@there.example>"}, []message.ID{foreign}},
 		"text: our Message-ID":    {insight.Filter{Text: "<" + newest.String() + "@a.example>"}, []message.ID{newest}},
 		"text: message":           {insight.Filter{Text: anna.String()}, []message.ID{anna}},
@@ -161,6 +168,29 @@ func filters(t *testing.T, w *World) {
 		have, more := w.page(w.A, c.filter)
 		same(t, name, have, c.want, nil)
 		equal(t, name+": more", more, false)
+	}
+}
+
+// oldestFirst goes through lists from old to new, in steps, by several indexes.
+func oldestFirst(t *testing.T, w *World) {
+	ids := w.series(9, func(_ int, a *ingest.Acceptance) {
+		*a = *w.Draft(w.A, "r@example.net", "second@example.net")
+		a.Message.Tags = []string{"t"}
+		for n := range a.Deliveries {
+			a.Deliveries[n].State = event.Held
+		}
+	})
+	slices.Reverse(ids)
+	for name, f := range map[string]insight.Filter{"all": {}, "tag": {Tag: "t"}, "state": {State: event.Held}, "recipient": {Recipient: "r@example.net"}, "text": {Text: "example"}} {
+		f.OldestFirst, f.Limit = true, 4
+		var have []message.ID
+		for more := true; more; {
+			var part []message.ID
+			part, more = w.page(w.A, f)
+			have = append(have, part...)
+			f.After = have[len(have)-1]
+		}
+		same(t, name, have, ids, nil)
 	}
 }
 

@@ -34,7 +34,7 @@ func Routes(c Config) []frame.Route {
 	read := tenant.MessagesRead
 	return append([]frame.Route{
 		{Pattern: "GET /addresses", Permission: read, Do: c.show,
-			Entry: frame.Entry{Room: "addresses", Icon: "search", Group: frame.GroupDeliverability}},
+			Entry: frame.Entry{Room: "addresses", Icon: "shield", Group: frame.GroupDeliverability}},
 		{Pattern: "POST /addresses", Permission: read, Do: c.ask},
 	}, listRoutes(c)...)
 }

@@ -27,7 +27,7 @@ func Routes(open bool) []frame.Route {
 func show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	p.Room, p.Title = "components", p.T("nav.components")
 	v := frame.ReadView(r, frame.Listing{
-		Path: "/components", Filters: []string{"q", "state"}, Sort: "time", Descending: true,
+		Path: "/components", Picks: p.T("list.pick.head"), Filters: []string{"q", "state"}, Sort: "time", Descending: true,
 		Columns: []frame.Column{
 			{Key: "time", Title: p.T("list.col.time"), Sortable: true},
 			{Key: "state", Title: p.T("list.col.state"), Sortable: true},

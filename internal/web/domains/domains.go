@@ -45,7 +45,7 @@ func Routes(c Config) []frame.Route {
 		return frame.Route{Pattern: "POST " + pattern, Permission: tenant.SettingsWrite, Do: do}
 	}
 	list := read(home, c.list)
-	list.Entry = frame.Entry{Room: "domains", Icon: "globe", Group: frame.GroupAdministration}
+	list.Entry = frame.Entry{Room: "domains", Icon: "globe", Key: "d", Group: frame.GroupAdministration}
 	return []frame.Route{
 		list,
 		write(home, c.add),

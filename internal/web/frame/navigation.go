@@ -9,6 +9,8 @@ type Entry struct {
 	// Icon is a mark of assets/marks.svg without "i-".
 	Icon  string
 	Group Group
+	// Key leads here after g on the keyboard; "" has none.
+	Key string
 }
 
 // Group is a heading of the navigation, the text "nav.group." + Group; those of
@@ -50,6 +52,7 @@ type Link struct {
 	Text, Href string
 	Icon       string // "" for none
 	Current    bool   // leads to where the reader is
+	Key        string // leads there after g on the keyboard, "" for none
 }
 
 // entriesOf collects the lines of the navigation in the order of groups, and
@@ -81,7 +84,7 @@ func (p Page) Navigation() []Section {
 			list = append(list, Section{Title: p.groupTitle(group)})
 		}
 		s := &list[len(list)-1]
-		s.Links = append(s.Links, Link{Text: p.T("nav." + e.Room), Href: e.href, Icon: e.Icon, Current: p.Room == e.Room})
+		s.Links = append(s.Links, Link{Text: p.T("nav." + e.Room), Href: e.href, Icon: e.Icon, Current: p.Room == e.Room, Key: e.Key})
 	}
 	return list
 }

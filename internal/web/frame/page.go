@@ -35,6 +35,8 @@ type Page struct {
 	frame *Frame
 	tone  i18n.Tone
 	theme string // "", "light" or "dark"
+	dense bool   // tables are set closely
+	mute  bool   // no shortcuts of a single key
 	path  string // of the request with its query, to come back to
 	done  string // what the reader just did, as the address says
 }
@@ -46,6 +48,8 @@ func (f *Frame) newPage(r *http.Request, who tenant.Identity) Page {
 	if t := cookieValue(r, ThemeCookie); t == "light" || t == "dark" {
 		p.theme = t
 	}
+	p.dense = cookieValue(r, DensityCookie) == "compact"
+	p.mute = cookieValue(r, KeysCookie) == "off"
 	return p
 }
 

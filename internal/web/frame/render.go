@@ -81,6 +81,11 @@ func StatusOf(kind fault.Kind) int {
 	return http.StatusInternalServerError
 }
 
+// Failed keeps in the log what a page goes on without; part says of what.
+func (p Page) Failed(r *http.Request, part string, err error) {
+	p.frame.Log.ErrorContext(r.Context(), "part of a page failed", "path", r.URL.Path, "part", part, "tenant", p.Tenant().String(), "err", err)
+}
+
 // fail answers with a page about err: the refusal's own sentence, or for anything
 // else a generic one while the log keeps the cause.
 func (f *Frame) fail(w http.ResponseWriter, r *http.Request, p Page, err error) {

@@ -12,8 +12,10 @@ import (
 // The cookies that keep a reader's choice of language and look in the browser,
 // where it works on the sign-in page too.
 const (
-	LangCookie  = "stafette-lang"
-	ThemeCookie = "stafette-theme"
+	LangCookie    = "stafette-lang"
+	ThemeCookie   = "stafette-theme"
+	DensityCookie = "stafette-density" // "compact", or not there
+	KeysCookie    = "stafette-keys"    // "off": no shortcuts of a single key (WCAG 2.1.4)
 )
 
 // maxSmallForm bounds every form but those that bring files.

@@ -25,10 +25,16 @@ type Column struct {
 
 // Listing is what a page knows about its table before it reads the address.
 type Listing struct {
+	// Name is under what the reader's choice of columns is kept, [a-z]+; "" keeps none.
+	Name    string
 	Path    string // of the page
 	Columns []Column
 	// Filters are the names in the address that narrow the list.
 	Filters []string
+	// Choices are the values that a filter can have; one without takes any text.
+	Choices map[string][]string
+	// Picks is the word above the boxes of a table whose rows can be picked; "" has none.
+	Picks string
 	// Sort is the key of the column a list is sorted by at first; Descending from
 	// high to low.
 	Sort       string
@@ -43,14 +49,18 @@ type View struct {
 	After   string
 	filters map[string]string
 	columns []string // chosen; nil is all but the extra ones
+	kept    bool     // columns come from the reader's cookie, not from the address
+	first   string   // the order of the Listing, which addresses need not say
 }
 
 // ReadView reads the address of r.
 func ReadView(r *http.Request, l Listing) View {
 	q := r.URL.Query()
 	v := View{Listing: l, After: field(q, "after"), filters: map[string]string{}}
+	v.first = v.order()
 	for _, name := range l.Filters {
-		if s := field(q, name); s != "" {
+		choices, few := l.Choices[name]
+		if s := field(q, name); s != "" && (!few || slices.Contains(choices, s)) {
 			v.filters[name] = s
 		}
 	}
@@ -58,12 +68,43 @@ func ReadView(r *http.Request, l Listing) View {
 	if slices.ContainsFunc(l.Columns, func(c Column) bool { return c.Sortable && c.Key == key }) {
 		v.Sort, v.Descending = key, descending
 	}
+	chosen := q["col"]
+	if l.Name != "" && chosen == nil {
+		chosen = ChosenColumns(r, l.Name)
+		v.kept = true
+	}
 	for _, c := range l.Columns {
-		if slices.Contains(q["col"], c.Key) {
+		if slices.Contains(chosen, c.Key) {
 			v.columns = append(v.columns, c.Key)
 		}
 	}
 	return v
+}
+
+// columnsCookie begins the name of the cookie with the columns of a Listing.Name.
+const columnsCookie = "stafette-columns-"
+
+// maxColumns bounds the columns that are kept of one table.
+const maxColumns = 40
+
+// ChosenColumns are the columns the reader keeps for a table, nil without a choice.
+func ChosenColumns(r *http.Request, table string) []string {
+	if value := cookieValue(r, columnsCookie+table); value != "" {
+		return strings.Split(value, ".")
+	}
+	return nil
+}
+
+// KeepColumns keeps the reader's choice of columns for a table, for maxAge seconds; no
+// columns forget it. What cannot be the name of a table or column is not kept.
+func (f *Frame) KeepColumns(w http.ResponseWriter, table string, columns []string, maxAge int) {
+	if table == "" || len(columns) > maxColumns || strings.Trim(table+strings.Join(columns, ""), "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return
+	}
+	if len(columns) == 0 {
+		maxAge = -1
+	}
+	f.SetCookie(w, columnsCookie+table, strings.Join(columns, "."), maxAge)
 }
 
 func field(q url.Values, name string) string {
@@ -73,8 +114,15 @@ func field(q url.Values, name string) string {
 // Filter is the value of a filter, "" if the address has none.
 func (v View) Filter(name string) string { return v.filters[name] }
 
-// Narrowed reports whether a filter is set.
-func (v View) Narrowed() bool { return len(v.filters) > 0 }
+// Narrowed reports whether a filter other than those named is set.
+func (v View) Narrowed(but ...string) bool {
+	for name := range v.filters {
+		if !slices.Contains(but, name) {
+			return true
+		}
+	}
+	return false
+}
 
 // Shows reports whether the reader wants to see a column.
 func (v View) Shows(key string) bool {
@@ -96,9 +144,24 @@ func (v View) Export(path string) string { return v.at(path, "after", "") }
 // First is the address of the first page.
 func (v View) First() string { return v.With("after", "") }
 
-// Plain is the address without filters.
-func (v View) Plain() string {
-	v.filters = nil
+// Without is the view without some of its filters.
+func (v View) Without(names ...string) View {
+	v.filters = maps.Clone(v.filters)
+	for _, name := range names {
+		delete(v.filters, name)
+	}
+	return v
+}
+
+// Plain is the address without filters but those named.
+func (v View) Plain(but ...string) string {
+	kept := map[string]string{}
+	for _, name := range but {
+		if s := v.filters[name]; s != "" {
+			kept[name] = s
+		}
+	}
+	v.filters = kept
 	return v.First()
 }
 
@@ -107,14 +170,14 @@ func (v View) at(path, name, value string) string {
 	for key, s := range v.filters {
 		q.Set(key, s)
 	}
-	if s := v.order(); s != "" {
+	if s := v.order(); s != v.first {
 		q.Set("sort", s)
 	}
-	if v.columns != nil {
+	if v.columns != nil && !v.kept {
 		q["col"] = v.columns
 	}
 	q.Set(name, value)
-	if value == "" {
+	if value == "" || name == "sort" && value == v.first {
 		q.Del(name)
 	}
 	if len(q) == 0 {

@@ -166,7 +166,7 @@ func haltsPage(p frame.Page, now, before []halt) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = frame.Button(frame.Action{Text: p.T("halts.release", "name", one.account), Kind: "danger"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Button(frame.Action{Text: p.T("halts.release", "name", one.account), Kind: "primary"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -104,6 +104,7 @@ func (o *office) compose(w http.ResponseWriter, r *http.Request, p frame.Page, s
 			f.domains = append(f.domains, d.Name)
 		}
 	}
+	f.Values = map[string]string{"subject": f.subject, "stream": string(f.stream)}
 	p.Room, p.Title = "compose", p.T("compose.title")
 	return p.Render(w, r, status, composePage(p, f))
 }

@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"stafette/internal/ingest"
 	"stafette/internal/insight"
+	"stafette/internal/message"
 	"stafette/internal/web/frame"
 )
 
@@ -23,10 +25,8 @@ const exportPage = 200
 // exportMessages writes the filtered list as CSV, one line per delivery, with
 // semicolons and a byte order mark: so Excel in German opens it by double click.
 func (o *office) exportMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	f := readFilter(r.URL.Query())
-	f.after = ""
-	ask := f.question(p.Clock)
-	ask.Limit = exportPage
+	ask := question(frame.ReadView(r, listing(p)), p.Clock)
+	ask.After, ask.Limit = message.ID{}, exportPage
 	first, err := o.Insight.Messages(r.Context(), p.Tenant(), ask)
 	if err != nil {
 		return fmt.Errorf("export messages: %w", err)
@@ -90,7 +90,7 @@ func (o *office) exportMessage(ctx context.Context, p frame.Page, out *csv.Write
 		line := []string{
 			m.AcceptedAt.In(zone).Format("2006-01-02 15:04:05"), p.T(word),
 			o.reasonText(p, cmp.Or(d.LateReason, d.Reason)), m.Subject, addressText(m.From.Address), addressText(d.Recipient),
-			streamName(p, m.Stream), strings.Join(m.Tags, " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID,
+			streamName(p, m.Stream), strings.Join(ingest.OwnTags(m.Tags), " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID,
 		}
 		for i := range line {
 			line[i] = frame.Inert(line[i])

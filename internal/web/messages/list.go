@@ -3,7 +3,6 @@ package messages
 import (
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"stafette/internal/event"
@@ -17,93 +16,64 @@ import (
 
 const (
 	pageSize = 50
-	// maxQuery bounds what is taken from each field of the address.
-	maxQuery = 200
+	listPath = "/messages"
 )
 
-// filter is the list's question as it stands in the address. Values nobody could
-// have chosen are dropped, so that an old bookmark still opens a list.
-type filter struct {
-	text, tag, from, to, after string
-	state                      event.State
-	mark                       event.Mark
-	stream                     tenant.Stream
-}
-
-func readFilter(q url.Values) filter {
-	field := func(name string) string {
-		s := strings.TrimSpace(strings.ToValidUTF8(q.Get(name), ""))
-		return frame.Shorten(s, maxQuery)
+// listing is the table of messages as frame reads it from an address.
+func listing(p frame.Page) frame.Listing {
+	l := frame.Listing{
+		Name: "messages", Path: listPath, Sort: "time", Descending: true,
+		Filters: []string{"q", "state", "mark", "stream", "tag", "from", "to"},
+		Choices: map[string][]string{"state": words(event.States()), "mark": words(event.Marks()), "stream": words(tenant.Streams())},
 	}
-	f := filter{text: field("q"), tag: field("tag"), from: field("from"), to: field("to"), after: field("after")}
-	for _, s := range event.States() {
-		if s == event.State(q.Get("state")) {
-			f.state = s
+	for _, key := range []string{"time", "state", "subject", "recipient", "stream", "took", "from", "tags", "attempts", "host", "size"} {
+		l.Columns = append(l.Columns, frame.Column{Key: key, Title: p.T("list.col." + key)})
+	}
+	l.Columns[0].Sortable = true
+	for i := range l.Columns {
+		switch c := &l.Columns[i]; c.Key {
+		case "took":
+			c.Number = true
+		case "attempts", "size":
+			c.Number, c.Extra = true, true
+		case "from", "tags", "host":
+			c.Extra = true
 		}
 	}
-	for _, m := range event.Marks() {
-		if m == event.Mark(q.Get("mark")) {
-			f.mark = m
-		}
+	if p.Can(tenant.MessagesCommand) {
+		l.Picks = p.T("list.pick.head")
 	}
-	if s := tenant.Stream(q.Get("stream")); s.Valid() {
-		f.stream = s
-	}
-	if _, err := id.Parse[message.Kind](f.after); err != nil {
-		f.after = ""
-	}
-	return f
+	return l
 }
 
-// narrowed reports whether the list shows less than everything.
-func (f filter) narrowed() bool {
-	f.after = ""
-	return f != filter{}
+func words[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, one := range list {
+		out[i] = string(one)
+	}
+	return out
 }
 
-// refined reports whether anything but the state's tab narrows the list.
-func (f filter) refined() bool {
-	f.state, f.mark = "", ""
-	return f.narrowed()
-}
-
-// address is the link to the list under base with one field changed; every change
-// but of "after" goes back to the newest.
-func (f filter) address(base, field, value string) string {
-	q := url.Values{}
-	for name, v := range map[string]string{
-		"q": f.text, "tag": f.tag, "from": f.from, "to": f.to,
-		"state": string(f.state), "mark": string(f.mark), "stream": string(f.stream),
-	} {
-		if name == field {
-			v = value
-		}
-		if v != "" {
-			q.Set(name, v)
-		}
+// question is the view for the store. Days are days of the reader's zone; the last day
+// is part of the span. What makes no sense is as if it were not there, so that an old
+// bookmark still opens a list.
+func question(v frame.View, c i18n.Clock) insight.Filter {
+	after, err := id.Parse[message.Kind](v.After)
+	if err != nil {
+		after = message.ID{}
 	}
-	if field == "after" && value != "" {
-		q.Set("after", value)
+	ask := insight.Filter{
+		State: event.State(v.Filter("state")), Mark: event.Mark(v.Filter("mark")), Stream: tenant.Stream(v.Filter("stream")),
+		Tag: v.Filter("tag"), Text: v.Filter("q"), After: after, OldestFirst: !v.Descending, Limit: pageSize,
 	}
-	if len(q) == 0 {
-		return base
-	}
-	return base + "?" + q.Encode()
-}
-
-// question is the filter for the store. Days are days of the reader's zone; the
-// last day is part of the span.
-func (f filter) question(c i18n.Clock) insight.Filter {
-	after, _ := id.Parse[message.Kind](f.after) // readFilter has checked it
-	ask := insight.Filter{State: f.state, Mark: f.mark, Stream: f.stream, Tag: f.tag, Text: f.text, After: after, Limit: pageSize}
 	zone := c.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
-	if t, err := time.ParseInLocation(time.DateOnly, f.from, zone); err == nil {
+	if t, err := time.ParseInLocation(time.DateOnly, v.Filter("from"), zone); err == nil {
 		ask.From = t
 	}
-	if t, err := time.ParseInLocation(time.DateOnly, f.to, zone); err == nil {
+	if t, err := time.ParseInLocation(time.DateOnly, v.Filter("to"), zone); err == nil {
 		ask.To = t.AddDate(0, 0, 1)
 	}
 	return ask
@@ -111,7 +81,7 @@ func (f filter) question(c i18n.Clock) insight.Filter {
 
 // list is one page of messages.
 type list struct {
-	filter
+	frame.View
 	rows   []Row
 	older  string // address of the next page, "" on the last
 	broken bool   // the store did not answer
@@ -119,44 +89,58 @@ type list struct {
 
 // newest is the address of the first page, "" on it.
 func (l list) newest() string {
-	if l.after == "" {
+	if l.After == "" {
 		return ""
 	}
-	return l.address("/messages", "after", "")
+	return l.First()
 }
 
 func (o *office) showMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	l := list{filter: readFilter(r.URL.Query())}
-	p.Room, p.Title, p.Query, p.Live = "messages", p.T("nav.messages"), l.text, l.after == ""
-	found, err := o.Insight.Messages(r.Context(), p.Tenant(), l.question(p.Clock))
+	l := list{View: frame.ReadView(r, listing(p))}
+	p.Room, p.Title, p.Query, p.Live = "messages", p.T("nav.messages"), l.Filter("q"), l.After == "" && l.Descending
+	found, err := o.Insight.Messages(r.Context(), p.Tenant(), question(l.View, p.Clock))
 	if err != nil {
-		o.Log.ErrorContext(r.Context(), "list failed", "tenant", p.Tenant().String(), "err", err)
+		p.Failed(r, "list", err)
 		l.broken = true
 		return p.Render(w, r, http.StatusInternalServerError, listPage(p, l))
 	}
 	for _, m := range found.Messages {
-		l.rows = append(l.rows, o.Row(p, m, l.state))
+		l.rows = append(l.rows, o.Row(p, m, event.State(l.Filter("state"))))
 	}
 	if n := len(found.Messages); found.More && n > 0 {
-		l.older = l.address("/messages", "after", found.Messages[n-1].ID.String())
+		l.older = l.With("after", found.Messages[n-1].ID.String())
 	}
 	return p.Render(w, r, http.StatusOK, listPage(p, l))
 }
 
-// commands is where the deliveries of the list can be acted on.
-func (l list) commands() string {
+// queueAddress is where the deliveries of a view can be acted on however many they are.
+func queueAddress(v frame.View) string {
+	pairs := []string{"stream", v.Filter("stream"), "tag", v.Filter("tag")}
+	switch state := event.State(v.Filter("state")); state {
+	case event.Queued, event.Deferred, event.Held:
+		pairs = append(pairs, "state", string(state))
+	}
+	return address("/queue", pairs...)
+}
+
+// address is a path with those of the pairs of name and value that have one.
+func address(path string, pairs ...string) string {
 	q := url.Values{}
-	for name, value := range map[string]string{"stream": string(l.stream), "tag": l.tag} {
-		if value != "" {
-			q.Set(name, value)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
 		}
 	}
-	switch l.state {
-	case event.Queued, event.Deferred, event.Held:
-		q.Set("state", string(l.state))
-	}
 	if len(q) == 0 {
-		return "/queue"
+		return path
 	}
-	return "/queue?" + q.Encode()
+	return path + "?" + q.Encode()
+}
+
+// count is n as a figure of a column, "" for none.
+func count(p frame.Page, n int) string {
+	if n == 0 {
+		return ""
+	}
+	return p.Number(int64(n))
 }

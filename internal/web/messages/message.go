@@ -38,6 +38,7 @@ type sheet struct {
 	done     string          // the command that was just carried out, "" if none
 	commands []queue.Command // for all recipients at once, where there are several
 	metadata []string        // keys in order
+	kin      kinship
 }
 
 // letter is one recipient's part of the sheet.
@@ -101,6 +102,9 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p frame.Pag
 	if err != nil {
 		return err
 	}
+	if s.kin, err = o.kinshipOf(r, p, m); err != nil {
+		return err
+	}
 	names := o.actorNames(r, p, facts)
 	start := s.paginate(q.Get("from"))
 	for i, d := range m.Deliveries[start:min(start+lettersShown, len(m.Deliveries))] {
@@ -131,7 +135,7 @@ func (s *sheet) paginate(from string) int {
 
 // outcomes are what can have been done to a message just now.
 func outcomes() []string {
-	return []string{"sent", "none", string(queue.Retry), string(queue.Hold), string(queue.Resume), string(queue.Cancel)}
+	return []string{"sent", doAgain, "none", string(queue.Retry), string(queue.Hold), string(queue.Resume), string(queue.Cancel)}
 }
 
 // Subject is a subject as lists show it: one that is empty says so.

@@ -91,11 +91,15 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 	o := &office{Frame: f, Config: c, Teller: Teller{c.Reasons}, streams: streams{open: map[tenant.UserID]int{}}}
 	read, send, command, trace := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand, tenant.MessagesTrace
 	return []frame.Route{
-		{Pattern: "GET /messages", Permission: read, Do: o.showMessages, Entry: frame.Entry{Room: "messages", Icon: "mail"}},
+		{Pattern: "GET /messages", Permission: read, Do: o.showMessages, Entry: frame.Entry{Room: "messages", Icon: "mail", Key: "m"}},
 		{Pattern: "GET /messages.csv", Permission: read, Do: o.exportMessages},
 		{Pattern: "GET /messages/new", Permission: send, Do: o.showCompose, Entry: frame.Entry{Room: "compose", Icon: "pen"}},
 		{Pattern: "POST /messages", Permission: send, Do: o.send},
+		{Pattern: "GET /messages/bulk", Permission: command, Do: o.showBulk},
+		{Pattern: "POST /messages/bulk", Permission: command, Do: o.bulk},
 		{Pattern: "GET /messages/{id}", Permission: read, Do: o.showMessage},
+		{Pattern: "GET /messages/{id}/again", Permission: send, Do: o.showAgain},
+		{Pattern: "POST /messages/{id}/again", Permission: send, Do: o.again},
 		{Pattern: "POST /messages/{id}/commands", Permission: command, Do: o.command},
 		{Pattern: "GET /messages/{id}/content", Permission: read, Do: o.showContent},
 		{Pattern: "GET /messages/{id}/preview", Permission: read, Do: o.preview},
@@ -108,5 +112,5 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 // TodayAddress leads to the messages accepted on one day with a delivery in a state.
 func TodayAddress(state event.State, day time.Time) string {
 	date := day.Format(time.DateOnly)
-	return filter{state: state, from: date, to: date}.address("/messages", "", "")
+	return address(listPath, "state", string(state), "from", date, "to", date)
 }

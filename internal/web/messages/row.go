@@ -7,6 +7,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/event"
 	"stafette/internal/i18n"
+	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -33,13 +34,21 @@ type Row struct {
 	Detail     string // address of one recipient, or how many are in which state
 	Stream     tenant.Stream
 	Took       string // from acceptance to the recipient's server
+	From       string
+	Tags       string
+	Attempts   int    // of the delivery that leads
+	Host       string // that spoke last about it
+	Size       int64  // bytes
 }
 
 // Row tells a message in one line. Where its deliveries differ, the state that
 // was asked for leads, otherwise the one that most needs a look.
 func (t Teller) Row(p frame.Page, m insight.Message, asked event.State) Row {
-	v := Row{ID: m.ID, At: m.AcceptedAt, Subject: m.Subject, Stream: m.Stream}
 	lead := leading(m.Deliveries, asked)
+	v := Row{
+		ID: m.ID, At: m.AcceptedAt, Subject: m.Subject, Stream: m.Stream, From: addressText(m.From.Address), Size: m.Size,
+		Tags: strings.Join(ingest.OwnTags(m.Tags), ", "), Attempts: lead.Attempts, Host: lead.Host,
+	}
 	v.State, v.Mark = lead.State, afterwards(lead)
 	v.Reason = t.reasonLine(p, lead)
 	if m.DeliveryCount == 1 {
@@ -92,9 +101,9 @@ func afterwards(d insight.Delivery) event.Mark {
 func face(s event.State, m event.Mark) (icon, word string) {
 	switch m {
 	case event.MarkLateBounce:
-		return string(event.Bounced), "mark.late_bounce.label"
+		return "late", "mark.late_bounce.label"
 	case event.MarkComplained:
-		return "signal", "mark.complained.label"
+		return "complained", "mark.complained.label"
 	}
 	return string(s), "state." + string(s) + ".label"
 }

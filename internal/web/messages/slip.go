@@ -198,14 +198,16 @@ func markOf(t event.Type) string {
 		return string(event.Deferred)
 	case event.Completed, event.ReportedDelivered, event.ReportedRelayed:
 		return string(event.Delivered)
-	case event.Refused, event.LateBounced:
+	case event.Refused:
 		return string(event.Bounced)
+	case event.LateBounced:
+		return "late"
 	case event.GaveUp:
 		return string(event.Expired)
 	case event.Withheld, event.Unsubscribed:
 		return string(event.Suppressed)
 	case event.Complained:
-		return "signal"
+		return "complained"
 	case event.AutoReplied, event.Replied:
 		return "mail"
 	case event.Stopped:

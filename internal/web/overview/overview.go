@@ -44,7 +44,7 @@ type Domains interface {
 func Routes(c Config) []frame.Route {
 	return []frame.Route{{
 		Pattern: "GET /{$}", Permission: tenant.MessagesRead, Do: c.show,
-		Entry: frame.Entry{Room: "overview", Icon: "home"},
+		Entry: frame.Entry{Room: "overview", Icon: "home", Key: "h"},
 	}}
 }
 

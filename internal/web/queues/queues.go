@@ -49,7 +49,7 @@ func Routes(c Config) []frame.Route {
 		permission tenant.Permission
 		entry      frame.Entry
 	}{
-		{"/queue", frame.SignedIn, tenant.MessagesCommand, frame.Entry{Room: "queue", Icon: "queued"}},
+		{"/queue", frame.SignedIn, tenant.MessagesCommand, frame.Entry{Room: "queue", Icon: "queued", Key: "w"}},
 		{"/platform/queue", frame.Staff, tenant.PlatformQueue, frame.Entry{Room: "queues", Icon: "queued", Group: frame.GroupEgress}},
 	} {
 		o := office{Config: c, base: of.base, room: of.entry.Room}
@@ -237,8 +237,16 @@ func about(p frame.Page, parts ...string) string {
 	return strings.Join(list, " · ")
 }
 
+// account names a tenant to staff; to its own people it goes without saying.
+func account(p frame.Page, t tenant.ID) string {
+	if t == p.Tenant() {
+		return ""
+	}
+	return t.String()
+}
+
 func scopeText(p frame.Page, o queue.Order) string {
-	return about(p, o.Scope.Tenant.String(), stream(p, o.Scope.Stream), o.Scope.Tag, o.Scope.Domain, o.Scope.Site)
+	return about(p, account(p, o.Scope.Tenant), stream(p, o.Scope.Stream), o.Scope.Tag, o.Scope.Domain, o.Scope.Site)
 }
 
 func actText(p frame.Page, a queue.Act) string {
@@ -246,7 +254,7 @@ func actText(p frame.Page, a queue.Act) string {
 	for _, s := range a.Selection.States {
 		states = p.T("state." + string(s) + ".label")
 	}
-	return about(p, a.Selection.Tenant.String(), stream(p, a.Selection.Stream), a.Selection.Tag, a.Selection.Domain, a.Site,
+	return about(p, account(p, a.Selection.Tenant), stream(p, a.Selection.Stream), a.Selection.Tag, a.Selection.Domain, a.Site,
 		a.Selection.Message.String(), a.Selection.Delivery.String(), states, a.Order.String())
 }
 

@@ -59,7 +59,7 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 	may := tenant.PlatformQueue
 	return []frame.Route{
 		{Pattern: "GET " + path, Access: frame.Staff, Permission: may, Do: d.list,
-			Entry: frame.Entry{Room: "returns", Icon: "bounced", Group: frame.GroupEgress}},
+			Entry: frame.Entry{Room: "returns", Icon: "late", Group: frame.GroupEgress}},
 		{Pattern: "GET " + path + ".csv", Access: frame.Staff, Permission: may, Do: d.export},
 		{Pattern: "GET " + path + "/{id}", Access: frame.Staff, Permission: may, Do: d.show},
 	}

@@ -56,16 +56,16 @@ type Config struct {
 // Routes are the pages.
 func Routes(c Config) []frame.Route {
 	c = c.withDefaults()
-	entry := func(room string) frame.Entry {
-		return frame.Entry{Room: room, Icon: "signal", Group: frame.GroupEgress}
+	entry := func(room, icon string) frame.Entry {
+		return frame.Entry{Room: room, Icon: icon, Group: frame.GroupEgress}
 	}
 	return []frame.Route{
-		{Pattern: "GET /platform/lanes", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.lanes, Entry: entry("lanes")},
+		{Pattern: "GET /platform/lanes", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.lanes, Entry: entry("lanes", "route")},
 		{Pattern: "GET /platform/lanes.csv", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.exportLanes},
 		{Pattern: "GET /platform/live", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.live},
-		{Pattern: "GET /platform/trace", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.showTrace, Entry: entry("trace")},
+		{Pattern: "GET /platform/trace", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.showTrace, Entry: entry("trace", "signal")},
 		{Pattern: "GET /platform/trace/live", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.liveTrace},
-		{Pattern: "GET /platform/explain", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.explain, Entry: entry("explain")},
+		{Pattern: "GET /platform/explain", Access: frame.Staff, Permission: tenant.PlatformQueue, Do: c.explain, Entry: entry("explain", "help")},
 	}
 }
 

@@ -92,8 +92,8 @@ func (s site) signOut(w http.ResponseWriter, r *http.Request, _ frame.Page) erro
 	return nil
 }
 
-// setPreferences keeps language and look in cookies of this browser, where they
-// work on the sign-in page too.
+// setPreferences keeps language, look and the columns of tables in cookies of this
+// browser, where they work on the sign-in page too.
 func (s site) setPreferences(w http.ResponseWriter, r *http.Request, _ frame.Page) error {
 	if err := frame.ParseForm(w, r); err != nil {
 		return err
@@ -107,6 +107,23 @@ func (s site) setPreferences(w http.ResponseWriter, r *http.Request, _ frame.Pag
 	case "auto":
 		s.SetCookie(w, frame.ThemeCookie, "", -1)
 	}
+	s.switchCookie(w, frame.DensityCookie, r.PostForm.Get("density"), "compact", "normal")
+	s.switchCookie(w, frame.KeysCookie, r.PostForm.Get("keys"), "off", "on")
+	columns := r.PostForm["col"]
+	if r.PostForm.Get("table_plain") != "" {
+		columns = nil
+	}
+	s.KeepColumns(w, r.PostForm.Get("table"), columns, yearSeconds)
 	frame.Return(w, r, r.PostForm.Get("back"))
 	return nil
+}
+
+// switchCookie keeps kept, forgets a cookie for plain, and leaves it alone for anything else.
+func (s site) switchCookie(w http.ResponseWriter, name, value, kept, plain string) {
+	switch value {
+	case kept:
+		s.SetCookie(w, name, kept, yearSeconds)
+	case plain:
+		s.SetCookie(w, name, "", -1)
+	}
 }

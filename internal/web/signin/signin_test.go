@@ -80,3 +80,27 @@ func TestPreferences(t *testing.T) {
 		t.Error("the theme still overrules the device")
 	}
 }
+
+// Columns, density and the switch of single keys are kept; what is no choice is not.
+func TestPreferencesOfTables(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	heads := func() string { return webtest.Words(webtest.Find(d.Get("/messages").Document(t), "thead")) }
+	first := heads()
+	d.Post("/preferences", url.Values{"table": {"messages"}, "col": {"time", "host", "nonsense"}, "density": {"compact"}, "keys": {"off"}})
+	if got := heads(); got != "Auswahl Zeit Server" {
+		t.Errorf("columns %q", got)
+	}
+	page := webtest.Find(d.Get("/").Document(t), "html")
+	if webtest.Attribute(page, "data-density") != "compact" || webtest.Attribute(page, "data-keys") != "off" {
+		t.Error("density or keys were not kept")
+	}
+	for _, table := range []string{"x\r\ny", "../x", ""} {
+		if a := d.Post("/preferences", url.Values{"table": {table}, "col": {"time"}}); len(a.Cookies()) != 0 {
+			t.Errorf("%q became a cookie: %v", table, a.Cookies())
+		}
+	}
+	d.Post("/preferences", url.Values{"table": {"messages"}, "col": {"time"}, "table_plain": {"1"}, "density": {"normal"}, "keys": {"on"}})
+	if got := heads(); got != first {
+		t.Errorf("columns %q, at first %q", got, first)
+	}
+}

@@ -82,7 +82,7 @@ func Routes(c Config) []frame.Route {
 		return frame.Route{Pattern: pattern, Access: frame.Staff, Permission: tenant.PlatformSystem, Do: do}
 	}
 	all, warm := look(home, c.all), look(atWarmUp, c.warmUps)
-	all.Entry = frame.Entry{Room: room, Icon: "signal", Group: frame.GroupEgress}
+	all.Entry = frame.Entry{Room: room, Icon: "server", Group: frame.GroupEgress}
 	warm.Entry = frame.Entry{Room: "warm-up", Icon: "signal", Group: frame.GroupEgress}
 	return []frame.Route{
 		all, warm,

@@ -56,7 +56,7 @@ func Routes(c Config) []frame.Route {
 	read, write := tenant.MessagesRead, tenant.SuppressionsWrite
 	return []frame.Route{
 		{Pattern: "GET /suppressions", Permission: read, Do: c.show,
-			Entry: frame.Entry{Room: "suppressions", Icon: "suppressed", Group: frame.GroupDeliverability}},
+			Entry: frame.Entry{Room: "suppressions", Icon: "suppressed", Key: "s", Group: frame.GroupDeliverability}},
 		{Pattern: "GET /suppressions.csv", Permission: read, Do: c.export},
 		{Pattern: "GET /suppressions/new", Permission: write, Do: c.showNew},
 		{Pattern: "POST /suppressions", Permission: write, Do: c.add},

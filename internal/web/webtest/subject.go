@@ -1,11 +1,13 @@
 package webtest
 
 import (
+	"net/http"
 	"strings"
 
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/web"
+	"stafette/internal/web/frame"
 )
 
 // Subject is what one subject of the office brings into the world, so that the tests
@@ -61,6 +63,27 @@ func (w *World) Concrete(path string, foreign bool) string {
 		}
 	}
 	return path
+}
+
+// Pages are all pages a person of the given access can see: those of the map, with
+// things of World.Tenant for placeholders, and what the subjects add for the Clerk.
+func (w *World) Pages(routes []frame.Route, access frame.Access) []string {
+	list := []string{"/no-such-page"}
+	for _, rt := range routes {
+		method, path, _ := strings.Cut(rt.Pattern, " ")
+		page := method == http.MethodGet && !strings.Contains(path, ".") && !strings.HasSuffix(path, "/live")
+		if page && rt.Access == access && !strings.HasSuffix(path, "/preview") {
+			list = append(list, w.Concrete(path, false))
+		}
+	}
+	if access == frame.SignedIn {
+		for _, s := range Subjects() {
+			if s.Pages != nil {
+				list = append(list, s.Pages(w)...)
+			}
+		}
+	}
+	return list
 }
 
 // newest is the path of the newest message of a tenant in a state whose subject

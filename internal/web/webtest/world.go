@@ -5,8 +5,11 @@
 package webtest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"io"
+	"mime"
 	"net/mail"
 	"slices"
 	"strings"
@@ -261,7 +264,11 @@ func (w *World) Messages(_ context.Context, t tenant.ID, f insight.Filter) (insi
 	}
 	limit := cmp.Or(f.Limit, 50)
 	var page insight.Page
-	for _, m := range slices.Backward(w.messages) {
+	list := slices.Clone(w.messages)
+	if !f.OldestFirst {
+		slices.Reverse(list)
+	}
+	for _, m := range list {
 		if m.Tenant != t || !matches(m, f) {
 			continue
 		}
@@ -278,7 +285,7 @@ func (w *World) Messages(_ context.Context, t tenant.ID, f insight.Filter) (insi
 
 func matches(m insight.Message, f insight.Filter) bool {
 	switch {
-	case !f.After.IsZero() && m.ID.String() >= f.After.String(),
+	case !f.After.IsZero() && (m.ID.String() >= f.After.String()) != f.OldestFirst, m.ID == f.After,
 		f.Stream != "" && m.Stream != f.Stream,
 		f.Tag != "" && !slices.Contains(m.Tags, f.Tag),
 		!f.From.IsZero() && m.AcceptedAt.Before(f.From),
@@ -424,16 +431,44 @@ func (w *World) Accept(_ context.Context, p ingest.Principal, s ingest.Submissio
 		return r, nil
 	}
 	d := s.Draft
+	if d == nil {
+		var err error
+		if d, err = draftOf(s); err != nil {
+			return ingest.Receipt{}, err
+		}
+	}
 	spec := sample{subject: d.Subject, stream: s.Stream, actor: p.Actor, door: p.Door, from: d.From, to: append(slices.Clone(d.To), d.Cc...), text: d.Text, html: d.HTML}
 	for range append(slices.Clone(spec.to), s.Bcc...) {
 		spec.states = append(spec.states, event.Queued)
 	}
 	spec.hidden = s.Bcc
+	spec.tags = s.Tags
 	m := w.put(p.Tenant, w.now, spec)
 	r := ingest.Receipt{ID: m.ID, MessageID: m.MessageID, AcceptedAt: w.now}
 	w.replays[s.Idempotency] = r
 	w.accepted = append(w.accepted, s)
 	return r, nil
+}
+
+// draftOf reads raw mail as far as the world keeps it.
+func draftOf(s ingest.Submission) (*message.Draft, error) {
+	m, err := mail.ReadMessage(bytes.NewReader(s.Raw))
+	if err != nil {
+		return nil, fault.Field("", "message_malformed", err.Error())
+	}
+	d := &message.Draft{}
+	if d.From, err = ParseMailbox(m.Header.Get("From")); err != nil {
+		return nil, err
+	}
+	if d.Subject, err = new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil {
+		return nil, err
+	}
+	for _, a := range s.Recipients {
+		d.To = append(d.To, message.Mailbox{Address: a})
+	}
+	text, err := io.ReadAll(m.Body)
+	d.Text = string(text)
+	return d, err
 }
 
 // AcceptAll implements ingest.Acceptor.

@@ -1,12 +1,14 @@
 // Command office serves the office on the world of package webtest, on a free
 // loopback port, for tests in a browser. It prints its address as its first line.
-// Every line it reads is an order: "deliver" lets the newest waiting message be
-// delivered. It ends when its input ends.
+// Every line it reads is an order, answered by a line: "deliver" lets the newest
+// waiting message be delivered, "pages" lists the addresses of all pages as JSON, by who
+// can see them. It ends when its input ends.
 package main
 
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net"
@@ -19,6 +21,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/web"
+	"stafette/internal/web/frame"
 	"stafette/internal/web/webtest"
 )
 
@@ -44,16 +47,34 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	frames, err := frame.New(config.Config)
+	if err != nil {
+		return err
+	}
+	routes := config.Routes(frames)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	fmt.Println(address)
 	orders := bufio.NewScanner(os.Stdin)
 	for orders.Scan() {
-		if orders.Text() == "deliver" {
+		switch orders.Text() {
+		case "deliver":
 			deliver(world)
+			fmt.Println("delivered")
+		case "pages":
+			if err := list(world, routes); err != nil {
+				return err
+			}
 		}
 	}
 	return server.Close()
+}
+
+// list prints the addresses of all pages.
+func list(w *webtest.World, routes []frame.Route) error {
+	return json.NewEncoder(os.Stdout).Encode(map[string][]string{
+		"anyone": w.Pages(routes, frame.Anyone), "tenant": w.Pages(routes, frame.SignedIn), "staff": w.Pages(routes, frame.Staff),
+	})
 }
 
 func deliver(w *webtest.World) {
