@@ -58,6 +58,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		return err
 	}
 	var due []any
+	notes := tallyNotes{}
 	i := 0
 	for _, w := range group {
 		w.changed = changed[i : i+len(w.settle)]
@@ -65,11 +66,15 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		for n, ok := range w.changed {
 			if ok {
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
+				notes.settled(&w.settle[n])
 				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
 			}
 		}
 	}
 	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
+		return err
+	}
+	if err := s.texts.notes.insert(ctx, s.texts, tx, notes.rows()); err != nil {
 		return err
 	}
 	return s.writeStrikes(ctx, tx, group)

@@ -1,0 +1,157 @@
+package insight
+
+import (
+	"strings"
+	"time"
+
+	"stafette/internal/i18n"
+	"stafette/internal/tenant"
+)
+
+// pen writes a digest in its reader's words.
+type pen struct {
+	i18n.Clock
+	catalog *i18n.Catalog
+	tone    i18n.Tone
+}
+
+func (d Digester) pen(t tenant.Tenant, u tenant.User, now time.Time) pen {
+	lang := i18n.Lang(u.Locale)
+	if !lang.Valid() {
+		lang = i18n.Lang(t.Locale)
+	}
+	if !lang.Valid() {
+		lang = i18n.German
+	}
+	return pen{i18n.Clock{Lang: lang, Zone: d.Zone(t), Now: now}, d.Catalog, i18n.Tone(t.OfficeTone)}
+}
+
+func (p pen) t(key string, args i18n.Args) string { return p.catalog.Text(p.Lang, p.tone, key, args) }
+
+// ProviderName is what a provider is called: the text "provider." + name where there is
+// one, else the name itself; "" is all others.
+func ProviderName(c *i18n.Catalog, lang i18n.Lang, name string) string {
+	if name == "" {
+		return c.Text(lang, i18n.Sie, "provider.other", nil)
+	}
+	if key := "provider." + name; c.Has(key) {
+		return c.Text(lang, i18n.Sie, key, nil)
+	}
+	return name
+}
+
+// rate writes a delivery rate, or the numbers where they are too few for one.
+func (p pen) rate(f *Figures) string {
+	if rate, ok := f.Rate(); ok {
+		return i18n.Percent(p.Lang, rate)
+	}
+	return p.t("figures.few", i18n.Args{"n": f.Delivered, "of": f.Results()})
+}
+
+// TodoTitle and TodoText are the words of a thing to do; times are written by the clock.
+func TodoTitle(c *i18n.Catalog, clock i18n.Clock, tone i18n.Tone, d Todo) string {
+	return c.Text(clock.Lang, tone, "todo."+d.Kind+".title", todoArgs(clock, d))
+}
+
+// TodoText is the sentence under the title.
+func TodoText(c *i18n.Catalog, clock i18n.Clock, tone i18n.Tone, d Todo) string {
+	return c.Text(clock.Lang, tone, "todo."+d.Kind+".text", todoArgs(clock, d))
+}
+
+func todoArgs(clock i18n.Clock, d Todo) i18n.Args {
+	args := i18n.Args{"since": clock.Near(d.Since)}
+	for name, value := range d.Args {
+		if at, ok := value.(time.Time); ok {
+			value = clock.Full(at)
+		}
+		args[name] = value
+	}
+	return args
+}
+
+// weekly writes the weekly report.
+func (d Digester) weekly(t tenant.Tenant, u tenant.User, w week, period string) Digest {
+	p := d.pen(t, u, w.to)
+	_, number := w.from.ISOWeek()
+	m := Digest{Tenant: t, To: u, Lang: p.Lang, Tone: p.tone, Kind: Weekly, Key: "weekly/" + period + "/" + u.ID.String(),
+		Button: p.t("digest.weekly.button", nil), Link: "/statistics/providers?range=7"}
+	m.Subject = p.t("digest.weekly.subject", i18n.Args{"week": number, "n": w.now.Delivered, "tenant": t.Name})
+	last := w.to.Add(-time.Minute)
+	m.Parts = append(m.Parts, DigestPart{Text: p.t("digest.weekly.intro", i18n.Args{"from": p.Date(w.from), "to": p.Date(last)}), Lines: p.figures(&w)})
+	m.Parts = append(m.Parts, DigestPart{Text: p.t("figures.definition", nil)})
+	part := DigestPart{Heading: p.t("digest.weekly.findings", nil)}
+	for _, f := range w.findings {
+		part.Lines = append(part.Lines, p.finding(f))
+	}
+	if len(part.Lines) == 0 {
+		part.Text = p.t("digest.weekly.findings.none", nil)
+	}
+	return m.with(part, p.todos(w.todos))
+}
+
+func (m Digest) with(parts ...DigestPart) Digest {
+	m.Parts = append(m.Parts, parts...)
+	return m
+}
+
+// figures are the week's numbers beside those of the week before.
+func (p pen) figures(w *week) []string {
+	if w.now.Results() == 0 && w.before.Results() == 0 {
+		return []string{p.t("digest.weekly.nothing", nil)}
+	}
+	number := func(n int64) string { return i18n.Number(p.Lang, n) }
+	line := func(key, now, before string) string {
+		return p.t("digest.weekly."+key, i18n.Args{"now": now, "before": before})
+	}
+	list := []string{
+		line("delivered", number(w.now.Delivered), number(w.before.Delivered)),
+		line("rate", p.rate(&w.now), p.rate(&w.before)),
+		line("failed", number(w.now.Failed()), number(w.before.Failed())),
+		line("complained", number(w.now.Complained), number(w.before.Complained)),
+	}
+	if _, ok := w.now.Within(0.95); ok {
+		list = append(list, line("slow", p.Took(&w.now, 0.95), number(w.now.Slow())))
+	}
+	return list
+}
+
+// Took writes in what time a share of deliveries was made: "3 s", "longer than 24 h".
+func (p pen) Took(f *Figures, q float64) string { return Took(p.catalog, p.Lang, f, q) }
+
+// Took writes in what time the share q of what was delivered had been; "–" if nothing was.
+func Took(c *i18n.Catalog, lang i18n.Lang, f *Figures, q float64) string {
+	d, ok := f.Within(q)
+	switch {
+	case !ok:
+		return "–"
+	case d == 0:
+		return c.Text(lang, i18n.Sie, "figures.longer", nil)
+	}
+	return strings.ReplaceAll(i18n.Span(lang, d), " ", "\u00a0")
+}
+
+func (p pen) finding(f Finding) string {
+	return p.t("figures.finding."+string(f.Kind), i18n.Args{"provider": ProviderName(p.catalog, p.Lang, f.Provider),
+		"rate": p.rate(&f.Now), "before": p.rate(&f.Before), "n": f.Now.Slow()})
+}
+
+func (p pen) todos(list []Todo) DigestPart {
+	part := DigestPart{Heading: p.t("digest.todos", nil)}
+	for _, one := range list {
+		part.Lines = append(part.Lines, TodoTitle(p.catalog, p.Clock, p.tone, one)+" – "+TodoText(p.catalog, p.Clock, p.tone, one))
+	}
+	if len(list) == 0 {
+		part.Text = p.t("digest.todos.none", nil)
+	}
+	return part
+}
+
+// open writes what waits for somebody.
+func (d Digester) open(t tenant.Tenant, u tenant.User, todos []Todo, period string) Digest {
+	day, _ := time.ParseInLocation(time.DateOnly, period, d.Zone(t)) // it was written by tellTodos
+	p := d.pen(t, u, day.Add(DigestHour*time.Hour))
+	m := Digest{Tenant: t, To: u, Lang: p.Lang, Tone: p.tone, Kind: OpenTodos, Key: "todos/" + period + "/" + u.ID.String(),
+		Subject: p.t("digest.todos.subject", i18n.Args{"n": len(todos), "tenant": t.Name}),
+		Button:  p.t("digest.todos.button", nil), Link: "/"}
+	return m.with(p.todos(todos))
+}
