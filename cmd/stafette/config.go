@@ -38,6 +38,7 @@ type Config struct {
 	HTTP       HTTP       `toml:"http"`
 	Submission Submission `toml:"submission"`
 	ReturnMail ReturnMail `toml:"return_mail"`
+	Notice     Notice     `toml:"notice"`
 	TLS        TLS        `toml:"tls"`
 	Outbound   Outbound   `toml:"outbound_tls"`
 	DNS        DNS        `toml:"dns"`
@@ -100,6 +101,15 @@ type ReturnMail struct {
 	Domain string `toml:"domain"`
 	// MessageSize is the largest return mail taken, in bytes. Default 10485760 (10 MiB).
 	MessageSize int64 `toml:"message_size"`
+}
+
+// Notice is the platform's own mail to the people who work with it: invitations, lost
+// passwords, a sign-in from a new device.
+type Notice struct {
+	// From is the address it comes from, "Stafette <konto@post.example>". Its domain must
+	// be a usable sending domain of an account, best one of its own that nobody signs in
+	// to: the mails are that account's. "" sends none.
+	From string `toml:"from"`
 }
 
 // TLS names the certificate of all doors. Replaced files are used within a minute,
@@ -363,6 +373,9 @@ func (c Config) validateDomains(bad complaint) {
 	}
 	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
 		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
+	}
+	if _, err := message.ParseMailbox(c.Notice.From); c.Notice.From != "" && err != nil {
+		bad("notice.from", "want an address, have %q", c.Notice.From)
 	}
 	for _, m := range c.Domains.SPF {
 		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {

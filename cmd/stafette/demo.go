@@ -80,6 +80,7 @@ func (d demoCmd) config(dir string, world *demo.World) Config {
 	c.HTTP = HTTP{Listen: d.Listen, PublicURL: "http://" + d.Listen, Components: true}
 	c.Submission = Submission{Listen: d.Submission}
 	c.ReturnMail.Listen, c.ReturnMail.Domain = world.ReturnDoor(), world.ReturnDomain()
+	c.Notice.From = demo.OfficeAddress
 	c.DNS.Server = world.Resolver()
 	c.Egress.LoopbackOnly = true
 	c.Egress.Port = world.MXPort()

@@ -19,6 +19,7 @@ import (
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/notice"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -57,6 +58,7 @@ type platform struct {
 	entrance   *ingest.Service
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
+	notices    *notice.Sender
 	returns    *returnMail
 	handler    http.Handler
 }
@@ -147,6 +149,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
+		return err
+	}
 	office, err := web.New(web.Config{
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{
@@ -197,6 +202,21 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		DelayReport: time.Duration(c.Queue.DelayReport),
 		Hostnames:   []string{c.Hostname},
 		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
+	})
+}
+
+// newNotices makes the writer of the platform's own mails.
+func (b *base) newNotices(entrance ingest.Acceptor, catalog *i18n.Catalog) (*notice.Sender, error) {
+	var from message.Mailbox
+	if b.config.Notice.From != "" {
+		var err error
+		if from, err = message.ParseMailbox(b.config.Notice.From); err != nil {
+			return nil, fmt.Errorf("notice.from: %w", err)
+		}
+	}
+	return notice.NewSender(notice.Config{
+		Store: b.store, Acceptor: entrance, Keeper: b.keeper, Catalog: catalog, From: from,
+		PublicURL: b.config.HTTP.PublicURL, Now: b.store.Now, Log: b.log,
 	})
 }
 

@@ -65,3 +65,4 @@ SELECT create_reference_table('epochs');
 -- local: egress_findings
 -- local: queue_orders
 -- local: queue_log
+-- local: notices

@@ -44,7 +44,7 @@ type Seeder interface {
 
 // Seed founds the sample businesses, publishes their keys and sends their letters.
 func (w *World) Seed(ctx context.Context, s Seeder) error {
-	for _, b := range Businesses() {
+	for _, b := range append(Businesses(), office()) {
 		records, err := s.Found(ctx, b)
 		if err != nil {
 			return fmt.Errorf("found %s: %w", b.Name, err)
@@ -59,6 +59,14 @@ func (w *World) Seed(ctx context.Context, s Seeder) error {
 		}
 	}
 	return nil
+}
+
+// OfficeAddress is where the platform of this world writes to its own people from.
+const OfficeAddress = "Stafette <konto@stafette.example>"
+
+// office is the account through which it does so. Nobody signs in to it.
+func office() Business {
+	return Business{Name: "Stafette", Domain: "stafette.example", OfficeTone: tenant.Sie, CustomerTone: tenant.Sie}
 }
 
 // Businesses returns the sample businesses: an estate agency that says Sie and a

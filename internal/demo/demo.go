@@ -101,8 +101,9 @@ func Start(ctx context.Context, o Options) (*World, error) {
 	w.zone.set(typoDomain, "MX 0 .")
 	w.zone.set(returnDomain, "MX 10 "+returnHost+".", `TXT "v=spf1 ip4:127.0.0.0/8 -all"`)
 	w.zone.set(returnHost, "A "+returnAddr().String())
-	for _, b := range Businesses() {
-		w.zone.set(b.Domain, "A 127.0.0.1", `TXT "v=spf1 ip4:127.0.0.0/8 -all"`)
+	for _, b := range append(Businesses(), office()) {
+		// Their people read mail at Posteo.
+		w.zone.set(b.Domain, "A 127.0.0.1", "MX 10 mx02.posteo.example.", `TXT "v=spf1 ip4:127.0.0.0/8 -all"`)
 		w.zone.set("_dmarc."+b.Domain, `TXT "v=DMARC1; p=reject"`)
 	}
 	return w, nil

@@ -17,6 +17,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/notice"
 	"stafette/internal/spool"
 )
 
@@ -117,6 +118,9 @@ func (a *API) raw(w http.ResponseWriter, r *http.Request) error {
 	found, err := a.c.Messages.Message(r.Context(), keyOf(r.Context()).Tenant, m)
 	if err != nil {
 		return err
+	}
+	if found.Door == notice.Door {
+		return fault.New(fault.Forbidden, "content_private", "The content of the platform's own letters is not shown.")
 	}
 	body, err := a.c.Bodies.Body(r.Context(), found.Body)
 	if errors.Is(err, spool.ErrGone) {

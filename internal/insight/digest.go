@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"stafette/internal/i18n"
+	"stafette/internal/message"
+	"stafette/internal/notice"
 	"stafette/internal/tenant"
 )
 
@@ -61,32 +63,12 @@ type DigestStore interface {
 	Tenants(ctx context.Context, after tenant.ID, limit int) ([]tenant.Tenant, error)
 }
 
-// Digest is one such mail to one person. Its words are put together; who sends it only
-// dresses it.
-type Digest struct {
-	Tenant  tenant.Tenant
-	To      tenant.User
-	Lang    i18n.Lang
-	Tone    i18n.Tone
-	Kind    DigestKind
-	Subject string
-	Parts   []DigestPart
-	// Button leads to Link, a path of the office.
-	Button, Link string
-	// Key names it: a digest with the key of one that was sent is the same one.
-	Key string
-}
-
-// DigestPart is a paragraph with a heading, and lines that may stand as a list.
-type DigestPart struct {
-	Heading string // "" for none
-	Text    string // "" for none
-	Lines   []string
-}
-
-// Postman sends digests. Sending one with the key of another does nothing.
+// Postman sends letters to the platform's people; *notice.Sender does.
 type Postman interface {
-	Send(ctx context.Context, d Digest) error
+	// On reports whether letters are sent at all.
+	On() bool
+	// Send sends a letter once, however often it is called with one of its key.
+	Send(ctx context.Context, l notice.Letter) error
 }
 
 // Digester writes and sends the mails about accounts.
@@ -109,6 +91,9 @@ const digestTenants = 200
 // second one from telling anybody twice. What was due while nothing ran is sent late, but
 // only for the period that is the last.
 func (d Digester) Run(ctx context.Context, now time.Time) error {
+	if !d.Postman.On() {
+		return nil
+	}
 	var after tenant.ID
 	var errs []error
 	for {
@@ -161,7 +146,7 @@ func (d Digester) tellWeek(ctx context.Context, t tenant.Tenant, local time.Time
 	}
 	for _, r := range readers {
 		if r.Choice.Weekly {
-			if err := d.Postman.Send(ctx, d.weekly(t, r.User, w, period)); err != nil {
+			if err := d.send(ctx, r.User, d.weekly(t, r.User, w, period)); err != nil {
 				return err
 			}
 		}
@@ -233,11 +218,23 @@ func (d Digester) tellTodos(ctx context.Context, t tenant.Tenant, local time.Tim
 		}
 		for _, r := range readers {
 			if r.Choice.Todos {
-				if err := d.Postman.Send(ctx, d.open(t, r.User, todos, period)); err != nil {
+				if err := d.send(ctx, r.User, d.open(t, r.User, todos, period)); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return d.Store.SetDigestRun(ctx, t.ID, OpenTodos, DigestRun{Period: period, State: strings.Join(keys, " ")}, local)
+}
+
+// send sends a letter to a person. An address that cannot be written to keeps nobody else
+// from theirs.
+func (d Digester) send(ctx context.Context, u tenant.User, l notice.Letter) error {
+	to, err := message.ParseAddress(u.Email)
+	if err != nil {
+		d.Log.Warn("digest has no address", "tenant", l.Tenant.String(), "user", u.ID.String(), "err", err)
+		return nil
+	}
+	l.To = to
+	return d.Postman.Send(ctx, l)
 }

@@ -1,10 +1,12 @@
 package insight
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
 	"stafette/internal/i18n"
+	"stafette/internal/notice"
 	"stafette/internal/tenant"
 )
 
@@ -70,38 +72,36 @@ func todoArgs(clock i18n.Clock, d Todo) i18n.Args {
 }
 
 // weekly writes the weekly report.
-func (d Digester) weekly(t tenant.Tenant, u tenant.User, w week, period string) Digest {
+func (d Digester) weekly(t tenant.Tenant, u tenant.User, w week, period string) notice.Letter {
 	p := d.pen(t, u, w.to)
 	_, number := w.from.ISOWeek()
-	m := Digest{Tenant: t, To: u, Lang: p.Lang, Tone: p.tone, Kind: Weekly, Key: "weekly/" + period + "/" + u.ID.String(),
-		Button: p.t("digest.weekly.button", nil), Link: "/statistics/providers?range=7"}
-	m.Subject = p.t("digest.weekly.subject", i18n.Args{"week": number, "n": w.now.Delivered, "tenant": t.Name})
-	last := w.to.Add(-time.Minute)
-	m.Parts = append(m.Parts, DigestPart{Text: p.t("digest.weekly.intro", i18n.Args{"from": p.Date(w.from), "to": p.Date(last)}), Lines: p.figures(&w)})
-	m.Parts = append(m.Parts, DigestPart{Text: p.t("figures.definition", nil)})
-	part := DigestPart{Heading: p.t("digest.weekly.findings", nil)}
+	l := p.letter(t, "weekly", "/statistics/providers?range=7", "weekly/"+period+"/"+u.ID.String())
+	l.Args = map[string]string{"week": strconv.Itoa(number), "n": i18n.Number(p.Lang, w.now.Delivered), "tenant": t.Name,
+		"from": p.Date(w.from), "to": p.Date(w.to.Add(-time.Minute)), "rate": p.rate(&w.now)}
+	l.More = p.figures(&w)
+	l.More = append(l.More, p.t("figures.definition", nil))
 	for _, f := range w.findings {
-		part.Lines = append(part.Lines, p.finding(f))
+		l.More = append(l.More, p.finding(f))
 	}
-	if len(part.Lines) == 0 {
-		part.Text = p.t("digest.weekly.findings.none", nil)
+	if len(w.findings) == 0 {
+		l.More = append(l.More, p.t("digest.findings.none", nil))
 	}
-	return m.with(part, p.todos(w.todos))
+	l.More = append(l.More, p.todos(w.todos)...)
+	return l
 }
 
-func (m Digest) with(parts ...DigestPart) Digest {
-	m.Parts = append(m.Parts, parts...)
-	return m
+func (p pen) letter(t tenant.Tenant, kind, link, key string) notice.Letter {
+	return notice.Letter{Tenant: t.ID, Lang: p.Lang, Formal: p.tone != i18n.Du, Kind: kind, Link: link, Key: key}
 }
 
 // figures are the week's numbers beside those of the week before.
 func (p pen) figures(w *week) []string {
 	if w.now.Results() == 0 && w.before.Results() == 0 {
-		return []string{p.t("digest.weekly.nothing", nil)}
+		return []string{p.t("digest.nothing", nil)}
 	}
 	number := func(n int64) string { return i18n.Number(p.Lang, n) }
 	line := func(key, now, before string) string {
-		return p.t("digest.weekly."+key, i18n.Args{"now": now, "before": before})
+		return p.t("digest."+key, i18n.Args{"now": now, "before": before})
 	}
 	list := []string{
 		line("delivered", number(w.now.Delivered), number(w.before.Delivered)),
@@ -109,14 +109,11 @@ func (p pen) figures(w *week) []string {
 		line("failed", number(w.now.Failed()), number(w.before.Failed())),
 		line("complained", number(w.now.Complained), number(w.before.Complained)),
 	}
-	if _, ok := w.now.Within(0.95); ok {
-		list = append(list, line("slow", p.Took(&w.now, 0.95), number(w.now.Slow())))
+	if w.now.Delivered > 0 {
+		list = append(list, p.t("digest.slow", i18n.Args{"took": Took(p.catalog, p.Lang, &w.now, 0.95), "n": w.now.Slow()}))
 	}
 	return list
 }
-
-// Took writes in what time a share of deliveries was made: "3 s", "longer than 24 h".
-func (p pen) Took(f *Figures, q float64) string { return Took(p.catalog, p.Lang, f, q) }
 
 // Took writes in what time the share q of what was delivered had been; "–" if nothing was.
 func Took(c *i18n.Catalog, lang i18n.Lang, f *Figures, q float64) string {
@@ -135,23 +132,23 @@ func (p pen) finding(f Finding) string {
 		"rate": p.rate(&f.Now), "before": p.rate(&f.Before), "n": f.Now.Slow()})
 }
 
-func (p pen) todos(list []Todo) DigestPart {
-	part := DigestPart{Heading: p.t("digest.todos", nil)}
-	for _, one := range list {
-		part.Lines = append(part.Lines, TodoTitle(p.catalog, p.Clock, p.tone, one)+" – "+TodoText(p.catalog, p.Clock, p.tone, one))
-	}
+func (p pen) todos(list []Todo) []string {
 	if len(list) == 0 {
-		part.Text = p.t("digest.todos.none", nil)
+		return []string{p.t("digest.todos.none", nil)}
 	}
-	return part
+	lines := []string{p.t("digest.todos", nil)}
+	for _, one := range list {
+		lines = append(lines, "• "+TodoTitle(p.catalog, p.Clock, p.tone, one)+": "+TodoText(p.catalog, p.Clock, p.tone, one))
+	}
+	return lines
 }
 
 // open writes what waits for somebody.
-func (d Digester) open(t tenant.Tenant, u tenant.User, todos []Todo, period string) Digest {
+func (d Digester) open(t tenant.Tenant, u tenant.User, todos []Todo, period string) notice.Letter {
 	day, _ := time.ParseInLocation(time.DateOnly, period, d.Zone(t)) // it was written by tellTodos
 	p := d.pen(t, u, day.Add(DigestHour*time.Hour))
-	m := Digest{Tenant: t, To: u, Lang: p.Lang, Tone: p.tone, Kind: OpenTodos, Key: "todos/" + period + "/" + u.ID.String(),
-		Subject: p.t("digest.todos.subject", i18n.Args{"n": len(todos), "tenant": t.Name}),
-		Button:  p.t("digest.todos.button", nil), Link: "/"}
-	return m.with(p.todos(todos))
+	l := p.letter(t, "todos", "/", "todos/"+period+"/"+u.ID.String())
+	l.Args = map[string]string{"n": strconv.Itoa(len(todos)), "tenant": t.Name}
+	l.More = p.todos(todos)[1:]
+	return l
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/message"
+	"stafette/internal/notice"
 	"stafette/internal/queue"
 	"stafette/internal/spool"
 )
@@ -27,6 +28,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 		{"DELETE FROM idempotency WHERE expires_at < $1", now},
 		{"DELETE FROM suppressions WHERE expires_at < $1", now},
 		{"DELETE FROM suppression_strikes WHERE at < $1", now.Add(-strikesLast)},
+		{"DELETE FROM notices WHERE at < $1 AND due_at IS NULL", now.Add(-notice.KeysLast)},
 	} {
 		if _, err := s.write.ExecContext(ctx, sweep.text, sweep.before.UnixMilli()); err != nil {
 			return fmt.Errorf("sweep: %w", s.refusal(err))

@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		{"Quotas", quotaTests()},
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Reports", reportTests()},
+		{"Notices", noticeTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 	} {

@@ -16,6 +16,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/insight"
 	"stafette/internal/message"
+	"stafette/internal/notice"
 	"stafette/internal/queue"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -267,6 +268,9 @@ func specific(p frame.Page, key, by string) string {
 func (o *office) bodyOf(r *http.Request, m insight.Message) (body []byte, gone bool, err error) {
 	if m.Erased() {
 		return nil, true, nil
+	}
+	if m.Door == notice.Door {
+		return nil, false, fault.New(fault.Forbidden, "content_private", "A letter to somebody of the platform may let them in.")
 	}
 	body, err = o.Spool.Body(r.Context(), m.Body)
 	if errors.Is(err, spool.ErrGone) {

@@ -1,0 +1,12 @@
+-- +goose Up
+-- Mails of the platform to its own people. due_at and sealed are NULL once a letter is
+-- sent: the row then only remembers that its key was used.
+CREATE TABLE notices (
+	tenant BLOB NOT NULL,
+	key TEXT NOT NULL,
+	at INTEGER NOT NULL,
+	due_at INTEGER,
+	sealed BLOB,
+	PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notices_due ON notices (due_at) WHERE due_at IS NOT NULL;
