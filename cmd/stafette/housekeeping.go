@@ -43,6 +43,8 @@ func (p *platform) chores() []chore {
 		{"tls-reports", tlsEvery, p.policies.SendReports},
 		{"source checks", checkEvery, p.checkSources},
 		{"domains", domainsEvery, p.registry().CheckAll},
+		{"digests", digestsEvery, p.digest},
+		{"figures", figuresKeptEvery, p.pruneFigures},
 	}
 }
 
@@ -59,6 +61,7 @@ func (p *platform) keepHouse(ctx context.Context) {
 	work.Go(func() { p.cert.follow(ctx, time.Now) })
 	work.Go(func() { p.countSessions(ctx) })
 	work.Go(func() { p.orders.Follow(ctx) })
+	work.Go(func() { p.fold(ctx) })
 	work.Wait()
 }
 

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
+	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/queue"
@@ -27,9 +28,12 @@ import (
 	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
+	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
+	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
@@ -60,6 +64,8 @@ type platform struct {
 	reporter   *dsn.Reporter
 	notices    *notice.Sender
 	returns    *returnMail
+	providers  *insight.Providers
+	digester   insight.Digester
 	handler    http.Handler
 }
 
@@ -126,9 +132,22 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.returns.open(p, reasons)
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
+	if p.providers, err = insight.LoadProviders(); err != nil {
+		return err
+	}
+	desk, err := p.newHelp()
+	if err != nil {
+		return err
+	}
+	p.digester = p.newDigester(catalog, zone)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
+		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -137,10 +156,6 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	})
 	if err != nil {
 		return err
-	}
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return fmt.Errorf("time zone: %w", err)
 	}
 	p.reporter, err = dsn.NewReporter(dsn.Config{
 		Store: p.store, Bodies: p.spool, Acceptor: p.entrance, Tenants: p.store, Catalog: catalog, Reasons: reasons,
@@ -156,7 +171,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
-			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
+			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator, ProviderHosts: p.config.providerHosts,
 		},
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
@@ -166,6 +181,10 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
 		Queues:       queues.Config{Operator: p.operator},
 		Sending:      sending.Config{Engine: p.engine, Store: p.store, Orders: p.orders.Now},
+		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
+		Todos:        p.todos(),
+		Help:         helpdesk.Config{Library: desk.Library, Desk: desk, Store: p.store},
+		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {

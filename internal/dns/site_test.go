@@ -85,7 +85,7 @@ func TestProviderHostsAreTheProviders(t *testing.T) {
 	for _, p := range list {
 		ends := dns.ProviderHosts(p)
 		for _, end := range ends {
-			if got := dns.Provider(hosts("mx."+end)); got != p {
+			if got := dns.Provider(hosts("mx." + end)); got != p {
 				t.Errorf("%s is of %q, not %q", end, got, p)
 			}
 		}

@@ -93,7 +93,7 @@ func (x *index) search(question string) []int {
 		}
 	}
 	slices.SortFunc(list, func(a, b int) int {
-		return cmp.Or(-cmp.Compare(hits[a], hits[b]), -cmp.Compare(score[a], score[b]), cmp.Compare(a, b))
+		return cmp.Or(-cmp.Compare(score[a]*float64(hits[a]), score[b]*float64(hits[b])), cmp.Compare(a, b))
 	})
 	return list[:min(len(list), searchFound)]
 }
@@ -118,7 +118,8 @@ func (x *index) matches(word string) map[int]float64 {
 			factor = 1
 		case len(word) >= 3 && strings.HasPrefix(w.stem, word):
 			factor = asBeginning
-		case len(word) >= 4 && strings.Contains(w.stem, word), len(w.stem) >= 5 && strings.Contains(word, w.stem):
+		case len(word) >= 4 && strings.Contains(w.stem, word), len(w.stem) >= 5 && strings.Contains(word, w.stem),
+			len(w.stem) >= 4 && len(word) >= 8 && (strings.HasPrefix(word, w.stem) || strings.HasSuffix(word, w.stem)):
 			factor = asPart
 		case len(word) >= 5 && near(word, w.stem, 1+len(word)/9):
 			factor = asTypo
@@ -196,7 +197,7 @@ func empty(w string) bool {
 	return slices.Contains([]string{
 		"der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "einer", "und", "oder", "aber", "ich", "sie", "er", "es", "wir", "ihr", "mein", "meine", "meiner",
 		"ist", "sind", "war", "wird", "werden", "hat", "haben", "kann", "was", "wie", "wo", "wer", "wann", "warum", "wieso", "nicht", "nichts", "kein", "keine", "zu", "zum", "zur", "in", "im", "an",
-		"am", "auf", "fuer", "von", "vom", "mit", "bei", "aus", "nach", "sich", "auch", "noch", "nur", "als", "so", "man", "mir", "mich", "uns", "ihnen", "ihre", "ihren", "ihrem", "doch",
+		"am", "ab", "auf", "fuer", "von", "vom", "mit", "bei", "aus", "nach", "sich", "auch", "noch", "nur", "als", "so", "man", "mir", "mich", "uns", "ihnen", "ihre", "ihren", "ihrem", "doch",
 		"the", "and", "or", "but", "you", "your", "we", "our", "it", "is", "are", "was", "be", "been", "has", "have", "can", "what", "how", "where", "who", "when", "why", "not", "no", "to",
 		"of", "on", "for", "by", "with", "from", "at", "as", "do", "does", "my", "me", "this", "that", "there", "an", "if",
 	}, w)

@@ -65,7 +65,7 @@ func (a *API) register(api huma.API) {
 		{Method: http.MethodGet, Path: "/openapi.yaml", Open: true, register: registerDocument},
 		{Method: http.MethodGet, Path: "/openapi.json", Open: true, register: registerDocument},
 	}
-	a.routes = append(a.routes, domainRoutes()...)
+	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
@@ -120,6 +120,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Suppressions"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
+	case strings.HasPrefix(r.Path, "/v1/statistics"):
+		op.Tags = []string{"Statistics"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

@@ -128,6 +128,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
+		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0

@@ -78,6 +78,7 @@ type Digester struct {
 	Todos      Todos
 	Postman    Postman
 	Catalog    *i18n.Catalog
+	Providers  *Providers
 	// Zone is the time zone of a tenant's people.
 	Zone func(tenant.Tenant) *time.Location
 	Log  *slog.Logger
@@ -178,12 +179,7 @@ func (d Digester) week(ctx context.Context, t tenant.Tenant, to time.Time) (week
 	if err != nil {
 		return w, err
 	}
-	for i := range now {
-		w.now.join(&now[i].Figures)
-	}
-	for i := range before {
-		w.before.join(&before[i].Figures)
-	}
+	w.now, w.before = Join(now), Join(before)
 	w.findings = Findings(now, before)
 	w.todos, err = d.Todos.For(ctx, t.ID, tenant.UserID{}, to)
 	return w, err

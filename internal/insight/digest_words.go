@@ -13,8 +13,9 @@ import (
 // pen writes a digest in its reader's words.
 type pen struct {
 	i18n.Clock
-	catalog *i18n.Catalog
-	tone    i18n.Tone
+	catalog   *i18n.Catalog
+	providers *Providers
+	tone      i18n.Tone
 }
 
 func (d Digester) pen(t tenant.Tenant, u tenant.User, now time.Time) pen {
@@ -25,21 +26,17 @@ func (d Digester) pen(t tenant.Tenant, u tenant.User, now time.Time) pen {
 	if !lang.Valid() {
 		lang = i18n.German
 	}
-	return pen{i18n.Clock{Lang: lang, Zone: d.Zone(t), Now: now}, d.Catalog, i18n.Tone(t.OfficeTone)}
+	return pen{i18n.Clock{Lang: lang, Zone: d.Zone(t), Now: now}, d.Catalog, d.Providers, i18n.Tone(t.OfficeTone)}
 }
 
 func (p pen) t(key string, args i18n.Args) string { return p.catalog.Text(p.Lang, p.tone, key, args) }
 
-// ProviderName is what a provider is called: the text "provider." + name where there is
-// one, else the name itself; "" is all others.
-func ProviderName(c *i18n.Catalog, lang i18n.Lang, name string) string {
-	if name == "" {
-		return c.Text(lang, i18n.Sie, "provider.other", nil)
+// provider is what a provider is called.
+func (p pen) provider(key string) string {
+	if key == "" {
+		return p.t("provider.other", nil)
 	}
-	if key := "provider." + name; c.Has(key) {
-		return c.Text(lang, i18n.Sie, key, nil)
-	}
-	return name
+	return p.providers.Name(key)
 }
 
 // rate writes a delivery rate, or the numbers where they are too few for one.
@@ -63,8 +60,15 @@ func TodoText(c *i18n.Catalog, clock i18n.Clock, tone i18n.Tone, d Todo) string 
 func todoArgs(clock i18n.Clock, d Todo) i18n.Args {
 	args := i18n.Args{"since": clock.Near(d.Since)}
 	for name, value := range d.Args {
-		if at, ok := value.(time.Time); ok {
-			value = clock.Full(at)
+		switch v := value.(type) {
+		case time.Time:
+			value = clock.Full(v)
+		case float64: // a share, in percent
+			text := strconv.FormatFloat(v, 'f', 2, 64)
+			if clock.Lang != i18n.English {
+				text = strings.Replace(text, ".", ",", 1)
+			}
+			value = text
 		}
 		args[name] = value
 	}
@@ -128,7 +132,7 @@ func Took(c *i18n.Catalog, lang i18n.Lang, f *Figures, q float64) string {
 }
 
 func (p pen) finding(f Finding) string {
-	return p.t("figures.finding."+string(f.Kind), i18n.Args{"provider": ProviderName(p.catalog, p.Lang, f.Provider),
+	return p.t("figures.finding."+string(f.Kind), i18n.Args{"provider": p.provider(f.Provider),
 		"rate": p.rate(&f.Now), "before": p.rate(&f.Before), "n": f.Now.Slow()})
 }
 

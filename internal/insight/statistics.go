@@ -51,6 +51,25 @@ func (s Statistics) Groups(ctx context.Context, t tenant.ID, by By, from, to tim
 	return nil, fmt.Errorf("statistics: told apart by %q", by)
 }
 
+// Providers returns the figures of [from, to) by provider as Groups does; stream narrows
+// them, "" does not.
+func (s Statistics) Providers(ctx context.Context, t tenant.ID, stream tenant.Stream, from, to time.Time) ([]Group, error) {
+	cells, err := s.Store.Sums(ctx, t, TallyQuery{From: from, To: to, Providers: true, Streams: stream != ""})
+	if err != nil {
+		return nil, fmt.Errorf("statistics: %w", err)
+	}
+	return ranked(slices.DeleteFunc(cells, func(c Cell) bool { return c.Stream != stream })), nil
+}
+
+// Join is the figures of all groups together.
+func Join(list []Group) Figures {
+	var f Figures
+	for i := range list {
+		f.join(&list[i].Figures)
+	}
+	return f
+}
+
 // Total is the figures of [from, to).
 func (s Statistics) Total(ctx context.Context, t tenant.ID, from, to time.Time) (Figures, error) {
 	cells, err := s.Store.Sums(ctx, t, TallyQuery{From: from, To: to})

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/net/idna"
+
 	"stafette/internal/audience"
 	"stafette/internal/i18n"
 	"stafette/internal/tenant"
@@ -133,7 +135,7 @@ func (h HaltedMail) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]Todo
 		n = halt.Hard
 	}
 	return []Todo{{Key: "halt", Kind: "halt_" + string(halt.Cause), Mark: "held", Link: "/messages?state=held", Since: halt.At,
-		Args: i18n.Args{"n": n, "sent": halt.Sent, "hours": int(halt.Window.Hours())}}}, nil
+		Args: i18n.Args{"n": n, "sent": halt.Sent, "hours": int(halt.Window.Hours()), "share": 100 * part(int64(n), int64(halt.Sent))}}}, nil
 }
 
 // DomainSetup has to do where a sending domain's records are missing.
@@ -153,7 +155,7 @@ func (d DomainSetup) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]Tod
 	var list []Todo
 	for _, one := range domains {
 		todo := Todo{Key: "domain/" + one.ID.String() + "/" + string(one.State), Kind: "domain_" + string(one.State),
-			Args: i18n.Args{"domain": one.Name, "until": one.GraceUntil}, Link: "/domains/" + one.ID.String()}
+			Args: i18n.Args{"domain": written(one.Name), "until": one.GraceUntil}, Link: "/domains/" + one.ID.String()}
 		switch one.State {
 		case tenant.Lapsed:
 			todo.Mark = "bounced"
@@ -168,6 +170,14 @@ func (d DomainSetup) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]Tod
 	}
 	slices.SortStableFunc(list, func(a, b Todo) int { return cmp.Compare(a.Kind, b.Kind) })
 	return list, nil
+}
+
+// written is a domain in A-labels as people write it.
+func written(name string) string {
+	if unicode, err := idna.Display.ToUnicode(name); err == nil {
+		return unicode
+	}
+	return name
 }
 
 // quotaWarning is the share of the day's quota from which it is worth a word.

@@ -11,11 +11,15 @@ import (
 	"net/http"
 	"slices"
 
+	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
+	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
+	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
@@ -40,6 +44,10 @@ type Config struct {
 	Reports      reports.Config
 	Queues       queues.Config
 	Sending      sending.Config
+	Figures      figures.Config
+	Todos        insight.Todos
+	Help         helpdesk.Config
+	Digests      digests.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -59,16 +67,19 @@ func New(c Config) (http.Handler, error) {
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
 		signin.Routes(f),
-		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
+		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
 		messages.Routes(f, c.Messages),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
+		figures.Routes(c.Figures),
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),
 		sending.Routes(c.Sending),
 		platform.Routes(),
 		halts.Routes(c.Halts),
+		digests.Routes(c.Digests),
+		helpdesk.Routes(c.Help),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)

@@ -25,7 +25,7 @@ const exportPage = 200
 func (o *office) exportMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	f := readFilter(r.URL.Query())
 	f.after = ""
-	ask := f.question(p.Clock)
+	ask := o.question(f, p.Clock)
 	ask.Limit = exportPage
 	first, err := o.Insight.Messages(r.Context(), p.Tenant(), ask)
 	if err != nil {

@@ -25,6 +25,7 @@ const (
 // have chosen are dropped, so that an old bookmark still opens a list.
 type filter struct {
 	text, tag, from, to, after string
+	provider                   string // as dns.Provider names it
 	state                      event.State
 	mark                       event.Mark
 	stream                     tenant.Stream
@@ -35,7 +36,7 @@ func readFilter(q url.Values) filter {
 		s := strings.TrimSpace(strings.ToValidUTF8(q.Get(name), ""))
 		return frame.Shorten(s, maxQuery)
 	}
-	f := filter{text: field("q"), tag: field("tag"), from: field("from"), to: field("to"), after: field("after")}
+	f := filter{text: field("q"), tag: field("tag"), from: field("from"), to: field("to"), after: field("after"), provider: field("provider")}
 	for _, s := range event.States() {
 		if s == event.State(q.Get("state")) {
 			f.state = s
@@ -72,7 +73,7 @@ func (f filter) refined() bool {
 func (f filter) address(base, field, value string) string {
 	q := url.Values{}
 	for name, v := range map[string]string{
-		"q": f.text, "tag": f.tag, "from": f.from, "to": f.to,
+		"q": f.text, "tag": f.tag, "from": f.from, "to": f.to, "provider": f.provider,
 		"state": string(f.state), "mark": string(f.mark), "stream": string(f.stream),
 	} {
 		if name == field {
@@ -125,10 +126,21 @@ func (l list) newest() string {
 	return l.address("/messages", "after", "")
 }
 
+// question is that of the filter, with the provider's servers.
+func (o *office) question(f filter, c i18n.Clock) insight.Filter {
+	ask := f.question(c)
+	if f.provider != "" {
+		if ask.Hosts = o.ProviderHosts(f.provider); len(ask.Hosts) == 0 {
+			ask.Hosts = []string{f.provider} // a host name, or nothing there is
+		}
+	}
+	return ask
+}
+
 func (o *office) showMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	l := list{filter: readFilter(r.URL.Query())}
 	p.Room, p.Title, p.Query, p.Live = "messages", p.T("nav.messages"), l.text, l.after == ""
-	found, err := o.Insight.Messages(r.Context(), p.Tenant(), l.question(p.Clock))
+	found, err := o.Insight.Messages(r.Context(), p.Tenant(), o.question(l.filter, p.Clock))
 	if err != nil {
 		o.Log.ErrorContext(r.Context(), "list failed", "tenant", p.Tenant().String(), "err", err)
 		l.broken = true
