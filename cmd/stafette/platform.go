@@ -143,6 +143,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
+		return err
+	}
 	p.digester = p.newDigester(catalog, zone)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
@@ -162,9 +165,6 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Hostname: p.config.Hostname, Zone: zone, Now: p.store.Now, Log: p.log,
 	})
 	if err != nil {
-		return err
-	}
-	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
 		return err
 	}
 	office, err := web.New(web.Config{

@@ -9,8 +9,9 @@ import (
 
 // FoldStore takes notes into the tallies.
 type FoldStore interface {
-	// FoldTallies takes at most limit notes into the sums, in one transaction with their
-	// removal, and returns how many those were. provider names the provider of a
+	// FoldTallies takes notes into the sums, at most limit of each tenant, in one
+	// transaction with their removal, and returns how many those were: fewer than limit if
+	// none are left. provider names the provider of a
 	// receiving server by its host name.
 	FoldTallies(ctx context.Context, provider func(host string) string, limit int) (int, error)
 }

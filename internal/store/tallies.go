@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -116,51 +115,55 @@ func compareTallies(a, b tally) int {
 		cmp.Compare(a.start, b.start), cmp.Compare(a.provider, b.provider), cmp.Compare(a.stream, b.stream))
 }
 
-// FoldTallies implements insight.FoldStore. Removing the notes and adding them up is one
-// transaction, and on PostgreSQL notes that another node is taking are left to it: each
-// is counted once, whatever dies when.
+// foldTenants is of how many tenants the notes are taken at once.
+const foldTenants = 500
+
+// FoldTallies implements insight.FoldStore, tenant by tenant, so that a distributed
+// database finds the notes of one on one machine.
 func (s *Store) FoldTallies(ctx context.Context, provider func(host string) string, limit int) (int, error) {
-	taken := 0
-	err := s.transact(ctx, func(tx *sql.Tx) error {
+	tenants, err := tenantsOf(ctx, s.read, "SELECT d.tenant FROM tally_notes d GROUP BY d.tenant ORDER BY d.tenant LIMIT $1", foldTenants)
+	sum := 0
+	for i := 0; err == nil && i < len(tenants); i++ {
+		var n int
+		n, err = s.foldTenant(ctx, tenants[i], provider, limit)
+		sum += n
+	}
+	if err != nil {
+		return sum, fmt.Errorf("fold tallies: %w", s.refusal(err))
+	}
+	return sum, nil
+}
+
+// foldTenant takes notes of one tenant. Removing and adding them up is one transaction,
+// and on PostgreSQL notes that another node is taking are left to it: each is counted
+// once, whatever dies when.
+func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host string) string, limit int) (taken int, err error) {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
 		sums := map[tally]int64{}
-		ids := map[tenant.ID][]event.ID{}
-		taken = 0
-		rows, err := tx.QueryContext(ctx, "SELECT d.tenant, d.id, d.notes FROM tally_notes d ORDER BY d.tenant, d.id LIMIT $1"+s.dialect.lockRows(true), limit)
+		var ids []event.ID
+		rows, err := tx.QueryContext(ctx, "SELECT d.id, d.notes FROM tally_notes d WHERE d.tenant = $1 ORDER BY d.id LIMIT $2"+s.dialect.lockRows(true), t[:], limit)
 		err = scan(rows, err, func(row *sql.Rows) error {
-			var t tenant.ID
 			var id event.ID
-			var text string
 			var notes []tallyNote
-			if err := row.Scan(&t, &id, &text); err != nil {
-				return err
-			}
-			if err := json.Unmarshal([]byte(text), &notes); err != nil {
-				return fmt.Errorf("note %s: %w", id, err)
-			}
-			taken++
-			ids[t] = append(ids[t], id)
+			err := row.Scan(&id, document{&notes})
+			ids = append(ids, id)
 			for _, n := range notes {
 				sumUp(sums, t, n, provider(n.Host))
 			}
-			return nil
+			return err
 		})
-		if err != nil || taken == 0 {
+		if taken = len(ids); err != nil || taken == 0 {
 			return err
 		}
-		for t, list := range ids {
-			for part := range slices.Chunk(list, inListMax) {
-				in, args := inList(s.dialect, 2, part)
-				if _, err := tx.ExecContext(ctx, "DELETE FROM tally_notes WHERE tenant = $1 AND id "+in, append([]any{t[:]}, args...)...); err != nil {
-					return err
-				}
+		for part := range slices.Chunk(ids, inListMax) {
+			in, args := inList(s.dialect, 2, part)
+			if _, err := tx.ExecContext(ctx, "DELETE FROM tally_notes WHERE tenant = $1 AND id "+in, append([]any{t[:]}, args...)...); err != nil {
+				return err
 			}
 		}
 		return s.addTallies(ctx, tx, sums)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("fold tallies: %w", err)
-	}
-	return taken, nil
+	return taken, err
 }
 
 // sumUp adds a note to the hour and the day, of its tenant and of all.

@@ -130,7 +130,7 @@ describe("axe", () => {
       await check("DMARC reports");
       await page.goto(`${origin}/domains/providers`);
       await check("providers");
-      for (const path of ["/messages?q=gibtsnicht", "/messages?state=held&tag=x", "/no-such-page", "/queue", "/queue/preview?command=hold", "/queue/preview?command=suspend&hours=x", "/messages/new"]) {
+      for (const path of ["/messages?q=gibtsnicht", "/messages?state=held&tag=x", "/no-such-page", "/queue", "/queue/preview?command=hold", "/queue/preview?command=suspend&hours=x", "/?range=30", "/statistics/providers?range=7&sort=rate", "/help", "/help?q=spam", "/help?q=xyzzy", "/help/delivered-not-there", "/digests", "/messages/new"]) {
         await page.goto(origin + path);
         await check(path);
       }
@@ -230,7 +230,7 @@ for (const look of [{ scheme: "light", width: 360 }, { scheme: "dark", width: 12
     await page.fill("#password", PASSWORD);
     await page.click("button.btn--primary");
     await page.waitForURL(`${origin}/platform`);
-    for (const path of ["/platform", "/platform/queue", "/platform/queue/preview?command=suspend", "/platform/sources", "/platform/lanes", "/platform/explain?domain=gmx.example"]) {
+    for (const path of ["/platform", "/platform/queue", "/platform/queue/preview?command=suspend", "/platform/sources", "/platform/lanes", "/platform/explain?domain=gmx.example", "/platform/providers", "/platform/help"]) {
       await page.goto(origin + path);
       assert.deepEqual(await axe(page), [], path);
       assert.ok((await overflow(page)) <= 0, `${path} is wider than the screen`);
@@ -238,6 +238,30 @@ for (const look of [{ scheme: "light", width: 360 }, { scheme: "dark", width: 12
     }
     assert.deepEqual(complaints, []);
     await context.close();
+  });
+}
+
+for (const look of [{ scheme: "light", width: 360 }, { scheme: "dark", width: 1280 }]) {
+  test(`the public help needs no sign-in and no script, ${look.scheme}, ${look.width} px`, async () => {
+    const { context, page, complaints } = await desk({ ...look, signIn: false });
+    for (const [path, lang] of [["/hilfe", "de"], ["/hilfe?q=weiterleitung", "de"], ["/hilfe/safe-sender", "de"], ["/help", "en"], ["/help/safe-sender", "en"]]) {
+      await page.goto(origin + path);
+      assert.equal(await page.getAttribute("html", "lang"), lang);
+      assert.deepEqual(await axe(page), [], path);
+      assert.ok((await overflow(page)) <= 0, `${path} is wider than the screen`);
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${look.scheme}${path.replaceAll(/[^a-z]/g, "-")}.png`, fullPage: true });
+    }
+    assert.deepEqual(await context.cookies(), []);
+    assert.deepEqual(complaints, []);
+    await context.close();
+    const plain = await desk({ javaScriptEnabled: false, signIn: false });
+    await plain.page.goto(`${origin}/hilfe`);
+    await plain.page.fill(".help-search input", "Spamordner");
+    await plain.page.press(".help-search input", "Enter");
+    await plain.page.click(".articles a");
+    await plain.page.click("button[value=yes]");
+    await plain.page.waitForURL(/done=thanks/);
+    await plain.context.close();
   });
 }
 

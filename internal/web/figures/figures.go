@@ -101,6 +101,15 @@ func Rate(p frame.Page, f *insight.Figures) string {
 	return p.T("figures.few", "n", f.Delivered, "of", f.Results())
 }
 
+// Delayed writes the share that a first attempt did not bring about, or the number where
+// results are too few for a share.
+func Delayed(p frame.Page, f *insight.Figures) string {
+	if _, ok := f.Rate(); ok {
+		return i18n.Percent(p.Lang, f.DelayedShare())
+	}
+	return p.Number(f.Delayed)
+}
+
 // Took writes in what time the share q had been delivered.
 func Took(p frame.Page, f *insight.Figures, q float64) string {
 	words, _ := p.Words()
@@ -319,7 +328,9 @@ func spark(days []insight.Group) (path string, low bool) {
 	step := width / float64(max(len(days)-1, 1))
 	var first, last float64
 	begun := false
+	var results int64
 	for i := range days {
+		results += days[i].Results()
 		if days[i].Results() == 0 {
 			continue
 		}
@@ -332,5 +343,5 @@ func spark(days []insight.Group) (path string, low bool) {
 		last = rate
 		path += fmt.Sprintf("%s%.1f %.1f", command, float64(i)*step, y)
 	}
-	return path, first-last >= 0.02
+	return path, results >= insight.FewResults && first-last >= 0.02
 }

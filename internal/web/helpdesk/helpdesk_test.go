@@ -75,7 +75,7 @@ func TestLinkedArticlesExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := regexp.MustCompile(`HelpLink\("([^"]+)"|"/help/([a-z-]+)"`)
+	link := regexp.MustCompile(`HelpLink\("([^"]+)"|href="/help/([a-z-]+)"`)
 	files, err := filepath.Glob("../*/*.templ")
 	if err != nil {
 		t.Fatal(err)
