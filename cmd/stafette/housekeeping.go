@@ -48,6 +48,8 @@ func (p *platform) chores() []chore {
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
 		{"lists", retentionEvery, p.lists.Sweep},
+		{"digests", digestsEvery, p.digest},
+		{"figures", figuresKeptEvery, p.pruneFigures},
 	}
 }
 
@@ -64,6 +66,7 @@ func (p *platform) keepHouse(ctx context.Context) {
 	work.Go(func() { p.cert.follow(ctx, time.Now) })
 	work.Go(func() { p.countSessions(ctx) })
 	work.Go(func() { p.orders.Follow(ctx) })
+	work.Go(func() { p.fold(ctx) })
 	work.Wait()
 }
 

@@ -19,6 +19,7 @@ import (
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
+	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/notice"
@@ -30,9 +31,12 @@ import (
 	"stafette/internal/trace"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
+	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
+	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/queues"
@@ -70,6 +74,8 @@ type platform struct {
 	returns    *returnMail
 	leads      *lead.Service
 	lists      *listcheck.Service
+	providers  *insight.Providers
+	digester   insight.Digester
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
 }
@@ -147,9 +153,21 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
+	if p.providers, err = insight.LoadProviders(); err != nil {
+		return err
+	}
+	desk, err := p.newHelp()
+	if err != nil {
+		return err
+	}
+	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
+		return err
+	}
+	p.digester = p.newDigester(catalog, zone)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -166,15 +184,12 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
-		return err
-	}
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
 	office, err := web.New(web.Config{
 		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
-			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
+			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator, ProviderHosts: p.config.providerHosts,
 			Dialogues: p.trace,
 		},
 		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
@@ -188,6 +203,10 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
 		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
+		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
+		Todos:        p.todos(),
+		Help:         helpdesk.Config{Library: desk.Library, Desk: desk, Store: p.store},
+		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Components:   p.config.HTTP.Components,
 	})
 	if err != nil {

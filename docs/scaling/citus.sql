@@ -40,6 +40,11 @@ SELECT create_distributed_table('dialogues', 'tenant', colocate_with => 'message
 SELECT create_distributed_table('dmarc_tallies', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('tally_notes', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('tallies', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('todo_dismissals', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('digest_choices', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('digest_runs', 'tenant', colocate_with => 'messages');
 
 -- The tenants themselves lie with their rows, so that "which tenants have due work" is
 -- asked of each shard and answered there.
@@ -74,3 +79,5 @@ SELECT create_reference_table('epochs');
 -- local: queue_orders
 -- local: queue_log
 -- local: notices
+-- local: help_answers
+-- local: help_missing

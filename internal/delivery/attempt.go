@@ -104,6 +104,8 @@ func (e *Engine) settlement(p *parcel, state event.State, kind event.Type, reaso
 		Epoch:    p.Epoch,
 		State:    state,
 		Attempts: p.Attempts,
+		Stream:   p.Stream,
+		ReadyAt:  p.ReadyAt(),
 		Event: event.Event{
 			ID:       id.New[event.Kind](now),
 			Message:  message.Of(p.Delivery),

@@ -134,3 +134,59 @@ func providerOf(end string) string {
 	}
 	return ""
 }
+
+// ProviderHosts lists the ends of the names of a provider's mail hosts: "gmx.net" is
+// that host and every one below it. A provider that is not known has none.
+func ProviderHosts(provider string) []string {
+	for _, p := range knownProviders() {
+		if p.name == provider {
+			return p.ends
+		}
+	}
+	return nil
+}
+
+// Providers lists the providers that are known, in alphabetical order.
+func Providers() []string {
+	var list []string
+	for _, p := range knownProviders() {
+		list = append(list, p.name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// knownProvider is what providerOf knows, the other way round; a test compares them.
+type knownProvider struct {
+	name string
+	ends []string // of mail hosts' names
+}
+
+func knownProviders() []knownProvider {
+	return []knownProvider{
+		{"gmx", []string{"gmx.net", "gmx.com", "gmx.de", "mail.com"}},
+		{"webde", []string{"web.de"}},
+		{"ionos", []string{"ionos.de", "ionos.com", "kundenserver.de", "1and1.com", "1and1.de", "perfora.net", "oneandone.net"}},
+		{"tonline", []string{"t-online.de", "magenta.de"}},
+		{"gmail", []string{"google.com", "googlemail.com", "gmail.com"}},
+		{"ms", []string{"outlook.com", "hotmail.com", "mx.microsoft"}},
+		{"yahoo", []string{"yahoodns.net", "yahoo.com", "aol.com"}},
+		{"icloud", []string{"icloud.com", "apple.com"}},
+		{"freenet", []string{"freenet.de", "freenet-mail.de"}},
+		{"strato", []string{"rzone.de", "strato.de"}},
+		{"posteo", []string{"posteo.de", "posteo.net"}},
+		{"mailboxorg", []string{"mailbox.org"}},
+		{"vodafone", []string{"vodafonemail.de", "vodafone.de", "vodafone-ip.de", "arcor.de", "arcor-online.net", "kabelmail.de", "unitybox.de"}},
+		{"bluewin", []string{"bluewin.ch", "swisscom.ch"}},
+		{"a1", []string{"a1.net", "aon.at", "a1telekom.at"}},
+		{"proton", []string{"protonmail.ch", "proton.me"}},
+		{"tuta", []string{"tutanota.de", "tuta.com"}},
+		{"allinkl", []string{"kasserver.com"}},
+		{"hetzner", []string{"your-server.de"}},
+		{"o2", []string{"o2online.de", "o2mail.de"}},
+		{"hornetsecurity", []string{"hornetsecurity.com", "antispameurope.com"}},
+		{"mimecast", []string{"mimecast.com", "mimecast.co.uk"}},
+		{"proofpoint", []string{"pphosted.com", "ppe-hosted.com"}},
+		{"barracuda", []string{"barracudanetworks.com"}},
+	}
+}

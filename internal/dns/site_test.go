@@ -79,3 +79,21 @@ func TestProvider(t *testing.T) {
 		t.Errorf("no hosts: %q", got)
 	}
 }
+
+func TestProviderHostsAreTheProviders(t *testing.T) {
+	list := dns.Providers()
+	for _, p := range list {
+		ends := dns.ProviderHosts(p)
+		for _, end := range ends {
+			if got := dns.Provider(hosts("mx." + end)); got != p {
+				t.Errorf("%s is of %q, not %q", end, got, p)
+			}
+		}
+		if len(ends) == 0 {
+			t.Errorf("%s has no hosts", p)
+		}
+	}
+	if len(list) < 20 || dns.ProviderHosts("unknown") != nil {
+		t.Errorf("%d providers", len(list))
+	}
+}

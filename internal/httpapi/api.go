@@ -77,24 +77,28 @@ type Limits struct {
 
 // Config is what an API needs.
 type Config struct {
-	Acceptor  ingest.Acceptor
-	Auth      tenant.Authenticator
-	Tenants   Tenants
-	Messages  insight.Store
-	Bodies    Bodies
-	Commands  Commander
-	Domains   Domains
-	Audience  *audience.Service
-	Addresses *audience.Validator
-	Lists     *listcheck.Service
-	Operator  Operator
-	Leads     *lead.Service
-	Texts     Texts  // nil: answers carry codes only
-	PublicURL string // server address in the OpenAPI document; "": none
-	Version   string // of the platform, in the OpenAPI document; "": "dev"
-	Limits    Limits
-	Now       func() time.Time
-	Log       *slog.Logger // nil: discard
+	Acceptor ingest.Acceptor
+	Auth     tenant.Authenticator
+	Tenants  Tenants
+	Messages insight.Store
+	// Statistics are what became of mail in figures, and ProviderName what a provider is
+	// called.
+	Statistics   insight.Statistics
+	ProviderName func(key string) string
+	Bodies       Bodies
+	Commands     Commander
+	Domains      Domains
+	Audience     *audience.Service
+	Addresses    *audience.Validator
+	Lists        *listcheck.Service
+	Operator     Operator
+	Leads        *lead.Service
+	Texts        Texts  // nil: answers carry codes only
+	PublicURL    string // server address in the OpenAPI document; "": none
+	Version      string // of the platform, in the OpenAPI document; "": "dev"
+	Limits       Limits
+	Now          func() time.Time
+	Log          *slog.Logger // nil: discard
 }
 
 // API is the door as an http.Handler for the paths /v1/ and /openapi.*. It is safe

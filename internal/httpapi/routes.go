@@ -67,7 +67,7 @@ func (a *API) register(api huma.API) {
 		{Method: http.MethodGet, Path: "/openapi.yaml", Open: true, register: registerDocument},
 		{Method: http.MethodGet, Path: "/openapi.json", Open: true, register: registerDocument},
 	}
-	a.routes = append(a.routes, domainRoutes()...)
+	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(a.routes, leadRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
@@ -128,6 +128,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Leads"}
 	case strings.Contains(r.Path, "/halt"):
 		op.Tags = []string{"Halts"}
+	case strings.HasPrefix(r.Path, "/v1/statistics"):
+		op.Tags = []string{"Statistics"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

@@ -136,6 +136,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
 		"GET /v1/halt": true, "GET /v1/platform/halts": true, // TestHalts
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
+		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0

@@ -114,7 +114,7 @@ func TestText(t *testing.T) {
 		{"one", i18n.German, i18n.Sie, "list.recipients", i18n.Args{"n": 1}, "ein Empfänger"},
 		{"other with a grouped number", i18n.German, i18n.Sie, "list.recipients", i18n.Args{"n": 1234567}, "1.234.567 Empfänger"},
 		{"English groups otherwise", i18n.English, i18n.Sie, "list.recipients", i18n.Args{"n": int64(1234)}, "1,234 recipients"},
-		{"exact number", i18n.English, i18n.Sie, "overview.summary", i18n.Args{"n": 0, "time": "14:05"}, "No delivery today so far. As of 14:05."},
+		{"exact number", i18n.English, i18n.Sie, "overview.summary.today", i18n.Args{"n": 0, "time": "14:05"}, "No delivery today so far. As of 14:05."},
 		{"nested", i18n.German, i18n.Sie, "message.summary", i18n.Args{"n": 3, "tally": "1 zugestellt"}, "An 3 Empfänger: 1 zugestellt."},
 		{"values are not read as patterns", i18n.German, i18n.Sie, "list.nothing.title", i18n.Args{"query": "{n} # }"}, "Nichts gefunden für „{n} # }“."},
 		{"missing value shows", i18n.German, i18n.Sie, "list.next", nil, "Nächster Versuch ⟦time⟧"},

@@ -302,7 +302,7 @@ func entries(w *parcel, ready []Delivery) []queue.Entry {
 		list[i] = queue.Entry{
 			Tenant: w.m.Tenant, Delivery: d.ID, Stream: w.m.Stream, Sender: w.m.Sender, Recipient: d.Recipient,
 			SignDomain: w.m.SignDomain, Body: body, Size: w.m.Size, EightBit: w.m.EightBit, UTF8: w.m.UTF8, TLS: w.m.TLS,
-			Digests: w.m.Digests, Tags: w.m.Tags, AcceptedAt: w.m.AcceptedAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
+			Digests: w.m.Digests, Tags: w.m.Tags, AcceptedAt: w.m.AcceptedAt, SendAt: w.m.SendAt, DueAt: d.DueAt, ExpiresAt: w.m.ExpiresAt,
 			Notify: d.Notify, OriginalRecipient: d.Original, Return: w.m.Return, EnvelopeID: w.m.EnvelopeID,
 		}
 	}

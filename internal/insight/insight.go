@@ -69,7 +69,10 @@ type Filter struct {
 	Mark      event.Mark
 	Stream    tenant.Stream
 	Tag       string
-	From, To  time.Time // accepted in [From, To)
+	// Hosts are ends of names of receiving servers: "gmx.net" is that host and every one
+	// below it. Deliveries whose server spoke last is one of them.
+	Hosts    []string
+	From, To time.Time // accepted in [From, To)
 	// Text is what a person typed into the one search box: an address, part of an
 	// address or name, part of a subject, tag or value of the metadata (an order's
 	// number), a Message-ID, a msg_ or dlv_ identifier.

@@ -38,6 +38,10 @@ type Letter struct {
 	// Args are the values of the texts' placeholders. They may be foreign text: they are
 	// cut to one line of 200 characters and never become a link or markup.
 	Args map[string]string
+	// More is further paragraphs after the body, worded by who sends the letter: reports
+	// have as many as there is to tell. Each is treated as a value of Args, but may have
+	// 500 characters.
+	More []string
 	// Link is where the button leads: a path of the office ("/invite/…") or a whole
 	// address. "" leaves the button out.
 	Link string

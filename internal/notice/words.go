@@ -15,6 +15,8 @@ import (
 const (
 	textPrefix = "notice."
 	maxArg     = 200 // characters of a foreign value
+	maxMore    = 500 // characters of a further paragraph
+	mostMore   = 60  // further paragraphs
 )
 
 //go:embed letter.html
@@ -40,7 +42,7 @@ func (s *Sender) word(l Letter) (message.Draft, error) {
 	}
 	args := i18n.Args{"host": s.host}
 	for name, value := range l.Args {
-		args[name] = tame(value)
+		args[name] = tame(value, maxArg)
 	}
 	say := func(key string) string { return s.c.Catalog.Text(lang, tone, textPrefix+key, args) }
 	page := sheet{
@@ -51,6 +53,9 @@ func (s *Sender) word(l Letter) (message.Draft, error) {
 		if p = strings.TrimSpace(p); p != "" {
 			page.Paragraphs = append(page.Paragraphs, p)
 		}
+	}
+	for _, p := range l.More[:min(len(l.More), mostMore)] {
+		page.Paragraphs = append(page.Paragraphs, tame(p, maxMore))
 	}
 	if l.Link != "" {
 		page.Button, page.Link = say(l.Kind+".button"), l.Link
@@ -85,7 +90,7 @@ func (p sheet) text() string {
 // tame makes a foreign value fit to stand in a sentence: one line, of bounded length,
 // and nothing that mail programs make a link of, since who gives a name to an account
 // must not have us send an address of his.
-func tame(value string) string {
+func tame(value string, most int) string {
 	value = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return ' '
@@ -93,8 +98,8 @@ func tame(value string) string {
 		return r
 	}, strings.ToValidUTF8(value, "\uFFFD"))
 	value = strings.Join(strings.Fields(value), " ")
-	if r := []rune(value); len(r) > maxArg {
-		value = string(r[:maxArg-1]) + "…"
+	if r := []rune(value); len(r) > most {
+		value = string(r[:most-1]) + "…"
 	}
 	// A word joiner is not seen, and ends what would be found as an address.
 	value = strings.ReplaceAll(value, "://", ":\u2060/\u2060/")

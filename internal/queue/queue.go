@@ -46,12 +46,22 @@ type Entry struct {
 	Signature                    []byte
 	Attempts                     int // so far
 	AcceptedAt, DueAt, ExpiresAt time.Time
+	// SendAt is before when its sender wants nothing to leave; zero: at once.
+	SendAt time.Time
 
 	// What the sender is told of, by us or by whom the message is handed to (RFC 3461).
 	Notify            message.Notify
 	OriginalRecipient message.OriginalRecipient
 	Return            message.Return
 	EnvelopeID        string
+}
+
+// ReadyAt is since when the delivery might leave.
+func (e *Entry) ReadyAt() time.Time {
+	if e.SendAt.After(e.AcceptedAt) {
+		return e.SendAt
+	}
+	return e.AcceptedAt
 }
 
 // Settlement ends one claim with a verdict.
@@ -65,6 +75,10 @@ type Settlement struct {
 	Signature []byte    // kept when Deferred, so that a retry need not sign again
 	Host      string    // the server that spoke last
 	Event     event.Event
+	Stream    tenant.Stream
+	// ReadyAt is since when the mail might leave: its acceptance, or the time its sender
+	// set; zero is the acceptance. The time to delivery counts from it.
+	ReadyAt time.Time
 	// Strike is what the outcome counts against the recipient; nil for nothing. It
 	// takes effect together with the settlement, or not at all.
 	Strike *audience.Strike

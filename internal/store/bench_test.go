@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
+	"stafette/internal/insight"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/store"
@@ -165,5 +167,57 @@ func BenchmarkOwnerOf(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkOverview asks what the first page asks, with a million deliveries of thirty
+// days to every provider there is.
+func BenchmarkOverview(b *testing.B) {
+	const messages, recipients = 1000, 1000
+	w := benchWorld(b, openSQLite)
+	e := w.Epoch("n")
+	hosts := append(dns.Providers(), "")
+	for i := range messages {
+		a := w.Draft(w.A, make([]string, recipients)...)
+		a.Message.Stream, a.Epoch = tenant.Streams()[i%3], e
+		for n := range a.Deliveries {
+			a.Deliveries[n].Recipient = storetest.Address(fmt.Sprintf("r%d@example.net", n))
+		}
+		w.Accept(a)
+		w.Clock.Advance(30 * time.Second)
+		verdicts := make([]queue.Settlement, recipients)
+		for n := range verdicts {
+			state := event.Delivered
+			if n%20 == 0 {
+				state = event.Bounced
+			}
+			v := w.Verdict(e, w.A, a.Deliveries[n].ID, state)
+			v.Host, v.Stream = hosts[n%len(hosts)], a.Message.Stream
+			v.ReadyAt = v.Event.At.Add(-time.Duration(n) * time.Second)
+			verdicts[n] = v
+		}
+		w.Settle(verdicts...)
+		w.Clock.Advance(42 * time.Minute)
+	}
+	if err := (insight.Folder{Store: w.Store, Provider: func(host string) string { return host }}).Fold(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	now := w.Clock.Now()
+	figures := insight.Statistics{Store: w.Store}
+	for _, days := range []int{1, 7, 30} {
+		from := now.AddDate(0, 0, -days)
+		for name, ask := range map[string]func() error{
+			"states": func() error { _, err := w.Store.Counts(b.Context(), w.A, from, now); return err },
+			"rates":  func() error { _, err := figures.Providers(b.Context(), w.A, "", from, now); return err },
+			"traces": func() error { _, err := figures.Traces(b.Context(), w.A, from, now, nil); return err },
+		} {
+			b.Run(fmt.Sprintf("%s/days=%d", name, days), func(b *testing.B) {
+				for b.Loop() {
+					if err := ask(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

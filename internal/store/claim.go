@@ -137,7 +137,7 @@ func (s *Store) claimDue(ctx context.Context, tx *sql.Tx, c queue.Claim, owners 
 
 // entryColumns are those of a queue.Entry, from deliveries d and messages m.
 const entryColumns = `d.id, d.recipient, d.local, d.attempts, d.due_at, d.expires_at, d.signature,
-	m.stream, m.sender, m.sign_domain, m.size, m.eight_bit, m.utf8, m.digests, m.accepted_at,
+	m.stream, m.sender, m.sign_domain, m.size, m.eight_bit, m.utf8, m.digests, m.accepted_at, m.send_at,
 	m.salt, m.body_day, m.body_segment, m.body_offset, m.body_length, m.tls, m.tags, m.ret, m.envelope_id, d.notify, d.original`
 
 func (s *Store) selectDue(ctx context.Context, tx *sql.Tx, c queue.Claim, owner queue.Epoch, urgency, limit int) ([]queue.Entry, error) {
@@ -162,7 +162,7 @@ func readEntry(row *sql.Rows) (queue.Entry, error) {
 	var local sql.NullString
 	w := wishes{&e.Return, &e.EnvelopeID, &e.Notify, &e.OriginalRecipient}
 	err := row.Scan(append([]any{&e.Delivery, &canonical, &local, &e.Attempts, instant{&e.DueAt}, instant{&e.ExpiresAt}, &e.Signature,
-		&e.Stream, &e.Sender, &e.SignDomain, &e.Size, truth{&e.EightBit}, truth{&e.UTF8}, document{&e.Digests}, instant{&e.AcceptedAt},
+		&e.Stream, &e.Sender, &e.SignDomain, &e.Size, truth{&e.EightBit}, truth{&e.UTF8}, document{&e.Digests}, instant{&e.AcceptedAt}, instant{&e.SendAt},
 		bytes32{(*[32]byte)(&e.Body.Salt)}, &e.Body.Ref.Day, &e.Body.Ref.Segment, &e.Body.Ref.Offset, &e.Body.Ref.Length, &e.TLS, document{&e.Tags}}, w.columns()...)...)
 	e.Recipient = recipientOf(canonical, local)
 	e.Body.Message = message.Of(e.Delivery)

@@ -238,7 +238,7 @@ func (s *Store) ConcludeReturn(ctx context.Context, m returns.Mail, facts []even
 		if !done {
 			return nil
 		}
-		return recordReports(ctx, tx, m.Account, facts)
+		return s.recordReports(ctx, tx, m.Account, facts)
 	})
 	if err != nil {
 		return false, fmt.Errorf("conclude return mail: %w", err)
@@ -252,7 +252,7 @@ func (s *Store) ConcludeReturn(ctx context.Context, m returns.Mail, facts []even
 }
 
 // recordReports writes facts from return mail, and the marks that follow from them.
-func recordReports(ctx context.Context, tx *sql.Tx, t tenant.ID, facts []event.Event) error {
+func (s *Store) recordReports(ctx context.Context, tx *sql.Tx, t tenant.ID, facts []event.Event) error {
 	for i := range facts {
 		e := &facts[i]
 		_, err := tx.ExecContext(ctx, `INSERT INTO events (tenant, message, id, number, type, at, actor, reason, report)
@@ -268,6 +268,9 @@ func recordReports(ctx context.Context, tx *sql.Tx, t tenant.ID, facts []event.E
 		var late any
 		if mark == event.MarkLateBounce {
 			late = e.Reason
+		}
+		if err := s.noteReturn(ctx, tx, t, e, mark); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE deliveries SET marks = marks | CAST($3 AS BIGINT), late_reason = COALESCE($4, late_reason)
 			WHERE tenant = $1 AND id = $2`, t[:], e.Delivery[:], bitOf(mark), late); err != nil {

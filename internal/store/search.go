@@ -41,6 +41,7 @@ type search struct {
 	domain    string // of a recipient, "@…"
 	state     event.State
 	mark      event.Mark
+	hosts     []string
 	headerID  string // Message-ID as it came
 	fragment  string // lower case, to be found in subject, From, To, tags or metadata
 	oldest    bool   // candidates come from old to new
@@ -56,7 +57,7 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst}
+	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst, hosts: f.Hosts}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {
 		return insight.Page{}, fmt.Errorf("search messages: %w", s.refusal(err))
@@ -254,7 +255,7 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 	if q.tag != "" {
 		and("EXISTS (SELECT 1 FROM message_tags g WHERE g.tenant = messages.tenant AND g.tag = ? AND g.message = messages.id)", q.tag)
 	}
-	if q.state != "" || q.mark != "" || q.recipient != "" || q.domain != "" {
+	if q.state != "" || q.mark != "" || q.recipient != "" || q.domain != "" || len(q.hosts) > 0 {
 		q.andDelivery(and)
 	}
 	if q.fragment != "" {
@@ -296,6 +297,13 @@ func (q *search) andDelivery(and func(string, ...any)) {
 	if q.domain != "" {
 		condition += ` AND d.recipient LIKE ? ESCAPE '\'`
 		values = append(values, "%"+likeLiteral(q.domain))
+	}
+	for i, host := range q.hosts {
+		condition += []string{" AND (", " OR "}[min(i, 1)] + `d.host = ? OR d.host LIKE ? ESCAPE '\'`
+		values = append(values, plain(host), "%."+likeLiteral(plain(host)))
+	}
+	if len(q.hosts) > 0 {
+		condition += ")"
 	}
 	and(condition+")", values...)
 }

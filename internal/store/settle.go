@@ -58,6 +58,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		return err
 	}
 	var due, said []any
+	notes := tallyNotes{}
 	i := 0
 	for _, w := range group {
 		w.changed = changed[i : i+len(w.settle)]
@@ -65,6 +66,7 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		for n, ok := range w.changed {
 			if ok {
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
+				notes.settled(&w.settle[n])
 				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
 				said = appendDialogue(said, &w.settle[n])
 			}
@@ -74,6 +76,9 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		return err
 	}
 	if err := s.texts.dialogues.insert(ctx, s.texts, tx, said); err != nil {
+		return err
+	}
+	if err := s.texts.notes.insert(ctx, s.texts, tx, notes.rows()); err != nil {
 		return err
 	}
 	return s.writeStrikes(ctx, tx, group)

@@ -15,7 +15,7 @@ type statements struct {
 	db     *sql.DB
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
-	messages, tags, deliveries, events, noted, usage, reports, dialogues bulkTexts
+	messages, tags, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -36,6 +36,9 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 			" ON CONFLICT (tenant, hour) DO UPDATE SET deliveries = usage.deliveries + excluded.deliveries"},
 		{&st.reports, "reports_due (tenant, delivery, action, due_at)", 4, " ON CONFLICT DO NOTHING"},
 		{&st.dialogues, "dialogues (tenant, day, delivery, number, sealed)", 5, " ON CONFLICT DO NOTHING"},
+		{&st.notes, "tally_notes (tenant, id, notes)", 3, ""},
+		{&st.tallies, "tallies (tenant, span, what, start, provider, stream, n)", 7,
+			" ON CONFLICT (tenant, span, what, start, provider, stream) DO UPDATE SET n = tallies.n + excluded.n"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

@@ -11,11 +11,15 @@ import (
 	"net/http"
 	"slices"
 
+	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
+	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
+	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
@@ -47,6 +51,10 @@ type Config struct {
 	Queues       queues.Config
 	Sending      sending.Config
 	Sources      sources.Config
+	Figures      figures.Config
+	Todos        insight.Todos
+	Help         helpdesk.Config
+	Digests      digests.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -66,12 +74,13 @@ func New(c Config) (http.Handler, error) {
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
 		signin.Routes(f),
-		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
+		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
 		messages.Routes(f, c.Messages),
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		rules.Routes(c.Rules),
+		figures.Routes(c.Figures),
 		domains.Routes(c.Domains),
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),
@@ -80,6 +89,8 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),
+		digests.Routes(c.Digests),
+		helpdesk.Routes(c.Help),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),
 	)

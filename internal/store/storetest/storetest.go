@@ -35,6 +35,7 @@ func Run(t *testing.T, open Open) {
 		{"Queue", queueTests()},
 		{"Commands", commandTests()},
 		{"Insight", insightTests()},
+		{"Figures", figureTests()},
 		{"Returns", returnTests()},
 		{"Isolation", isolationTests()},
 		{"Singletons", singletonTests()},

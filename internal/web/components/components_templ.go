@@ -697,7 +697,7 @@ func page(p frame.Page, v frame.View, f frame.Form) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = frame.Figures([]frame.Figure{{Name: p.T("tab.delivered"), Value: p.Number(5305), Note: p.T("overview.today")}, {Name: p.T("list.col.took"), Value: "3", Unit: "s"}}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Figures([]frame.Figure{{Name: p.T("tab.delivered"), Value: p.Number(5305), Note: p.T("overview.states.today")}, {Name: p.T("list.col.took"), Value: "3", Unit: "s"}}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -705,7 +705,7 @@ func page(p frame.Page, v frame.View, f frame.Form) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = frame.Progress("progress", p.T("overview.today"), "43 / 120", 43, 120).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Progress("progress", p.T("overview.states.today"), "43 / 120", 43, 120).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -47,7 +47,7 @@ func TestSetUp(t *testing.T) {
 // What vanished stands on the first page, with its time.
 func TestVanishedDomainsAreTold(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
-	webtest.Expect(t, d.Get("/"), http.StatusOK, "schonfrist.example", "Bis 21.11.2026, 12:41 Uhr", "müller.example DNS-Einträge fehlen", "werden abgelehnt")
+	webtest.Expect(t, d.Get("/"), http.StatusOK, "schonfrist.example", "Bis 21.11.2026, 12:41 Uhr", "müller.example: Versand nicht mehr möglich", "werden abgelehnt")
 	list := d.Get("/domains")
 	for _, s := range []tenant.DomainState{tenant.Grace, tenant.Lapsed, tenant.Verified, tenant.Pending} {
 		words := map[tenant.DomainState]string{tenant.Grace: "Schonfrist", tenant.Lapsed: "Angehalten", tenant.Verified: "Eingerichtet", tenant.Pending: "Einrichtung offen"}

@@ -63,6 +63,19 @@ func (f *Frame) languageOf(r *http.Request, who tenant.Identity) i18n.Lang {
 	return i18n.Negotiate(r.Header.Get("Accept-Language"))
 }
 
+// Public is the page as everybody sees it: nobody's, in the given language and the look
+// of their device, so that it may be kept by caches (RenderPublic).
+func (p Page) Public(lang i18n.Lang) Page {
+	clock := i18n.Clock{Lang: lang, Zone: p.Zone, Now: p.Now}
+	return Page{frame: p.frame, Clock: clock, tone: i18n.Sie, path: p.path}
+}
+
+// ClientIP is the address the request came from, to bound what it may cost.
+func (p Page) ClientIP(r *http.Request) string { return p.frame.ClientIP(r) }
+
+// Words is the catalogue with the reader's tone, for texts that other rooms put together.
+func (p Page) Words() (*i18n.Catalog, i18n.Tone) { return p.frame.Catalog, p.tone }
+
 // T is the text of a key; pairs are placeholder names and their values in turn.
 func (p Page) T(key string, pairs ...any) string {
 	args := i18n.Args{}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/a-h/templ"
 
@@ -18,14 +19,26 @@ import (
 // Render writes a whole page. It is rendered before the first byte goes out, so
 // that a fault in the middle can still become an error page.
 func (p Page) Render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept-Encoding, Cookie, Accept-Language")
+	return p.write(w, r, status, c)
+}
+
+// RenderPublic writes a whole page that is the same for everybody (Page.Public) and may be
+// kept for the time by whoever passes it on. vary names the request's fields it depends on.
+func (p Page) RenderPublic(w http.ResponseWriter, r *http.Request, c templ.Component, keep time.Duration, vary ...string) error {
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(keep.Seconds())))
+	w.Header().Set("Vary", strings.Join(append([]string{"Accept-Encoding"}, vary...), ", "))
+	return p.write(w, r, http.StatusOK, c)
+}
+
+func (p Page) write(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
 	var b bytes.Buffer
 	if err := c.Render(r.Context(), &b); err != nil {
 		return fmt.Errorf("render %s: %w", r.URL.Path, err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Accept-Encoding, Cookie, Accept-Language")
 	body := b.Bytes()
 	if len(body) > 1400 && takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")

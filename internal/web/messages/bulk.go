@@ -141,7 +141,7 @@ func (o *office) pickedMessage(ctx context.Context, p frame.Page, text string) (
 }
 
 func (o *office) filteredMessages(r *http.Request, p frame.Page, b *bulkDeed) ([]insight.Message, error) {
-	ask := question(b.view, p.Clock)
+	ask := o.question(b.view, p.Clock)
 	ask.After, ask.Limit = message.ID{}, 200
 	var list []insight.Message
 	for {

@@ -25,7 +25,7 @@ const exportPage = 200
 // exportMessages writes the filtered list as CSV, one line per delivery, with
 // semicolons and a byte order mark: so Excel in German opens it by double click.
 func (o *office) exportMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	ask := question(frame.ReadView(r, listing(p)), p.Clock)
+	ask := o.question(frame.ReadView(r, listing(p)), p.Clock)
 	ask.After, ask.Limit = message.ID{}, exportPage
 	first, err := o.Insight.Messages(r.Context(), p.Tenant(), ask)
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 func listing(p frame.Page) frame.Listing {
 	l := frame.Listing{
 		Name: "messages", Path: listPath, Sort: "time", Descending: true,
-		Filters: []string{"q", "state", "mark", "stream", "tag", "from", "to"},
+		Filters: []string{"q", "state", "mark", "stream", "tag", "provider", "from", "to"},
 		Choices: map[string][]string{"state": words(event.States()), "mark": words(event.Marks()), "stream": words(tenant.Streams())},
 	}
 	for _, key := range []string{"time", "state", "subject", "recipient", "stream", "took", "from", "tags", "attempts", "host", "size"} {
@@ -95,10 +95,21 @@ func (l list) newest() string {
 	return l.First()
 }
 
+// question is that of the view, with the provider's servers.
+func (o *office) question(v frame.View, c i18n.Clock) insight.Filter {
+	ask := question(v, c)
+	if provider := v.Filter("provider"); provider != "" {
+		if ask.Hosts = o.ProviderHosts(provider); len(ask.Hosts) == 0 {
+			ask.Hosts = []string{provider} // a host name, or nothing there is
+		}
+	}
+	return ask
+}
+
 func (o *office) showMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	l := list{View: frame.ReadView(r, listing(p))}
 	p.Room, p.Title, p.Query, p.Live = "messages", p.T("nav.messages"), l.Filter("q"), l.After == "" && l.Descending
-	found, err := o.Insight.Messages(r.Context(), p.Tenant(), question(l.View, p.Clock))
+	found, err := o.Insight.Messages(r.Context(), p.Tenant(), o.question(l.View, p.Clock))
 	if err != nil {
 		p.Failed(r, "list", err)
 		l.broken = true

@@ -162,7 +162,7 @@ func TestOverview(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
 	a := d.Get("/")
 	webtest.Expect(t, a, http.StatusOK, "12 Zustellungen seit Mitternacht. Stand 10:41 Uhr.", "Zugestellt 2", "Zurückgewiesen 3",
-		"Kontaktanfrage HK-2214 Angehalten · Makler Muster", "Unterlagen Finanzierung")
+		"Eine E-Mail ist angehalten", "Unterlagen Finanzierung")
 	if !strings.Contains(a.Text, `href="/messages?from=2026-11-19&amp;state=held&amp;to=2026-11-19"`) {
 		t.Error("a state's figure does not lead to its messages")
 	}

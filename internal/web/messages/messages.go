@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -65,6 +66,8 @@ type Config struct {
 	Addresses Addresses
 	// Dialogues tells what was said with receiving servers; nil shows nothing of it.
 	Dialogues Dialogues
+	// ProviderHosts lists the ends of the host names of a provider; nil is dns.ProviderHosts.
+	ProviderHosts func(provider string) []string
 	// MaxUpload bounds a posted message with its attachments; 0 is 32 MiB.
 	MaxUpload int64
 	// LiveFor ends a live stream, so that a session that was closed loses it soon;
@@ -87,6 +90,9 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 	}
 	if c.LiveFor == 0 {
 		c.LiveFor = 5 * time.Minute
+	}
+	if c.ProviderHosts == nil {
+		c.ProviderHosts = dns.ProviderHosts
 	}
 	o := &office{Frame: f, Config: c, Teller: Teller{c.Reasons}, streams: streams{open: map[tenant.UserID]int{}}}
 	read, send, command, trace := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand, tenant.MessagesTrace

@@ -1,60 +1,64 @@
-// Package overview is the first page of a tenant: today's deliveries by state, what
-// lately went wrong, and which sending domains need somebody's hand.
+// Package overview is the first page of a tenant: what needs somebody now, where mail
+// stands, the delivery rate at each provider beside its definition, how long deliveries
+// take, and what lately went wrong.
 //
-// It is a subject of the door web (floor 4); it asks insight and words messages as
-// package messages does.
+// It is a subject of the door web (floor 4); it asks insight, lets figures write its
+// numbers and words messages as package messages does.
 package overview
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
-	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/tenant"
+	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
-	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 )
 
-// Breaker tells whether a tenant's bulk mail is halted; *audience.Service does.
-type Breaker interface {
-	HaltOf(ctx context.Context, t tenant.ID) (h audience.Halt, ok bool, err error)
-}
-
 // Config is what the page stands on; all of it is needed.
 type Config struct {
-	Breaker Breaker
 	Insight insight.Store
 	Teller  messages.Teller
-	Domains Domains
-}
-
-// Domains lists sending domains. *tenant.Registry does.
-type Domains interface {
-	List(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
+	Figures figures.Config
+	Todos   insight.Todos
+	Log     *slog.Logger
 }
 
 // Routes is the first page.
 func Routes(c Config) []frame.Route {
-	return []frame.Route{{
-		Pattern: "GET /{$}", Permission: tenant.MessagesRead, Do: c.show,
-		Entry: frame.Entry{Room: "overview", Icon: "home", Key: "h"},
-	}}
+	return []frame.Route{
+		{Pattern: "GET /{$}", Permission: tenant.MessagesRead, Do: c.show, Entry: frame.Entry{Room: "overview", Icon: "home", Key: "h"}},
+		{Pattern: "POST /todos/dismiss", Permission: tenant.MessagesRead, Do: c.dismiss},
+	}
 }
 
 // overview is what the page shows.
 type overview struct {
-	shares   []share
-	total    int64
-	problems []messages.Row
-	domains  []tenant.Domain // in grace, or lapsed
-	halt     string          // why bulk mail is halted, "" if it is not
+	span      figures.Span
+	todos     []insight.Todo
+	partial   bool // not everybody could be asked what there is to do
+	shares    []share
+	total     int64
+	problems  []messages.Row
+	now       insight.Figures
+	before    insight.Figures
+	providers []provider
+	findings  []insight.Finding
+}
+
+// provider is a line of the table of rates.
+type provider struct {
+	insight.Group
+	name  string
+	trace []insight.Group // the last seven days
 }
 
 // share is one state's part of a whole; Offset and Width are parts of 1,000 for
@@ -66,46 +70,102 @@ type share struct {
 }
 
 // problemStates are those in which a person may have to do something.
-var problemStates = [...]event.State{event.Held, event.Bounced, event.Expired}
+var problemStates = [...]event.State{event.Bounced, event.Expired}
 
 const (
-	problemsShown = 6
-	problemsSince = 7 * 24 * time.Hour
+	problemsShown  = 6
+	problemsSince  = 7 * 24 * time.Hour
+	providersShown = 8
+	traceDays      = 7
 )
 
 func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	p.Room, p.Title, p.Live = "overview", p.T("nav.overview"), true
-	today := p.Day(p.Now)
-	counts, err := c.Insight.Counts(r.Context(), p.Tenant(), today, today.AddDate(0, 0, 1))
+	v := overview{span: figures.ReadSpan(p, r, "today")}
+	ctx, t := r.Context(), p.Tenant()
+	var err error
+	if v.todos, err = c.Todos.For(ctx, t, p.Who.User.ID, p.Now); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		// What one room cannot say must not hide what the others do.
+		c.Log.ErrorContext(ctx, "things to do are not complete", "tenant", t.String(), "err", err)
+		v.partial = true
+	}
+	counts, err := c.Insight.Counts(ctx, t, v.span.From, v.span.To)
 	if err != nil {
 		return fmt.Errorf("overview: %w", err)
 	}
-	v := overview{}
-	if h, ok, err := c.Breaker.HaltOf(r.Context(), p.Tenant()); err != nil {
-		return fmt.Errorf("overview: %w", err)
-	} else if ok {
-		v.halt = halts.Figures(p, h)
-	}
 	v.shares, v.total = shares(counts)
+	if err := c.addFigures(ctx, p, &v); err != nil {
+		return fmt.Errorf("overview: %w", err)
+	}
+	if v.problems, err = c.problems(ctx, p); err != nil {
+		return fmt.Errorf("overview: %w", err)
+	}
+	return p.Render(w, r, http.StatusOK, c.overviewPage(p, v))
+}
+
+// addFigures adds what is known of providers.
+func (c Config) addFigures(ctx context.Context, p frame.Page, v *overview) error {
+	s, t := c.Figures.Statistics, p.Tenant()
+	now, err := s.Providers(ctx, t, "", v.span.From, v.span.To)
+	if err != nil {
+		return err
+	}
+	from, to := v.span.Before()
+	before, err := s.Providers(ctx, t, "", from, to)
+	if err != nil {
+		return err
+	}
+	traces, err := s.Traces(ctx, t, p.Day(p.Now).AddDate(0, 0, 1-traceDays), v.span.To, p.Zone)
+	if err != nil {
+		return err
+	}
+	v.now, v.before, v.findings = insight.Join(now), insight.Join(before), insight.Findings(now, before)
+	rest := insight.Group{}
+	hidden := 0
+	for i, g := range now {
+		if i < providersShown || g.Provider == "" {
+			v.providers = append(v.providers, provider{Group: g, name: c.Figures.Name(p, g.Provider), trace: traces[g.Provider]})
+			continue
+		}
+		rest.Figures = insight.Join([]insight.Group{rest, g})
+		hidden++
+	}
+	if hidden > 0 {
+		v.providers = append(v.providers, provider{Group: rest, name: p.T("overview.more", "n", hidden)})
+	}
+	return nil
+}
+
+// problems are the newest deliveries that failed.
+func (c Config) problems(ctx context.Context, p frame.Page) ([]messages.Row, error) {
+	var list []messages.Row
 	for _, state := range problemStates {
-		found, err := c.Insight.Messages(r.Context(), p.Tenant(), insight.Filter{
-			State: state, From: p.Now.Add(-problemsSince), Limit: problemsShown,
-		})
+		found, err := c.Insight.Messages(ctx, p.Tenant(), insight.Filter{State: state, From: p.Now.Add(-problemsSince), Limit: problemsShown})
 		if err != nil {
-			return fmt.Errorf("overview: %w", err)
+			return nil, err
 		}
 		for _, m := range found.Messages {
-			v.problems = append(v.problems, c.Teller.Row(p, m, state))
+			list = append(list, c.Teller.Row(p, m, state))
 		}
 	}
-	if v.domains, err = c.Domains.List(r.Context(), p.Tenant()); err != nil {
-		return fmt.Errorf("overview: %w", err)
+	slices.SortFunc(list, func(a, b messages.Row) int { return -cmp.Compare(a.ID.String(), b.ID.String()) })
+	list = slices.CompactFunc(list, func(a, b messages.Row) bool { return a.ID == b.ID })
+	return list[:min(len(list), problemsShown)], nil
+}
+
+// dismiss puts something aside for the reader.
+func (c Config) dismiss(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	if err := frame.ParseForm(w, r); err != nil {
+		return err
 	}
-	v.domains = slices.DeleteFunc(v.domains, func(d tenant.Domain) bool { return d.State != tenant.Grace && d.State != tenant.Lapsed })
-	slices.SortFunc(v.problems, func(a, b messages.Row) int { return -cmp.Compare(a.ID.String(), b.ID.String()) })
-	v.problems = slices.CompactFunc(v.problems, func(a, b messages.Row) bool { return a.ID == b.ID })
-	v.problems = v.problems[:min(len(v.problems), problemsShown)]
-	return p.Render(w, r, http.StatusOK, overviewPage(p, v))
+	if err := c.Todos.Dismiss(r.Context(), p.Tenant(), p.Who.User.ID, r.PostForm.Get("key"), p.Now); err != nil {
+		return err
+	}
+	frame.Redirect(w, r, "/", "dismissed")
+	return nil
 }
 
 // shares lists the states that have deliveries, in the order a mail meets them

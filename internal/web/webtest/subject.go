@@ -41,6 +41,8 @@ func Subjects() []Subject {
 		sourcesSubject(),
 		addressesSubject(),
 		rulesSubject(),
+		figuresSubject(),
+		helpSubject(),
 	}
 }
 

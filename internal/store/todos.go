@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"stafette/internal/insight"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// heldCounted bounds how many held deliveries are counted.
+const heldCounted = 100_000
+
+// Held implements what insight.HeldMail asks: how many deliveries are held for another
+// reason than except, and since when the oldest message of them waits. It counts no
+// further than a hundred thousand.
+func (s *Store) Held(ctx context.Context, t tenant.ID, except string) (n int64, since time.Time, err error) {
+	const held = ` FROM deliveries d WHERE d.tenant = $1 AND d.state = 'held' AND d.state IN ('deferred', 'held') AND d.reason <> $2 `
+	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1"+held+"LIMIT $3) h", t[:], except, heldCounted).Scan(&n)
+	if err == nil && n > 0 {
+		var first message.DeliveryID
+		err = s.read.QueryRowContext(ctx, "SELECT d.id"+held+"ORDER BY d.id LIMIT 1", t[:], except).Scan(&first)
+		since = first.Time()
+	}
+	if errors.Is(err, sql.ErrNoRows) { // released between the two
+		return 0, time.Time{}, nil
+	}
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("count held deliveries: %w", s.refusal(err))
+	}
+	return n, since, nil
+}
+
+// Dismiss implements insight.TodoStore.
+func (s *Store) Dismiss(ctx context.Context, t tenant.ID, u tenant.UserID, key string, until time.Time) error {
+	_, err := s.write.ExecContext(ctx, `INSERT INTO todo_dismissals (tenant, user_id, key, until) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant, user_id, key) DO UPDATE SET until = excluded.until`, t[:], u[:], plain(key), millis(until))
+	if err != nil {
+		return fmt.Errorf("dismiss: %w", s.refusal(err))
+	}
+	return nil
+}
+
+// Dismissed implements insight.TodoStore.
+func (s *Store) Dismissed(ctx context.Context, t tenant.ID, u tenant.UserID, now time.Time) ([]string, error) {
+	var list []string
+	rows, err := s.read.QueryContext(ctx, "SELECT key FROM todo_dismissals WHERE tenant = $1 AND user_id = $2 AND until > $3", t[:], u[:], millis(now))
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var key string
+		err := row.Scan(&key)
+		list = append(list, key)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read dismissals: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+var _ insight.TodoStore = (*Store)(nil)
