@@ -25,6 +25,9 @@ func (s *Service) PDF(p Proof, lang i18n.Lang) ([]byte, error) {
 	w.facts(p)
 	w.attempts(p)
 	w.end(p)
+	w.number(func(page, pages int) string {
+		return w.say("proof.page", i18n.Args{"number": p.Facts.Delivery, "page": page, "pages": pages})
+	})
 	return w.bytes()
 }
 
@@ -143,7 +146,7 @@ func words(a ProofAttempt) string {
 }
 
 func (w paper) end(p Proof) {
-	w.need(190)
+	w.need(180)
 	w.space(8)
 	w.rule(true)
 	w.space(12)

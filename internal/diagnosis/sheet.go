@@ -126,7 +126,7 @@ func (s *sheet) row(label, value, face string) {
 	bottom := s.y
 	s.y = top
 	if face == mono {
-		s.paragraph(marginLeft+labelWidth, textWidth-labelWidth, face, size-1.2, black(), value)
+		s.paragraph(marginLeft+labelWidth, textWidth-labelWidth, face, size-1.4, black(), value)
 	} else {
 		s.paragraph(marginLeft+labelWidth, textWidth-labelWidth, face, size, black(), value)
 	}
@@ -246,6 +246,19 @@ func (s *sheet) brand(x, y float64) {
 	s.face(bold, 12, c)
 	s.y = y
 	s.line(x+24*u+5, "Stafette")
+}
+
+// number writes a line at the foot of every page.
+func (s *sheet) number(line func(page, pages int) string) {
+	pages := s.pdf.GetNumberOfPages()
+	for page := 1; page <= pages && s.err == nil; page++ {
+		if s.err = s.pdf.SetPage(page); s.err != nil {
+			return
+		}
+		s.face(regular, 8, grey())
+		s.y = pageHeight - 44
+		s.line(marginLeft, line(page, pages))
+	}
 }
 
 // bytes ends the document.

@@ -35,7 +35,7 @@ type Letter struct {
 // proof. status is the address of the status page; "" leaves it out. name is whom it is
 // from.
 func (s *Service) Letter(voice Voice, v Verdict, name, status string) Letter {
-	args := s.args(voice, v)
+	args := s.passedOn(voice, v)
 	args["sender_name"] = name
 	hello := "msg.hello"
 	if args["name"] == args["recipient"] {
@@ -55,7 +55,11 @@ func (s *Service) Letter(voice Voice, v Verdict, name, status string) Letter {
 	if status != "" {
 		parts = append(parts, s.text(voice, "msg.status", i18n.Args{"status_url": status}))
 	}
-	return Letter{Subject: s.text(voice, "msg.subject", args), Text: strings.Join(parts, "\n\n") + "\n"}
+	subject := "msg.subject"
+	if v.Query != "" {
+		subject = "msg.subject.none"
+	}
+	return Letter{Subject: s.text(voice, subject, args), Text: strings.Join(parts, "\n\n") + "\n"}
 }
 
 // letterSteps numbers the steps that most often lead to the mail; the page has more.
@@ -84,7 +88,21 @@ func (s *Service) Notice(lang i18n.Lang, v Verdict) string {
 		key = string(v.Situation)
 	}
 	voice := Voice{Lang: lang, Tone: i18n.Sie}
-	return s.text(voice, "status."+key, s.args(voice, v))
+	args := s.passedOn(voice, v)
+	if v.Situation == Domain {
+		// The reason speaks to the sender ("your sender domain").
+		args["reason"] = s.text(voice, "status.reason.domain", nil)
+	}
+	return s.text(voice, "status."+key, args)
+}
+
+// passedOn are args for words that are read on another day.
+func (s *Service) passedOn(voice Voice, v Verdict) i18n.Args {
+	args := s.args(voice, v)
+	if v.Query == "" {
+		args["next"] = i18n.Clock{Lang: voice.Lang, Zone: s.Zone}.Full(v.Delivery.DueAt)
+	}
+	return args
 }
 
 // args are the values of all placeholders that sentences about a delivery may have.
