@@ -124,18 +124,12 @@ func (s *Service) args(voice Voice, v Verdict) i18n.Args {
 		"utc": at.UTC().Format("2006-01-02 15:04:05"), "next": c.Near(d.DueAt), "until": c.Full(d.ExpiresAt),
 		"first": c.Full(cmp.Or(e.First, m.AcceptedAt)), "last": c.Full(cmp.Or(e.Last, d.UpdatedAt)),
 		"host": cmp.Or(v.Host(), s.text(voice, "diag.host", nil)), "provider": s.providerName(v),
-		"reason": s.reason(voice, cmp.Or(d.LateReason, d.Reason)), "reply": s.text(voice, "diag.noreply", nil),
-		"tls": s.text(voice, "diag.tls.unknown", nil), "source": s.text(voice, "diag.source", nil), "ehlo": "",
+		"reason": s.reason(voice, cmp.Or(d.LateReason, d.Reason)), "reply": s.Reply(voice, v),
+		"tls": s.Protection(voice, v), "source": s.text(voice, "diag.source", nil), "ehlo": "",
 		"later": "", "later_reply": "",
 	}
-	if a := e.Attempt; a != nil {
-		args["tls"] = s.protection(voice, a)
-		if a.Source != "" {
-			args["source"], args["ehlo"] = a.Source, a.EHLO
-		}
-		if reply := replyOf(a); reply != "" {
-			args["reply"] = reply
-		}
+	if a := e.Attempt; a != nil && a.Source != "" {
+		args["source"], args["ehlo"] = a.Source, a.EHLO
 	}
 	if e.Later != nil {
 		args["later"] = c.Date(e.Later.At)
@@ -207,6 +201,25 @@ func oneLine(s string) string {
 		return string(r[:maxReply-1]) + "…"
 	}
 	return s
+}
+
+// Reply is what the server said in the attempt that decided, on one line, or our own
+// finding where it said nothing.
+func (s *Service) Reply(voice Voice, v Verdict) string {
+	if a := v.Evidence.Attempt; a != nil {
+		if reply := replyOf(a); reply != "" {
+			return reply
+		}
+	}
+	return s.text(voice, "diag.noreply", nil)
+}
+
+// Protection says how the session of the attempt that decided was protected.
+func (s *Service) Protection(voice Voice, v Verdict) string {
+	if v.Evidence.Attempt == nil {
+		return s.text(voice, "diag.tls.unknown", nil)
+	}
+	return s.protection(voice, v.Evidence.Attempt)
 }
 
 // Moment writes an instant to the second with its zone: "19.11.2026, 09:20:04 Uhr (MEZ)".

@@ -86,6 +86,7 @@ func (w *world) put(t tenant.ID, age time.Duration, subject, to string, d insigh
 		Body: spool.Handle{Salt: seal.Salt{1}}, DeliveryCount: 1,
 	}
 	m.ID[13], m.ID[15] = byte(len(w.messages)+1), 0
+	m.Body.Message = m.ID
 	m.MessageID = "nr" + subject[:1] + "@hafenkontor.example"
 	d.ID, d.Recipient = message.Delivery(m.ID, 1), message.Address{Local: local, Domain: domain}
 	if d.UpdatedAt.IsZero() {

@@ -25,6 +25,7 @@ import (
 	"stafette/internal/web/sending"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/whereabouts"
 )
 
 // Config is everything the office stands on: the frame's own needs and those of
@@ -40,6 +41,7 @@ type Config struct {
 	Reports      reports.Config
 	Queues       queues.Config
 	Sending      sending.Config
+	Whereabouts  whereabouts.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -61,6 +63,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signin.Routes(f),
 		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		whereabouts.Routes(c.Whereabouts),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		domains.Routes(c.Domains),

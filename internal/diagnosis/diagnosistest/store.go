@@ -82,7 +82,9 @@ func (s *Store) Referring(_ context.Context, t tenant.ID, value string, limit in
 
 // AddStatusLink implements diagnosis.Store.
 func (s *Store) AddStatusLink(_ context.Context, l diagnosis.StatusLink) error {
-	s.drop(func(one diagnosis.StatusLink) bool { return one.Tenant == l.Tenant && !one.ExpiresAt.After(l.CreatedAt) })
+	s.drop(func(one diagnosis.StatusLink) bool {
+		return one.Tenant == l.Tenant && !one.ExpiresAt.After(l.CreatedAt)
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.links = append(s.links, l)

@@ -415,7 +415,13 @@ func (w *World) Accept(_ context.Context, p ingest.Principal, s ingest.Submissio
 		return r, nil
 	}
 	d := s.Draft
-	spec := sample{subject: d.Subject, stream: s.Stream, actor: p.Actor, door: p.Door, from: d.From, to: append(slices.Clone(d.To), d.Cc...), text: d.Text, html: d.HTML}
+	if d == nil { // mail that is sent again; what it says does not matter here
+		d = &message.Draft{Subject: "(erneut)"}
+		for _, a := range s.Recipients {
+			d.To = append(d.To, message.Mailbox{Address: a})
+		}
+	}
+	spec := sample{tags: s.Tags, subject: d.Subject, stream: s.Stream, actor: p.Actor, door: p.Door, from: d.From, to: append(slices.Clone(d.To), d.Cc...), text: d.Text, html: d.HTML}
 	for range append(slices.Clone(spec.to), s.Bcc...) {
 		spec.states = append(spec.states, event.Queued)
 	}
