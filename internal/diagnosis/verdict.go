@@ -117,6 +117,10 @@ func (s *Service) judge(m insight.Message, d insight.Delivery, facts []event.Eve
 	return v
 }
 
+// Event is the fact that the attempt is part of, as far as evidence keeps it; its
+// Attempt is not nil if that of e is not.
+func (e Evidence) Event() event.Event { return event.Event{At: e.At, Attempt: e.Attempt} }
+
 func evidence(d insight.Delivery, facts []event.Event) Evidence {
 	var e Evidence
 	for _, f := range facts {

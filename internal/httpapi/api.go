@@ -21,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"stafette/internal/audience"
+	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -83,6 +84,7 @@ type Config struct {
 	Audience  *audience.Service
 	Addresses *audience.Validator
 	Operator  Operator
+	Diagnosis *diagnosis.Service
 	Texts     Texts  // nil: answers carry codes only
 	PublicURL string // server address in the OpenAPI document; "": none
 	Version   string // of the platform, in the OpenAPI document; "": "dev"

@@ -72,6 +72,9 @@ func (w *world) own(r httpapi.Route, m message.ID) string {
 	if strings.HasPrefix(r.Path, "/v1/domains") {
 		return strings.ReplaceAll(r.Path, "{id}", w.domain.String())
 	}
+	if strings.HasPrefix(r.Path, "/v1/deliveries") {
+		return strings.ReplaceAll(r.Path, "{id}", message.Delivery(m, 1).String())
+	}
 	return path(r, m)
 }
 
@@ -128,7 +131,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
-		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+		"GET /v1/diagnosis": true, // TestDiagnosis
+		"GET /v1/me":        true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
 	for _, r := range w.api.Routes() {
@@ -143,6 +147,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		switch {
 		case strings.HasPrefix(r.Path, "/v1/domains"):
 			code = "domain_not_found"
+		case strings.HasPrefix(r.Path, "/v1/deliveries"):
+			code = "delivery_not_found"
 		case strings.HasPrefix(r.Path, "/v1/suppressions/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		}
