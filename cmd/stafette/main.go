@@ -31,6 +31,7 @@ type cli struct {
 	Tenant  tenantCmd  `cmd:"" help:"Change settings of a tenant."`
 	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
+	Proof   proofCmd   `cmd:"" help:"Verify delivery proofs."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
 	Control controlCmd `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`

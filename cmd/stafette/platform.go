@@ -13,12 +13,14 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
+	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/public"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -35,6 +37,7 @@ import (
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/whereabouts"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -124,10 +127,18 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.returns.open(p, reasons)
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
+	told, err := p.newDiagnosis(p.entrance, catalog, reasons, zone)
+	if err != nil {
+		return err
+	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -135,10 +146,6 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	})
 	if err != nil {
 		return err
-	}
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return fmt.Errorf("time zone: %w", err)
 	}
 	p.reporter, err = dsn.NewReporter(dsn.Config{
 		Store: p.store, Bodies: p.spool, Acceptor: p.entrance, Tenants: p.store, Catalog: catalog, Reasons: reasons,
@@ -153,6 +160,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
 		},
+		Whereabouts:  whereabouts.Config{Diagnosis: told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: validator},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
@@ -170,6 +178,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
+	door := public.New(public.Config{Diagnosis: told, Catalog: catalog, Now: p.store.Now, Log: p.log})
+	mux.Handle(diagnosis.StatusPath, door)
+	mux.Handle(diagnosis.KeysPath, door)
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil

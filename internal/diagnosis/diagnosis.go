@@ -126,7 +126,7 @@ func New(c Config) (*Service, error) {
 	}
 	return &Service{
 		Config: c, guides: guides, linkKey: c.Keeper.MACKey("status links"),
-		signer: ed25519.NewKeyFromSeed(c.Keeper.MACKey("delivery proofs")),
+		signer: signerOf(c.Keeper),
 	}, nil
 }
 

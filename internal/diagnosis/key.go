@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+
+	"stafette/internal/seal"
 )
 
 // PublicKey is an Ed25519 key that proofs are verified with.
@@ -36,16 +38,23 @@ func (k PublicKey) id() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func (s *Service) publicKey() PublicKey {
-	public, _ := s.signer.Public().(ed25519.PublicKey)
+// KeyOf is the public key of the installation with this root key.
+func KeyOf(k *seal.Keeper) PublicKey {
+	public, _ := signerOf(k).Public().(ed25519.PublicKey)
 	return PublicKey(public)
+}
+
+// signerOf derives the key that signs proofs: all nodes have it, and none must keep it.
+func signerOf(k *seal.Keeper) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(k.MACKey("delivery proofs"))
 }
 
 // Keys is the public key of this installation as a JWK set (RFC 7517, 5), to be
 // published at KeysPath.
 func (s *Service) Keys() []byte {
-	k := s.publicKey().jwk()
-	k.ID, k.Use, k.Alg = s.publicKey().id(), "sig", "EdDSA"
+	public := KeyOf(s.Keeper)
+	k := public.jwk()
+	k.ID, k.Use, k.Alg = public.id(), "sig", "EdDSA"
 	text, err := json.MarshalIndent(map[string][]jwk{"keys": {k}}, "", "  ")
 	if err != nil {
 		return nil // strings always marshal

@@ -130,7 +130,7 @@ func (s *Service) Prove(ctx context.Context, t tenant.ID, d message.DeliveryID) 
 		return Proof{}, fmt.Errorf("prove delivery: %w", err)
 	}
 	p.Signature = Signature{
-		Algorithm: "EdDSA", KeyID: s.publicKey().id(), Keys: s.PublicURL + KeysPath,
+		Algorithm: "EdDSA", KeyID: KeyOf(s.Keeper).id(), Keys: s.PublicURL + KeysPath,
 		Value: base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.signer, p.canonical)),
 	}
 	return p, nil

@@ -273,9 +273,20 @@ func (s *sheet) bytes() ([]byte, error) {
 	return b, nil
 }
 
-// printable is foreign text as a page can bear it: no control or direction marks, which
-// could make it read as something else, and nothing beyond the plane the fonts cover.
+// printable is foreign text as a page can bear it: harmless, and nothing beyond the plane
+// the fonts cover.
 func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r > 0xffff {
+			return '□'
+		}
+		return r
+	}, harmless(s))
+}
+
+// harmless is foreign text without control and direction marks, which could make it read
+// as something else; line feeds stay.
+func harmless(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n':
@@ -284,8 +295,6 @@ func printable(s string) string {
 			return ' '
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r):
 			return -1
-		case r > 0xffff:
-			return '□'
 		}
 		return r
 	}, strings.ToValidUTF8(s, "□"))

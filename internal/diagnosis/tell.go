@@ -196,7 +196,7 @@ func replyOf(a *event.Attempt) string {
 }
 
 func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(harmless(s)), " ")
 	if r := []rune(s); len(r) > maxReply {
 		return string(r[:maxReply-1]) + "…"
 	}

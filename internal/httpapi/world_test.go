@@ -298,7 +298,7 @@ func (r *reader) Messages(_ context.Context, t tenant.ID, f insight.Filter) (ins
 	all := r.store.Accepted()
 	slices.SortFunc(all, func(a, b ingest.Acceptance) int { return slices.Compare(b.Message.ID[:], a.Message.ID[:]) })
 	for _, a := range all {
-		if f.Text != "" && !strings.Contains(a.Message.ID.String()+" "+a.Message.Subject, f.Text) {
+		if f.Text != "" && !strings.Contains(a.Message.ID.String()+" "+a.Message.Subject, f.Text) || f.Tag != "" && !slices.Contains(a.Message.Tags, f.Tag) {
 			continue
 		}
 		if a.Message.Tenant != t || !f.After.IsZero() && slices.Compare(a.Message.ID[:], f.After[:]) >= 0 {
