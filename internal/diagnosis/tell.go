@@ -123,7 +123,7 @@ func (s *Service) args(voice Voice, v Verdict) i18n.Args {
 		"date": c.Date(at), "time": c.Time(at), "age": i18n.Span(voice.Lang, s.Now().Sub(m.AcceptedAt)), "days": v.Guide.Days,
 		"utc": at.UTC().Format("2006-01-02 15:04:05"), "next": c.Near(d.DueAt), "until": c.Full(d.ExpiresAt),
 		"first": c.Full(cmp.Or(e.First, m.AcceptedAt)), "last": c.Full(cmp.Or(e.Last, d.UpdatedAt)),
-		"host": cmp.Or(v.Host(), s.text(voice, "diag.host", nil)), "provider": s.providerName(v),
+		"host": cmp.Or(v.Host(), s.text(voice, "diag.host", nil)), "provider": v.ProviderName(),
 		"reason": s.reason(voice, cmp.Or(d.LateReason, d.Reason)), "reply": s.Reply(voice, v),
 		"tls": s.Protection(voice, v), "source": s.text(voice, "diag.source", nil), "ehlo": "",
 		"later": "", "later_reply": "",
@@ -148,9 +148,9 @@ func (s *Service) subject(voice Voice, subject string) string {
 	return subject
 }
 
-// providerName is how people call who runs the mailbox: the provider's name if we know
+// ProviderName is how people call who runs the mailbox: the provider's name if we know
 // it, otherwise the domain of the address.
-func (s *Service) providerName(v Verdict) string {
+func (v Verdict) ProviderName() string {
 	return cmp.Or(v.Guide.Name, v.Delivery.Recipient.Domain)
 }
 

@@ -204,6 +204,44 @@ describe("axe", () => {
     });
   }
 
+  for (const look of LOOKS) {
+    test(`nothing arrived, ${look.lang}, ${look.scheme}, ${look.width} px`, async () => {
+      const { context, page, complaints } = await desk(look);
+      const check = async (what) => {
+        assert.deepEqual(await axe(page), [], `${what} at ${page.url()}`);
+        assert.ok((await overflow(page)) <= 0, `${what} is wider than the screen`);
+        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${look.lang}-${look.scheme}-${look.width}-${what.replaceAll(" ", "-")}.png`, fullPage: true });
+      };
+      for (const [what, query] of [["box", ""], ["several", "?q=Eva+Sommer"], ["verdict", "?q=piet@hansen.example"], ["refused", "?q=rechnung@kranz-bau.example"], ["never", "?q=eva.sommer@gmial.example"], ["hostile", "?q=xss@gmx.example"]]) {
+        await page.goto(`${origin}/diagnosis${query}`);
+        await check(what);
+      }
+      await page.goto(`${origin}/diagnosis/providers`);
+      await check("guides");
+      await page.goto(`${origin}/diagnosis?q=piet@hansen.example`);
+      await page.click("form[action$='/link'] button");
+      await page.waitForURL(/done=link/);
+      await check("link");
+      const status = await page.inputValue("#status-url");
+      await page.fill("#to", "piet");
+      await page.click(".diag-letter .diag-send button");
+      await page.waitForSelector("#to-problem");
+      await check("refused text");
+      assert.deepEqual(complaints, []);
+      await context.close();
+      const stranger = await browser.newContext({ viewport: { width: look.width, height: 860 }, colorScheme: look.scheme, locale: look.lang, javaScriptEnabled: false });
+      const visitor = await stranger.newPage();
+      for (const address of [status, `${status.slice(0, -2)}AA`]) {
+        await visitor.goto(address);
+        assert.deepEqual(await axe(visitor), [], address);
+        assert.ok((await overflow(visitor)) <= 0, `${address} is wider than the screen`);
+        assert.equal(await visitor.getAttribute("html", "lang"), look.lang);
+      }
+      assert.deepEqual(await stranger.cookies(), []);
+      await stranger.close();
+    });
+  }
+
   for (const scheme of ["light", "dark"]) {
     test(`finds a bad contrast and an unlabelled control when there is one, ${scheme}`, async () => {
       const { context, page } = await desk({ scheme });

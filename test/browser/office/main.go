@@ -16,8 +16,10 @@ import (
 
 	_ "time/tzdata"
 
+	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/insight"
+	"stafette/internal/public"
 	"stafette/internal/web"
 	"stafette/internal/web/webtest"
 )
@@ -44,7 +46,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle(diagnosis.StatusPath, public.New(public.Config{Diagnosis: config.Whereabouts.Diagnosis, Catalog: config.Catalog, Now: world.Now, PerMinute: 1000}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	fmt.Println(address)
 	orders := bufio.NewScanner(os.Stdin)
