@@ -33,6 +33,7 @@ type cli struct {
 	Source  sourceCmd  `cmd:"" help:"Set up the addresses mail leaves from, and see what is to be done about them."`
 	Pool    poolCmd    `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
+	Proof   proofCmd   `cmd:"" help:"Verify delivery proofs."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Trace   traceCmd   `cmd:"" help:"Watch what the running process says with receiving servers."`
 	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
 	"stafette/internal/delivery"
+	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
 	"stafette/internal/httpapi"
@@ -23,6 +24,7 @@ import (
 	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/notice"
+	"stafette/internal/public"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -45,6 +47,7 @@ import (
 	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/whereabouts"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -164,11 +167,15 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.digester = p.newDigester(catalog, zone)
+	told, err := p.newDiagnosis(p.entrance, catalog, reasons, zone)
+	if err != nil {
+		return err
+	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -192,6 +199,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator, ProviderHosts: p.config.providerHosts,
 			Dialogues: p.trace,
 		},
+		Whereabouts:  whereabouts.Config{Diagnosis: told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: reasons},
@@ -216,6 +224,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
+	door := public.New(public.Config{Diagnosis: told, Catalog: catalog, Now: p.store.Now, Log: p.log})
+	mux.Handle(diagnosis.StatusPath, door)
+	mux.Handle(diagnosis.KeysPath, door)
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil

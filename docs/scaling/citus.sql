@@ -16,6 +16,8 @@ CREATE EXTENSION IF NOT EXISTS citus;
 -- machine's business.
 SELECT create_distributed_table('messages', 'tenant');
 SELECT create_distributed_table('message_tags', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('message_references', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('status_links', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('deliveries', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('events', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('idempotency', 'tenant', colocate_with => 'messages');

@@ -238,6 +238,10 @@ func (d domains) meant(domain string, dead bool) string {
 	return ""
 }
 
+// Slips counts the slips of the finger between two names: 0 for the same, 3 for any that
+// have not much in common.
+func Slips(a, b string) int { return min(distance(a, b), 3) }
+
 // distance counts the slips between two names: a letter more, less or other, or two
 // letters in the wrong order (optimal string alignment).
 func distance(a, b string) int {

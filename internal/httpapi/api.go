@@ -22,6 +22,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
+	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
@@ -93,6 +94,7 @@ type Config struct {
 	Lists        *listcheck.Service
 	Operator     Operator
 	Leads        *lead.Service
+	Diagnosis    *diagnosis.Service
 	Texts        Texts  // nil: answers carry codes only
 	PublicURL    string // server address in the OpenAPI document; "": none
 	Version      string // of the platform, in the OpenAPI document; "": "dev"

@@ -71,6 +71,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(a.routes, leadRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
+	a.routes = append(a.routes, diagnosisRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -130,6 +131,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Halts"}
 	case strings.HasPrefix(r.Path, "/v1/statistics"):
 		op.Tags = []string{"Statistics"}
+	case strings.HasPrefix(r.Path, "/v1/diagnosis"), strings.HasPrefix(r.Path, "/v1/deliveries"):
+		op.Tags = []string{"Diagnosis"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

@@ -72,6 +72,9 @@ func (w *world) own(r httpapi.Route, m message.ID) string {
 	if strings.HasPrefix(r.Path, "/v1/domains") {
 		return strings.ReplaceAll(r.Path, "{id}", w.domain.String())
 	}
+	if strings.HasPrefix(r.Path, "/v1/deliveries") {
+		return strings.ReplaceAll(r.Path, "{id}", message.Delivery(m, 1).String())
+	}
 	return path(r, m)
 }
 
@@ -136,6 +139,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
 		"GET /v1/halt": true, "GET /v1/platform/halts": true, // TestHalts
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
+		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
@@ -157,6 +161,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			code = "domain_not_found"
 		case strings.HasPrefix(r.Path, "/v1/addresses/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.checkOf("eva@kunde.example")), "check_not_found"
+		case strings.HasPrefix(r.Path, "/v1/deliveries"):
+			code = "delivery_not_found"
 		case strings.HasPrefix(r.Path, "/v1/suppressions/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):

@@ -17,10 +17,14 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
 	"stafette/internal/audience/listcheck"
+	"stafette/internal/bounce"
+	"stafette/internal/diagnosis"
+	"stafette/internal/diagnosis/diagnosistest"
 	"stafette/internal/dns"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/httpapi"
+	"stafette/internal/i18n"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/ingest/ingesttest"
@@ -108,12 +112,38 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	w.leads = &leadtest.Store{}
 	c.Leads = lead.New(lead.Config{Store: w.leads, Acceptor: c.Acceptor, Tenants: w.tenants, Keeper: keeper, Now: now})
+	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}
 	w.server = httptest.NewServer(w.api)
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+// diagnosis is the real service over what the world has accepted.
+func (w *world) diagnosis(keeper *seal.Keeper, acceptor ingest.Acceptor) *diagnosis.Service {
+	w.Helper()
+	catalog, err := i18n.Load()
+	if err != nil {
+		w.Fatal(err)
+	}
+	reasons, err := bounce.Load()
+	if err != nil {
+		w.Fatal(err)
+	}
+	all := func(t tenant.ID) []insight.Message {
+		p, _ := w.reader.Messages(context.Background(), t, insight.Filter{Limit: 1000})
+		return p.Messages
+	}
+	s, err := diagnosis.New(diagnosis.Config{
+		Store: &diagnosistest.Store{All: all}, Mail: w.reader, Bodies: w.reader, Tenants: w.tenants, Acceptor: acceptor, Catalog: catalog, Reasons: reasons,
+		Keeper: keeper, PublicURL: "https://post.example", Now: func() time.Time { return start },
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s
 }
 
 func (w *world) found(name, domain string, quota int64, scopes ...tenant.Scope) (tenant.ID, string) {
@@ -278,6 +308,9 @@ func (r *reader) Messages(_ context.Context, t tenant.ID, f insight.Filter) (ins
 	all := r.store.Accepted()
 	slices.SortFunc(all, func(a, b ingest.Acceptance) int { return slices.Compare(b.Message.ID[:], a.Message.ID[:]) })
 	for _, a := range all {
+		if f.Text != "" && !strings.Contains(a.Message.ID.String()+" "+a.Message.Subject, f.Text) || f.Tag != "" && !slices.Contains(a.Message.Tags, f.Tag) {
+			continue
+		}
 		if a.Message.Tenant != t || !f.After.IsZero() && slices.Compare(a.Message.ID[:], f.After[:]) >= 0 {
 			continue
 		}

@@ -97,11 +97,14 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 
 // writeMessages inserts the rows of acceptances.
 func (s *Store) writeMessages(ctx context.Context, tx *sql.Tx, list []*ingest.Acceptance, events *eventRows) error {
-	var messages, tags, deliveries, due []any
+	var messages, tags, references, deliveries, due []any
 	for _, a := range list {
 		messages = appendMessage(messages, a)
 		for _, tag := range a.Message.Tags {
 			tags = append(tags, a.Message.Tenant[:], plain(tag), a.Message.ID[:])
+		}
+		for _, value := range referencesOf(a.Message.Metadata) {
+			references = append(references, a.Message.Tenant[:], value, a.Message.ID[:])
 		}
 		deliveries = appendDeliveries(deliveries, a)
 		for i := range a.Deliveries {
@@ -115,6 +118,9 @@ func (s *Store) writeMessages(ctx context.Context, tx *sql.Tx, list []*ingest.Ac
 		return s.taken(err, "message_exists", "This message was accepted before.")
 	}
 	if err := s.texts.tags.insert(ctx, s.texts, tx, tags); err != nil {
+		return err
+	}
+	if err := s.texts.references.insert(ctx, s.texts, tx, references); err != nil {
 		return err
 	}
 	if err := s.texts.deliveries.insert(ctx, s.texts, tx, deliveries); err != nil {

@@ -68,6 +68,8 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		"count waiting": {s.stateCounts()[1], []any{zero, zero, zero}, "COVERING INDEX deliveries_waiting (tenant=? AND state=?"},
 		"count ended":   {s.stateCounts()[2], []any{zero, zero, zero}, "COVERING INDEX deliveries_ended (tenant=? AND state=?"},
 		"foreign id":    {"SELECT 1 FROM messages WHERE tenant = $1 AND message_id = $2 LIMIT 1", []any{zero, "x"}, "messages_foreign (tenant=? AND message_id=?)"},
+		"addressees":    {nextRecipientText, []any{zero, "eva@", "evaA"}, "deliveries_recipient (tenant=? AND recipient>? AND recipient<?)"},
+		"deliveries to": {deliveriesToText, []any{zero, "x", 1}, "deliveries_recipient (tenant=? AND recipient=?)"},
 		"reports due":   {anyReportDue, []any{1}, "COVERING INDEX reports_due_at (due_at<?)"},
 		"deliveries of messages": {"SELECT " + deliveryColumns + " FROM messages m JOIN deliveries d ON d.tenant = $1 AND d.id > m.id AND d.id <= " +
 			d.deliveryAt("m.id", listedDeliveries) + " WHERE m.tenant = $1 AND m.id IN (?, ?) ORDER BY d.id", []any{zero, zero, zero}, "PRIMARY KEY (tenant=? AND id>? AND id<?)"},

@@ -15,7 +15,7 @@ type statements struct {
 	db     *sql.DB
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
-	messages, tags, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
+	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -29,6 +29,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 	}{
 		{&st.messages, "messages (" + messageInsertColumns + ")", 29, ""},
 		{&st.tags, "message_tags (tenant, tag, message)", 3, " ON CONFLICT DO NOTHING"},
+		{&st.references, "message_references (tenant, value, message)", 3, ""},
 		{&st.deliveries, "deliveries (" + deliveryInsertColumns + ")", 17, ""},
 		{&st.events, "events (tenant, message, id, number, type, at, actor, reason, attempt)", 9, ""},
 		{&st.noted, "events (tenant, message, id, number, type, at, actor, reason, attempt, note)", 10, ""},

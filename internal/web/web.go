@@ -33,6 +33,7 @@ import (
 	"stafette/internal/web/signin"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/whereabouts"
 )
 
 // Config is everything the office stands on: the frame's own needs and those of
@@ -55,6 +56,7 @@ type Config struct {
 	Todos        insight.Todos
 	Help         helpdesk.Config
 	Digests      digests.Config
+	Whereabouts  whereabouts.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -77,6 +79,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
 		messages.Routes(f, c.Messages),
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
+		whereabouts.Routes(c.Whereabouts),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		rules.Routes(c.Rules),

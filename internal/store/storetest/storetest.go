@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
 		{"Lists", listTests()},
+		{"Diagnosis", diagnosisTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -43,6 +43,7 @@ func Subjects() []Subject {
 		rulesSubject(),
 		figuresSubject(),
 		helpSubject(),
+		whereaboutsSubject(),
 	}
 }
 

@@ -437,7 +437,7 @@ func (w *World) Accept(_ context.Context, p ingest.Principal, s ingest.Submissio
 			return ingest.Receipt{}, err
 		}
 	}
-	spec := sample{subject: d.Subject, stream: s.Stream, actor: p.Actor, door: p.Door, from: d.From, to: append(slices.Clone(d.To), d.Cc...), text: d.Text, html: d.HTML}
+	spec := sample{tags: s.Tags, subject: d.Subject, stream: s.Stream, actor: p.Actor, door: p.Door, from: d.From, to: append(slices.Clone(d.To), d.Cc...), text: d.Text, html: d.HTML}
 	for range append(slices.Clone(spec.to), s.Bcc...) {
 		spec.states = append(spec.states, event.Queued)
 	}

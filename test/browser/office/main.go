@@ -18,8 +18,10 @@ import (
 
 	_ "time/tzdata"
 
+	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/insight"
+	"stafette/internal/public"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/webtest"
@@ -52,7 +54,10 @@ func run() error {
 		return err
 	}
 	routes := config.Routes(frames)
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.Handle(diagnosis.StatusPath, public.New(public.Config{Diagnosis: config.Whereabouts.Diagnosis, Catalog: config.Catalog, Now: world.Now, PerMinute: 1000}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	fmt.Println(address)
 	orders := bufio.NewScanner(os.Stdin)

@@ -1,0 +1,171 @@
+// Package public is the door for people without an account: the status page of one
+// delivery, for its recipient or their administrator, and the key that delivery proofs
+// are verified with.
+//
+// It is a door (floor 4) behind the journey. A link to a page is a capability; whoever
+// has it sees what it is about and nothing else. Looking changes nothing: there is no
+// cookie, no count, no script, nothing from other hosts. What became of a mail is package
+// diagnosis's to say. The office (web) is another door and shares no code with this one.
+package public
+
+import (
+	"bytes"
+	_ "embed"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"stafette/internal/diagnosis"
+	"stafette/internal/fault"
+	"stafette/internal/i18n"
+)
+
+// Config is what the door stands on. Fields without a stated default are needed.
+type Config struct {
+	Diagnosis *diagnosis.Service
+	Catalog   *i18n.Catalog
+	// ClientIP tells the address a request came from, for limits; nil takes the peer of
+	// the connection.
+	ClientIP func(*http.Request) string
+	// PerMinute is how many requests a minute are answered for each address (of IPv6: each
+	// /64); 0: 60.
+	PerMinute int
+	Now       func() time.Time
+	Log       *slog.Logger // nil: discard
+}
+
+//go:embed status.css
+var stylesheet []byte
+
+const stylePath = diagnosis.StatusPath + "status.css"
+
+// policy lets a page load its style sheet and nothing else.
+const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+type door struct {
+	Config
+	limits *limits
+}
+
+// New makes the door, for the paths under diagnosis.StatusPath and diagnosis.KeysPath. It
+// is safe for concurrent use.
+func New(c Config) http.Handler {
+	if c.ClientIP == nil {
+		c.ClientIP = peer
+	}
+	if c.PerMinute <= 0 {
+		c.PerMinute = 60
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &door{Config: c, limits: newLimits(c.PerMinute)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+diagnosis.StatusPath+"{token}", d.status)
+	mux.HandleFunc("GET "+stylePath, d.style)
+	mux.HandleFunc("GET "+diagnosis.KeysPath, d.keys)
+	return d.guarded(mux)
+}
+
+// guarded sets what every answer bears and counts requests.
+func (d *door) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		// The address is the capability: it must not travel on as a referrer, nor be kept
+		// by caches and search engines.
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if wait := d.limits.take(network(d.ClientIP(r)), d.Now()); wait > 0 {
+			h.Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+			d.sorry(w, r, http.StatusTooManyRequests, "limited")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+func (d *door) style(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/css; charset=utf-8")
+	h.Set("Cache-Control", "public, max-age=3600")
+	_, _ = w.Write(stylesheet) // the reader left: nothing to be done
+}
+
+func (d *door) keys(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "application/jwk-set+json")
+	h.Set("Cache-Control", "public, max-age=3600")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	_, _ = w.Write(d.Diagnosis.Keys()) // the reader left: nothing to be done
+}
+
+func (d *door) status(w http.ResponseWriter, r *http.Request) {
+	v, link, err := d.Diagnosis.Open(r.Context(), r.PathValue("token"))
+	if err != nil {
+		if fault.IsKind(err, fault.NotFound) {
+			d.sorry(w, r, http.StatusNotFound, "unknown")
+			return
+		}
+		if r.Context().Err() == nil {
+			d.Log.ErrorContext(r.Context(), "status page failed", "err", err)
+		}
+		d.sorry(w, r, http.StatusServiceUnavailable, "broken")
+		return
+	}
+	p := d.page(r)
+	d.render(w, r, http.StatusOK, statusPage(p, d.view(p, v, link)))
+}
+
+// sorry answers without a delivery; what is its reason.
+func (d *door) sorry(w http.ResponseWriter, r *http.Request, status int, what string) {
+	d.render(w, r, status, sorryPage(d.page(r), what))
+}
+
+func (d *door) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	var b bytes.Buffer
+	if err := c.Render(r.Context(), &b); err != nil {
+		d.Log.ErrorContext(r.Context(), "status page not rendered", "err", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(b.Bytes()) // the reader left: nothing to be done
+	}
+}
+
+// page is what every template needs of a request.
+type page struct {
+	*door
+	lang i18n.Lang
+}
+
+func (d *door) page(r *http.Request) page {
+	return page{d, i18n.Negotiate(r.Header.Get("Accept-Language"))}
+}
+
+// t is the text of a key. Nobody here has chosen a tone, so it is Sie.
+func (p page) t(key string, args i18n.Args) string {
+	return p.Catalog.Text(p.lang, i18n.Sie, key, args)
+}
