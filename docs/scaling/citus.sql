@@ -66,3 +66,11 @@ SELECT create_reference_table('epochs');
 -- local: queue_orders
 -- local: queue_log
 -- local: notices
+-- local: invitations
+-- local: recovery_codes
+-- local: passkeys
+-- local: ceremonies
+-- local: devices
+-- local: tries
+-- local: audit
+-- local: audit_heads
