@@ -18,6 +18,8 @@ import (
 	_ "time/tzdata" // German times on machines without a zone database
 
 	"github.com/alecthomas/kong"
+
+	"stafette/internal/audit"
 )
 
 // cli is the command line; kong reads the tags.
@@ -29,6 +31,7 @@ type cli struct {
 	Send    sendCmd    `cmd:"" help:"Send one message as a tenant."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
 	Tenant  tenantCmd  `cmd:"" help:"Change settings of a tenant."`
+	Audit   auditCmd   `cmd:"" help:"Check or print the record of who did what."`
 	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
@@ -93,6 +96,9 @@ func run(ctx context.Context, con *console, args []string) error {
 		return usageError{err}
 	}
 	con.config = c.Config
+	if name := cliAct(chosen.Command()); name != "" {
+		ctx = audit.With(ctx, audit.Act{Actor: "operator", Door: "cli", Action: name})
+	}
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return chosen.Run(con)
 }

@@ -95,10 +95,19 @@ func (s *Store) SetVisit(ctx context.Context, hash [32]byte, v tenant.Visit, let
 		of, reason = v.Tenant[:], plain(v.Reason)
 	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		visited := v.Tenant
+		if err := tx.QueryRowContext(ctx, "SELECT visit FROM sessions WHERE hash = $1", hash[:]).Scan(&visited); err != nil {
+			return missing(err, "session_not_found")
+		}
 		res, err := tx.ExecContext(ctx, "UPDATE sessions SET visit = $2, visit_reason = $3, visit_since = $4, visit_until = $5 WHERE hash = $1",
 			hash[:], of, reason, optional(v.Since), optional(v.Until))
 		if err := touched(res, err, "session_not_found"); err != nil {
 			return err
+		}
+		for _, t := range []tenant.ID{visited, v.Tenant} {
+			if _, err := tx.ExecContext(ctx, "UPDATE tenants SET visited_until = (SELECT max(s.visit_until) FROM sessions s WHERE s.visit = $1) WHERE id = $1", t[:]); err != nil {
+				return err
+			}
 		}
 		return insertNotices(ctx, tx, letters)
 	})

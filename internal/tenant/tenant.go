@@ -96,6 +96,8 @@ type Tenant struct {
 	// NoFailureReports: senders of SMTP submission who do not say what they want to be
 	// told by mail (RFC 3461) are told nothing. By default they are told of failures.
 	NoFailureReports bool
+	// VisitedUntil is until when staff may look into the office; zero if nobody does.
+	VisitedUntil time.Time
 }
 
 // Stream is a category of mail with its own From, pool and suppression scope.

@@ -16,10 +16,15 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
+	"stafette/internal/web/keys"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offices"
 	"stafette/internal/web/overview"
+	"stafette/internal/web/people"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
+	"stafette/internal/web/record"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/sending"
@@ -31,6 +36,12 @@ import (
 // each subject.
 type Config struct {
 	frame.Config
+	SignIn       signin.Config
+	Profile      profile.Config
+	People       people.Config
+	Keys         keys.Config
+	Record       record.Config
+	Offices      offices.Config
 	Messages     messages.Config
 	Suppressions suppressions.Config
 	Addresses    addresses.Config
@@ -58,8 +69,9 @@ func New(c Config) (http.Handler, error) {
 // Routes is the whole map of the office, in the order of its navigation.
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
-		signin.Routes(f),
-		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
+		signin.Routes(f, c.SignIn),
+		profile.Routes(f, c.Profile),
+		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Record: c.Record.Entries, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
@@ -67,7 +79,11 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),
 		sending.Routes(c.Sending),
+		people.Routes(c.People),
+		keys.Routes(c.Keys),
+		record.Routes(c.Record),
 		platform.Routes(),
+		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		returnmail.Routes(f, c.Returns),
 		components.Routes(c.Components),

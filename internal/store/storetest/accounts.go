@@ -269,9 +269,13 @@ func visits(t *testing.T, w *World) {
 	w.must(w.Store.SetVisit(ctx, hash, v, w.letter("v")))
 	s, err := w.Store.Session(ctx, hash, now)
 	same(t, "visit", s.Visit, v, err)
+	visited, err := w.Store.Tenant(ctx, w.B)
+	same(t, "told to the tenant", visited.VisitedUntil, v.Until, err)
 	w.must(w.Store.SetVisit(ctx, hash, tenant.Visit{}, nil))
 	s, err = w.Store.Session(ctx, hash, now)
 	same(t, "ended", s.Visit, tenant.Visit{}, err)
+	visited, err = w.Store.Tenant(ctx, w.B)
+	same(t, "told to the tenant", visited.VisitedUntil, time.Time{}, err)
 	w.must(w.Store.ProveSession(ctx, hash, now.Add(time.Second)))
 	s, err = w.Store.Session(ctx, hash, now)
 	same(t, "proven", s.ProvedAt, now.Add(time.Second), err)
@@ -350,4 +354,15 @@ func auditGoesWithTheTransaction(t *testing.T, w *World) {
 	if head, err := audit.Verify(context.Background(), w.Store, w.A); errors.Is(err, audit.ErrBroken) || head.Seq != 2 {
 		t.Errorf("after a failure: %+v, %v", head, err)
 	}
+}
+
+func sentBy(t *testing.T, w *World) {
+	day := w.Clock.Now().Truncate(24 * time.Hour)
+	a, b := w.Draft(w.A, "x@example.net", "y@example.net"), w.Draft(w.A, "z@example.net")
+	b.Message.Actor = "key_2"
+	w.Accept(a, b, w.Draft(w.B, "x@example.net"))
+	n, err := w.Store.SentBy(context.Background(), w.A, "key_1", day)
+	same(t, "sent", n, 2, err)
+	n, err = w.Store.SentBy(context.Background(), w.A, "key_1", day.Add(24*time.Hour))
+	same(t, "tomorrow", n, 0, err)
 }

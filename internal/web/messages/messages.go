@@ -84,7 +84,7 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 	read, send, command := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand
 	return []frame.Route{
 		{Pattern: "GET /messages", Permission: read, Do: o.showMessages, Entry: frame.Entry{Room: "messages", Icon: "mail"}},
-		{Pattern: "GET /messages.csv", Permission: read, Do: o.exportMessages},
+		{Pattern: "GET /messages.csv", Permission: read, WhenLocked: true, Do: o.exportMessages},
 		{Pattern: "GET /messages/new", Permission: send, Do: o.showCompose, Entry: frame.Entry{Room: "compose", Icon: "pen"}},
 		{Pattern: "POST /messages", Permission: send, Do: o.send},
 		{Pattern: "GET /messages/{id}", Permission: read, Do: o.showMessage},

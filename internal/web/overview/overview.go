@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audit"
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/tenant"
@@ -30,9 +31,15 @@ type Breaker interface {
 // Config is what the page stands on; all of it is needed.
 type Config struct {
 	Breaker Breaker
+	Record  Record
 	Insight insight.Store
 	Teller  messages.Teller
 	Domains Domains
+}
+
+// Record tells who did what in the account; audit.Store does.
+type Record interface {
+	Audit(ctx context.Context, t tenant.ID, f audit.Filter) ([]audit.Entry, error)
 }
 
 // Domains lists sending domains. *tenant.Registry does.
@@ -54,6 +61,7 @@ type overview struct {
 	total    int64
 	problems []messages.Row
 	domains  []tenant.Domain // in grace, or lapsed
+	visits   []audit.Entry   // of support, lately
 	halt     string          // why bulk mail is halted, "" if it is not
 }
 
@@ -99,6 +107,9 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 		}
 	}
 	if v.domains, err = c.Domains.List(r.Context(), p.Tenant()); err != nil {
+		return fmt.Errorf("overview: %w", err)
+	}
+	if v.visits, err = c.Record.Audit(r.Context(), p.Tenant(), audit.Filter{Action: "visit.begin", From: p.Now.Add(-problemsSince), Limit: 3}); err != nil {
 		return fmt.Errorf("overview: %w", err)
 	}
 	v.domains = slices.DeleteFunc(v.domains, func(d tenant.Domain) bool { return d.State != tenant.Grace && d.State != tenant.Lapsed })

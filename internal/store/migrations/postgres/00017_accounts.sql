@@ -11,6 +11,8 @@ CREATE TABLE notices (
 );
 CREATE INDEX notices_due ON notices (due_at) WHERE due_at IS NOT NULL;
 
+ALTER TABLE tenants ADD COLUMN visited_until BIGINT;
+
 -- guarded is 1 while a second factor follows the password. totp is the sealed secret,
 -- totp_step the last step whose code was used. subject is the person's name at the
 -- OpenID provider.
