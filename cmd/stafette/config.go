@@ -40,6 +40,7 @@ type Config struct {
 	Submission Submission `toml:"submission"`
 	ReturnMail ReturnMail `toml:"return_mail"`
 	Notice     Notice     `toml:"notice"`
+	OpenID     OpenID     `toml:"openid"`
 	TLS        TLS        `toml:"tls"`
 	Outbound   Outbound   `toml:"outbound_tls"`
 	DNS        DNS        `toml:"dns"`
@@ -124,6 +125,21 @@ type Notice struct {
 	// be a usable sending domain of an account, best one of its own that nobody signs in
 	// to: the mails are that account's. "" sends none.
 	From string `toml:"from"`
+}
+
+// OpenID is a provider at which people may sign in to the office (OpenID Connect). It
+// gives nobody access: whom it names must have been invited with the same address, for
+// which the provider must vouch.
+type OpenID struct {
+	// Issuer is the provider's URL, "https://login.example"; "" switches it off. Its
+	// discovery document must be there, and it may lie in the own network.
+	Issuer string `toml:"issuer"`
+	// ClientID and ClientSecret are what the provider gave this platform. The redirect
+	// address to tell it is <http.public_url>/signin/openid/callback.
+	ClientID     string `toml:"client_id"`
+	ClientSecret string `toml:"client_secret"`
+	// Name stands on the button. Default: the issuer's host name.
+	Name string `toml:"name"`
 }
 
 // TLS names the certificate of all doors. Replaced files are used within a minute,
@@ -401,9 +417,6 @@ func (c Config) validateDomains(bad complaint) {
 	if _, err := message.ParseAddress(c.Domains.ReportAddress); c.Domains.ReportAddress != "" && err != nil {
 		bad("domains.report_address", "want an address, have %q", c.Domains.ReportAddress)
 	}
-	if _, err := message.ParseMailbox(c.Notice.From); c.Notice.From != "" && err != nil {
-		bad("notice.from", "want an address, have %q", c.Notice.From)
-	}
 	for _, m := range c.Domains.SPF {
 		if m == "" || strings.ContainsFunc(m, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == ';' }) {
 			bad("domains.spf", "want mechanisms such as include:spf.example.net, have %q", m)
@@ -442,6 +455,7 @@ func (c Config) validate() error {
 	c.validateEgress(bad)
 	c.validateReturnMail(bad)
 	c.validateDomains(bad)
+	c.validateAccounts(bad)
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
 	}

@@ -18,6 +18,8 @@ import (
 	_ "time/tzdata" // German times on machines without a zone database
 
 	"github.com/alecthomas/kong"
+
+	"stafette/internal/audit"
 )
 
 // cli is the command line; kong reads the tags.
@@ -29,6 +31,7 @@ type cli struct {
 	Send    sendCmd    `cmd:"" help:"Send one message as a tenant."`
 	Queue   queueCmd   `cmd:"" help:"Look at the queue and act on it."`
 	Tenant  tenantCmd  `cmd:"" help:"Change settings of a tenant."`
+	Audit   auditCmd   `cmd:"" help:"Check or print the record of who did what."`
 	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
 	Source  sourceCmd  `cmd:"" help:"Set up the addresses mail leaves from, and see what is to be done about them."`
 	Pool    poolCmd    `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
@@ -97,6 +100,9 @@ func run(ctx context.Context, con *console, args []string) error {
 		return usageError{err}
 	}
 	con.config = c.Config
+	if name := cliAct(chosen.Command()); name != "" {
+		ctx = audit.With(ctx, audit.Act{Actor: "operator", Door: "cli", Action: name})
+	}
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return chosen.Run(con)
 }

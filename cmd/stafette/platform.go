@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stafette/internal/account"
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
@@ -28,7 +29,6 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
-	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/trace"
 	"stafette/internal/web"
@@ -39,13 +39,19 @@ import (
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/helpdesk"
+	"stafette/internal/web/keys"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offices"
+	"stafette/internal/web/people"
+	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
+	"stafette/internal/web/record"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
 	"stafette/internal/web/whereabouts"
 
@@ -74,6 +80,7 @@ type platform struct {
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
 	notices    *notice.Sender
+	accounts   *account.Service
 	returns    *returnMail
 	leads      *lead.Service
 	lists      *listcheck.Service
@@ -138,20 +145,25 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	accounts := tenant.NewAccounts(tenant.AccountsConfig{Store: p.store, Now: p.store.Now, Log: p.log})
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
 	p.entrance = p.acceptor(p.runner)
+	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
+		return err
+	}
+	if p.accounts, err = p.newAccounts(catalog, zone); err != nil {
+		return err
+	}
 	p.submission = smtpserver.New(smtpserver.Config{
-		Acceptor: p.entrance, Auth: accounts, TLS: p.tls, Hostname: p.config.Hostname,
+		Acceptor: p.entrance, Auth: p.accounts, TLS: p.tls, Hostname: p.config.Hostname,
 		MaxSize: p.config.Limits.MessageSize, MaxRecipients: p.config.Limits.Recipients,
 		AllowPlainAuth: p.config.Submission.AllowPlainAuth, Now: p.store.Now, Log: p.log,
 	})
 	validator, err := audience.NewValidator(p.resolver, p.audience)
 	if err != nil {
 		return err
-	}
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		return fmt.Errorf("time zone: %w", err)
 	}
 	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
@@ -163,9 +175,6 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	if p.notices, err = p.newNotices(p.entrance, catalog); err != nil {
-		return err
-	}
 	p.digester = p.newDigester(catalog, zone)
 	told, err := p.newDiagnosis(p.entrance, catalog, reasons, zone)
 	if err != nil {
@@ -173,7 +182,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
@@ -193,12 +202,18 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
 	office, err := web.New(web.Config{
-		Config: frame.Config{Auth: accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
+		Config: frame.Config{Auth: p.accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator, ProviderHosts: p.config.providerHosts,
 			Dialogues: p.trace,
 		},
+		SignIn:       signin.Config{Accounts: p.accounts, Mails: p.notices.On()},
+		Profile:      profile.Config{Accounts: p.accounts},
+		People:       people.Config{Accounts: p.accounts},
+		Keys:         keys.Config{Accounts: p.accounts},
+		Record:       record.Config{Entries: p.store, People: p.store},
+		Offices:      offices.Config{Accounts: p.accounts},
 		Whereabouts:  whereabouts.Config{Diagnosis: told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
@@ -255,21 +270,6 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 		DelayReport: time.Duration(c.Queue.DelayReport),
 		Hostnames:   []string{c.Hostname},
 		Now:         p.store.Now, Metrics: delivery.NewMetrics(p.metrics), Log: p.log,
-	})
-}
-
-// newNotices makes the writer of the platform's own mails.
-func (b *base) newNotices(entrance ingest.Acceptor, catalog *i18n.Catalog) (*notice.Sender, error) {
-	var from message.Mailbox
-	if b.config.Notice.From != "" {
-		var err error
-		if from, err = message.ParseMailbox(b.config.Notice.From); err != nil {
-			return nil, fmt.Errorf("notice.from: %w", err)
-		}
-	}
-	return notice.NewSender(notice.Config{
-		Store: b.store, Acceptor: entrance, Keeper: b.keeper, Catalog: catalog, From: from,
-		PublicURL: b.config.HTTP.PublicURL, Now: b.store.Now, Log: b.log,
 	})
 }
 

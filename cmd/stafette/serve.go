@@ -83,6 +83,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.keepHouse(ctx) })
 		work.Go(func() { p.reporter.Run(ctx) })
 		work.Go(func() { p.notices.Run(ctx) })
+		work.Go(func() { p.accounts.Run(ctx) })
 		work.Go(func() { p.returns.run(ctx) })
 		work.Go(func() { p.lists.Run(ctx) })
 		work.Wait()

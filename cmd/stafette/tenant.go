@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"stafette/internal/audit"
 	"stafette/internal/id"
 	"stafette/internal/tenant"
 )
@@ -24,6 +25,7 @@ func (c releaseBulkCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--tenant: %w", err)}
 	}
+	ctx = ofTenant(ctx, t)
 	return withBase(ctx, con, func(b *base) error {
 		if err := b.audience.ReleaseBulk(ctx, t, "operator", c.Reason); err != nil {
 			return err
@@ -44,6 +46,7 @@ func (c failureReportsCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--tenant: %w", err)}
 	}
+	ctx = ofTenant(ctx, t)
 	return withBase(ctx, con, func(b *base) error {
 		if err := b.store.SetFailureReports(ctx, t, c.Switch == "on"); err != nil {
 			return err
@@ -51,4 +54,9 @@ func (c failureReportsCmd) Run(ctx context.Context, con *console) error {
 		fmt.Fprintf(con.stdout, "failure reports of %s: %s\n", t, c.Switch)
 		return nil
 	})
+}
+
+// ofTenant says whose record the command goes into.
+func ofTenant(ctx context.Context, t tenant.ID) context.Context {
+	return audit.Note(ctx, func(a *audit.Act) { a.Tenant = t })
 }

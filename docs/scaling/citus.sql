@@ -83,3 +83,11 @@ SELECT create_reference_table('epochs');
 -- local: notices
 -- local: help_answers
 -- local: help_missing
+-- local: invitations
+-- local: recovery_codes
+-- local: passkeys
+-- local: ceremonies
+-- local: devices
+-- local: tries
+-- local: audit
+-- local: audit_heads

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
 	"stafette/internal/tenant"
@@ -26,7 +27,7 @@ func keyOf(ctx context.Context) tenant.Key {
 
 func principalOf(ctx context.Context) ingest.Principal {
 	k := keyOf(ctx)
-	return ingest.Principal{Tenant: k.Tenant, Actor: k.ID.String(), Door: "http"}
+	return ingest.Principal{Tenant: k.Tenant, Actor: k.ID.String(), Door: "http", Cap: k.DailyCap}
 }
 
 // authenticate finds the key of a request and holds the route's demands against it.
@@ -48,7 +49,15 @@ func (a *API) authenticate(r *http.Request, route Route) (*http.Request, error) 
 	if route.Scope != "" && !route.Platform && key.Tenant.IsZero() {
 		return nil, fault.New(fault.Forbidden, ingest.CodeTenantMissing, "A key of the platform belongs to no tenant.")
 	}
-	return r.WithContext(context.WithValue(r.Context(), keyKey{}, key)), nil
+	ctx := context.WithValue(r.Context(), keyKey{}, key)
+	if r.Method != http.MethodGet {
+		// What the request changes is written to the record of who did what; messages have
+		// facts of their own.
+		ctx = audit.With(ctx, audit.Act{
+			Tenant: key.Tenant, Actor: key.ID.String(), Door: "http", Action: "api." + route.id, Target: r.PathValue("id"), Network: tenant.Network(r.RemoteAddr),
+		})
+	}
+	return r.WithContext(ctx), nil
 }
 
 // bodyless is how much of a body is read of requests that should have none.

@@ -52,6 +52,8 @@ const (
 	CodeBatchTooLarge = "batch_too_large"
 	// CodeQuotaSpent (Limited): the tenant's deliveries of this UTC day are used up.
 	CodeQuotaSpent = "quota_spent"
+	// CodeKeyCapSpent (Limited): the key's own cap for this UTC day is used up.
+	CodeKeyCapSpent = "key_cap_spent"
 	// CodeAllSuppressed (Invalid, "to"): every recipient is on the suppression list.
 	CodeAllSuppressed = "all_recipients_suppressed"
 )

@@ -21,6 +21,9 @@ type Principal struct {
 	Tenant tenant.ID
 	Actor  string // text of a key or user ID
 	Door   string // "http", "smtp", "office"
+	// Cap is how many deliveries Actor may have accepted on a UTC day; 0: no cap. It is
+	// held to within what other nodes take in a minute.
+	Cap int64
 }
 
 // Submission is one message as a door hands it over. Exactly one of Draft and Raw

@@ -60,6 +60,7 @@ type Service struct {
 	c         Config
 	directory *directory
 	spent     *spent
+	caps      *caps
 }
 
 var _ Acceptor = (*Service)(nil)
@@ -81,7 +82,7 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), spent: newSpent(c.CacheFor)}
+	return &Service{c: c, directory: newDirectory(c.Tenants, c.CacheFor), spent: newSpent(c.CacheFor), caps: newCaps()}
 }
 
 // parcel is one submission on its way through the steps. Each step reads what the
@@ -142,6 +143,10 @@ func (s *Service) prepare(ctx context.Context, w *parcel) {
 	}
 	if err := s.spent.check(w.Principal.Tenant, len(w.lines), w.now); err != nil {
 		w.conclude(Receipt{}, err)
+		return
+	}
+	if w.Cap > 0 {
+		s.refuseIf(ctx, w, s.caps.take(ctx, s.c.Store, w))
 	}
 }
 

@@ -27,6 +27,8 @@ type Store interface {
 	// Replay looks an idempotency key up before the work is done: nil if unknown
 	// or expired at now.
 	Replay(ctx context.Context, t tenant.ID, key string, now time.Time) (*Replay, error)
+	// SentBy counts the deliveries of messages that the actor has had accepted since.
+	SentBy(ctx context.Context, t tenant.ID, actor string, since time.Time) (int64, error)
 	// Suppressed returns which of the addresses may not be written to on the
 	// stream, each with the reason code of its suppression.
 	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)

@@ -123,7 +123,7 @@ func TestLetterArrivesInTwoForms(t *testing.T) {
 	if len(a.Deliveries) != 1 || a.Deliveries[0].Recipient.String() != "eva@kunde.example" {
 		t.Errorf("to %+v", a.Deliveries)
 	}
-	if s := env.GetHeader("Subject"); s != "Einladung zu Hafenkontor Bcc: x@evil.example auf post.stafette.example" {
+	if s := env.GetHeader("Subject"); s != "Jan <b>Petersen</b> lädt Sie in das Konto „Hafenkontor Bcc: x@evil.example“ ein" {
 		t.Errorf("subject %q", s)
 	}
 	if env.GetHeader("Auto-Submitted") != "auto-generated" || env.GetHeader("Bcc") != "" {

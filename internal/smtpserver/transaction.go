@@ -284,7 +284,7 @@ func (s *session) accept(b *body) *answer {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.server.config.AcceptTimeout, errTimeout)
 	defer cancel()
 	receipt, err := s.server.config.Acceptor.Accept(ctx,
-		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp"},
+		ingest.Principal{Tenant: s.key.Tenant, Actor: s.key.ID.String(), Door: "smtp", Cap: s.key.DailyCap},
 		ingest.Submission{Raw: b.bytes, Sender: &sender, Recipients: s.tx.recipients, RequireTLS: s.tx.requireTLS, Reports: &reports})
 	if err != nil {
 		return s.refuse(err)

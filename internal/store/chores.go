@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"stafette/internal/account"
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/queue"
@@ -15,6 +16,9 @@ import (
 
 // strikesLast is how long counted outcomes are kept: the longest time a rule can look back.
 const strikesLast = 3650 * 24 * time.Hour
+
+// devicesLast is how long a kind of device is remembered after its last sign-in.
+const devicesLast = 365 * 24 * time.Hour
 
 // Sweep removes what has run out: sessions, idempotency keys and suppressions
 // that expired before now, and outcomes that no rule counts any more. It is meant to
@@ -25,6 +29,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 		before time.Time
 	}{
 		{"DELETE FROM sessions WHERE expires_at < $1", now},
+		{"DELETE FROM ceremonies WHERE expires_at < $1", now},
+		{"DELETE FROM invitations WHERE expires_at < $1", now.Add(-account.InvitationLasts)},
+		{"DELETE FROM tries WHERE clear_at < $1", now},
+		{"DELETE FROM devices WHERE seen_at < $1", now.Add(-devicesLast)},
 		{"DELETE FROM idempotency WHERE expires_at < $1", now},
 		{"DELETE FROM suppressions WHERE expires_at < $1", now},
 		{"DELETE FROM suppression_strikes WHERE at < $1", now.Add(-strikesLast)},

@@ -65,10 +65,10 @@ func (s *Store) Alarms(ctx context.Context, all bool) ([]egress.Alarm, error) {
 
 // ClearAlarm implements egress.Store.
 func (s *Store) ClearAlarm(ctx context.Context, p egress.Pair, by string, now time.Time) error {
-	res, err := s.write.ExecContext(ctx, `UPDATE egress_alarms SET cleared_at = $3, cleared_by = $4
+	err := s.change1(ctx, "alarm_unknown", `UPDATE egress_alarms SET cleared_at = $3, cleared_by = $4
 		WHERE source = $1 AND provider = $2 AND cleared_at IS NULL`, plain(p.Source), plain(p.Provider), millis(now), plain(by))
-	if err := touched(res, err, "alarm_unknown"); err != nil {
-		return fmt.Errorf("clear source alarm: %w", s.refusal(err))
+	if err != nil {
+		return fmt.Errorf("clear source alarm: %w", err)
 	}
 	return nil
 }

@@ -19,6 +19,15 @@ func insertNotice(ctx context.Context, q querier, d *notice.Due) error {
 	return err
 }
 
+func insertNotices(ctx context.Context, q querier, list []notice.Due) error {
+	for i := range list {
+		if err := insertNotice(ctx, q, &list[i]); err != nil {
+			return fmt.Errorf("keep notice: %w", err)
+		}
+	}
+	return nil
+}
+
 // PutNotice implements notice.Store.
 func (s *Store) PutNotice(ctx context.Context, d notice.Due) error {
 	if err := insertNotice(ctx, s.write, &d); err != nil {

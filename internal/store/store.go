@@ -213,7 +213,8 @@ func (s *Store) disconnect() error {
 const clashTries = 4
 
 // transact runs fn in one write transaction, again from the start if it met
-// another in a deadlock: fn must set its results, not add to them.
+// another in a deadlock: fn must set its results, not add to them. The act that ctx
+// owes to the record (package audit) is written in the same transaction.
 func (s *Store) transact(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	var err error
 	for range clashTries {
@@ -229,9 +230,19 @@ func (s *Store) transactOnce(ctx context.Context, fn func(tx *sql.Tx) error) err
 	if err != nil {
 		return err
 	}
-	if err := fn(tx); err != nil {
+	err = fn(tx)
+	undo := func() {}
+	if err == nil {
+		undo, err = s.recordAct(ctx, tx)
+	}
+	if err != nil {
 		_ = tx.Rollback() // after a failed statement its own error says nothing new
+		undo()
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		undo()
+		return err
+	}
+	return nil
 }

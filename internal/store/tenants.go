@@ -14,8 +14,8 @@ import (
 func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if t := f.Tenant; !t.ID.IsZero() {
-			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt), flag(t.NoFailureReports))
+			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt), flag(t.NoFailureReports), optional(t.VisitedUntil))
 			if err != nil {
 				return s.taken(err, "tenant_exists", "This tenant exists already.")
 			}
@@ -46,13 +46,13 @@ func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
 	return nil
 }
 
-const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at, no_failure_reports"
+const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at, no_failure_reports, visited_until"
 
 type scanner interface{ Scan(...any) error }
 
 func readTenant(row scanner) (tenant.Tenant, error) {
 	var t tenant.Tenant
-	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt}, truth{&t.NoFailureReports})
+	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt}, truth{&t.NoFailureReports}, instant{&t.VisitedUntil})
 	return t, err
 }
 
@@ -82,34 +82,38 @@ func (s *Store) Tenants(ctx context.Context, after tenant.ID, limit int) ([]tena
 
 // SetState implements tenant.Store.
 func (s *Store) SetState(ctx context.Context, t tenant.ID, state tenant.State, reason string) error {
-	res, err := s.write.ExecContext(ctx, "UPDATE tenants SET state = $2, lock_reason = $3 WHERE id = $1", t[:], string(state), reason)
-	if err := touched(res, err, "tenant_not_found"); err != nil {
-		return fmt.Errorf("set state of tenant: %w", s.refusal(err))
-	}
-	return nil
+	return s.LockTenant(ctx, t, state, reason, nil)
 }
 
 // SetFailureReports says whether senders of SMTP submission who ask for nothing are told
 // of failures by mail; see tenant.Tenant.NoFailureReports.
 func (s *Store) SetFailureReports(ctx context.Context, t tenant.ID, on bool) error {
-	res, err := s.write.ExecContext(ctx, "UPDATE tenants SET no_failure_reports = $2 WHERE id = $1", t[:], flag(!on))
-	if err := touched(res, err, "tenant_not_found"); err != nil {
-		return fmt.Errorf("set failure reports of tenant: %w", s.refusal(err))
+	err := s.change1(ctx, "tenant_not_found", "UPDATE tenants SET no_failure_reports = $2 WHERE id = $1", t[:], flag(!on))
+	if err != nil {
+		return fmt.Errorf("set failure reports of tenant: %w", err)
 	}
 	return nil
 }
 
-const userColumns = "tenant, id, email, name, password_hash, role, locale, created_at, disabled_at"
+// change1 runs a statement that must change a row, with the act that ctx owes.
+func (s *Store) change1(ctx context.Context, none, text string, args ...any) error {
+	return s.transact(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, text, args...)
+		return touched(res, err, none)
+	})
+}
+
+const userColumns = "tenant, id, email, name, password_hash, role, locale, created_at, disabled_at, guarded"
 
 func (s *Store) insertUser(ctx context.Context, q querier, u *tenant.User) error {
-	_, err := q.ExecContext(ctx, "INSERT INTO users ("+userColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		u.Tenant[:], u.ID[:], strings.ToLower(u.Email), u.Name, u.PasswordHash, string(u.Role), u.Locale, millis(u.CreatedAt), optional(u.DisabledAt))
+	_, err := q.ExecContext(ctx, "INSERT INTO users ("+userColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		u.Tenant[:], u.ID[:], strings.ToLower(u.Email), u.Name, u.PasswordHash, string(u.Role), u.Locale, millis(u.CreatedAt), optional(u.DisabledAt), flag(u.Guarded))
 	return s.taken(err, "email_taken", "A user with this address exists already.")
 }
 
 func readUser(row scanner) (tenant.User, error) {
 	var u tenant.User
-	err := row.Scan(&u.Tenant, &u.ID, &u.Email, &u.Name, &u.PasswordHash, &u.Role, &u.Locale, instant{&u.CreatedAt}, instant{&u.DisabledAt})
+	err := row.Scan(&u.Tenant, &u.ID, &u.Email, &u.Name, &u.PasswordHash, &u.Role, &u.Locale, instant{&u.CreatedAt}, instant{&u.DisabledAt}, truth{&u.Guarded})
 	return u, err
 }
 
@@ -133,38 +137,35 @@ func (s *Store) User(ctx context.Context, t tenant.ID, id tenant.UserID) (tenant
 
 // SetPassword implements tenant.Store.
 func (s *Store) SetPassword(ctx context.Context, t tenant.ID, u tenant.UserID, hash string) error {
+	return s.NewPassword(ctx, t, u, hash, nil)
+}
+
+const sessionColumns = `tenant, user_id, created_at, seen_at, expires_at, user_agent, network, pending, proved_at, visit, visit_reason, visit_since, visit_until`
+
+// OpenSession implements tenant.Store.
+func (s *Store) OpenSession(ctx context.Context, v tenant.Session) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE users SET password_hash = $3 WHERE tenant = $1 AND id = $2", t[:], u[:], hash)
-		if err := touched(res, err, "user_not_found"); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "DELETE FROM sessions WHERE tenant = $1 AND user_id = $2", t[:], u[:])
-		return err
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (hash, tenant, user_id, created_at, seen_at, expires_at, user_agent, network, pending, proved_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			v.Hash[:], v.Tenant[:], v.User[:], millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.Device, v.Network, flag(v.Pending), millis(v.ProvedAt))
+		return s.taken(err, "session_exists", "This session exists already.")
 	})
 	if err != nil {
-		return fmt.Errorf("set password: %w", err)
+		return fmt.Errorf("open session: %w", err)
 	}
 	return nil
 }
 
-// OpenSession implements tenant.Store.
-func (s *Store) OpenSession(ctx context.Context, v tenant.Session) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO sessions (hash, tenant, user_id, created_at, seen_at, expires_at, user_agent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		v.Hash[:], v.Tenant[:], v.User[:], millis(v.CreatedAt), millis(v.SeenAt), millis(v.ExpiresAt), v.UserAgent)
-	if err != nil {
-		return fmt.Errorf("open session: %w", s.refusal(s.taken(err, "session_exists", "This session exists already.")))
-	}
-	return nil
+func readSession(row scanner, v *tenant.Session, before ...any) error {
+	return row.Scan(append(before, &v.Tenant, &v.User, instant{&v.CreatedAt}, instant{&v.SeenAt}, instant{&v.ExpiresAt}, &v.Device, &v.Network,
+		truth{&v.Pending}, instant{&v.ProvedAt}, &v.Visit.Tenant, nullText[string]{&v.Visit.Reason}, instant{&v.Visit.Since}, instant{&v.Visit.Until})...)
 }
 
 // Session implements tenant.Store.
 func (s *Store) Session(ctx context.Context, hash [32]byte, now time.Time) (tenant.Session, error) {
 	v := tenant.Session{Hash: hash}
-	err := s.read.QueryRowContext(ctx, `SELECT tenant, user_id, created_at, seen_at, expires_at, user_agent
-		FROM sessions WHERE hash = $1 AND expires_at > $2`, hash[:], millis(now)).
-		Scan(&v.Tenant, &v.User, instant{&v.CreatedAt}, instant{&v.SeenAt}, instant{&v.ExpiresAt}, &v.UserAgent)
-	if err != nil {
+	row := s.read.QueryRowContext(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE hash = $1 AND expires_at > $2", hash[:], millis(now))
+	if err := readSession(row, &v); err != nil {
 		return tenant.Session{}, fmt.Errorf("read session: %w", s.refusal(missing(err, "session_not_found")))
 	}
 	return v, nil
@@ -181,8 +182,12 @@ func (s *Store) TouchSession(ctx context.Context, hash [32]byte, seen time.Time)
 
 // CloseSession implements tenant.Store.
 func (s *Store) CloseSession(ctx context.Context, hash [32]byte) error {
-	if _, err := s.write.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", hash[:]); err != nil {
-		return fmt.Errorf("close session: %w", s.refusal(err))
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", hash[:])
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("close session: %w", err)
 	}
 	return nil
 }

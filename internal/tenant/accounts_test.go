@@ -86,7 +86,7 @@ func (h *house) signIn() string {
 	if err != nil {
 		h.Fatal(err)
 	}
-	if who.User.ID != h.user.ID || who.Tenant.Name != "Muster" || who.Session.UserAgent != "Firefox" {
+	if who.User.ID != h.user.ID || who.Tenant.Name != "Muster" || who.Session.Device != "Firefox" {
 		h.Errorf("signed in as %+v", who)
 	}
 	return token

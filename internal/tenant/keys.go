@@ -20,6 +20,9 @@ func (a *Accounts) Key(ctx context.Context, text, remote string) (Key, error) {
 		if wait := a.networks.take(net, now); wait > 0 {
 			return Key{}, errTooMany(wait)
 		}
+		if err := a.keepKeyTry(ctx, net, now); err != nil {
+			return Key{}, err
+		}
 		return Key{}, fault.New(fault.Unauthenticated, "key_unknown", "The API key is unknown.")
 	}
 	hash := HashKey(text)
@@ -35,10 +38,19 @@ func (a *Accounts) Key(ctx context.Context, text, remote string) (Key, error) {
 			}
 			if fault.IsKind(err, fault.Unauthenticated) {
 				a.networks.take(net, now)
+				if kept := a.keepKeyTry(ctx, net, now); kept != nil {
+					return Key{}, kept
+				}
 			}
 			return Key{}, err
 		}
 		a.keys.put(hash, key, now)
+	}
+	if !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt) {
+		return Key{}, fault.New(fault.Unauthenticated, "key_expired", "The API key has expired.")
+	}
+	if !key.From(remote) {
+		return Key{}, fault.New(fault.Forbidden, "key_network", "The API key may not be used from this network.")
 	}
 	a.touchKey(ctx, hash, key, now)
 	return key, nil

@@ -29,7 +29,7 @@ const (
 // Lengths of passwords in characters. The upper bound keeps hashing cheap.
 const (
 	MinPassword = 12
-	MaxPassword = 256
+	MaxPassword = 128
 )
 
 //go:embed common-passwords.txt

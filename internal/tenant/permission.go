@@ -17,18 +17,22 @@ const (
 	SettingsWrite     Permission = "settings.write"     // change them
 	UsersManage       Permission = "users.manage"       // invite, change roles, disable
 	KeysManage        Permission = "keys.manage"        // create and revoke API keys
+	AuditRead         Permission = "audit.read"         // see and export who did what
+	ProfileManage     Permission = "profile.manage"     // the own password, second factor and sessions
 	PlatformMessages  Permission = "platform.messages"  // find any message of any tenant
 	PlatformQueue     Permission = "platform.queue"     // command any delivery, lanes and pools
 	PlatformTenants   Permission = "platform.tenants"   // create, lock and unlock tenants
 	PlatformReview    Permission = "platform.review"    // decide approvals
 	PlatformSystem    Permission = "platform.system"    // nodes, limits, configuration
+	PlatformStaff     Permission = "platform.staff"     // invite and disable staff of the platform, see what they did
+	PlatformVisit     Permission = "platform.visit"     // look into a tenant's office, read only
 )
 
 // Permissions lists all of them.
 func Permissions() []Permission {
 	return []Permission{
-		MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage,
-		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem,
+		MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage,
+		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem, PlatformStaff, PlatformVisit,
 	}
 }
 
@@ -44,28 +48,32 @@ func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == O
 func Can(r Role, p Permission) bool {
 	switch r {
 	case Owner:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage}, p)
 	case Office:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, ProfileManage}, p)
 	case Developer:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, KeysManage, ProfileManage}, p)
 	case ReadOnly:
-		return slices.Contains([]Permission{MessagesRead, SettingsRead}, p)
+		return slices.Contains([]Permission{MessagesRead, SettingsRead, ProfileManage}, p)
 	case Support:
-		return slices.Contains([]Permission{PlatformMessages, PlatformQueue}, p)
+		return slices.Contains([]Permission{PlatformMessages, PlatformQueue, PlatformVisit, ProfileManage}, p)
 	case Reviewer:
-		return p == PlatformReview
+		return slices.Contains([]Permission{PlatformReview, ProfileManage}, p)
 	case Operator:
-		return slices.Contains([]Permission{PlatformQueue, PlatformTenants, PlatformSystem, PlatformMessages}, p)
+		return slices.Contains([]Permission{PlatformQueue, PlatformTenants, PlatformSystem, PlatformMessages, PlatformStaff, PlatformVisit, ProfileManage}, p)
 	}
 	return false
 }
 
 // Can reports whether the person may do it. Disabled users can do nothing, and a
 // role only counts on its own side: a tenant's user never has a platform's rights.
+// Who visits a tenant may read there what its people may, and do nothing.
 func (i Identity) Can(p Permission) bool {
 	if i.User.ID.IsZero() || !i.User.DisabledAt.IsZero() || i.User.Role.OfPlatform() != i.User.Tenant.IsZero() {
 		return false
+	}
+	if i.Visiting() {
+		return Can(i.User.Role, PlatformVisit) && (p == MessagesRead || p == SettingsRead)
 	}
 	return Can(i.User.Role, p)
 }

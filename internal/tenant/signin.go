@@ -16,6 +16,8 @@ import (
 const (
 	SessionIdle  = 12 * time.Hour
 	SessionTotal = 7 * 24 * time.Hour
+	// PendingTotal is how long the second factor may be waited for.
+	PendingTotal = 10 * time.Minute
 	touchEvery   = time.Minute
 )
 
@@ -27,6 +29,9 @@ type AccountsConfig struct {
 	// KeyCache is how long a valid key is believed without asking the store, and
 	// so the longest time a revoked key still works. 0: 5 s.
 	KeyCache time.Duration
+	// Tries makes failures outlast a restart and hold on all nodes; nil: they count in
+	// this process.
+	Tries TryStore
 }
 
 // Accounts recognises people by password and session, and programs by API key. It
@@ -46,6 +51,7 @@ type Accounts struct {
 	pairs    *throttle // account and network: the ordinary mistyped password
 	accounts *throttle // account from everywhere: a guess spread over many hosts
 	networks *throttle // network over all accounts and keys: one list of passwords
+	tries    TryStore
 }
 
 var _ Authenticator = (*Accounts)(nil)
@@ -67,6 +73,7 @@ func NewAccounts(c AccountsConfig) *Accounts {
 		pairs:    newThrottle(10, time.Minute, names),
 		accounts: newThrottle(100, time.Minute, names),
 		networks: newThrottle(100, 6*time.Second, names),
+		tries:    c.Tries,
 	}
 }
 
@@ -87,28 +94,53 @@ func errSession() error {
 // SignIn implements Authenticator. Whether the account exists, is disabled or has
 // another password can be told neither by the answer nor by the time it takes.
 func (a *Accounts) SignIn(ctx context.Context, email, password, userAgent, remote string) (string, Identity, error) {
-	now := a.now()
+	user, err := a.CheckPassword(ctx, email, password, remote)
+	if err != nil {
+		return "", Identity{}, err
+	}
+	return a.Open(ctx, user, userAgent, remote, user.Guarded)
+}
+
+// CheckPassword returns the person whose password it is. The try counts; errors are
+// those of SignIn.
+func (a *Accounts) CheckPassword(ctx context.Context, email, password, remote string) (User, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	if wait := a.takeTry(email, remote, now); wait > 0 {
-		return "", Identity{}, errTooMany(wait)
+	if err := a.TakeTry(ctx, email, remote); err != nil {
+		return User{}, err
 	}
 	user, known, err := a.userToTry(ctx, email, a.dummy())
 	if err != nil {
-		return "", Identity{}, err
+		return User{}, err
 	}
 	right, err := a.verify(ctx, user.PasswordHash, password)
 	if err != nil {
-		return "", Identity{}, err
+		return User{}, err
 	}
 	if !right || !known || !user.DisabledAt.IsZero() {
-		return "", Identity{}, errCredentials()
+		return User{}, a.failed(ctx, email, remote)
 	}
-	a.forgiveTry(email, remote)
+	return user, a.ForgiveTry(ctx, email, remote)
+}
 
+// failed makes the counted failure durable.
+func (a *Accounts) failed(ctx context.Context, email, remote string) error {
+	if err := a.keepTries(ctx, email, remote); err != nil {
+		return err
+	}
+	return errCredentials()
+}
+
+// Open opens a session for a person who has shown who they are, pending if a second
+// factor must follow, and returns its token.
+func (a *Accounts) Open(ctx context.Context, user User, userAgent, remote string, pending bool) (string, Identity, error) {
+	now := a.now()
 	token := randomText()
 	session := Session{
-		Hash: sha256.Sum256([]byte(token)), User: user.ID, Tenant: user.Tenant,
-		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(SessionTotal), UserAgent: shorten(userAgent, 200),
+		Hash: HashToken(token), User: user.ID, Tenant: user.Tenant, CreatedAt: now, SeenAt: now,
+		ExpiresAt: now.Add(SessionTotal), Device: Device(userAgent), Network: Network(remote), Pending: pending, ProvedAt: now,
+	}
+	if pending {
+		session.ExpiresAt = now.Add(PendingTotal)
 	}
 	who, err := a.identity(ctx, session, user)
 	if err != nil {
@@ -120,24 +152,12 @@ func (a *Accounts) SignIn(ctx context.Context, email, password, userAgent, remot
 	return token, who, nil
 }
 
-// takeTry counts the try against pair, account and network at once.
-func (a *Accounts) takeTry(email, remote string, now time.Time) time.Duration {
-	net := network(remote)
-	if wait := a.networks.take(net, now); wait > 0 {
-		return wait
-	}
-	if wait := a.pairs.take(email+" "+net, now); wait > 0 {
-		return wait
-	}
-	return a.accounts.take(email, now)
-}
+// HashToken is what the store keeps of a session's token, or of another secret of 256
+// random bits that is handed out once.
+func HashToken(token string) [32]byte { return sha256.Sum256([]byte(token)) }
 
-func (a *Accounts) forgiveTry(email, remote string) {
-	net := network(remote)
-	a.networks.refund(net)
-	a.pairs.forget(email + " " + net)
-	a.accounts.refund(email)
-}
+// NewToken makes such a secret, 43 characters of base64url.
+func NewToken() string { return randomText() }
 
 // userToTry returns the user, or one whose password nobody knows.
 func (a *Accounts) userToTry(ctx context.Context, email, dummy string) (user User, known bool, err error) {
@@ -151,6 +171,18 @@ func (a *Accounts) userToTry(ctx context.Context, email, dummy string) (user Use
 		}
 	}
 	return User{PasswordHash: dummy}, false, nil
+}
+
+// HashPassword is the function of that name, with no more hashes at the same time than
+// sign-ins.
+func (a *Accounts) HashPassword(ctx context.Context, password string) (string, error) {
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+		return HashPassword(password), nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("hash password: %w", context.Cause(ctx))
+	}
 }
 
 func (a *Accounts) verify(ctx context.Context, hash, password string) (bool, error) {
@@ -172,10 +204,14 @@ func (a *Accounts) verify(ctx context.Context, hash, password string) (bool, err
 
 func (a *Accounts) identity(ctx context.Context, s Session, u User) (Identity, error) {
 	who := Identity{Session: s, User: u}
-	if u.Tenant.IsZero() {
-		return who, nil
+	of := u.Tenant
+	if of.IsZero() {
+		if !s.Visit.On(a.now()) || !Can(u.Role, PlatformVisit) {
+			return who, nil
+		}
+		of = s.Visit.Tenant
 	}
-	t, err := a.store.Tenant(ctx, u.Tenant)
+	t, err := a.store.Tenant(ctx, of)
 	if err != nil {
 		return Identity{}, fmt.Errorf("load tenant: %w", err)
 	}
@@ -185,8 +221,26 @@ func (a *Accounts) identity(ctx context.Context, s Session, u User) (Identity, e
 
 // Resume implements Authenticator.
 func (a *Accounts) Resume(ctx context.Context, token string) (Identity, error) {
+	who, err := a.resume(ctx, token)
+	if err == nil && who.Session.Pending {
+		return Identity{}, errSession()
+	}
+	return who, err
+}
+
+// ResumePending finds the person whose second factor is waited for. Error:
+// Unauthenticated "session_ended".
+func (a *Accounts) ResumePending(ctx context.Context, token string) (Identity, error) {
+	who, err := a.resume(ctx, token)
+	if err == nil && !who.Session.Pending {
+		return Identity{}, errSession()
+	}
+	return who, err
+}
+
+func (a *Accounts) resume(ctx context.Context, token string) (Identity, error) {
 	now := a.now()
-	session, err := a.store.Session(ctx, sha256.Sum256([]byte(token)), now)
+	session, err := a.store.Session(ctx, HashToken(token), now)
 	if fault.IsKind(err, fault.NotFound) {
 		return Identity{}, errSession()
 	}
@@ -221,19 +275,8 @@ func outlasts(s Session, now time.Time) bool {
 
 // SignOut implements Authenticator. A session that is gone is no error.
 func (a *Accounts) SignOut(ctx context.Context, token string) error {
-	if err := a.store.CloseSession(ctx, sha256.Sum256([]byte(token))); err != nil {
+	if err := a.store.CloseSession(ctx, HashToken(token)); err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil
-}
-
-// shorten cuts foreign text to n bytes of valid UTF-8 without control characters.
-func shorten(s string, n int) string {
-	s = strings.ToValidUTF8(s[:min(len(s), n)], "")
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -6,6 +6,9 @@
 package tenant
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
 	"time"
 
 	"stafette/internal/id"
@@ -93,6 +96,8 @@ type Tenant struct {
 	// NoFailureReports: senders of SMTP submission who do not say what they want to be
 	// told by mail (RFC 3461) are told nothing. By default they are told of failures.
 	NoFailureReports bool
+	// VisitedUntil is until when staff may look into the office; zero if nobody does.
+	VisitedUntil time.Time
 }
 
 // Stream is a category of mail with its own From, pool and suppression scope.
@@ -213,6 +218,9 @@ type User struct {
 	Locale       string // "de", "en" or "" for the tenant's
 	CreatedAt    time.Time
 	DisabledAt   time.Time // zero if enabled
+	// Guarded: the password alone does not let the person in, a second factor must
+	// follow.
+	Guarded bool
 }
 
 // Session is a signed-in browser. The cookie holds a random token, the store
@@ -224,8 +232,34 @@ type Session struct {
 	CreatedAt time.Time
 	SeenAt    time.Time
 	ExpiresAt time.Time // absolute end
-	UserAgent string    // shortened to 200 bytes
+	Device    string    // kind of program and system, "Firefox · Windows"; never the whole name it gave
+	Network   string    // the /24 (IPv4) or /48 (IPv6) it was opened from, never the address
+	// Pending: the password was right and the second factor has not followed yet. Such a
+	// session identifies nobody.
+	Pending bool
+	// ProvedAt is when the person last showed password, passkey or code in this session.
+	ProvedAt time.Time
+	// Visit is the tenant that staff look into; zero if they do not.
+	Visit Visit
 }
+
+// Handle names the session where its owner can end it, without being its secret.
+func (s Session) Handle() string {
+	sum := sha256.Sum256(s.Hash[:])
+	return hex.EncodeToString(sum[:12])
+}
+
+// Visit is staff's look into a tenant's office, to help: read only, for a short time,
+// and told to the tenant.
+type Visit struct {
+	Tenant ID
+	Reason string
+	Since  time.Time
+	Until  time.Time
+}
+
+// On reports whether the visit lasts.
+func (v Visit) On(now time.Time) bool { return !v.Tenant.IsZero() && now.Before(v.Until) }
 
 // Scope is what an API key may do.
 type Scope string
@@ -237,8 +271,9 @@ const (
 	ScopeAdmin Scope = "admin" // change settings of the tenant
 )
 
-// Key is an API key. Its text is "stf_" + 43 base64url characters, shown once; the
-// store keeps only the SHA-256.
+// Key is an API key. Its text is "stf_", 43 base64url characters and a checksum, by
+// which scanners of published code find it, shown once; the store keeps only the
+// SHA-256.
 type Key struct {
 	ID         KeyID
 	Tenant     ID // zero: a key of the platform's operator
@@ -249,6 +284,31 @@ type Key struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time // to the minute; zero if never
 	RevokedAt  time.Time // zero if valid
+	ExpiresAt  time.Time // zero if it does not expire
+	// Networks are those the key may be used from; none: from everywhere.
+	Networks []netip.Prefix
+	// DailyCap is how many deliveries a UTC day it may send, counted on each node; 0: as
+	// many as the tenant.
+	DailyCap int64
+	// CreatedBy is the text of the user who made it; "" for the first ones.
+	CreatedBy string
+}
+
+// From reports whether the key may be used from a remote address ("ip" or "ip:port").
+func (k Key) From(remote string) bool {
+	if len(k.Networks) == 0 {
+		return true
+	}
+	addr, ok := remoteAddr(remote)
+	if !ok {
+		return false
+	}
+	for _, n := range k.Networks {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // Allows reports whether the key is valid and has the scope.

@@ -7,7 +7,7 @@ import (
 )
 
 // throttle counts failures per name in a leaky bucket: burst failures at once,
-// then one per refill. It lives in memory only; a restart forgives. It is safe for
+// then one per refill. What it counts is made durable by tries. It is safe for
 // concurrent use and never keeps more than size names.
 type throttle struct {
 	burst  int
@@ -68,6 +68,29 @@ func (t *throttle) blocked(name string, now time.Time) time.Duration {
 	return max(0, t.earlier(b.clear, now).Add(t.refill).Sub(now)-time.Duration(t.burst)*t.refill)
 }
 
+// clear returns when all failures of the name are forgiven; zero if there are none.
+func (t *throttle) clear(name string) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buckets[name].clear
+}
+
+// raise learns of failures that were counted elsewhere.
+func (t *throttle) raise(name string, clear, now time.Time) {
+	if !clear.After(now) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b, known := t.buckets[name]
+	if !known && len(t.buckets) >= t.size {
+		t.evict(now)
+	}
+	if clear.After(b.clear) {
+		t.buckets[name] = bucket{clear}
+	}
+}
+
 // refund takes one counted failure back: the try was right.
 func (t *throttle) refund(name string) {
 	t.mu.Lock()
@@ -110,15 +133,10 @@ func (t *throttle) evict(now time.Time) {
 // network names the network of a remote address ("ip", "ip:port", "[ip]:port"): the
 // /24 of IPv4, the /48 of IPv6, which one customer of a provider commonly holds.
 func network(remote string) string {
-	addr, err := netip.ParseAddr(remote)
-	if err != nil {
-		port, err := netip.ParseAddrPort(remote)
-		if err != nil {
-			return remote
-		}
-		addr = port.Addr()
+	addr, ok := remoteAddr(remote)
+	if !ok {
+		return remote
 	}
-	addr = addr.Unmap().WithZone("")
 	bits := 48
 	if addr.Is4() {
 		bits = 24
@@ -128,4 +146,26 @@ func network(remote string) string {
 		return remote
 	}
 	return prefix.String()
+}
+
+// Network is what is kept of where somebody came from: the /24 of IPv4 or the /48 of
+// IPv6 of a remote address, "" if it is none.
+func Network(remote string) string {
+	if _, ok := remoteAddr(remote); !ok {
+		return ""
+	}
+	return network(remote)
+}
+
+// remoteAddr reads "ip", "ip:port" or "[ip]:port".
+func remoteAddr(remote string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(remote)
+	if err != nil {
+		port, err := netip.ParseAddrPort(remote)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = port.Addr()
+	}
+	return addr.Unmap().WithZone(""), true
 }

@@ -71,7 +71,11 @@ func TestStrangersAreSentToSignIn(t *testing.T) {
 // Each person gets exactly as far as the table says: tenants' people by their
 // permissions and never into the platform, staff the other way round.
 func TestRolesAreHeldToTheirPermissions(t *testing.T) {
-	for email, role := range map[string]tenant.Role{webtest.Owner: tenant.Owner, webtest.Reader: tenant.ReadOnly, webtest.Clerk: tenant.Office, webtest.Staff: tenant.Operator} {
+	people := webtest.People()
+	if len(people) != len(tenant.Roles()) {
+		t.Errorf("%d people for %d roles", len(people), len(tenant.Roles()))
+	}
+	for role, email := range people {
 		d := webtest.Open(t).SignIn(email)
 		for _, rt := range routes(t) {
 			if rt.Access == frame.Anyone || strings.HasSuffix(rt.Pattern, "/live") {
@@ -84,7 +88,8 @@ func TestRolesAreHeldToTheirPermissions(t *testing.T) {
 				}
 				continue
 			}
-			may := role.OfPlatform() == (rt.Access == frame.Staff) && (rt.Permission == "" || tenant.Can(role, rt.Permission))
+			side := rt.Access == frame.Person || role.OfPlatform() == (rt.Access == frame.Staff)
+			may := side && (rt.Permission == "" || tenant.Can(role, rt.Permission))
 			if got := a.StatusCode != http.StatusForbidden; got != may {
 				t.Errorf("%s for %s: let in is %v, want %v", rt.Pattern, role, got, may)
 			}
@@ -112,6 +117,53 @@ func TestOtherSitesCannotPost(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A visit opens to support what may be read, and nothing that changes or shows secrets.
+func TestVisitorsOnlyRead(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Helper)
+	visit := "/platform/tenants/" + d.World.Tenant.ID.String() + "/visit"
+	if a := d.Post(visit, url.Values{"visit": {"Anfrage 4711"}}); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("visit: status %d", a.StatusCode)
+	}
+	for _, rt := range routes(t) {
+		if rt.Access == frame.Anyone || strings.HasSuffix(rt.Pattern, "/live") {
+			continue
+		}
+		a := ask(d, rt, false)
+		may := rt.Access == frame.SignedIn && (rt.Permission == tenant.MessagesRead || rt.Permission == tenant.SettingsRead)
+		if got := a.StatusCode != http.StatusForbidden; got != may || may && !strings.HasPrefix(rt.Pattern, "GET ") && !harmless[rt.Pattern] {
+			t.Errorf("%s for a visitor: let in is %v, want %v", rt.Pattern, got, may)
+		}
+	}
+	webtest.Expect(t, d.Get("/"), http.StatusOK, "Ansicht als Kundendienst: Hafenkontor Immobilien.", "Anfrage 4711")
+	if a := d.Post("/visit/end", nil); a.Header.Get("Location") != strings.TrimSuffix(visit, "/visit") {
+		t.Errorf("after the visit at %q", a.Header.Get("Location"))
+	}
+	if a := d.Get("/messages"); a.StatusCode != http.StatusForbidden {
+		t.Errorf("after the visit: status %d", a.StatusCode)
+	}
+}
+
+// harmless are posts that change nothing and are open to whoever may read.
+var harmless = map[string]bool{"POST /addresses": true}
+
+// The people of a locked tenant see that it is, and take their data along.
+func TestLockedTenantSeesThatItIs(t *testing.T) {
+	d := webtest.Open(t)
+	d.World.Tenant.State, d.World.Tenant.LockReason = tenant.Locked, "Gekaufte Adressen"
+	d.SignIn(webtest.Owner)
+	for _, rt := range routes(t) {
+		if rt.Access != frame.SignedIn || strings.HasSuffix(rt.Pattern, "/live") {
+			continue
+		}
+		shut := ask(d, rt, false).Header.Get("Location") == frame.LockedPage
+		if shut == rt.WhenLocked {
+			t.Errorf("%s: shut is %v", rt.Pattern, shut)
+		}
+	}
+	webtest.Expect(t, d.Get(frame.LockedPage), http.StatusOK, "Dieses Konto ist gesperrt", "Gekaufte Adressen")
+	webtest.Expect(t, d.Get("/profile"), http.StatusOK, "Sitzungen")
 }
 
 func TestPagesBearTheGuardingHeaders(t *testing.T) {

@@ -20,11 +20,16 @@ import (
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/helpdesk"
+	"stafette/internal/web/keys"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offices"
 	"stafette/internal/web/overview"
+	"stafette/internal/web/people"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
+	"stafette/internal/web/record"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
@@ -40,6 +45,12 @@ import (
 // each subject.
 type Config struct {
 	frame.Config
+	SignIn       signin.Config
+	Profile      profile.Config
+	People       people.Config
+	Keys         keys.Config
+	Record       record.Config
+	Offices      offices.Config
 	Messages     messages.Config
 	Suppressions suppressions.Config
 	Rules        rules.Config
@@ -75,8 +86,9 @@ func New(c Config) (http.Handler, error) {
 // Routes is the whole map of the office, in the order of its navigation.
 func (c Config) Routes(f *frame.Frame) []frame.Route {
 	return slices.Concat(
-		signin.Routes(f),
-		overview.Routes(overview.Config{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
+		signin.Routes(f, c.SignIn),
+		profile.Routes(f, c.Profile),
+		overview.Routes(overview.Config{Record: c.Record.Entries, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
 		messages.Routes(f, c.Messages),
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		whereabouts.Routes(c.Whereabouts),
@@ -90,6 +102,10 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		sources.Routes(c.Sources),
 		sending.Routes(c.Sending),
 		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
+		people.Routes(c.People),
+		keys.Routes(c.Keys),
+		record.Routes(c.Record),
+		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),
 		digests.Routes(c.Digests),

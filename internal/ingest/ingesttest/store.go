@@ -93,6 +93,22 @@ func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []erro
 	return errs
 }
 
+// SentBy implements ingest.Store.
+func (s *Store) SentBy(_ context.Context, t tenant.ID, actor string, since time.Time) (n int64, _ error) {
+	s.Calls.Add(1)
+	if err := s.fail("SentBy"); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.accepted {
+		if a.Message.Tenant == t && a.Message.Actor == actor && !a.Message.AcceptedAt.Before(since) {
+			n += int64(len(a.Deliveries))
+		}
+	}
+	return n, nil
+}
+
 // Replay implements ingest.Store.
 func (s *Store) Replay(_ context.Context, t tenant.ID, key string, now time.Time) (*ingest.Replay, error) {
 	s.Calls.Add(1)

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"TLSPolicy", tlsPolicyTests()},
 		{"Reports", reportTests()},
 		{"Notices", noticeTests()},
+		{"Accounts", accountTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 		{"Leads", leadTests()},

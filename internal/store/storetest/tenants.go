@@ -138,7 +138,7 @@ func sessions(t *testing.T, w *World) {
 		t.Fatal(err)
 	}
 	open := func(n byte) tenant.Session {
-		s := tenant.Session{Hash: [32]byte{n}, User: f.Users[0].ID, Tenant: f.Tenant.ID, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour), UserAgent: "x"}
+		s := tenant.Session{Hash: [32]byte{n}, User: f.Users[0].ID, Tenant: f.Tenant.ID, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour), Device: "x", Network: "192.0.2.0/24", ProvedAt: now}
 		if err := w.Store.OpenSession(ctx, s); err != nil {
 			t.Fatal(err)
 		}

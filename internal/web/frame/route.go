@@ -3,7 +3,9 @@ package frame
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
+	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
 )
@@ -16,6 +18,7 @@ const (
 	SignedIn Access = iota // a person of a tenant who has the route's permission
 	Staff                  // a person of the platform who has the route's permission
 	Anyone                 // also somebody who has not signed in
+	Person                 // whoever has signed in, about the own account; not while visiting
 )
 
 // Route is one row of the office's map.
@@ -29,10 +32,24 @@ type Route struct {
 	// Do answers. What it returns becomes an error page; a *fault.Error with its own
 	// sentence, anything else with a general one while the log keeps the cause.
 	Do func(w http.ResponseWriter, r *http.Request, p Page) error
+	// Act names what the route does in the record of who did what (package audit); ""
+	// takes its path, "POST /domains/{id}/check" is "domains.check". Unrecorded leaves no
+	// entry. What only reads leaves none in any case.
+	Act string
+	// WhenLocked opens the route to the people of a locked tenant, who else only see that
+	// it is. What is about the own account (Person) stays open to them.
+	WhenLocked bool
 	// Entry puts the page into the navigation of those who may open it; the zero
 	// Entry does not.
 	Entry Entry
 }
+
+// Unrecorded is the Act of routes that change nothing worth a record: a choice of
+// language, a preview, mail, which has facts of its own.
+const Unrecorded = "-"
+
+// LockedPage is all that the people of a locked tenant see of the office.
+const LockedPage = "/locked"
 
 // StaffHome is where staff of the platform begin.
 const StaffHome = "/platform"
@@ -57,6 +74,8 @@ func (p Page) allows(rt Route) bool {
 		return true
 	case Staff:
 		return p.SignedIn && p.ofPlatform() && (rt.Permission == "" || p.Can(rt.Permission))
+	case Person:
+		return p.SignedIn && !p.Who.Visiting() && p.Can(rt.Permission)
 	case SignedIn:
 		return p.SignedIn && !p.Who.Tenant.ID.IsZero() && p.Can(rt.Permission)
 	}
@@ -83,11 +102,40 @@ func (f *Frame) serve(rt Route) http.Handler {
 		case !p.allows(rt):
 			f.fail(w, r, p, fault.New(fault.Forbidden, "permission_missing", "role "+string(who.User.Role)))
 			return
+		case rt.Access == SignedIn && !rt.WhenLocked && who.Tenant.State == tenant.Locked && !who.Visiting():
+			http.Redirect(w, r, LockedPage, http.StatusSeeOther)
+			return
 		}
+		r = f.recorded(r, rt, p)
 		if err := rt.Do(w, r, p); err != nil {
 			f.fail(w, r, p, err)
 		}
 	})
+}
+
+// recorded makes the request owe its entry in the record: whatever transaction changes
+// something on its behalf writes it.
+func (f *Frame) recorded(r *http.Request, rt Route, p Page) *http.Request {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || rt.Act == Unrecorded || !p.SignedIn {
+		return r
+	}
+	a := audit.Act{
+		Tenant: p.Tenant(), Actor: p.Who.User.ID.String(), Door: "office", Action: rt.Act, Network: tenant.Network(f.ClientIP(r)),
+	}
+	var words, targets []string
+	_, path, _ := strings.Cut(rt.Pattern, " ")
+	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			targets = append(targets, r.PathValue(strings.TrimRight(name, "$}.")))
+		} else {
+			words = append(words, part)
+		}
+	}
+	if a.Action == "" {
+		a.Action = strings.Join(words, ".")
+	}
+	a.Target = strings.Join(targets, " ")
+	return r.WithContext(audit.With(r.Context(), a))
 }
 
 func toSignIn(w http.ResponseWriter, r *http.Request) {

@@ -98,7 +98,7 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 	read, send, command, trace := tenant.MessagesRead, tenant.MessagesSend, tenant.MessagesCommand, tenant.MessagesTrace
 	return []frame.Route{
 		{Pattern: "GET /messages", Permission: read, Do: o.showMessages, Entry: frame.Entry{Room: "messages", Icon: "mail", Key: "m"}},
-		{Pattern: "GET /messages.csv", Permission: read, Do: o.exportMessages},
+		{Pattern: "GET /messages.csv", Permission: read, WhenLocked: true, Do: o.exportMessages},
 		{Pattern: "GET /messages/new", Permission: send, Do: o.showCompose, Entry: frame.Entry{Room: "compose", Icon: "pen"}},
 		{Pattern: "POST /messages", Permission: send, Do: o.send},
 		{Pattern: "GET /messages/bulk", Permission: command, Do: o.showBulk},

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"stafette/internal/audit"
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/tenant"
@@ -25,11 +26,17 @@ import (
 
 // Config is what the page stands on; all of it is needed.
 type Config struct {
+	Record  Record // of deeds
 	Insight insight.Store
 	Teller  messages.Teller
 	Figures figures.Config
 	Todos   insight.Todos
 	Log     *slog.Logger
+}
+
+// Record tells who did what in the account; audit.Store does.
+type Record interface {
+	Audit(ctx context.Context, t tenant.ID, f audit.Filter) ([]audit.Entry, error)
 }
 
 // Routes is the first page.
@@ -48,6 +55,7 @@ type overview struct {
 	shares    []share
 	total     int64
 	problems  []messages.Row
+	visits    []audit.Entry // of support, lately
 	now       insight.Figures
 	before    insight.Figures
 	providers []provider
@@ -101,6 +109,9 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 		return fmt.Errorf("overview: %w", err)
 	}
 	if v.problems, err = c.problems(ctx, p); err != nil {
+		return fmt.Errorf("overview: %w", err)
+	}
+	if v.visits, err = c.Record.Audit(ctx, p.Tenant(), audit.Filter{Action: "visit.begin", From: p.Now.Add(-problemsSince), Limit: 3}); err != nil {
 		return fmt.Errorf("overview: %w", err)
 	}
 	return p.Render(w, r, http.StatusOK, c.overviewPage(p, v))

@@ -57,7 +57,7 @@ func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{Pattern: "GET /suppressions", Permission: read, Do: c.show,
 			Entry: frame.Entry{Room: "suppressions", Icon: "suppressed", Key: "s", Group: frame.GroupDeliverability}},
-		{Pattern: "GET /suppressions.csv", Permission: read, Do: c.export},
+		{Pattern: "GET /suppressions.csv", Permission: read, WhenLocked: true, Do: c.export},
 		{Pattern: "GET /suppressions/new", Permission: write, Do: c.showNew},
 		{Pattern: "POST /suppressions", Permission: write, Do: c.add},
 		{Pattern: "GET /suppressions/import", Permission: write, Do: c.showImport},

@@ -21,8 +21,19 @@ const (
 	Clerk    = "j.petersen@hafenkontor.example" // role office
 	Reader   = "praktikum@hafenkontor.example"  // role read_only
 	Stranger = "post@salon-lund.example"        // of another tenant
-	Staff    = "betrieb@stafette.example"       // of the platform
+	Coder    = "technik@hafenkontor.example"    // role developer
+	Staff    = "betrieb@stafette.example"       // of the platform, role operator
+	Helper   = "kundendienst@stafette.example"  // of the platform, role support
+	Checker  = "pruefung@stafette.example"      // of the platform, role reviewer
 )
+
+// People names one person of the world for each role.
+func People() map[tenant.Role]string {
+	return map[tenant.Role]string{
+		tenant.Owner: Owner, tenant.Office: Clerk, tenant.ReadOnly: Reader, tenant.Developer: Coder,
+		tenant.Operator: Staff, tenant.Support: Helper, tenant.Reviewer: Checker,
+	}
+}
 
 // sample describes one message; the states belong to the recipients in order.
 type sample struct {
@@ -58,7 +69,10 @@ func New() *World {
 	w.person(Clerk, "J. Petersen", w.Tenant.ID, tenant.Office)
 	w.person(Reader, "M. Thiel", w.Tenant.ID, tenant.ReadOnly)
 	w.person(Stranger, "K. Lund", w.Other.ID, tenant.Owner)
+	w.person(Coder, "L. Brandt", w.Tenant.ID, tenant.Developer)
 	w.person(Staff, "Betrieb", tenant.ID{}, tenant.Operator)
+	w.person(Helper, "Kundendienst", tenant.ID{}, tenant.Support)
+	w.person(Checker, "Prüfung", tenant.ID{}, tenant.Reviewer)
 	for _, d := range []struct {
 		name  string
 		owner tenant.ID

@@ -71,6 +71,8 @@ type World struct {
 	checkedOnce sync.Once
 	ruled       sync.Once
 	checked     *checklists
+
+	accounts *Accounts
 }
 
 // Now is the world's clock.
@@ -187,7 +189,9 @@ func (w *World) SignIn(_ context.Context, email, password, _, _ string) (string,
 	}
 	w.tries = 0
 	token := "token-" + id.New[tenant.UserKind](w.now).String()
-	who := tenant.Identity{User: u}
+	who := tenant.Identity{User: u, Session: tenant.Session{
+		Hash: [32]byte{1}, User: u.ID, Tenant: u.Tenant, CreatedAt: w.now, SeenAt: w.now, ProvedAt: w.now, Device: "Firefox · Linux", Network: "127.0.0.0/24", Pending: u.Guarded,
+	}}
 	for _, t := range []tenant.Tenant{w.Tenant, w.Other} {
 		if t.ID == u.Tenant {
 			who.Tenant = t
@@ -202,7 +206,7 @@ func (w *World) Resume(_ context.Context, token string) (tenant.Identity, error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	who, ok := w.sessions[token]
-	if !ok {
+	if !ok || who.Session.Pending {
 		return tenant.Identity{}, fault.New(fault.Unauthenticated, "session_ended", "")
 	}
 	return who, nil
