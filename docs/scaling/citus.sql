@@ -30,6 +30,16 @@ SELECT create_distributed_table('suppression_strikes', 'tenant', colocate_with =
 SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('dmarc_reports', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('dmarc_tallies', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contacts', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_addresses', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_words', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_tags', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_fields', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_notes', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_acts', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('privacy_settings', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('folded_deliveries', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('retention_runs', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
 
@@ -65,3 +75,5 @@ SELECT create_reference_table('epochs');
 -- local: egress_findings
 -- local: queue_orders
 -- local: queue_log
+-- local: privacy_requests
+-- local: privacy_files
