@@ -33,7 +33,7 @@ func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFil
 	}
 	var page audience.ContactPage
 	//nolint:gosec // G202: constants and placeholders only
-	rows, err := s.read.QueryContext(ctx, "SELECT "+qualified(contactColumns)+" FROM "+from+q.where+" ORDER BY "+q.order+" LIMIT $2", q.args...)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+prefixed("c.", contactColumns)+" FROM "+from+q.where+" ORDER BY "+q.order+" LIMIT $2", q.args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		c, err := readContact(row, t)
 		page.Contacts = append(page.Contacts, c)
@@ -46,10 +46,6 @@ func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFil
 		page.Contacts = page.Contacts[:f.Limit]
 	}
 	return page, nil
-}
-
-func qualified(columns string) string {
-	return "c." + strings.ReplaceAll(strings.Join(strings.Fields(columns), " "), ", ", ", c.")
 }
 
 // contactQuery is the part of a query that differs from filter to filter.

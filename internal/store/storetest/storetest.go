@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"Reports", reportTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
+		{"Contacts", contactTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -117,7 +117,7 @@ CREATE TABLE privacy_requests (
 	expires_at BIGINT,
 	PRIMARY KEY (tenant, id)
 );
-CREATE INDEX privacy_requests_due ON privacy_requests (due_at) WHERE state IN ('waiting', 'running');
+CREATE INDEX privacy_requests_due ON privacy_requests (due_at) WHERE state IN ('waiting', 'running', 'settling');
 CREATE INDEX privacy_requests_expiry ON privacy_requests (expires_at) WHERE expires_at IS NOT NULL;
 
 -- The files put together for a request, sealed piece by piece.
