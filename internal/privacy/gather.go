@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
@@ -15,16 +16,21 @@ import (
 type GatherStore interface {
 	// Gathering lists the tenants that want contacts made of the people they write to.
 	Gathering(ctx context.Context) ([]tenant.ID, error)
-	// Unknown returns recipients without a contact, of the next limit messages on the
-	// streams that nobody has looked at yet, and the last of these messages; it is zero
-	// when there are none.
-	Unknown(ctx context.Context, t tenant.ID, streams []tenant.Stream, limit int) ([]message.Mailbox, message.ID, error)
+	// Unknown returns recipients without a contact, of the next limit messages accepted
+	// before an instant that nobody has looked at yet, as far as they are on the streams;
+	// and the last of these messages, which is zero when there are none.
+	Unknown(ctx context.Context, t tenant.ID, streams []tenant.Stream, before time.Time, limit int) ([]message.Mailbox, message.ID, error)
 	// Gathered notes that messages up to one were looked at.
 	Gathered(ctx context.Context, t tenant.ID, m message.ID) error
 }
 
-// gatherStep is how many messages are looked at together.
-const gatherStep = 500
+const (
+	// gatherStep is how many messages are looked at together.
+	gatherStep = 500
+	// gatherLag leaves mail of the last moments out: a commit under way may still bring some
+	// with an earlier identifier.
+	gatherLag = time.Minute
+)
 
 // gathered are the streams on which a person is written to for their own sake. A mailing
 // list is no reason to store its members a second time.
@@ -49,7 +55,7 @@ func (s *Service) Gather(ctx context.Context) error {
 
 func (s *Service) gather(ctx context.Context, t tenant.ID) error {
 	for {
-		people, last, err := s.c.Store.Unknown(ctx, t, gathered(), gatherStep)
+		people, last, err := s.c.Store.Unknown(ctx, t, gathered(), s.c.Now().Add(-gatherLag), gatherStep)
 		if err != nil || last.IsZero() {
 			return err
 		}

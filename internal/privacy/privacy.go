@@ -160,8 +160,8 @@ type Store interface {
 	// PrivacySettings returns a tenant's settings; of one that never set any, the zero
 	// value with Notes.
 	PrivacySettings(ctx context.Context, t tenant.ID) (Settings, error)
-	// SetPrivacySettings replaces them.
-	SetPrivacySettings(ctx context.Context, t tenant.ID, v Settings) error
+	// SetPrivacySettings replaces them. Gathering begins with what is accepted from now on.
+	SetPrivacySettings(ctx context.Context, t tenant.ID, v Settings, now time.Time) error
 
 	RetentionStore
 	GatherStore

@@ -85,8 +85,6 @@ type Config struct {
 	Months int           // 0: DefaultMonths
 	Every  time.Duration // how often work is looked for; 0: 2 seconds
 	Lease  time.Duration // how long a silent node keeps a request; 0: a minute
-	// Settle is how long attempts under way may still report; 0: 15 minutes.
-	Settle time.Duration
 	// Lives is how long a file can be fetched; 0: 7 days.
 	Lives time.Duration
 	Log   *slog.Logger // nil discards
@@ -107,7 +105,7 @@ func New(c Config) (*Service, error) {
 	for _, v := range []struct {
 		field     *time.Duration
 		otherwise time.Duration
-	}{{&c.Every, 2 * time.Second}, {&c.Lease, time.Minute}, {&c.Settle, 15 * time.Minute}, {&c.Lives, 7 * 24 * time.Hour}} {
+	}{{&c.Every, 2 * time.Second}, {&c.Lease, time.Minute}, {&c.Lives, 7 * 24 * time.Hour}} {
 		if *v.field <= 0 {
 			*v.field = v.otherwise
 		}
@@ -260,7 +258,7 @@ func (s *Service) SetSettings(ctx context.Context, t tenant.ID, v Settings) erro
 	if v.Months < 0 || v.Months > MaxMonths {
 		return fault.Field("months", "months_out_of_range", "Between 1 and 120 months, or 0 for the platform's default.")
 	}
-	return s.c.Store.SetPrivacySettings(ctx, t, v)
+	return s.c.Store.SetPrivacySettings(ctx, t, v, s.c.Now())
 }
 
 // DefaultMonths is what holds for tenants that set nothing.

@@ -85,8 +85,8 @@ func (s *Service) postpone(ctx context.Context, r Request) error {
 	return s.c.Store.AdvanceRequest(ctx, fresh, now.Add(time.Duration(r.Tries)*s.c.Lease))
 }
 
-// erase takes a person out of every holder. settling says that it is done for the second
-// time, after attempts that were under way have reported.
+// erase takes a person out of every holder. settling says that it is not done for the
+// first time, but after attempts that were under way have reported.
 func (s *Service) erase(ctx context.Context, r Request, settling bool) error {
 	if r.Counts == nil {
 		r.Counts = map[string]int64{}
@@ -115,9 +115,13 @@ func (s *Service) erase(ctx context.Context, r Request, settling bool) error {
 			return fmt.Errorf("erase %s: %w", h.Name(), err)
 		}
 	}
-	if !settling && r.Counts[HoldingWaiting] > 0 {
+	left, err := s.c.Mail.CountTo(ctx, r.Tenant, r.Person.Addresses, nil, 1)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
 		r.State = Settling
-		return s.c.Store.AdvanceRequest(ctx, r, s.c.Now().Add(s.c.Settle))
+		return s.c.Store.AdvanceRequest(ctx, r, s.c.Now().Add(SettleAfter))
 	}
 	r.State, r.FinishedAt, r.Why = Done, s.c.Now().UTC().Truncate(time.Millisecond), ""
 	r.Done = r.Total
@@ -133,9 +137,10 @@ func (s *Service) erase(ctx context.Context, r Request, settling bool) error {
 	return nil
 }
 
-// HoldingWaiting is the name of the holder of mail that waits: what it erased may have
-// been under way.
-const HoldingWaiting = "waiting"
+// SettleAfter is how long an attempt may still report that was under way when its mail was
+// cancelled. Holders leave the delivery alone until then, so that they find what the
+// attempt writes.
+const SettleAfter = 15 * time.Minute
 
 // hush is how long nobody writes to a person who is being erased, where the suppression
 // is not for good: longer than any attempt takes.

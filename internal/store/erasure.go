@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/event"
@@ -20,8 +21,10 @@ import (
 // Holders are the parts of the store that hold something about people, in the order in
 // which they are erased: mail that waits is stopped before its rows are emptied, and what
 // tells whom a request was about goes last.
-func (s *Store) Holders() []privacy.Holder {
-	return []privacy.Holder{waitingMail{s}, returnHolder{s}, mailHolder{s}, mentions{s}, contactHolder{s}, fileHolder{s}}
+//
+// now is the clock that requests are made by.
+func (s *Store) Holders(now func() time.Time) []privacy.Holder {
+	return []privacy.Holder{waitingMail{s, now}, returnHolder{s}, mailHolder{s, now}, mentions{s}, contactHolder{s}, fileHolder{s}}
 }
 
 // erasedActor is who is noted for what an erasure does.
@@ -31,10 +34,13 @@ const erasedActor = "system"
 const eraseStep = 100
 
 // waitingMail holds mail that has not left yet.
-type waitingMail struct{ s *Store }
+type waitingMail struct {
+	s   *Store
+	now func() time.Time
+}
 
 // Name implements privacy.Holder.
-func (waitingMail) Name() string { return privacy.HoldingWaiting }
+func (waitingMail) Name() string { return "waiting" }
 
 const waitingTo = `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.recipient = $2 AND d.state IN ('queued', 'deferred', 'held') ORDER BY d.id LIMIT $3`
 
@@ -60,7 +66,7 @@ func (h waitingMail) Erase(ctx context.Context, p privacy.Person, note func(int6
 	}
 	for _, address := range distinct(p.Addresses) {
 		for {
-			changed, err := h.s.act(ctx, cancel, erasedActor, h.s.Now(), func(tx *sql.Tx) ([]queue.Listed, error) {
+			changed, err := h.s.act(ctx, cancel, erasedActor, h.now(), func(tx *sql.Tx) ([]queue.Listed, error) {
 				var list []queue.Listed
 				rows, err := tx.QueryContext(ctx, waitingTo+h.s.dialect.lockRows(false), p.Tenant[:], address, eraseStep)
 				err = scan(rows, err, func(row *sql.Rows) error {
@@ -86,7 +92,10 @@ func (h waitingMail) Erase(ctx context.Context, p privacy.Person, note func(int6
 }
 
 // mailHolder holds deliveries to the person with their facts, and the messages.
-type mailHolder struct{ s *Store }
+type mailHolder struct {
+	s   *Store
+	now func() time.Time
+}
 
 // Name implements privacy.Holder.
 func (mailHolder) Name() string { return "deliveries" }
@@ -97,7 +106,8 @@ func (h mailHolder) Count(ctx context.Context, p privacy.Person) (n int64, err e
 	return int64(count), err
 }
 
-// Erase implements privacy.Holder. A delivery that was emptied is not found by its address
+// Erase implements privacy.Holder. What was cancelled lately is left for the next time, see
+// privacy.SettleAfter. A delivery that was emptied is not found by its address
 // any more: a job that was cut short goes on where it was.
 func (h mailHolder) Erase(ctx context.Context, p privacy.Person, note func(int64) error) error {
 	own := map[string]bool{}
@@ -124,8 +134,9 @@ func (h mailHolder) Erase(ctx context.Context, p privacy.Person, note func(int64
 func (h mailHolder) step(ctx context.Context, p privacy.Person, address string, own map[string]bool) (n int64, err error) {
 	err = h.s.transactSecurely(ctx, func(tx *sql.Tx) error {
 		var list []message.DeliveryID
-		rows, err := tx.QueryContext(ctx, "SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.recipient = $2 ORDER BY d.id LIMIT $3"+h.s.dialect.lockRows(false),
-			p.Tenant[:], address, eraseStep)
+		rows, err := tx.QueryContext(ctx, `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.recipient = $2
+			AND NOT (d.state = 'cancelled' AND d.updated_at > $4) ORDER BY d.id LIMIT $3`+h.s.dialect.lockRows(false),
+			p.Tenant[:], address, eraseStep, millis(h.now().Add(-privacy.SettleAfter)))
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var d message.DeliveryID
 			err := row.Scan(&d)

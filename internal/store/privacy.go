@@ -245,14 +245,13 @@ func (s *Store) PrivacySettings(ctx context.Context, t tenant.ID) (privacy.Setti
 	return v, nil
 }
 
-// SetPrivacySettings implements privacy.Store. Gathering begins with what is accepted
-// from now on.
-func (s *Store) SetPrivacySettings(ctx context.Context, t tenant.ID, v privacy.Settings) error {
+// SetPrivacySettings implements privacy.Store.
+func (s *Store) SetPrivacySettings(ctx context.Context, t tenant.ID, v privacy.Settings, at time.Time) error {
 	var months any
 	if v.Months > 0 {
 		months = v.Months
 	}
-	now := message.NewID(s.Now())
+	now := message.NewID(at)
 	_, err := s.write.ExecContext(ctx, `INSERT INTO privacy_settings (tenant, months, gather, gathered, notes) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (tenant) DO UPDATE SET months = excluded.months, gather = excluded.gather, notes = excluded.notes,
 		gathered = CASE WHEN privacy_settings.gather = 1 THEN privacy_settings.gathered ELSE excluded.gathered END`,
@@ -279,12 +278,8 @@ func (s *Store) Gathering(ctx context.Context) ([]tenant.ID, error) {
 	return list, nil
 }
 
-// gatherLag leaves mail of the last moments out: a commit under way may still bring some
-// with an earlier identifier.
-const gatherLag = time.Minute
-
 // Unknown implements privacy.GatherStore.
-func (s *Store) Unknown(ctx context.Context, t tenant.ID, streams []tenant.Stream, limit int) ([]message.Mailbox, message.ID, error) {
+func (s *Store) Unknown(ctx context.Context, t tenant.ID, streams []tenant.Stream, before time.Time, limit int) ([]message.Mailbox, message.ID, error) {
 	var people []message.Mailbox
 	var last message.ID
 	var from message.ID
@@ -292,7 +287,7 @@ func (s *Store) Unknown(ctx context.Context, t tenant.ID, streams []tenant.Strea
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, last, fmt.Errorf("find people without contact: %w", s.refusal(err))
 	}
-	top := id.Lowest[message.Kind](s.Now().Add(-gatherLag))
+	top := id.Lowest[message.Kind](before)
 	rows, err := s.read.QueryContext(ctx, `SELECT id, stream, to_boxes FROM messages WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4`,
 		t[:], from[:], top[:], limit)
 	names := map[string]message.Mailbox{}

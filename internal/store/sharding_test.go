@@ -33,6 +33,7 @@ var acrossTenants = map[string]string{
 	"FROM reports_due d WHERE d.due_at":            "which reports are due: asked only when there is one",
 	"FROM tenants t CROSS JOIN deliveries d":       "whose delivery a return path names: once for each mail that comes back",
 	"DELETE FROM suppression_strikes WHERE at":     "a chore that one node does every five minutes",
+	"FROM privacy_settings WHERE gather":           "a chore that one node does every minute",
 	"SELECT tenant, seq FROM suppression_marks":    "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 }
 

@@ -45,6 +45,7 @@ func Run(t *testing.T, open Open) {
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 		{"Contacts", contactTests()},
+		{"Privacy", privacyTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
