@@ -98,6 +98,5 @@ type ContactActType string
 const (
 	ContactCreated ContactActType = "created"
 	ContactChanged ContactActType = "changed"
-	ContactMerged  ContactActType = "merged"   // another contact was merged into this one
-	ContactRead    ContactActType = "exported" // everything about the person was put together for them
+	ContactMerged  ContactActType = "merged" // another contact was merged into this one
 )

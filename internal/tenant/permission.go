@@ -12,6 +12,8 @@ const (
 	MessagesSend      Permission = "messages.send"      // compose and send
 	MessagesCommand   Permission = "queue.command"      // hold, resume, retry, cancel own deliveries
 	SuppressionsWrite Permission = "suppressions.write" // suppress addresses, lift suppressions
+	ContactsWrite     Permission = "contacts.write"     // store, change, merge and delete contacts, write notes
+	PrivacyManage     Permission = "privacy.manage"     // hand out and erase what is kept about a person
 	SettingsRead      Permission = "settings.read"      // domains, streams, quota
 	SettingsWrite     Permission = "settings.write"     // change them
 	UsersManage       Permission = "users.manage"       // invite, change roles, disable
@@ -26,8 +28,8 @@ const (
 // Permissions lists all of them.
 func Permissions() []Permission {
 	return []Permission{
-		MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage,
-		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem,
+		MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead, SettingsWrite,
+		UsersManage, KeysManage, PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem,
 	}
 }
 
@@ -43,11 +45,11 @@ func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == O
 func Can(r Role, p Permission) bool {
 	switch r {
 	case Owner:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead, SettingsWrite, UsersManage, KeysManage}, p)
 	case Office:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead}, p)
 	case Developer:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, SettingsRead, KeysManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, SuppressionsWrite, ContactsWrite, SettingsRead, KeysManage}, p)
 	case ReadOnly:
 		return slices.Contains([]Permission{MessagesRead, SettingsRead}, p)
 	case Support:

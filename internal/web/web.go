@@ -13,12 +13,14 @@ import (
 
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
+	"stafette/internal/web/contacts"
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/privacy"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
@@ -32,6 +34,8 @@ import (
 type Config struct {
 	frame.Config
 	Messages     messages.Config
+	Contacts     contacts.Config
+	Privacy      privacy.Config
 	Suppressions suppressions.Config
 	Addresses    addresses.Config
 	Returns      returnmail.Config
@@ -61,6 +65,8 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signin.Routes(f),
 		overview.Routes(overview.Config{Breaker: c.Halts.Breaker, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Domains: c.Domains.Registry}),
 		messages.Routes(f, c.Messages),
+		contacts.Routes(c.Contacts),
+		privacy.Routes(c.Privacy),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		domains.Routes(c.Domains),

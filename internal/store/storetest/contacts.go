@@ -157,6 +157,7 @@ func contactChanged(t *testing.T, w *World) {
 	c := w.Contact(w.A, "Eva", "Alt", "", "", []string{"eva@x.example"}, "alt")
 	first := c
 	c.FamilyName, c.Tags, c.Addresses = "Neu", []string{"neu"}, []message.Address{Address("eva@y.example")}
+	w.Clock.Advance(time.Millisecond)
 	c, err := people.Change(ctx, w.A, c, "usr_2")
 	if err != nil || c.Version != 2 {
 		t.Fatalf("changed: %+v, %v", c, err)

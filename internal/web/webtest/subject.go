@@ -26,7 +26,7 @@ type Subject struct {
 
 // Subjects are all of them.
 func Subjects() []Subject {
-	return []Subject{messagesSubject(), queuesSubject(), sendingSubject(), suppressionsSubject(), domainsSubject(), reportsSubject(), returnsSubject(), haltsSubject()}
+	return []Subject{messagesSubject(), queuesSubject(), sendingSubject(), suppressionsSubject(), domainsSubject(), reportsSubject(), returnsSubject(), haltsSubject(), contactsSubject()}
 }
 
 // Concrete fills a placeholder in a pattern's path with a thing of World.Tenant, or

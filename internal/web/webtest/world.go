@@ -59,6 +59,8 @@ type World struct {
 	listed sync.Once
 	list   *audience.Service // of suppressions
 	halts  []audience.Halt
+
+	crowd crowd // of contacts
 }
 
 // Now is the world's clock.
