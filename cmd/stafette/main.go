@@ -32,6 +32,7 @@ type cli struct {
 	Resolve resolveCmd `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
 	Domain  domainCmd  `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
+	Contact contactCmd `cmd:"" help:"Hand out or erase what is kept about a person."`
 	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
 	Control controlCmd `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`

@@ -19,6 +19,7 @@ import (
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -26,10 +27,12 @@ import (
 	"stafette/internal/tlspolicy"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
+	"stafette/internal/web/contacts"
 	"stafette/internal/web/domains"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/messages"
+	webprivacy "stafette/internal/web/privacy"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
@@ -58,6 +61,7 @@ type platform struct {
 	submission *smtpserver.Server
 	reporter   *dsn.Reporter
 	returns    *returnMail
+	privacy    *privacy.Service
 	handler    http.Handler
 }
 
@@ -124,9 +128,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.returns.open(p, reasons)
+	people := p.contacts()
+	if p.privacy, err = p.base.privacy(catalog); err != nil {
+		return err
+	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: accounts, Tenants: p.store, Audience: p.audience, Contacts: people, Mail: p.store, Addresses: validator, Messages: p.store, Bodies: p.spool,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -154,6 +162,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator,
 		},
 		Addresses:    addresses.Config{Validator: validator},
+		Contacts:     contacts.Config{Book: people, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: reasons}},
+		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},

@@ -85,6 +85,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.keepHouse(ctx) })
 		work.Go(func() { p.reporter.Run(ctx) })
 		work.Go(func() { p.returns.run(ctx) })
+		work.Go(func() { p.privacy.Run(ctx) })
 		work.Wait()
 	}()
 	// The keeper saves the last counts: it ends after the engine.

@@ -81,6 +81,8 @@ type Config struct {
 	Commands  Commander
 	Domains   Domains
 	Audience  *audience.Service
+	Contacts  *audience.Contacts
+	Mail      insight.PersonStore // what was sent to a person
 	Addresses *audience.Validator
 	Operator  Operator
 	Texts     Texts  // nil: answers carry codes only
