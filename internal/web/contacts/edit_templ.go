@@ -77,7 +77,7 @@ func cardPage(p frame.Page, v card) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Troubles(v.Form, p.T("compose.trouble", "n", v.Count())).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Troubles(v.Form, p.T("contacts.trouble", "n", v.Count())).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -494,7 +494,7 @@ func ownFieldsPage(p frame.Page, v fieldsForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Troubles(v.Form, p.T("compose.trouble", "n", v.Count())).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Troubles(v.Form, p.T("contacts.trouble", "n", v.Count())).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -589,7 +589,7 @@ func mergePage(p frame.Page, m merging) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Troubles(m.Form, p.T("compose.trouble", "n", m.Count())).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Troubles(m.Form, p.T("contacts.trouble", "n", m.Count())).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1198,7 +1198,7 @@ func erasePage(p frame.Page, e erasing) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Troubles(e.Form, p.T("compose.trouble", "n", e.Count())).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Troubles(e.Form, p.T("contacts.trouble", "n", e.Count())).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

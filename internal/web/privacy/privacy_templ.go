@@ -312,7 +312,7 @@ func overviewPage(p frame.Page, o overview) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = frame.Troubles(o.Form, p.T("compose.trouble", "n", o.Count())).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Troubles(o.Form, p.T("contacts.trouble", "n", o.Count())).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
