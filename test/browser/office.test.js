@@ -184,6 +184,50 @@ describe("axe", () => {
   }
 
   for (const look of LOOKS) {
+    test(`contacts and requests, ${look.lang}, ${look.scheme}, ${look.width} px`, async () => {
+      const { context, page, complaints } = await desk(look);
+      const check = async (what) => {
+        assert.deepEqual(await axe(page), [], `${what} at ${page.url()}`);
+        assert.ok((await overflow(page)) <= 0, `${what} is wider than the screen`);
+        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${look.lang}-${look.scheme}-${look.width}-${what.replaceAll(/[^a-z]/g, "-")}.png`, fullPage: true });
+      };
+      const open = async (path, what) => {
+        await page.goto(origin + path);
+        await check(what);
+      };
+      await open("/contacts", "contacts");
+      const file = new URL(await page.locator("tbody a", { hasText: "Sommer" }).getAttribute("href"), origin).pathname;
+      await open("/contacts?q=gibtsnicht", "nobody found");
+      for (const tab of ["messages", "notifications", "history", "notes", "data"]) await open(`${file}?tab=${tab}`, `tab ${tab}`);
+      await page.click("[popovertarget=delete-contact]");
+      await check("question");
+      await open("/contacts/address?address=nobody@x.example", "file of an address");
+      for (const part of ["edit", "merge", "merge?q=kranz"]) await open(`${file}/${part}`, part);
+      await page.click(".rules a");
+      await check("preview of a merge");
+      await open("/contacts/fields", "own fields");
+      await open("/contacts/new", "new contact");
+      await page.fill("#addresses", "kaputt");
+      await page.click("form.measure .btn--primary");
+      await check("refused contact");
+      await open(file, "file again");
+      await page.click("aside .btn--danger");
+      await check("preview of an erasure");
+      await page.fill("#address", "wer@anders.example");
+      await page.click("form.measure .btn--danger");
+      await check("unconfirmed erasure");
+      await open("/privacy", "data protection");
+      const requests = await page.locator("tbody tr td > a").evaluateAll((list) => list.map((a) => a.href));
+      for (const [n, request] of requests.entries()) {
+        await page.goto(request);
+        await check(`request ${"abcdef"[n]}`);
+      }
+      assert.deepEqual(complaints, []);
+      await context.close();
+    });
+  }
+
+  for (const look of LOOKS) {
     test(`return mail, ${look.lang}, ${look.scheme}, ${look.width} px`, async () => {
       const { context, page, complaints } = await desk({ ...look, signIn: false });
       await page.goto(`${origin}/signin`);

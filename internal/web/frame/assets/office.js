@@ -118,7 +118,7 @@ if (page.live) {
 // A second click on "Senden" is not a second message; the key in the form says so to the server too.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {
-    const button = form.querySelector(".btn--primary");
+    const button = form.querySelector(".btn--primary") ?? form.querySelector("button");
     setTimeout(() => { button.disabled = true; button.classList.add("is-busy"); });
   });
 }
