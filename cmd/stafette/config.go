@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/tenant"
 	"stafette/internal/trace"
 )
@@ -186,6 +187,9 @@ type Limits struct {
 	Recipients int `toml:"recipients"`
 	// Retention of message bodies. Default "1008h" (42 days).
 	Retention Duration `toml:"retention"`
+	// HistoryMonths is how long the rows of mail are kept: who was sent what, and what became
+	// of it. Counts stay. Tenants may set their own. Default 24, at most 120.
+	HistoryMonths int `toml:"history_months"`
 }
 
 // Domains is how sending domains are set up and watched.
@@ -263,7 +267,7 @@ func defaults() Config {
 			DelayReport: 240 * minute,
 		},
 		Trace:   Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
-		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute},
+		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, HistoryMonths: privacy.DefaultMonths},
 		Domains: Domains{Grace: 72 * 60 * minute},
 		Ops:     Ops{Listen: "127.0.0.1:8081"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -456,6 +460,9 @@ func (c Config) validate() error {
 	c.validateReturnMail(bad)
 	c.validateDomains(bad)
 	c.validateAccounts(bad)
+	if c.Limits.HistoryMonths < 1 || c.Limits.HistoryMonths > privacy.MaxMonths {
+		bad("limits.history_months", "want 1 to %d, have %d", privacy.MaxMonths, c.Limits.HistoryMonths)
+	}
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)
 	}

@@ -23,6 +23,11 @@ const (
 	tallyEvery = time.Minute
 	// checkEvery is how often name servers and block lists are asked about our sources.
 	checkEvery = time.Hour
+	// historyEvery is how often rows of mail past their time are looked for, and files of
+	// access requests.
+	historyEvery = time.Hour
+	// gatherEvery is how often contacts are made of recipients.
+	gatherEvery = time.Minute
 	// domainsEvery is how often the DNS records of sending domains are looked for.
 	domainsEvery = time.Hour
 	// leadsEvery is how soon a lead is sent whose mail could not be made at once.
@@ -50,6 +55,8 @@ func (p *platform) chores() []chore {
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
+		{"history", historyEvery, p.forget},
+		{"gather contacts", gatherEvery, func(ctx context.Context, _ time.Time) error { return p.privacy.Gather(ctx) }},
 	}
 }
 
@@ -116,6 +123,11 @@ func (p *platform) turn(ctx context.Context, holder string, c chore) error {
 		return err
 	}
 	return c.do(ctx, now)
+}
+
+// forget drops rows of mail and files of access requests whose time is over.
+func (p *platform) forget(ctx context.Context, _ time.Time) error {
+	return errors.Join(p.privacy.Sweep(ctx), p.privacy.Retain(ctx))
 }
 
 // hasten finds what waits for longer than any pause between attempts.

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"stafette/internal/i18n"
 )
 
 // TestChoresAreDoneByOne: of two nodes one does a chore; when it stops in order, the
@@ -23,6 +25,13 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	}()
 	p := &platform{base: b}
 	if p.policies, err = newPolicies(b, c.guard(nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := i18n.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.privacy, err = b.privacy(catalog); err != nil {
 		t.Fatal(err)
 	}
 	by := map[string]int{}

@@ -39,6 +39,7 @@ type cli struct {
 	Proof   proofCmd   `cmd:"" help:"Verify delivery proofs."`
 	Bounce  bounceCmd  `cmd:"" help:"Explain returned mail."`
 	Trace   traceCmd   `cmd:"" help:"Watch what the running process says with receiving servers."`
+	Contact contactCmd `cmd:"" help:"Hand out or erase what is kept about a person."`
 	Lanes   lanesCmd   `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
 	Control controlCmd `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`
 	Check   checkCmd   `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`

@@ -25,6 +25,7 @@ import (
 	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/notice"
+	"stafette/internal/privacy"
 	"stafette/internal/public"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
@@ -33,6 +34,7 @@ import (
 	"stafette/internal/trace"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
+	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
 	"stafette/internal/web/figures"
@@ -44,6 +46,7 @@ import (
 	"stafette/internal/web/messages"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/people"
+	webprivacy "stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
@@ -86,6 +89,7 @@ type platform struct {
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
+	privacy    *privacy.Service
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
 }
@@ -180,9 +184,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	book := p.contacts()
+	if p.privacy, err = p.base.privacy(catalog); err != nil {
+		return err
+	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
@@ -216,6 +224,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Offices:      offices.Config{Accounts: p.accounts},
 		Whereabouts:  whereabouts.Config{Diagnosis: told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
+		Contacts:     contacts.Config{Book: book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: reasons}},
+		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},

@@ -40,6 +40,16 @@ SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messa
 SELECT create_distributed_table('dmarc_reports', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('dialogues', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('dmarc_tallies', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contacts', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_addresses', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_words', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_tags', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_fields', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_notes', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_acts', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('privacy_settings', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('folded_deliveries', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('retention_runs', 'tenant', colocate_with => 'messages');
 -- Partitioned by day and sharded by tenant: a new day's partition is sharded with it.
 SELECT create_distributed_table('bodies', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tally_notes', 'tenant', colocate_with => 'messages');
@@ -91,3 +101,5 @@ SELECT create_reference_table('epochs');
 -- local: tries
 -- local: audit
 -- local: audit_heads
+-- local: privacy_requests
+-- local: privacy_files

@@ -1,6 +1,7 @@
-// Package audience knows who may not be written to: the suppressions of each tenant,
-// where they come from, how long they last and how they are lifted; and it tells of
-// an address, without asking its server, whether mail to it can arrive.
+// Package audience knows whom a tenant writes to (Contacts), and who may not be written
+// to (Service): the suppressions of each tenant, where they come from, how long they
+// last and how they are lifted; and it tells of an address, without asking its server,
+// whether mail to it can arrive.
 //
 // It is floor 1. Acceptance asks for suppressions through its own store interface;
 // delivery asks again (Service.Check) at the moment of sending, and reports outcomes

@@ -90,6 +90,8 @@ type Config struct {
 	Commands     Commander
 	Domains      Domains
 	Audience     *audience.Service
+	Contacts     *audience.Contacts
+	Mail         insight.PersonStore // what was sent to a person
 	Addresses    *audience.Validator
 	Lists        *listcheck.Service
 	Operator     Operator

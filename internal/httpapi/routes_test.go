@@ -141,6 +141,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
 		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
+		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
@@ -167,11 +168,19 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
+		case strings.HasPrefix(r.Path, "/v1/contacts/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}
-		foreign := w.ask(r.Method, own, w.other, nil)
+		ask := func(path string) answer {
+			if body := wellFormed[r.Method+" "+r.Path]; body != "" {
+				return w.ask(r.Method, path, w.other, strings.NewReader(body), "Content-Type", "application/json")
+			}
+			return w.ask(r.Method, path, w.other, nil)
+		}
+		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := w.ask(r.Method, strings.ReplaceAll(r.Path, "{id}", id), w.other, nil)
+			missing := ask(strings.ReplaceAll(r.Path, "{id}", id))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s", r.Method, r.Path, missing.body)
 			}
@@ -187,6 +196,9 @@ func TestTenantsAreIsolated(t *testing.T) {
 		t.Errorf("listed %+v", p.Data)
 	}
 }
+
+// wellFormed are bodies for routes that read one before they look for the thing.
+var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -95,7 +95,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Audience: service, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Contacts: audience.NewContacts(&audiencetest.Contacts{}, now), Mail: w.reader, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Statistics:   insight.Statistics{Store: sums{w.tenant}},
 		ProviderName: strings.ToUpper,
 		Domains: tenant.NewRegistry(tenant.RegistryConfig{

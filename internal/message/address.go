@@ -23,10 +23,14 @@ const (
 func (a Address) IsZero() bool { return a == Address{} }
 
 // String returns the address as it stands in an envelope or header, with the local
-// part quoted where its characters need it, or "" for the zero Address.
+// part quoted where its characters need it, or "" for the zero Address. One that has no
+// local part is "@" and the domain: what is left of a recipient who was erased.
 func (a Address) String() string {
-	if a.IsZero() {
+	switch {
+	case a.IsZero():
 		return ""
+	case a.Local == "":
+		return "@" + a.Domain
 	}
 	if isDotAtom(a.Local) {
 		return a.Local + "@" + a.Domain

@@ -46,6 +46,12 @@ type dialect interface {
 	// clock asks for the database's time in Unix milliseconds; "" if it has none of
 	// its own.
 	clock() string
+	// overwriting are the statements that let what a transaction deletes be overwritten, and
+	// not any more; "" where there is no such thing.
+	overwriting() (on, off string)
+	// checkpoint is the statement that brings deletions to the files; "" where others see
+	// to that.
+	checkpoint() string
 	// onlyProcess reports whether no other process can use this database.
 	onlyProcess() bool
 }

@@ -140,6 +140,15 @@ func (s *Store) Counts(ctx context.Context, t tenant.ID, from, to time.Time) (ma
 			return nil, fmt.Errorf("count deliveries: %w", s.refusal(err))
 		}
 	}
+	gone, err := folded(ctx, tx, t, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("count deliveries: %w", s.refusal(err))
+	}
+	for state, n := range gone {
+		if state != event.Delivered {
+			counts[state] += n
+		}
+	}
 	for _, n := range counts {
 		total -= n
 	}
@@ -188,5 +197,12 @@ func countRange(ctx context.Context, q querier, t tenant.ID, from, to time.Time)
 	var n int64
 	err := q.QueryRowContext(ctx, "SELECT CAST(COALESCE(SUM(recipients), 0) AS BIGINT) FROM messages WHERE tenant = $1 AND id >= $2 AND id < $3",
 		t[:], low[:], high[:]).Scan(&n)
+	if err != nil {
+		return 0, err
+	}
+	gone, err := folded(ctx, q, t, from, to)
+	for _, more := range gone {
+		n += more
+	}
 	return n, err
 }

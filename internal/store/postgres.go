@@ -60,6 +60,9 @@ func (postgresDialect) shareRow() string  { return " FOR SHARE" }
 func (postgresDialect) lockRow() string   { return " FOR UPDATE" }
 func (postgresDialect) onlyProcess() bool { return false }
 
+func (postgresDialect) overwriting() (on, off string) { return "", "" }
+func (postgresDialect) checkpoint() string            { return "" }
+
 // clock is not that of the transaction, which stands still.
 func (postgresDialect) clock() string {
 	return "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"stafette/internal/bounce"
@@ -238,6 +239,9 @@ func (s *Store) ConcludeReturn(ctx context.Context, m returns.Mail, facts []even
 		if !done {
 			return nil
 		}
+		if facts, err = forgetful(ctx, tx, m, facts); err != nil {
+			return err
+		}
 		return s.recordReports(ctx, tx, m.Account, facts)
 	})
 	if err != nil {
@@ -249,6 +253,31 @@ func (s *Store) ConcludeReturn(ctx context.Context, m returns.Mail, facts []even
 		}
 	}
 	return done, nil
+}
+
+// forgetful leaves out what return mail says about a recipient who was erased, and its
+// content: it may come long after.
+func forgetful(ctx context.Context, tx *sql.Tx, m returns.Mail, facts []event.Event) ([]event.Event, error) {
+	if m.Delivery.IsZero() {
+		return facts, nil
+	}
+	var recipient string
+	err := tx.QueryRowContext(ctx, "SELECT recipient FROM deliveries WHERE tenant = $1 AND id = $2", m.Account[:], m.Delivery[:]).Scan(&recipient)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !strings.HasPrefix(recipient, "@") {
+		return facts, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	facts = slices.Clone(facts)
+	for i, e := range facts {
+		if e.Report != nil {
+			r := *e.Report
+			r.From, r.Recipient, r.Reply = "", "", ""
+			facts[i].Report = &r
+		}
+	}
+	return facts, clearReturn(ctx, tx, m.Tenant, m.ID)
 }
 
 // recordReports writes facts from return mail, and the marks that follow from them.

@@ -108,6 +108,11 @@ func (sqliteDialect) shareRow() string     { return "" }
 func (sqliteDialect) lockRow() string      { return "" }
 func (sqliteDialect) onlyProcess() bool    { return true }
 func (sqliteDialect) clock() string        { return "" }
+func (sqliteDialect) checkpoint() string   { return "PRAGMA wal_checkpoint(TRUNCATE)" }
+
+func (sqliteDialect) overwriting() (on, off string) {
+	return "PRAGMA secure_delete = ON", "PRAGMA secure_delete = OFF"
+}
 
 func (d sqliteDialect) messageOf(column string) string { return d.deliveryAt(column, 0) }
 

@@ -50,9 +50,9 @@ func TestNewSecrets(t *testing.T) {
 // TestCan holds the whole table, so that no right is given by accident.
 func TestCan(t *testing.T) {
 	want := map[tenant.Role]string{
-		tenant.Owner:     "messages.read messages.send queue.command messages.trace suppressions.write settings.read settings.write users.manage keys.manage audit.read profile.manage",
-		tenant.Office:    "messages.read messages.send queue.command messages.trace suppressions.write settings.read profile.manage",
-		tenant.Developer: "messages.read messages.send queue.command messages.trace suppressions.write settings.read keys.manage profile.manage",
+		tenant.Owner:     "messages.read messages.send queue.command messages.trace suppressions.write contacts.write privacy.manage settings.read settings.write users.manage keys.manage audit.read profile.manage",
+		tenant.Office:    "messages.read messages.send queue.command messages.trace suppressions.write contacts.write privacy.manage settings.read profile.manage",
+		tenant.Developer: "messages.read messages.send queue.command messages.trace suppressions.write contacts.write settings.read keys.manage profile.manage",
 		tenant.ReadOnly:  "messages.read settings.read profile.manage",
 		tenant.Support:   "profile.manage platform.messages platform.queue platform.visit",
 		tenant.Reviewer:  "profile.manage platform.review",

@@ -13,6 +13,8 @@ const (
 	MessagesCommand   Permission = "queue.command"      // hold, resume, retry, cancel own deliveries
 	MessagesTrace     Permission = "messages.trace"     // read what was said with receiving servers
 	SuppressionsWrite Permission = "suppressions.write" // suppress addresses, lift suppressions
+	ContactsWrite     Permission = "contacts.write"     // store, change, merge and delete contacts, write notes
+	PrivacyManage     Permission = "privacy.manage"     // hand out and erase what is kept about a person
 	SettingsRead      Permission = "settings.read"      // domains, streams, quota
 	SettingsWrite     Permission = "settings.write"     // change them
 	UsersManage       Permission = "users.manage"       // invite, change roles, disable
@@ -31,7 +33,7 @@ const (
 // Permissions lists all of them.
 func Permissions() []Permission {
 	return []Permission{
-		MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage,
+		MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage,
 		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem, PlatformStaff, PlatformVisit,
 	}
 }
@@ -48,11 +50,11 @@ func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == O
 func Can(r Role, p Permission) bool {
 	switch r {
 	case Owner:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage}, p)
 	case Office:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, ProfileManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead, ProfileManage}, p)
 	case Developer:
-		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, SettingsRead, KeysManage, ProfileManage}, p)
+		return slices.Contains([]Permission{MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, ContactsWrite, SettingsRead, KeysManage, ProfileManage}, p)
 	case ReadOnly:
 		return slices.Contains([]Permission{MessagesRead, SettingsRead, ProfileManage}, p)
 	case Support:

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/components"
+	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
 	"stafette/internal/web/figures"
@@ -27,6 +28,7 @@ import (
 	"stafette/internal/web/overview"
 	"stafette/internal/web/people"
 	"stafette/internal/web/platform"
+	"stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
@@ -52,6 +54,8 @@ type Config struct {
 	Record       record.Config
 	Offices      offices.Config
 	Messages     messages.Config
+	Contacts     contacts.Config
+	Privacy      privacy.Config
 	Suppressions suppressions.Config
 	Rules        rules.Config
 	Addresses    addresses.Config
@@ -92,6 +96,8 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		messages.Routes(f, c.Messages),
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		whereabouts.Routes(c.Whereabouts),
+		contacts.Routes(c.Contacts),
+		privacy.Routes(c.Privacy),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		rules.Routes(c.Rules),

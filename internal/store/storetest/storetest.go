@@ -52,6 +52,8 @@ func Run(t *testing.T, open Open) {
 		{"Ages", ageTests()},
 		{"Lists", listTests()},
 		{"Diagnosis", diagnosisTests()},
+		{"Contacts", contactTests()},
+		{"Privacy", privacyTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

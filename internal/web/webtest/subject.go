@@ -45,6 +45,7 @@ func Subjects() []Subject {
 		helpSubject(),
 		whereaboutsSubject(),
 		accountsSubject(),
+		contactsSubject(),
 	}
 }
 

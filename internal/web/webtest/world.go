@@ -73,6 +73,8 @@ type World struct {
 	checked     *checklists
 
 	accounts *Accounts
+
+	crowd crowd // of contacts
 }
 
 // Now is the world's clock.

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"stafette/internal/audience"
+	"stafette/internal/tenant"
+)
+
+const (
+	defaultContacts = 50
+	maxContacts     = 500
+	// contactHits bounds what a text finds: who types one letter is answered as soon as
+	// who types a name.
+	contactHits = 1000
+)
+
+// Contacts implements audience.ContactStore. Without a text a page is one range of an
+// index. A text is looked for by the beginnings of words, each a range of an index too.
+func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFilter) (audience.ContactPage, error) {
+	if f.Limit <= 0 {
+		f.Limit = defaultContacts
+	}
+	f.Limit = min(f.Limit, maxContacts)
+	q := contactQuery{args: []any{t[:], f.Limit + 1}}
+	q.build(f)
+	from := "contacts c WHERE c.tenant = $1"
+	if q.tagged {
+		from = "contact_tags g CROSS JOIN contacts c WHERE g.tenant = $1 AND c.tenant = $1 AND c.id = g.contact"
+	}
+	var page audience.ContactPage
+	//nolint:gosec // G202: constants and placeholders only
+	rows, err := s.read.QueryContext(ctx, "SELECT "+prefixed("c.", contactColumns)+" FROM "+from+q.where+" ORDER BY "+q.order+" LIMIT $2", q.args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		c, err := readContact(row, t)
+		page.Contacts = append(page.Contacts, c)
+		return err
+	})
+	if err != nil {
+		return audience.ContactPage{}, fmt.Errorf("list contacts: %w", s.refusal(err))
+	}
+	if page.More = len(page.Contacts) > f.Limit; page.More {
+		page.Contacts = page.Contacts[:f.Limit]
+	}
+	return page, nil
+}
+
+// contactQuery is the part of a query that differs from filter to filter.
+type contactQuery struct {
+	where, order string
+	args         []any
+	tagged       bool // read from contact_tags g in its order
+}
+
+func (q *contactQuery) and(condition string, values ...any) {
+	q.where += " AND " + q.fill(condition, values...)
+}
+
+func (q *contactQuery) fill(text string, values ...any) string {
+	for _, v := range values {
+		q.args = append(q.args, v)
+		text = strings.Replace(text, "?", fmt.Sprintf("$%d", len(q.args)), 1)
+	}
+	return text
+}
+
+func (q *contactQuery) build(f audience.ContactFilter) {
+	tokens := strings.Fields(f.Text)
+	q.tagged = f.Tag != "" && len(tokens) == 0
+	id, name := "c.id", "c.sort_name"
+	if q.tagged {
+		id, name = "g.contact", "g.sort_name"
+		q.and("g.tag = ?", plain(f.Tag))
+	}
+	if len(tokens) > 0 {
+		q.find(tokens[:min(len(tokens), 6)], f.Tag)
+	}
+	sign, direction := "<", " DESC"
+	if f.Ascending {
+		sign, direction = ">", ""
+	}
+	q.order = id + direction
+	if f.ByName {
+		q.order = name + direction + ", " + id + direction
+	}
+	switch {
+	case f.After.IsZero():
+	case f.ByName:
+		q.and("("+name+", "+id+") "+sign+" (SELECT a.sort_name, a.id FROM contacts a WHERE a.tenant = $1 AND a.id = ?)", f.After[:])
+	default:
+		q.and(id+" "+sign+" ?", f.After[:])
+	}
+}
+
+// find demands that all beginnings of words fit.
+func (q *contactQuery) find(tokens []string, tag string) {
+	var sets []string
+	for _, token := range tokens {
+		token = plain(token)
+		at := strings.IndexByte(token, '@')
+		table, column, low := "contact_words", "word", audience.Fold(token)
+		switch {
+		case at == 0:
+			low = strings.ToLower(token)
+		case at > 0:
+			table, column, low = "contact_addresses", "address", strings.ToLower(token)
+		}
+		sets = append(sets, q.fill("SELECT contact FROM "+table+" WHERE tenant = $1 AND "+column+" >= ? AND "+column+" < ?", low, low+"\U0010FFFF"))
+	}
+	if tag != "" {
+		sets = append(sets, q.fill("SELECT contact FROM contact_tags WHERE tenant = $1 AND tag = ?", plain(tag)))
+	}
+	q.where += fmt.Sprintf(" AND c.id IN (SELECT contact FROM (%s) AS hits LIMIT %d)", strings.Join(sets, " INTERSECT "), contactHits)
+}
+
+// ContactTags implements audience.ContactStore. It hops from tag to tag, however many
+// contacts each has.
+func (s *Store) ContactTags(ctx context.Context, t tenant.ID, limit int) ([]string, error) {
+	var list []string
+	last := ""
+	for len(list) < limit {
+		var next sql.NullString
+		err := s.read.QueryRowContext(ctx, "SELECT min(tag) FROM contact_tags WHERE tenant = $1 AND tag > $2", t[:], last).Scan(&next)
+		if err != nil {
+			return nil, fmt.Errorf("list tags of contacts: %w", s.refusal(err))
+		}
+		if !next.Valid {
+			break
+		}
+		last = next.String
+		list = append(list, last)
+	}
+	return list, nil
+}
