@@ -88,6 +88,10 @@ SELECT create_reference_table('epochs');
 -- local: egress_alarms
 -- local: egress_tallies
 -- local: egress_findings
+-- local: egress_node_addresses
+-- local: egress_paces
+-- local: egress_revisions
+-- local: egress_tasks
 -- local: queue_orders
 -- local: queue_log
 -- local: notices

@@ -97,7 +97,8 @@ func (s *Store) AddSent(ctx context.Context, list []egress.Tally) error {
 
 // Sent implements egress.Store.
 func (s *Store) Sent(ctx context.Context, d egress.Day) ([]egress.Tally, error) {
-	return s.tallies(ctx, "WHERE day = $1 ORDER BY source, provider", int64(d))
+	rows, err := s.read.QueryContext(ctx, "SELECT day, source, provider, sent, overflow FROM egress_tallies WHERE day = $1 ORDER BY source, provider", int64(d))
+	return s.tallies(rows, err)
 }
 
 // maxTallies bounds the counts of one source.
@@ -105,12 +106,13 @@ const maxTallies = 20000
 
 // SentBy implements egress.Store.
 func (s *Store) SentBy(ctx context.Context, source string, from egress.Day) ([]egress.Tally, error) {
-	return s.tallies(ctx, "WHERE source = $1 AND day >= $2 ORDER BY day DESC, provider LIMIT $3", plain(source), int64(from), maxTallies)
+	rows, err := s.read.QueryContext(ctx, `SELECT day, source, provider, sent, overflow FROM egress_tallies
+		WHERE source = $1 AND day >= $2 ORDER BY day DESC, provider LIMIT $3`, plain(source), int64(from), maxTallies)
+	return s.tallies(rows, err)
 }
 
-func (s *Store) tallies(ctx context.Context, which string, args ...any) ([]egress.Tally, error) {
+func (s *Store) tallies(rows *sql.Rows, err error) ([]egress.Tally, error) {
 	var list []egress.Tally
-	rows, err := s.read.QueryContext(ctx, "SELECT day, source, provider, sent, overflow FROM egress_tallies "+which, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var t egress.Tally
 		err := row.Scan(&t.Day, &t.Source, &t.Provider, &t.Sent, &t.Overflow)
