@@ -93,7 +93,7 @@ func (s *Contacts) ExportCSV(ctx context.Context, t tenant.ID, f ContactFilter, 
 			cells = append(cells, r.Fields[d.Key])
 		}
 		for i := range cells {
-			cells[i] = inert(cells[i])
+			cells[i] = Inert(cells[i])
 		}
 		return out.Write(cells)
 	})

@@ -148,7 +148,7 @@ func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) err
 			return nil //nolint:nilerr // the frame has logged the request
 		}
 		for _, l := range page.Leads {
-			line := []string{l.TakenAt.UTC().Format(time.RFC3339), l.ID.String(), inert(l.Advertiser), inert(l.Object), stateText(p, l), testText(p, l), sum(l)}
+			line := []string{l.TakenAt.UTC().Format(time.RFC3339), l.ID.String(), frame.Inert(l.Advertiser), frame.Inert(l.Object), stateText(p, l), testText(p, l), sum(l)}
 			if err := out.Write(line); err != nil {
 				return nil //nolint:nilerr // the reader has gone
 			}
@@ -323,13 +323,4 @@ func fieldOf(part string) string {
 		return "object"
 	}
 	return "advertiser"
-}
-
-// inert keeps a spreadsheet from reading a cell as a formula, by an apostrophe before it
-// (OWASP, CSV injection).
-func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
