@@ -118,8 +118,11 @@ func (s *stafette) agesAreTold(t *testing.T) {
 	s.send(t, map[string]any{"from": "info@" + senderDomain, "to": []string{"warten@kunde.example"}, "subject": "Warten", "text": "x", "send_at": time.Now().Add(time.Hour).Format(time.RFC3339)})
 	eventually(t, "the mail waits", func() error {
 		var a struct{ All struct{ Count int } }
-		if err := json.Unmarshal(s.command(t, "queue", "ages", "--config", s.config, "--by", "domain", "-o", "json"), &a); err != nil || a.All.Count != 1 {
-			return fmt.Errorf("%d wait, %v", a.All.Count, err)
+		if err := json.Unmarshal(s.command(t, "queue", "ages", "--config", s.config, "--by", "domain", "-o", "json"), &a); err != nil {
+			return err
+		}
+		if a.All.Count != 1 {
+			return fmt.Errorf("%d wait", a.All.Count)
 		}
 		return nil
 	})

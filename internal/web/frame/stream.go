@@ -50,7 +50,7 @@ func (p Page) Stream(w http.ResponseWriter, r *http.Request, last time.Duration,
 		case failed == nil:
 			_, err = fmt.Fprintf(w, "event: %s\ndata: %s\n\n", m.Event, strings.NewReplacer("\n", " ", "\r", " ").Replace(m.Data))
 		case ctx.Err() != nil && r.Context().Err() == nil:
-			_, err = fmt.Fprint(w, "event: over\ndata: \n\n")
+			_, _ = fmt.Fprint(w, "event: over\ndata: \n\n") // the reader left: nothing to be done
 			return nil
 		case !errors.Is(failed, context.DeadlineExceeded):
 			return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,10 +62,29 @@ func TestLanesAreExported(t *testing.T) {
 // about is an attempt to trace.
 var about = trace.About{Number: 1, Domain: "kunde.example", Site: "mx.kunde.example", Source: "post1"}
 
+// journal keeps what is logged. It is safe for concurrent use.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 // open opens an office whose log and tracer are known.
-func open(t *testing.T) (*webtest.Desk, *trace.Tracer, *bytes.Buffer) {
+func open(t *testing.T) (*webtest.Desk, *trace.Tracer, *journal) {
 	var tracer *trace.Tracer
-	log := &bytes.Buffer{}
+	log := &journal{}
 	d := webtest.Open(t, func(c *web.Config) {
 		tracer, c.Sending.TraceFor = c.Sending.Trace, time.Minute
 		c.Sending.Log = slog.New(slog.NewTextHandler(log, nil))
