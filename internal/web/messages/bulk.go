@@ -194,7 +194,16 @@ func (o *office) bulk(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	if err := b.allowed(p); err != nil {
 		return err
 	}
-	r = r.WithContext(context.WithoutCancel(r.Context()))
+	out, err := o.doBulk(r.WithContext(context.WithoutCancel(r.Context())), p, b)
+	if err != nil {
+		return fmt.Errorf("%s several messages: %w", b.do, err)
+	}
+	p.Room, p.Title = "messages", p.T("bulk.done.title")
+	return p.Render(w, r, http.StatusOK, bulkDonePage(p, out))
+}
+
+// doBulk does it to the messages that the form names.
+func (o *office) doBulk(r *http.Request, p frame.Page, b bulkDeed) (bulkResult, error) {
 	out := bulkResult{do: b.do}
 	picked := r.PostForm["pick"]
 	for _, text := range picked[:min(len(picked), b.limit())] {
@@ -208,11 +217,10 @@ func (o *office) bulk(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 			err = o.bulkCommand(r, p, m, queue.Command(b.do), &out)
 		}
 		if err != nil {
-			return fmt.Errorf("%s several messages: %w", b.do, err)
+			return out, err
 		}
 	}
-	p.Room, p.Title = "messages", p.T("bulk.done.title")
-	return p.Render(w, r, http.StatusOK, bulkDonePage(p, out))
+	return out, nil
 }
 
 func (o *office) bulkCommand(r *http.Request, p frame.Page, m insight.Message, c queue.Command, out *bulkResult) error {
