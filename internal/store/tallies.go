@@ -144,6 +144,7 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 	err = s.transact(ctx, func(tx *sql.Tx) error {
 		sums := map[tally]int64{}
 		var ids []event.ID
+		//nolint:gosec // G202: constants of the dialect and placeholders only
 		rows, err := tx.QueryContext(ctx, "SELECT d.id, d.notes FROM tally_notes d WHERE d.tenant = $1 ORDER BY d.id LIMIT $2"+s.dialect.lockRows(true), t[:], limit)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var id event.ID
@@ -160,6 +161,7 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 		}
 		for part := range slices.Chunk(ids, inListMax) {
 			in, args := inList(s.dialect, 2, part)
+			//nolint:gosec // G202: placeholders only
 			if _, err := tx.ExecContext(ctx, "DELETE FROM tally_notes WHERE tenant = $1 AND id "+in, append([]any{t[:]}, args...)...); err != nil {
 				return err
 			}
