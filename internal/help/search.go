@@ -112,7 +112,7 @@ func (x *index) matches(word string) map[int]float64 {
 	best := map[int]float64{}
 	for i := range x.words {
 		w := &x.words[i]
-		factor := 0.0
+		var factor float64
 		switch {
 		case w.stem == word:
 			factor = 1

@@ -197,9 +197,9 @@ func (f *Figures) Spans() []Span {
 	list := make([]Span, len(f.took))
 	for i, n := range f.took {
 		list[i].N = n
-		if i < len(bounds) {
-			list[i].Upto = bounds[i]
-		}
+	}
+	for i, end := range bounds {
+		list[i].Upto = end
 	}
 	return list
 }

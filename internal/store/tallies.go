@@ -98,6 +98,9 @@ const (
 	spanDay  = "day"
 
 	millisPerDay = 24 * millisPerHour
+
+	// allStreams stands for the sum of all streams.
+	allStreams tenant.Stream = "*"
 )
 
 // tally names one row of the tallies.
@@ -141,6 +144,7 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 	err = s.transact(ctx, func(tx *sql.Tx) error {
 		sums := map[tally]int64{}
 		var ids []event.ID
+		//nolint:gosec // G202: constants of the dialect and placeholders only
 		rows, err := tx.QueryContext(ctx, "SELECT d.id, d.notes FROM tally_notes d WHERE d.tenant = $1 ORDER BY d.id LIMIT $2"+s.dialect.lockRows(true), t[:], limit)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var id event.ID
@@ -157,6 +161,7 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 		}
 		for part := range slices.Chunk(ids, inListMax) {
 			in, args := inList(s.dialect, 2, part)
+			//nolint:gosec // G202: placeholders only
 			if _, err := tx.ExecContext(ctx, "DELETE FROM tally_notes WHERE tenant = $1 AND id "+in, append([]any{t[:]}, args...)...); err != nil {
 				return err
 			}
@@ -166,12 +171,15 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 	return taken, err
 }
 
-// sumUp adds a note to the hour and the day, of its tenant and of all.
+// sumUp adds a note to the hour and the day, of its tenant and of all, of its stream and
+// of all.
 func sumUp(sums map[tally]int64, t tenant.ID, n tallyNote, provider string) {
 	hour := n.Hour * millisPerHour
 	for _, of := range []tenant.ID{t, {}} {
-		sums[tally{of, spanHour, n.Count, hour, provider, n.Stream}] += n.N
-		sums[tally{of, spanDay, n.Count, hour - hour%millisPerDay, provider, n.Stream}] += n.N
+		for _, stream := range []tenant.Stream{n.Stream, allStreams} {
+			sums[tally{of, spanHour, n.Count, hour, provider, stream}] += n.N
+			sums[tally{of, spanDay, n.Count, hour - hour%millisPerDay, provider, stream}] += n.N
+		}
 	}
 }
 
@@ -277,17 +285,25 @@ func (s *Store) tallyText(t tenant.ID, q insight.TallyQuery) (text string, args 
 			group += ", " + name
 		}
 	}
+	streams := []tenant.Stream{allStreams}
+	if q.Streams {
+		streams = append(tenant.Streams(), "")
+	}
 	counts := q.Counts
 	if len(counts) == 0 {
 		counts = insight.Counts() // named one by one: each is a range of the key
 	}
-	var list strings.Builder
+	var list, in strings.Builder
 	for i, c := range counts {
 		args = append(args, string(c))
 		list.WriteString(column(", ", "", i > 0) + fmt.Sprintf("$%d", len(args)))
 	}
+	for i, s := range streams {
+		args = append(args, string(s))
+		in.WriteString(column(", ", "", i > 0) + fmt.Sprintf("$%d", len(args)))
+	}
 	return "SELECT " + hour + ", " + provider + ", " + stream + ", what, CAST(SUM(n) AS BIGINT) FROM tallies" +
-		" WHERE tenant = $1 AND span = $2 AND start >= $3 AND start < $4 AND what IN (" + list.String() + ") GROUP BY " + group, args
+		" WHERE tenant = $1 AND span = $2 AND start >= $3 AND start < $4 AND what IN (" + list.String() + ") AND stream IN (" + in.String() + ") GROUP BY " + group, args
 }
 
 // PruneTallies removes sums by the hour that began before the time, of all tenants.

@@ -95,7 +95,7 @@ func TestLinkedArticlesExist(t *testing.T) {
 			}
 		}
 	}
-	if found < 7 {
+	if found < 6 {
 		t.Errorf("only %d links found", found)
 	}
 }

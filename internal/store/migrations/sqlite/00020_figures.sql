@@ -9,7 +9,8 @@ CREATE TABLE tally_notes (
 ) STRICT, WITHOUT ROWID;
 
 -- How often something became known of deliveries. span is 'hour' or 'day' (UTC), start its
--- beginning. tenant is sixteen zero bytes for the sum of all tenants.
+-- beginning. tenant is sixteen zero bytes for the sum of all tenants, stream is '*' for that
+-- of all streams: who does not ask by stream reads no more than that.
 CREATE TABLE tallies (
 	tenant BLOB NOT NULL,
 	span TEXT NOT NULL,
@@ -18,7 +19,7 @@ CREATE TABLE tallies (
 	provider TEXT NOT NULL,
 	stream TEXT NOT NULL,
 	n INTEGER NOT NULL,
-	PRIMARY KEY (tenant, span, what, start, provider, stream)
+	PRIMARY KEY (tenant, span, what, stream, start, provider)
 ) STRICT, WITHOUT ROWID;
 
 -- Things to do that a person does not want to see for a while.
