@@ -103,7 +103,7 @@ func openTodos(ctx context.Context, con *console, c Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := b.todos(ctx)
+	list, err := b.sourceTodos(ctx)
 	return list, errors.Join(err, b.close())
 }
 

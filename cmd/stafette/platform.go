@@ -30,6 +30,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
+	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/trace"
 	"stafette/internal/web"

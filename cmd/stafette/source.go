@@ -236,7 +236,7 @@ func (c sourceWarmUpCmd) Run(ctx context.Context, con *console) error {
 			if c.Name != "" && s.Name != c.Name {
 				continue
 			}
-			tallies, err := b.store.SentBy(ctx, s.Name, egress.DayOf(s.WarmUpFrom))
+			tallies, err := b.store.SentFrom(ctx, s.Name, egress.DayOf(s.WarmUpFrom))
 			if err != nil {
 				return err
 			}
@@ -263,7 +263,7 @@ type sourceTodoCmd struct{}
 // Run prints what is to be done, in English.
 func (sourceTodoCmd) Run(ctx context.Context, con *console) error {
 	return withBase(ctx, con, func(b *base) error {
-		list, err := b.todos(ctx)
+		list, err := b.sourceTodos(ctx)
 		if err != nil {
 			return err
 		}
@@ -288,8 +288,8 @@ func (sourceCheckCmd) Run(ctx context.Context, con *console) error {
 	return sourceTodoCmd{}.Run(ctx, con)
 }
 
-// todos words what is to be done about sources, in English: title, way out and link.
-func (b *base) todos(ctx context.Context) ([]string, error) {
+// sourceTodos words what is to be done about sources, in English: title, way out and link.
+func (b *base) sourceTodos(ctx context.Context) ([]string, error) {
 	ways, err := b.store.Ways(ctx)
 	findings, findErr := b.store.Findings(ctx)
 	alarms, alarmErr := b.store.Alarms(ctx, false)

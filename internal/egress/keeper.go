@@ -65,7 +65,7 @@ type Store interface {
 	// Sent returns the counts of a day.
 	Sent(ctx context.Context, d Day) ([]Tally, error)
 	// SentBy returns the counts of a source from a day on, by day; at most 20,000.
-	SentBy(ctx context.Context, source string, from Day) ([]Tally, error)
+	SentFrom(ctx context.Context, source string, from Day) ([]Tally, error)
 
 	// PutFindings replaces what was found about the sources; Since of a problem that
 	// was there before stays.

@@ -105,7 +105,7 @@ func (s *Store) Sent(ctx context.Context, d egress.Day) ([]egress.Tally, error) 
 const maxTallies = 20000
 
 // SentBy implements egress.Store.
-func (s *Store) SentBy(ctx context.Context, source string, from egress.Day) ([]egress.Tally, error) {
+func (s *Store) SentFrom(ctx context.Context, source string, from egress.Day) ([]egress.Tally, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT day, source, provider, sent, overflow FROM egress_tallies
 		WHERE source = $1 AND day >= $2 ORDER BY day DESC, provider LIMIT $3`, plain(source), int64(from), maxTallies)
 	return s.tallies(rows, err)

@@ -66,7 +66,7 @@ func (h waitingMail) Erase(ctx context.Context, p privacy.Person, note func(int6
 	}
 	for _, address := range distinct(p.Addresses) {
 		for {
-			changed, err := h.s.act(ctx, cancel, erasedActor, h.now(), func(tx *sql.Tx) ([]queue.Listed, error) {
+			changed, err := h.s.act(ctx, cancel, erasedActor, "", h.now(), func(tx *sql.Tx) ([]queue.Listed, error) {
 				var list []queue.Listed
 				rows, err := tx.QueryContext(ctx, waitingTo+h.s.dialect.lockRows(false), p.Tenant[:], address, eraseStep)
 				err = scan(rows, err, func(row *sql.Rows) error {

@@ -257,8 +257,8 @@ func (s *Store) CheckRows(ctx context.Context, t tenant.ID, c listcheck.ID, f li
 	return list, nil
 }
 
-// dropRows is how many rows of a list go in one transaction, so that mail need not wait.
-const dropRows = 5000
+// dropCheckRows is how many rows of a list go in one transaction, so that mail need not wait.
+const dropCheckRows = 5000
 
 // DropChecks implements listcheck.Store.
 func (s *Store) DropChecks(ctx context.Context, now, stale time.Time) (int, error) {
@@ -285,7 +285,7 @@ func (s *Store) dropCheck(ctx context.Context, c listcheck.Check) error {
 			break
 		}
 		if err == nil {
-			_, err = s.write.ExecContext(ctx, "DELETE FROM list_check_rows WHERE tenant = $1 AND list = $2 AND number < $3", c.Tenant[:], c.ID[:], last+dropRows)
+			_, err = s.write.ExecContext(ctx, "DELETE FROM list_check_rows WHERE tenant = $1 AND list = $2 AND number < $3", c.Tenant[:], c.ID[:], last+dropCheckRows)
 		}
 		if err != nil {
 			return err

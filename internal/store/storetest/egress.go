@@ -174,9 +174,9 @@ func tallies(t *testing.T, w *World) {
 	}
 	have, err := w.Store.Sent(ctx, day)
 	same(t, "tallies", have, []egress.Tally{{Pair: pair, Day: day, Sent: 7, Overflow: 2}}, err)
-	have, err = w.Store.SentBy(ctx, "neu", day-1)
+	have, err = w.Store.SentFrom(ctx, "neu", day-1)
 	same(t, "tallies of a source", have, []egress.Tally{{Pair: pair, Day: day, Sent: 7, Overflow: 2}, {Pair: pair, Day: day - 1, Sent: 9}}, err)
-	have, err = w.Store.SentBy(ctx, "alt", 0)
+	have, err = w.Store.SentFrom(ctx, "alt", 0)
 	same(t, "tallies of another", have, nil, err)
 }
 

@@ -42,7 +42,7 @@ type Store interface {
 	Findings(ctx context.Context) ([]egress.Finding, error)
 	Tasks(ctx context.Context) ([]egress.TaskDone, error)
 	PutTask(ctx context.Context, t egress.TaskDone) error
-	SentBy(ctx context.Context, source string, from egress.Day) ([]egress.Tally, error)
+	SentFrom(ctx context.Context, source string, from egress.Day) ([]egress.Tally, error)
 }
 
 // People tells the names of staff and accounts; store.Store does.

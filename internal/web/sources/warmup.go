@@ -21,7 +21,7 @@ func (c Config) progress(ctx context.Context, p frame.Page, plan egress.Plan, s 
 	if s.State != egress.StateNew || s.WarmUpFrom.IsZero() {
 		return nil, nil
 	}
-	tallies, err := c.Store.SentBy(ctx, s.Name, egress.DayOf(s.WarmUpFrom))
+	tallies, err := c.Store.SentFrom(ctx, s.Name, egress.DayOf(s.WarmUpFrom))
 	if err != nil {
 		return nil, fmt.Errorf("warm-up: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
-	"stafette/internal/fault"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
 	"stafette/internal/message"
@@ -175,22 +174,6 @@ func (w *World) ask(ctx context.Context, clerk string) error {
 	_, err = w.crowd.right.Ask(ctx, privacy.Wish{Kind: privacy.Access, Person: privacy.Person{Tenant: w.Tenant.ID, Addresses: []message.Address{addressOf("wartet@kunde.example")}}, Actor: clerk})
 	return err
 }
-
-// accounts tells of the world's tenants.
-type accounts struct{ w *World }
-
-// Tenant implements privacy.Tenants.
-func (a accounts) Tenant(_ context.Context, t tenant.ID) (tenant.Tenant, error) {
-	for _, one := range []tenant.Tenant{a.w.Tenant, a.w.Other} {
-		if one.ID == t {
-			return one, nil
-		}
-	}
-	return tenant.Tenant{}, fault.New(fault.NotFound, "tenant_not_found", "")
-}
-
-// Tenants implements privacy.Tenants.
-func (a accounts) Tenants(context.Context, tenant.ID, int) ([]tenant.Tenant, error) { return nil, nil }
 
 // mailHolder holds the world's messages and gives none away.
 type mailHolder struct{ w *World }

@@ -77,17 +77,6 @@ func (a refusing) Accept(_ context.Context, _ ingest.Principal, s ingest.Submiss
 	return ingest.Receipt{ID: a.first}, nil
 }
 
-// owners are the tenants of the world.
-type owners struct{ *World }
-
-// Tenant implements lead.Tenants.
-func (o owners) Tenant(_ context.Context, t tenant.ID) (tenant.Tenant, error) {
-	if t == o.Other.ID {
-		return o.Other, nil
-	}
-	return o.World.Tenant, nil
-}
-
 func (w *World) makeLeads() *lead.Service {
 	keeper, err := seal.New(bytes.Repeat([]byte{9}, seal.KeySize))
 	if err != nil {
@@ -98,7 +87,7 @@ func (w *World) makeLeads() *lead.Service {
 	if err != nil {
 		panic(err) // the world has a delivered message
 	}
-	s := lead.New(lead.Config{Store: store, Acceptor: refusing{first: mail}, Tenants: owners{w}, Keeper: keeper, Now: w.Now})
+	s := lead.New(lead.Config{Store: store, Acceptor: refusing{first: mail}, Tenants: accounts{w}, Keeper: keeper, Now: w.Now})
 	address, err := message.ParseAddress("anfragen@makler.example")
 	if err != nil {
 		panic(err)

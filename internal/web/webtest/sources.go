@@ -231,7 +231,7 @@ func (o *Outlets) Tasks(context.Context) ([]egress.TaskDone, error) {
 }
 
 // SentBy implements egress.Store.
-func (o *Outlets) SentBy(_ context.Context, source string, from egress.Day) ([]egress.Tally, error) {
+func (o *Outlets) SentFrom(_ context.Context, source string, from egress.Day) ([]egress.Tally, error) {
 	var list []egress.Tally
 	if source != "neu" {
 		return nil, nil

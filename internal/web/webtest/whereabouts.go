@@ -2,7 +2,6 @@ package webtest
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -66,17 +65,6 @@ func whereaboutsPages(w *World) []string {
 		list = append(list, w.Whereabouts(false, event.Bounced, "Rechnung")+tail)
 	}
 	return list
-}
-
-// accounts tells the world's tenants.
-type accounts struct{ w *World }
-
-// Tenant implements diagnosis.Tenants.
-func (a accounts) Tenant(_ context.Context, t tenant.ID) (tenant.Tenant, error) {
-	if t == a.w.Other.ID {
-		return a.w.Other, nil
-	}
-	return a.w.Tenant, nil
 }
 
 // Diagnosis is the service over the messages of the world, made at the first call.
