@@ -74,7 +74,7 @@ func (s *Service) newKey(who tenant.Identity, r KeyRequest) (tenant.Key, error) 
 		ID: id.New[tenant.KeyKind](now), Tenant: who.User.Tenant, Name: strings.TrimSpace(r.Name), CreatedAt: now,
 		DailyCap: r.DailyCap, CreatedBy: who.User.ID.String(),
 	}
-	list := []*fault.Error{plainName("name", k.Name, 1)}
+	list := []*fault.Error{plainName(k.Name, 1)}
 	for _, scope := range r.Scopes {
 		switch scope {
 		case tenant.ScopeSend, tenant.ScopeRead:

@@ -89,7 +89,7 @@ func (s *Service) SaveOffice(ctx context.Context, t tenant.ID, to OfficeSettings
 		return err
 	}
 	to.Name = strings.TrimSpace(to.Name)
-	list := []*fault.Error{plainName("name", to.Name, 1)}
+	list := []*fault.Error{plainName(to.Name, 1)}
 	if !i18n.Lang(to.Locale).Valid() {
 		list = append(list, fault.Field("locale", "locale_unknown", "The language is de or en."))
 	}

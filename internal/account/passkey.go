@@ -104,7 +104,7 @@ func (s *Service) AddPasskey(ctx context.Context, who tenant.Identity, token, na
 	if name = strings.TrimSpace(name); name == "" {
 		name = who.Session.Device
 	}
-	if wrong := plainName("name", name, 0); wrong != nil {
+	if wrong := plainName(name, 0); wrong != nil {
 		return nil, wrong
 	}
 	var session webauthn.SessionData

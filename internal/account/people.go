@@ -39,10 +39,10 @@ func roleFits(r tenant.Role, t tenant.ID) error {
 	return fault.Field("role", "role_unknown", "There is no such role here.")
 }
 
-func plainName(field, name string, least int) *fault.Error {
+func plainName(name string, least int) *fault.Error {
 	n := utf8.RuneCountInString(name)
 	if n < least || n > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return fault.Field(field, "name_malformed", "A name has at most 200 characters on one line.")
+		return fault.Field("name", "name_malformed", "A name has at most 200 characters on one line.")
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (s *Service) Invite(ctx context.Context, who tenant.Identity, r InviteReque
 	email, wrong := parseEmail("email", r.Email)
 	list := []*fault.Error{wrong}
 	r.Name = strings.TrimSpace(r.Name)
-	list = append(list, plainName("name", r.Name, 0), fault.As(roleFits(r.Role, who.User.Tenant)))
+	list = append(list, plainName(r.Name, 0), fault.As(roleFits(r.Role, who.User.Tenant)))
 	if err := joined(list); err != nil {
 		return "", err
 	}
@@ -165,7 +165,7 @@ func (s *Service) Accept(ctx context.Context, token, name, password, userAgent, 
 		return "", tenant.Identity{}, err
 	}
 	name = strings.TrimSpace(name)
-	if err := joined([]*fault.Error{plainName("name", name, 1), fault.As(tenant.PasswordAllowed(password, i.Email))}); err != nil {
+	if err := joined([]*fault.Error{plainName(name, 1), fault.As(tenant.PasswordAllowed(password, i.Email))}); err != nil {
 		return "", tenant.Identity{}, err
 	}
 	now := s.now()

@@ -126,7 +126,10 @@ func (p *page) frame(r *http.Request, box, title string) frame {
 		f.Total += n
 	}
 	for _, who := range providers(Options{}) {
-		lines := byDomain[who.domain]
+		var lines []boxLine
+		for _, domain := range append([]string{who.domain}, who.also...) {
+			lines = append(lines, byDomain[domain]...)
+		}
 		sort.Slice(lines, func(i, j int) bool { return lines[i].Address < lines[j].Address })
 		f.Boxes = append(f.Boxes, providerBoxes{who.name, lines})
 	}

@@ -169,7 +169,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	p := s.hall.provider
 	_, domain, _ := strings.Cut(to, "@")
-	if !strings.EqualFold(domain, p.domain) {
+	if !p.takes(domain) {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relay access denied"}
 	}
 	if refusal := p.rcpt(remoteAddr(s.conn.Conn()), s.from, to); refusal != nil {

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ const typoDomain = "t-onlin.example"
 // the real ones give; only the names end in .example.
 type provider struct {
 	name, domain, host string
+	also               []string // further domains whose mail lies here
 	addr               netip.Addr
 	// greet returns the line that refuses a client at the greeting, "" to welcome it.
 	greet func(remote netip.Addr) string
@@ -89,6 +91,7 @@ func tOnline(o Options) provider {
 func posteo(o Options) provider {
 	grey := greylist{now: o.Now, wait: o.Greylist, first: map[string]time.Time{}}
 	return provider{
+		also: businessDomains(),
 		name: "Posteo", domain: "posteo.example", host: "mx02.posteo.example", addr: netip.MustParseAddr("127.0.10.3"),
 		greet: welcome,
 		rcpt: func(remote netip.Addr, from, to string) *smtp.SMTPError {
@@ -108,6 +111,20 @@ func posteo(o Options) provider {
 			return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: fmt.Sprintf("Ok: queued as 4cPost%06d", id)}
 		},
 	}
+}
+
+// takes reports whether the provider has mailboxes of a domain.
+func (p provider) takes(domain string) bool {
+	return strings.EqualFold(domain, p.domain) || slices.ContainsFunc(p.also, func(one string) bool { return strings.EqualFold(domain, one) })
+}
+
+// businessDomains are those of the sample businesses; their people read mail too.
+func businessDomains() []string {
+	var list []string
+	for _, b := range append(Businesses(), office()) {
+		list = append(list, b.Domain)
+	}
+	return list
 }
 
 func local(address string) string {

@@ -72,11 +72,13 @@ func (s *Store) ChangeUser(ctx context.Context, t tenant.ID, u tenant.UserID, c 
 	return nil
 }
 
+const usersInOrder = "SELECT " + userColumns + " FROM users WHERE tenant = $1 ORDER BY id"
+
 // lockUser reads a user with the tenant's users locked in order, so that of two who
 // remove each other's ownership one sees what the other did.
 func (s *Store) lockUser(ctx context.Context, tx *sql.Tx, t tenant.ID, u tenant.UserID) (tenant.User, error) {
 	var found *tenant.User
-	rows, err := tx.QueryContext(ctx, "SELECT "+userColumns+" FROM users WHERE tenant = $1 ORDER BY id"+s.dialect.lockRow(), t[:])
+	rows, err := tx.QueryContext(ctx, usersInOrder+s.dialect.lockRow(), t[:])
 	err = scan(rows, err, func(row *sql.Rows) error {
 		one, err := readUser(row)
 		if one.ID == u {
@@ -117,9 +119,16 @@ func revokeKeysOf(ctx context.Context, tx *sql.Tx, t tenant.ID, u tenant.UserID,
 	return err
 }
 
-// ofUser are the tables whose rows go with a user.
-func ofUser() []string {
-	return []string{"sessions", "recovery_codes", "passkeys", "ceremonies", "devices"}
+// forgetUser removes what goes with a user.
+func forgetUser() []string {
+	return []string{
+		"DELETE FROM sessions WHERE tenant = $1 AND user_id = $2",
+		"DELETE FROM recovery_codes WHERE tenant = $1 AND user_id = $2",
+		"DELETE FROM passkeys WHERE tenant = $1 AND user_id = $2",
+		"DELETE FROM ceremonies WHERE tenant = $1 AND user_id = $2",
+		"DELETE FROM devices WHERE tenant = $1 AND user_id = $2",
+		"DELETE FROM users WHERE tenant = $1 AND id = $2",
+	}
 }
 
 // RemoveUser implements account.People.
@@ -128,15 +137,12 @@ func (s *Store) RemoveUser(ctx context.Context, t tenant.ID, u tenant.UserID, at
 		if _, err := s.lockUser(ctx, tx, t, u); err != nil {
 			return err
 		}
-		for _, table := range ofUser() {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = $1 AND user_id = $2", t[:], u[:]); err != nil {
+		for _, text := range forgetUser() {
+			if _, err := tx.ExecContext(ctx, text, t[:], u[:]); err != nil {
 				return err
 			}
 		}
 		if err := revokeKeysOf(ctx, tx, t, u, at); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM users WHERE tenant = $1 AND id = $2", t[:], u[:]); err != nil {
 			return err
 		}
 		return s.someoneManages(ctx, tx, t)

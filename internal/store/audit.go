@@ -80,7 +80,6 @@ func (s *Store) Audit(ctx context.Context, t tenant.ID, f audit.Filter) ([]audit
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
-	//nolint:gosec // G202: constants and placeholders only
 	text := "SELECT " + auditColumns + " FROM audit WHERE " + strings.Join(where, " AND ") + fmt.Sprintf(" ORDER BY seq DESC LIMIT %d", f.Limit)
 	return s.entries(ctx, text, args...)
 }

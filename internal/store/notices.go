@@ -39,6 +39,8 @@ func (s *Store) PutNotice(ctx context.Context, d notice.Due) error {
 // anyNoticeDue is asked before a claim, so that nothing is written while nothing is due.
 const anyNoticeDue = "SELECT 1 FROM notices WHERE due_at <= $1 LIMIT 1"
 
+const noticesDue = "SELECT d.tenant, d.key, d.at, d.sealed FROM notices d WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2"
+
 // ClaimNotices implements notice.Store. The lease of a claim is its new due time.
 func (s *Store) ClaimNotices(ctx context.Context, c notice.Claim) ([]notice.Due, error) {
 	var one int
@@ -50,8 +52,7 @@ func (s *Store) ClaimNotices(ctx context.Context, c notice.Claim) ([]notice.Due,
 	if err == nil {
 		err = s.transact(ctx, func(tx *sql.Tx) error {
 			list = nil
-			rows, err := tx.QueryContext(ctx, "SELECT d.tenant, d.key, d.at, d.sealed FROM notices d WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2"+
-				s.dialect.lockRows(true), millis(c.Now), c.Limit)
+			rows, err := tx.QueryContext(ctx, noticesDue+s.dialect.lockRows(true), millis(c.Now), c.Limit)
 			err = scan(rows, err, func(row *sql.Rows) error {
 				var d notice.Due
 				err := row.Scan(&d.Tenant, &d.Key, instant{&d.At}, &d.Sealed)

@@ -188,7 +188,7 @@ func (s *Store) Factors(ctx context.Context, t tenant.ID, u tenant.UserID) (acco
 	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM recovery_codes WHERE tenant = $1 AND user_id = $2 AND used_at IS NULL", t[:], u[:]).Scan(&f.Codes)
 	if err == nil {
 		var rows *sql.Rows
-		rows, err = s.read.QueryContext(ctx, "SELECT "+passkeyColumns+" FROM passkeys WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id", t[:], u[:])
+		rows, err = s.read.QueryContext(ctx, "SELECT "+credentialColumns+" FROM passkeys WHERE tenant = $1 AND user_id = $2 ORDER BY created_at, id", t[:], u[:])
 		err = scan(rows, err, func(row *sql.Rows) error {
 			p, err := readPasskey(row)
 			f.Passkeys = append(f.Passkeys, p)
@@ -286,7 +286,8 @@ func (s *Store) UseCode(ctx context.Context, t tenant.ID, u tenant.UserID, code 
 	return nil
 }
 
-const passkeyColumns = "tenant, user_id, id, name, credential, created_at, used_at"
+//nolint:gosec // G101: names of columns
+const credentialColumns = "tenant, user_id, id, name, credential, created_at, used_at"
 
 func readPasskey(row scanner) (account.Passkey, error) {
 	var p account.Passkey
@@ -297,7 +298,7 @@ func readPasskey(row scanner) (account.Passkey, error) {
 // AddPasskey implements account.Secrets.
 func (s *Store) AddPasskey(ctx context.Context, p account.Passkey, codes [][32]byte, keep [32]byte, letters []notice.Due) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO passkeys ("+passkeyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		_, err := tx.ExecContext(ctx, "INSERT INTO passkeys ("+credentialColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
 			p.Tenant[:], p.User[:], p.ID, plain(p.Name), string(p.Credential), millis(p.CreatedAt), optional(p.UsedAt))
 		if err != nil {
 			return s.taken(err, "passkey_exists", "This passkey is known already.")
@@ -327,7 +328,7 @@ func (s *Store) RemovePasskey(ctx context.Context, t tenant.ID, u tenant.UserID,
 
 // PasskeyByID implements account.Secrets.
 func (s *Store) PasskeyByID(ctx context.Context, id []byte) (account.Passkey, error) {
-	p, err := readPasskey(s.read.QueryRowContext(ctx, "SELECT "+passkeyColumns+" FROM passkeys WHERE id = $1", id))
+	p, err := readPasskey(s.read.QueryRowContext(ctx, "SELECT "+credentialColumns+" FROM passkeys WHERE id = $1", id))
 	if err != nil {
 		return account.Passkey{}, fmt.Errorf("read passkey: %w", s.refusal(missing(err, "passkey_not_found")))
 	}

@@ -25,6 +25,7 @@ func accountTests() map[string]func(*testing.T, *World) {
 		"Devices":                     devices,
 		"Visits":                      visits,
 		"Tries":                       triesLast,
+		"SentBy":                      sentBy,
 		"FindTenants":                 findTenants,
 		"Audit":                       auditChain,
 		"AuditGoesWithTheTransaction": auditGoesWithTheTransaction,
