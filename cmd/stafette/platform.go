@@ -18,6 +18,7 @@ import (
 	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
+	"stafette/internal/help"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
@@ -210,39 +211,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
-	office, err := web.New(web.Config{
-		Config: frame.Config{Auth: p.accounts, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
-		Messages: messages.Config{
-			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
-			Hub: p.hub, Reasons: reasons, ParseMailbox: message.ParseMailbox, Addresses: validator, ProviderHosts: p.config.providerHosts,
-			Dialogues: p.trace,
-		},
-		SignIn:       signin.Config{Accounts: p.accounts, Mails: p.notices.On()},
-		Profile:      profile.Config{Accounts: p.accounts},
-		People:       people.Config{Accounts: p.accounts},
-		Keys:         keys.Config{Accounts: p.accounts},
-		Record:       record.Config{Entries: p.store, People: p.store},
-		Offices:      offices.Config{Accounts: p.accounts},
-		Whereabouts:  whereabouts.Config{Diagnosis: told, ParseMailbox: message.ParseMailbox},
-		Addresses:    addresses.Config{Validator: validator, Lists: p.lists},
-		Contacts:     contacts.Config{Book: book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: reasons}},
-		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
-		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: reasons},
-		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: reasons},
-		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
-		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
-		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
-		Domains:      domains.Config{Registry: p.registry()},
-		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
-		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
-		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
-		Sources:      p.sourcesPages(),
-		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
-		Todos:        p.todos(),
-		Help:         helpdesk.Config{Library: desk.Library, Desk: desk, Store: p.store},
-		Digests:      digests.Config{Store: p.store, On: p.notices.On},
-		Components:   p.config.HTTP.Components,
-	})
+	office, err := web.New(p.office(shared{catalog, reasons, zone, validator, book, told, desk}))
 	if err != nil {
 		return err
 	}
@@ -256,6 +225,54 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil
+}
+
+// shared is what several doors stand on and the platform does not keep.
+type shared struct {
+	catalog   *i18n.Catalog
+	reasons   *bounce.Table
+	zone      *time.Location
+	validator *audience.Validator
+	book      *audience.Contacts
+	told      *diagnosis.Service
+	desk      *help.Desk
+}
+
+// office is what the pages of the office stand on.
+func (p *platform) office(with shared) web.Config {
+	return web.Config{
+		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
+		Messages: messages.Config{
+			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
+			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
+			Dialogues: p.trace,
+		},
+		SignIn:       signin.Config{Accounts: p.accounts, Mails: p.notices.On()},
+		Profile:      profile.Config{Accounts: p.accounts},
+		People:       people.Config{Accounts: p.accounts},
+		Keys:         keys.Config{Accounts: p.accounts},
+		Record:       record.Config{Entries: p.store, People: p.store},
+		Offices:      offices.Config{Accounts: p.accounts},
+		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
+		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
+		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
+		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
+		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
+		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
+		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
+		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
+		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
+		Domains:      domains.Config{Registry: p.registry()},
+		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
+		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
+		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
+		Sources:      p.sourcesPages(),
+		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
+		Todos:        p.todos(),
+		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
+		Digests:      digests.Config{Store: p.store, On: p.notices.On},
+		Components:   p.config.HTTP.Components,
+	}
 }
 
 func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
