@@ -50,9 +50,9 @@ func TestNewSecrets(t *testing.T) {
 // TestCan holds the whole table, so that no right is given by accident.
 func TestCan(t *testing.T) {
 	want := map[tenant.Role]string{
-		tenant.Owner:     "messages.read messages.send queue.command suppressions.write contacts.write privacy.manage settings.read settings.write users.manage keys.manage",
-		tenant.Office:    "messages.read messages.send queue.command suppressions.write contacts.write privacy.manage settings.read",
-		tenant.Developer: "messages.read messages.send queue.command suppressions.write contacts.write settings.read keys.manage",
+		tenant.Owner:     "messages.read messages.send queue.command suppressions.write settings.read settings.write users.manage keys.manage",
+		tenant.Office:    "messages.read messages.send queue.command suppressions.write settings.read",
+		tenant.Developer: "messages.read messages.send queue.command suppressions.write settings.read keys.manage",
 		tenant.ReadOnly:  "messages.read settings.read",
 		tenant.Support:   "platform.messages platform.queue",
 		tenant.Reviewer:  "platform.review",
