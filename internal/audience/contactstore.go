@@ -55,8 +55,8 @@ type ContactStore interface {
 // ContactFilter picks contacts of a tenant. The zero ContactFilter is all, new ones first.
 type ContactFilter struct {
 	// Text is what a person typed: beginnings of words of a name, company or reference, of
-	// an address, or a domain after @. All of them must fit. Of very many the first 1,000
-	// in the order in which they were stored are found.
+	// an address, or a domain after @. All of them must fit. At most 1,000 are found, and
+	// of several words each is looked for among the first 20,000 that begin like it.
 	Text string
 	Tag  string // "" any
 	// ByName orders by name instead of by time; Ascending from low to high.

@@ -16,6 +16,9 @@ const (
 	// contactHits bounds what a text finds: who types one letter is answered as soon as
 	// who types a name.
 	contactHits = 1000
+	// contactWindow bounds what is looked at of each of several words: more than have any
+	// one name among a million.
+	contactWindow = 20_000
 )
 
 // Contacts implements audience.ContactStore. Without a text a page is one range of an
@@ -28,8 +31,12 @@ func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFil
 	q := contactQuery{args: []any{t[:], f.Limit + 1}}
 	q.build(f)
 	from := "contacts c WHERE c.tenant = $1"
-	if q.tagged {
+	switch {
+	case q.tagged:
 		from = "contact_tags g CROSS JOIN contacts c WHERE g.tenant = $1 AND c.tenant = $1 AND c.id = g.contact"
+	case q.hits != "":
+		// Joined, because a planner that is asked for them in order reads all contacts instead.
+		from = "(" + q.hits + ") AS h CROSS JOIN contacts c WHERE c.tenant = $1 AND c.id = h.contact"
 	}
 	var page audience.ContactPage
 	//nolint:gosec // G202: constants and placeholders only
@@ -52,7 +59,8 @@ func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFil
 type contactQuery struct {
 	where, order string
 	args         []any
-	tagged       bool // read from contact_tags g in its order
+	tagged       bool   // read from contact_tags g in its order
+	hits         string // asks for the contacts that a text finds; "" without one
 }
 
 func (q *contactQuery) and(condition string, values ...any) {
@@ -97,23 +105,37 @@ func (q *contactQuery) build(f audience.ContactFilter) {
 
 // find demands that all beginnings of words fit.
 func (q *contactQuery) find(tokens []string, tag string) {
+	limit := contactHits
+	if len(tokens) > 1 {
+		limit = contactWindow
+	}
 	var sets []string
 	for _, token := range tokens {
-		token = plain(token)
-		at := strings.IndexByte(token, '@')
-		table, column, low := "contact_words", "word", audience.Fold(token)
-		switch {
-		case at == 0:
-			low = strings.ToLower(token)
-		case at > 0:
-			table, column, low = "contact_addresses", "address", strings.ToLower(token)
-		}
-		sets = append(sets, q.fill("SELECT contact FROM "+table+" WHERE tenant = $1 AND "+column+" >= ? AND "+column+" < ?", low, low+"\U0010FFFF"))
+		sets = append(sets, "SELECT contact FROM ("+q.beginning(plain(token), limit)+") AS one")
 	}
+	also := ""
 	if tag != "" {
-		sets = append(sets, q.fill("SELECT contact FROM contact_tags WHERE tenant = $1 AND tag = ?", plain(tag)))
+		also = q.fill(" WHERE EXISTS (SELECT 1 FROM contact_tags g WHERE g.tenant = $1 AND g.tag = ? AND g.contact = hits.contact)", plain(tag))
 	}
-	q.where += fmt.Sprintf(" AND c.id IN (SELECT contact FROM (%s) AS hits LIMIT %d)", strings.Join(sets, " INTERSECT "), contactHits)
+	q.hits = fmt.Sprintf("SELECT DISTINCT contact FROM (%s) AS hits%s LIMIT %d", strings.Join(sets, " INTERSECT "), also, contactHits)
+}
+
+// beginning asks for the contacts with a word or an address that begins like the token,
+// up to a limit of each.
+func (q *contactQuery) beginning(token string, limit int) string {
+	in := func(table, column, low string) string {
+		return q.fill("SELECT contact FROM (SELECT contact FROM "+table+" WHERE tenant = $1 AND "+column+" >= ? AND "+column+" < ? LIMIT ?) AS "+column+"s",
+			low, low+"\U0010FFFF", limit)
+	}
+	words := func(low string) string { return in("contact_words", "word", low) }
+	lower := strings.ToLower(token)
+	switch strings.IndexByte(token, '@') {
+	case -1:
+		return words(audience.Fold(token)) + " UNION " + in("contact_addresses", "address", lower)
+	case 0:
+		return words(lower)
+	}
+	return in("contact_addresses", "address", lower)
 }
 
 // ContactTags implements audience.ContactStore. It hops from tag to tag, however many

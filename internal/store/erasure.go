@@ -134,6 +134,7 @@ func (h mailHolder) Erase(ctx context.Context, p privacy.Person, note func(int64
 func (h mailHolder) step(ctx context.Context, p privacy.Person, address string, own map[string]bool) (n int64, err error) {
 	err = h.s.transactSecurely(ctx, func(tx *sql.Tx) error {
 		var list []message.DeliveryID
+		//nolint:gosec // G202: constants of the dialect only
 		rows, err := tx.QueryContext(ctx, `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.recipient = $2
 			AND NOT (d.state = 'cancelled' AND d.updated_at > $4) ORDER BY d.id LIMIT $3`+h.s.dialect.lockRows(false),
 			p.Tenant[:], address, eraseStep, millis(h.now().Add(-privacy.SettleAfter)))

@@ -126,7 +126,6 @@ func TestErasureReachesTheTables(t *testing.T) {
 		for _, c := range columns {
 			for _, s := range erasedPerson() {
 				var n int
-				//nolint:gosec // G202: names from the catalogue
 				err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM `+c[0]+` WHERE position(convert_to(lower($1), 'UTF8') IN
 					CASE WHEN pg_typeof(`+c[1]+`)::text = 'bytea' THEN `+c[1]+`::text::bytea ELSE convert_to(lower(`+c[1]+`::text), 'UTF8') END) > 0`, s).Scan(&n)
 				if err != nil {

@@ -37,7 +37,6 @@ func (h mentions) Count(ctx context.Context, p privacy.Person) (sum int64, err e
 	for _, address := range distinct(p.Addresses) {
 		for _, c := range freeTexts {
 			var n int64
-			//nolint:gosec // G202: constants only
 			err := h.s.read.QueryRowContext(ctx, "SELECT count(*) FROM "+c.table+" WHERE "+c.tenant+" = $1 AND lower("+c.column+`) LIKE $2 ESCAPE '\'`,
 				p.Tenant[:], looseLike(address)).Scan(&n)
 			if err != nil {

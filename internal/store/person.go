@@ -125,7 +125,6 @@ func (s *Store) CountTo(ctx context.Context, t tenant.ID, to []message.Address, 
 			from = "deliveries d JOIN messages m ON m.tenant = $1 AND m.id = " + s.dialect.messageOf("d.id") + " WHERE d.tenant = $1" + where
 		}
 		var n int
-		//nolint:gosec // G202: constants and placeholders only
 		err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT d.id FROM "+from+" AND d.recipient = $2 LIMIT $3) AS found", args...).Scan(&n)
 		if err != nil {
 			return 0, fmt.Errorf("count mail to person: %w", s.refusal(err))

@@ -111,6 +111,8 @@ func contactsFound(t *testing.T, w *World) {
 		{audience.ContactFilter{Text: "a-1"}, "Jürgen Reuter"},
 		{audience.ContactFilter{Text: "e.sommer@g"}, "Éva Sommer"},
 		{audience.ContactFilter{Text: "@kranz-bau.example"}, "Éva Sommer"},
+		{audience.ContactFilter{Text: "j.reu"}, "Jürgen Reuter"},
+		{audience.ContactFilter{Text: "e.som bau"}, "Éva Sommer"},
 		{audience.ContactFilter{Text: "%"}, ""},
 		{audience.ContactFilter{Text: "eva reuter"}, ""},
 		{audience.ContactFilter{Tag: "vip"}, "Éva Sommer, Jürgen Reuter"},
