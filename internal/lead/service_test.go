@@ -18,6 +18,7 @@ import (
 	"stafette/internal/lead/leadtest"
 	"stafette/internal/lead/openimmo"
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
@@ -421,5 +422,32 @@ func TestSettings(t *testing.T) {
 		if f := fault.As(err); (err == nil) != ok || err != nil && f.Field != "from" {
 			t.Errorf("%q: %v", from, err)
 		}
+	}
+}
+
+// Erasing a person reaches the leads the person sent, and no others.
+func TestErasure(t *testing.T) {
+	w := newWorld(t)
+	mine := w.submit(w.enquiry())
+	e := w.enquiry()
+	e.Prospect.Email = "max@example.org"
+	others := w.submit(e)
+	p := privacy.Person{Tenant: w.who.Tenant, Addresses: []message.Address{address(t, "EVA@example.org")}}
+	holder := lead.Prospects{Service: w.service}
+	if n, err := holder.Count(t.Context(), p); err != nil || n != 1 {
+		t.Errorf("counted %d, %v", n, err)
+	}
+	erased := int64(0)
+	for range 2 { // a job that was cut short begins anew
+		if err := holder.Erase(t.Context(), p, func(n int64) error { erased += n; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := w.store.Lead(t.Context(), w.who.Tenant, mine.ID)
+	if err != nil || erased != 1 || l.Sealed != nil || l.XML == ([32]byte{}) {
+		t.Errorf("%d erased, lead %+v, %v", erased, l, err)
+	}
+	if l, err = w.store.Lead(t.Context(), w.who.Tenant, others.ID); err != nil || len(l.Sealed) == 0 {
+		t.Errorf("another's lead is gone: %v", err)
 	}
 }

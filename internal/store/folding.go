@@ -56,7 +56,7 @@ func (s *Store) Fold(ctx context.Context, t tenant.ID, before time.Time, after m
 		f = privacy.Folding{Last: list[len(list)-1].id, More: len(list) == limit}
 		counts := map[foldKey]foldCount{}
 		for _, m := range list {
-			if err := foldMessage(ctx, tx, t, m, counts, &f); err != nil {
+			if err := s.foldMessage(ctx, tx, t, m, counts, &f); err != nil {
 				return err
 			}
 		}
@@ -70,7 +70,7 @@ func (s *Store) Fold(ctx context.Context, t tenant.ID, before time.Time, after m
 
 // foldMessage counts the deliveries of a message and drops its rows, unless one of
 // them still waits.
-func foldMessage(ctx context.Context, tx *sql.Tx, t tenant.ID, m old, counts map[foldKey]foldCount, f *privacy.Folding) error {
+func (s *Store) foldMessage(ctx context.Context, tx *sql.Tx, t tenant.ID, m old, counts map[foldKey]foldCount, f *privacy.Folding) error {
 	top := message.Delivery(m.id, message.MaxRecipients)
 	hour := m.id.Time().UnixMilli() / millisPerHour
 	own := map[foldKey]foldCount{}
@@ -93,6 +93,9 @@ func foldMessage(ctx context.Context, tx *sql.Tx, t tenant.ID, m old, counts map
 			return err
 		}
 	}
+	if err := s.dropReferences(ctx, tx, t, m.id); err != nil {
+		return err
+	}
 	if err := dropRows(ctx, tx, t, m.id, f); err != nil {
 		return err
 	}
@@ -111,6 +114,7 @@ func dropRows(ctx context.Context, tx *sql.Tx, t tenant.ID, m message.ID, f *pri
 		args []any
 		sum  *int64
 	}{
+		{"DELETE FROM status_links WHERE tenant = $1 AND delivery > $2 AND delivery <= $3", []any{t[:], m[:], top[:]}, new(int64)},
 		{"DELETE FROM events WHERE tenant = $1 AND message = $2", []any{t[:], m[:]}, &f.Events},
 		{"DELETE FROM deliveries WHERE tenant = $1 AND id > $2 AND id <= $3", []any{t[:], m[:], top[:]}, &f.Deliveries},
 		{"DELETE FROM messages WHERE tenant = $1 AND id = $2", []any{t[:], m[:]}, &f.Messages},

@@ -275,6 +275,7 @@ func (w *World) Traces(s *privacy.Service) {
 		for _, entry := range w.Claim(e, w.A, 10) {
 			v := w.Verdict(e, w.A, entry.Delivery, event.Bounced)
 			v.Event.Attempt.Reply = "550 <" + eva + ">: unknown; max@gmx.example"
+			v.Dialogue = []byte("RCPT TO:<" + entry.Recipient.String() + ">") // sealed elsewhere
 			w.Settle(v)
 		}
 		k := w.Returned(w.A, a.Deliveries[0].ID)
@@ -289,6 +290,7 @@ func (w *World) Traces(s *privacy.Service) {
 	_ = waits
 	mention := w.Letter(w.A, "Anfrage von "+eva, "body", "broker@z.example")
 	mention.Message.To = nil
+	w.List(w.A, "max@gmx.example", "Eva.Sommer@gmx.example")
 	ent := w.Entry(w.A, eva, tenant.Newsletter, audience.Complaint, time.Time{})
 	ent.Note = "Eva Sommer rief an"
 	w.Suppress(ent)
@@ -313,7 +315,7 @@ func erased(t *testing.T, w *World) {
 	for _, h := range v.Goes {
 		held[h.Name] = h.Count
 	}
-	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 mentions:1 returns:3 suppressions:1 waiting:1]")
+	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:1 returns:3 suppressions:1 waiting:1]")
 	if _, err := s.ConfirmErasure(ctx, privacy.Wish{Person: p}, "max@gmx.example"); fault.As(err) == nil {
 		t.Errorf("confirmed with another's address: %v", err)
 	}
