@@ -3,7 +3,7 @@
 const capable = typeof globalThis.PublicKeyCredential?.parseCreationOptionsFromJSON === "function";
 
 /** Asks our server what to ask the browser, and puts the browser's answer into the form. */
-async function ask(form) {
+async function askCredential(form) {
   const answer = await fetch(form.dataset.options, { method: "POST", headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`options: ${answer.status}`);
   const { options, token, first } = await answer.json();
@@ -27,7 +27,7 @@ for (const form of capable ? document.querySelectorAll("form[data-passkey]") : [
     const problem = form.querySelector("[data-passkey-problem]");
     problem.hidden = true;
     try {
-      if (await ask(form)) form.submit();
+      if (await askCredential(form)) form.submit();
     } catch {
       problem.hidden = false;
     }
