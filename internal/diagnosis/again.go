@@ -5,9 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"mime"
-	"slices"
-	"strings"
 
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
@@ -15,25 +12,6 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/spool"
 )
-
-// againPrefix begins the tag that a message sent again bears; the delivery it repeats
-// follows. A tag, because tags are part of the acceptance and lead both ways by an index.
-const againPrefix = "again:"
-
-func againTag(d message.DeliveryID) string { return againPrefix + d.String() }
-
-// maxTags is how many tags ingest takes.
-const maxTags = 20
-
-// Again names the delivery that a message repeats; false if it repeats none.
-func Again(tags []string) (first string, ok bool) {
-	for _, tag := range tags {
-		if d, is := strings.CutPrefix(tag, againPrefix); is {
-			return d, true
-		}
-	}
-	return "", false
-}
 
 // SendAgain sends the message of a delivery once more, as a message of its own with a
 // Message-ID of its own, to the same recipient or, if to is not zero, to another address
@@ -53,16 +31,13 @@ func (s *Service) SendAgain(ctx context.Context, p ingest.Principal, d message.D
 	if err != nil {
 		return ingest.Receipt{}, fmt.Errorf("send again: %w", err)
 	}
-	raw, err := readdress(body, to)
+	m := v.Message
+	again, err := ingest.Again(ingest.Origin{ID: m.ID, Body: body, Stream: m.Stream, Tags: m.Tags, Metadata: m.Metadata}, []message.Mailbox{to})
 	if err != nil {
 		return ingest.Receipt{}, fmt.Errorf("send again: %w", err)
 	}
-	tags := slices.DeleteFunc(slices.Clone(v.Message.Tags), func(tag string) bool { return strings.HasPrefix(tag, againPrefix) })
-	receipt, err := s.Acceptor.Accept(ctx, p, ingest.Submission{
-		Raw: raw, Recipients: []message.Address{to.Address}, Stream: v.Message.Stream,
-		Tags: append(tags[:min(len(tags), maxTags-1)], againTag(d)), Metadata: v.Message.Metadata,
-		Idempotency: "again/" + key, RequestHash: sha256.Sum256([]byte(d.String() + " " + to.Address.String())),
-	})
+	again.Idempotency, again.RequestHash = "again/"+key, sha256.Sum256([]byte(d.String()+" "+to.Address.String()))
+	receipt, err := s.Acceptor.Accept(ctx, p, again)
 	if err != nil {
 		return ingest.Receipt{}, fmt.Errorf("send again: %w", err)
 	}
@@ -103,33 +78,4 @@ func (s *Service) body(ctx context.Context, m insight.Message) ([]byte, error) {
 		return nil, fmt.Errorf("read content: %w", err)
 	}
 	return body, nil
-}
-
-// readdress makes of a message one to a single recipient. What ingest puts before
-// messages where it is missing (Message-ID, Date) is taken out; so are the other
-// recipients, who need not be told to this one, the trace, and a foreign signature,
-// which covers To and Date and would be broken.
-func readdress(body []byte, to message.Mailbox) ([]byte, error) {
-	rest := message.RemoveFields(body, func(name string) bool {
-		switch strings.ToLower(name) {
-		case "to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc", "message-id", "date", "received", "return-path", "dkim-signature":
-			return true
-		}
-		return false
-	})
-	return message.PrependFields(rest, message.Header{Name: "To", Value: headerMailbox(to)})
-}
-
-// headerMailbox writes a mailbox for a header field. Names beyond ASCII become encoded
-// words (RFC 2047, 5); an address beyond ASCII stays out of the header, which would need
-// SMTPUTF8 on the whole way.
-func headerMailbox(m message.Mailbox) string {
-	if !m.Address.IsASCII() {
-		return "undisclosed-recipients:;"
-	}
-	name := mime.QEncoding.Encode("utf-8", m.Name)
-	if name == m.Name {
-		return m.String()
-	}
-	return strings.ReplaceAll(name, "\r\n ", " ") + " <" + m.Address.String() + ">"
 }

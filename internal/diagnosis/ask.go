@@ -10,6 +10,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -84,7 +85,7 @@ func (s *Service) Verdict(ctx context.Context, t tenant.ID, d message.DeliveryID
 	if err != nil {
 		return Verdict{}, fmt.Errorf("diagnose: %w", err)
 	}
-	again, err := s.Mail.Messages(ctx, t, insight.Filter{Tag: againTag(d), Limit: maxMessages})
+	again, err := s.Mail.Messages(ctx, t, insight.Filter{Tag: ingest.AgainTag(message.Of(d)), Limit: maxMessages})
 	if err != nil {
 		return Verdict{}, fmt.Errorf("diagnose: %w", err)
 	}

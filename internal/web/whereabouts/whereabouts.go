@@ -70,10 +70,10 @@ type full struct {
 	letter diagnosis.Letter
 	lang   i18n.Lang // of the letter
 	links  []diagnosis.StatusLink
-	url    string // of the newest link, "" without one
-	first  string // the delivery that the message repeats, "" if none
-	gone   bool   // the content is no longer kept
-	key    string // makes sending twice the same as sending once
+	url    string     // of the newest link, "" without one
+	first  message.ID // the message that this one repeats; zero if none
+	gone   bool       // the content is no longer kept
+	key    string     // makes sending twice the same as sending once
 	done   string
 	form   frame.Form
 }
@@ -142,7 +142,7 @@ func (c Config) whole(r *http.Request, p frame.Page, v diagnosis.Verdict) (*full
 	f := &full{Verdict: v, told: c.Diagnosis.Tell(voiceOf(p), v), key: rand.Text(), lang: letterLang(r, p)}
 	if v.Query == "" {
 		f.steps = c.Diagnosis.Steps(voiceOf(p), v)
-		f.first, _ = diagnosis.Again(v.Message.Tags)
+		f.first, _ = ingest.AgainOf(v.Message.Tags)
 		f.gone = v.Message.Erased()
 		var err error
 		if f.links, err = c.Diagnosis.Links(r.Context(), p.Tenant(), v.Delivery.ID); err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"stafette/internal/diagnosis"
 	"stafette/internal/event"
+	"stafette/internal/ingest"
 	"stafette/internal/web/webtest"
 )
 
@@ -35,7 +35,6 @@ func TestOneBoxLeadsToASentenceWithItsProof(t *testing.T) {
 func TestSendAgain(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
 	page := d.World.Whereabouts(false, event.Delivered, "Ihr Termin")
-	id := strings.TrimPrefix(page, "/diagnosis/")
 	a := d.Post(page+"/again", url.Values{"do": {"same"}, "key": {"k"}})
 	if a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/messages/msg_") {
 		t.Fatalf("status %d to %s", a.StatusCode, a.Header.Get("Location"))
@@ -48,7 +47,7 @@ func TestSendAgain(t *testing.T) {
 	if len(list) != 2 {
 		t.Fatalf("%d accepted", len(list))
 	}
-	if first, _ := diagnosis.Again(list[1].Tags); first != id || list[1].Recipients[0].Domain != "web.example" {
+	if first, _ := ingest.AgainOf(list[1].Tags); first.IsZero() || list[1].Recipients[0].Domain != "web.example" {
 		t.Errorf("%+v", list[1])
 	}
 }
