@@ -31,7 +31,7 @@ func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{Pattern: "GET " + path, Permission: tenant.MessagesRead, Do: c.show,
 			Entry: frame.Entry{Room: "digests", Icon: "mail", Group: frame.GroupAdministration}},
-		{Pattern: "POST " + path, Permission: tenant.MessagesRead, Do: c.choose},
+		{Pattern: "POST " + path, Permission: tenant.ProfileManage, Do: c.choose},
 	}
 }
 

@@ -43,7 +43,7 @@ type Record interface {
 func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{Pattern: "GET /{$}", Permission: tenant.MessagesRead, Do: c.show, Entry: frame.Entry{Room: "overview", Icon: "home", Key: "h"}},
-		{Pattern: "POST /todos/dismiss", Permission: tenant.MessagesRead, Do: c.dismiss},
+		{Pattern: "POST /todos/dismiss", Permission: tenant.ProfileManage, Do: c.dismiss},
 	}
 }
 
