@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience/listcheck"
 	"stafette/internal/i18n"
+	"stafette/internal/insight"
+	"stafette/internal/lead"
 )
 
 // TestChoresAreDoneByOne: of two nodes one does a chore; when it stops in order, the
@@ -23,6 +26,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	b.config.HTTP.PublicURL = "https://mail.example" // letters lead there
 	p := &platform{base: b}
 	if p.policies, err = newPolicies(b, c.guard(nil), nil); err != nil {
 		t.Fatal(err)
@@ -34,6 +38,15 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	if p.privacy, err = b.privacy(catalog); err != nil {
 		t.Fatal(err)
 	}
+	p.leads = lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
+	p.lists = listcheck.New(listcheck.Config{Store: b.store, Now: b.store.Now})
+	if p.providers, err = insight.LoadProviders(); err != nil {
+		t.Fatal(err)
+	}
+	if p.notices, err = p.newNotices(b.acceptor(nil), catalog); err != nil {
+		t.Fatal(err)
+	}
+	p.digester = p.newDigester(catalog, time.UTC)
 	by := map[string]int{}
 	turn := func(holder string) {
 		t.Helper()
