@@ -155,21 +155,31 @@ func (s *Store) TakenLeads(ctx context.Context, before time.Time, limit int) (li
 	return list, nil
 }
 
-// DropLeads implements lead.Store.
-func (s *Store) DropLeads(ctx context.Context, before time.Time, limit int) (int, error) {
-	n := 0
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE leads SET sealed = NULL, salt = NULL, title = '' WHERE (tenant, id) IN
-			(SELECT tenant, id FROM leads WHERE sealed IS NOT NULL AND taken_at < $1 LIMIT $2)`, millis(before), limit)
-		if err != nil {
-			return err
-		}
-		changed, err := res.RowsAffected()
-		n = int(changed)
+// DropLeads implements lead.Store. Each lead is emptied by itself: what was emptied before
+// a crash is not found again.
+func (s *Store) DropLeads(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	type one struct {
+		tenant tenant.ID
+		id     lead.ID
+	}
+	var list []one
+	rows, err := s.read.QueryContext(ctx, "SELECT tenant, id FROM leads WHERE sealed IS NOT NULL AND taken_at < $1 LIMIT $2", millis(before), limit)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var v one
+		err := row.Scan(&v.tenant, &v.id)
+		list = append(list, v)
 		return err
 	})
+	for _, v := range list {
+		if err != nil {
+			break
+		}
+		if _, err = s.write.ExecContext(ctx, "UPDATE leads SET sealed = NULL, salt = NULL, title = '' WHERE tenant = $1 AND id = $2", v.tenant[:], v.id[:]); err == nil {
+			n++
+		}
+	}
 	if err != nil {
-		return 0, fmt.Errorf("drop content of leads: %w", err)
+		return n, fmt.Errorf("drop content of leads: %w", s.refusal(err))
 	}
 	return n, nil
 }
