@@ -58,6 +58,27 @@ async function signIn(page, origin, email, password) {
 
 /** Runs axe in an isolated world, which the page's policy does not bind. */
 async function axe(page) {
+  for (let tries = 3; ; tries--) {
+    await page.waitForLoadState("load");
+    try {
+      return await within(AXE_TIME, examine(page));
+    } catch (e) {
+      if (tries === 1) throw e; // a page that was just being left never answers: ask the next one
+    }
+  }
+}
+
+/** How long one examination may take, in milliseconds. */
+const AXE_TIME = 30_000;
+
+/** The promise's value, or an error when it takes longer than ms. */
+function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+async function examine(page) {
   const client = await page.context().newCDPSession(page);
   const { frameTree } = await client.send("Page.getFrameTree");
   const { executionContextId } = await client.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id, worldName: "axe" });
