@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"net/netip"
 
 	"stafette/internal/bounce"
 	"stafette/internal/dns"
@@ -41,13 +42,13 @@ func (e *Engine) demandOf(ctx context.Context, p *parcel, to candidate) (*tlspol
 }
 
 // forbidden is the finding about a session that a policy does not allow.
-func (e *Engine) forbidden(d *tlspolicy.Demand, l *lane, to candidate, err error) finding {
+func (e *Engine) forbidden(d *tlspolicy.Demand, from netip.Addr, to candidate, err error) finding {
 	failure := d.Blame(err)
 	if failure == nil {
 		return e.judge(err, to.host) // the policy itself could not be told: the context ended
 	}
 	if e.cfg.TLSPolicy != nil {
-		e.cfg.TLSPolicy.Opened(d, tlspolicy.Outcome{Err: failure, Sender: l.source.IP, Receiver: to.addr.Addr()})
+		e.cfg.TLSPolicy.Opened(d, tlspolicy.Outcome{Err: failure, Sender: from, Receiver: to.addr.Addr()})
 	}
 	f := local(bounce.TLSPolicy, bounce.ScopeSite, false, "4.7.10", clean(failure.Error(), maxReply))
 	f.stage, f.failure = smtp.StageSTARTTLS, failure
@@ -82,7 +83,7 @@ func (g *protection) open(c *connection, p *parcel, d *tlspolicy.Demand) {
 		return
 	}
 	state := c.session.TLSState()
-	watched := c.e.cfg.TLSPolicy.Opened(d, tlspolicy.Outcome{State: state, Sender: c.lane.source.IP, Receiver: c.via.addr.Addr()})
+	watched := c.e.cfg.TLSPolicy.Opened(d, tlspolicy.Outcome{State: state, Sender: c.source.IP, Receiver: c.via.addr.Addr()})
 	g.note(p, d, d.Verdict(watched))
 }
 

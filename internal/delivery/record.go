@@ -39,7 +39,7 @@ func (c *connection) recorded(p *parcel, r report) []byte {
 
 // forbidden is the finding about a session that a policy does not allow, recorded.
 func (c *connection) forbidden(d *tlspolicy.Demand, to candidate, err error) finding {
-	f := c.e.forbidden(d, c.lane, to, err)
+	f := c.e.forbidden(d, c.source.IP, to, err)
 	c.rec.Note(smtp.StageSTARTTLS, to.host+": "+f.words())
 	return f
 }
