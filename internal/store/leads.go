@@ -112,6 +112,9 @@ func (s *Store) Leads(ctx context.Context, t tenant.ID, f lead.Filter) (lead.Pag
 	if f.State != "" {
 		add("state = $", string(f.State))
 	}
+	if f.Kept {
+		where = append(where, "sealed IS NOT NULL")
+	}
 	if !f.Tests {
 		where = append(where, "test = 0")
 	}
@@ -155,6 +158,10 @@ func (s *Store) TakenLeads(ctx context.Context, before time.Time, limit int) (li
 	return list, nil
 }
 
+// dropLeads leaves out tenants that keep leads for a time of their own, see DropLeadsOf.
+const dropLeads = `SELECT l.tenant, l.id FROM leads l WHERE l.sealed IS NOT NULL AND l.taken_at < $1
+	AND NOT EXISTS (SELECT 1 FROM archive_terms a WHERE a.tenant = l.tenant AND a.stream = 'lead' AND a.days > 0) LIMIT $2`
+
 // DropLeads implements lead.Store. Each lead is emptied by itself: what was emptied before
 // a crash is not found again.
 func (s *Store) DropLeads(ctx context.Context, before time.Time, limit int) (n int, err error) {
@@ -163,7 +170,7 @@ func (s *Store) DropLeads(ctx context.Context, before time.Time, limit int) (n i
 		id     lead.ID
 	}
 	var list []one
-	rows, err := s.read.QueryContext(ctx, "SELECT tenant, id FROM leads WHERE sealed IS NOT NULL AND taken_at < $1 LIMIT $2", millis(before), limit)
+	rows, err := s.read.QueryContext(ctx, dropLeads, millis(before), limit)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var v one
 		err := row.Scan(&v.tenant, &v.id)
