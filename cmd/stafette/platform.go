@@ -53,6 +53,7 @@ import (
 	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
+	"stafette/internal/web/redeliveries"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
@@ -265,6 +266,7 @@ func (p *platform) office(with shared) web.Config {
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
+		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
