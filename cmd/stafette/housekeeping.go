@@ -168,7 +168,7 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
 	}
-	mails, dropErr := p.store.DropReturns(ctx, before)
+	mails, dropErr := p.store.DropReturns(ctx, min(before, spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))))
 	if mails > 0 {
 		p.log.Info("return mail dropped", "mails", mails)
 	}

@@ -68,7 +68,9 @@ func (s *Store) Candidates(_ context.Context, t tenant.ID, f redelivery.Filter, 
 func (s *Store) sent(t tenant.ID, d message.DeliveryID, but redelivery.ID) bool {
 	for _, j := range s.jobs {
 		for _, i := range j.items {
-			if j.Tenant == t && j.ID != but && i.Delivery == d && (i.State == redelivery.Sent || i.State == redelivery.Sending) {
+			// Whoever plans leaves alone what waits in another job; whoever sends does not.
+			waits := but.IsZero() && i.State == redelivery.Waiting && !j.State.Over()
+			if j.Tenant == t && j.ID != but && i.Delivery == d && (i.State == redelivery.Sent || i.State == redelivery.Sending || waits) {
 				return true
 			}
 		}
