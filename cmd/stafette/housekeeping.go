@@ -156,6 +156,7 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 	}
 	// The content of tenants that keep it for less has lost its keys by then.
 	before := spool.DayOf(now.Add(-kept))
+	returns := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
 	oldest, waiting, err := p.store.OldestWaiting(ctx)
 	if err != nil {
 		return err
@@ -164,11 +165,14 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 		p.log.Warn("message bodies past their retention are kept for deliveries that wait", "since", oldest)
 		before = oldest
 	}
+	if waiting {
+		returns = min(returns, oldest)
+	}
 	days, bytes, err := p.store.Archive().DropBefore(ctx, before)
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
 	}
-	mails, dropErr := p.store.DropReturns(ctx, min(before, spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))))
+	mails, dropErr := p.store.DropReturns(ctx, returns)
 	if mails > 0 {
 		p.log.Info("return mail dropped", "mails", mails)
 	}
