@@ -88,7 +88,7 @@ func (s *Service) step(ctx context.Context, j Job, now time.Time) (n int, err er
 // can help.
 func (s *Service) rest(ctx context.Context, j Job, err error, now time.Time) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the step has told of the error; this is about the job
 	}
 	j.DueAt = now.Add(retryAfter).UTC().Truncate(time.Millisecond)
 	if f := fault.As(err); f != nil {
