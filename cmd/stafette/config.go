@@ -187,6 +187,9 @@ type Limits struct {
 	Recipients int `toml:"recipients"`
 	// Retention of message bodies. Default "1008h" (42 days).
 	Retention Duration `toml:"retention"`
+	// RedeliveryAlone is how many mails one person may redeliver alone; more need a second
+	// person. Default 500.
+	RedeliveryAlone int `toml:"redelivery_alone"`
 	// HistoryMonths is how long the rows of mail are kept: who was sent what, and what became
 	// of it. Counts stay. Tenants may set their own. Default 24, at most 120.
 	HistoryMonths int `toml:"history_months"`
@@ -267,7 +270,7 @@ func defaults() Config {
 			DelayReport: 240 * minute,
 		},
 		Trace:   Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
-		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, HistoryMonths: privacy.DefaultMonths},
+		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths},
 		Domains: Domains{Grace: 72 * 60 * minute},
 		Ops:     Ops{Listen: "127.0.0.1:8081"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -460,6 +463,9 @@ func (c Config) validate() error {
 	c.validateReturnMail(bad)
 	c.validateDomains(bad)
 	c.validateAccounts(bad)
+	if c.Limits.RedeliveryAlone < 1 {
+		bad("limits.redelivery_alone", "want 1 or more, have %d", c.Limits.RedeliveryAlone)
+	}
 	if c.Limits.HistoryMonths < 1 || c.Limits.HistoryMonths > privacy.MaxMonths {
 		bad("limits.history_months", "want 1 to %d, have %d", privacy.MaxMonths, c.Limits.HistoryMonths)
 	}

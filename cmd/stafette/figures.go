@@ -23,7 +23,7 @@ const (
 )
 
 // features are what help articles may speak of beyond what every version has.
-func features() []help.Feature { return []help.Feature{"digests", "lead"} }
+func features() []help.Feature { return []help.Feature{"digests", "lead", "redelivery"} }
 
 // newHelp makes the help desk.
 func (b *base) newHelp() (*help.Desk, error) {

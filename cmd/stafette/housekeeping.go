@@ -32,6 +32,8 @@ const (
 	domainsEvery = time.Hour
 	// leadsEvery is how soon a lead is sent whose mail could not be made at once.
 	leadsEvery = 30 * time.Second
+	// redeliveryEvery is how often redeliveries send their share.
+	redeliveryEvery = 5 * time.Second
 )
 
 // chore is work that one node of a platform does for all.
@@ -52,6 +54,8 @@ func (p *platform) chores() []chore {
 		{"domains", domainsEvery, p.registry().CheckAll},
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
+		{"archive", retentionEvery, p.archive.Drop},
+		{"redelivery", redeliveryEvery, p.redeliver},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
@@ -146,7 +150,13 @@ func (p *platform) hasten(ctx context.Context, now time.Time) error {
 // retain drops message bodies, return mail and dialogues whose retention time is over. What still waits to be
 // delivered keeps its body, also when the clock is wrong.
 func (p *platform) retain(ctx context.Context, now time.Time) error {
-	before := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
+	kept, err := p.archive.Longest(ctx)
+	if err != nil {
+		return err
+	}
+	// The content of tenants that keep it for less has lost its keys by then.
+	before := spool.DayOf(now.Add(-kept))
+	returns := spool.DayOf(now.Add(-time.Duration(p.config.Limits.Retention)))
 	oldest, waiting, err := p.store.OldestWaiting(ctx)
 	if err != nil {
 		return err
@@ -155,11 +165,14 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 		p.log.Warn("message bodies past their retention are kept for deliveries that wait", "since", oldest)
 		before = oldest
 	}
+	if waiting {
+		returns = min(returns, oldest)
+	}
 	days, bytes, err := p.store.Archive().DropBefore(ctx, before)
 	if days > 0 {
 		p.log.Info("message bodies dropped", "days", days, "bytes", bytes)
 	}
-	mails, dropErr := p.store.DropReturns(ctx, before)
+	mails, dropErr := p.store.DropReturns(ctx, returns)
 	if mails > 0 {
 		p.log.Info("return mail dropped", "mails", mails)
 	}
@@ -168,6 +181,12 @@ func (p *platform) retain(ctx context.Context, now time.Time) error {
 		p.log.Info("SMTP dialogues dropped", "dialogues", said)
 	}
 	return errors.Join(err, dropErr, saidErr)
+}
+
+// redeliver sends what is due of all redeliveries.
+func (p *platform) redeliver(ctx context.Context, now time.Time) error {
+	_, err := p.redelivery.Turn(ctx, now)
+	return err
 }
 
 // listsLease is how long a node checks lists before it asks again whether it may; another

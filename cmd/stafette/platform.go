@@ -29,6 +29,7 @@ import (
 	"stafette/internal/privacy"
 	"stafette/internal/public"
 	"stafette/internal/queue"
+	"stafette/internal/redelivery"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
@@ -52,6 +53,7 @@ import (
 	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
+	"stafette/internal/web/redeliveries"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
@@ -88,6 +90,8 @@ type platform struct {
 	accounts   *account.Service
 	returns    *returnMail
 	leads      *lead.Service
+	redelivery *redelivery.Service
+	archive    *redelivery.Archive
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -172,6 +176,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
@@ -194,7 +199,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Diagnosis: told,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -261,6 +266,7 @@ func (p *platform) office(with shared) web.Config {
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
+		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},

@@ -29,6 +29,7 @@ import (
 	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/redelivery"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
@@ -96,6 +97,7 @@ type Config struct {
 	Lists        *listcheck.Service
 	Operator     Operator
 	Leads        *lead.Service
+	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
 	Texts        Texts  // nil: answers carry codes only
 	PublicURL    string // server address in the OpenAPI document; "": none

@@ -69,7 +69,7 @@ func (a *API) register(api huma.API) {
 	}
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
-	a.routes = append(a.routes, leadRoutes()...)
+	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(a.routes, diagnosisRoutes()...)
 	a.routes = append(a.routes, contactRoutes()...)
@@ -128,6 +128,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Contacts"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
+	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
+		op.Tags = []string{"Redeliveries"}
 	case strings.HasPrefix(r.Path, "/v1/leads"):
 		op.Tags = []string{"Leads"}
 	case strings.Contains(r.Path, "/halt"):

@@ -136,6 +136,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
 		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
+		"POST /v1/redeliveries": true, "GET /v1/redeliveries": true, // TestRedeliveriesAreTheTenantsOwn
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
 		"GET /v1/halt": true, "GET /v1/platform/halts": true, // TestHalts
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
@@ -166,6 +167,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			code = "delivery_not_found"
 		case strings.HasPrefix(r.Path, "/v1/suppressions/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
+		case strings.HasPrefix(r.Path, "/v1/redeliveries/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.redelivery()), "redelivery_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):

@@ -33,6 +33,8 @@ import (
 	"stafette/internal/lead/leadtest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/redelivery"
+	"stafette/internal/redelivery/redeliverytest"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -45,16 +47,18 @@ var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 // memory. It has two tenants with a key each.
 type world struct {
 	testing.TB
-	api      *httpapi.API
-	server   *httptest.Server
-	store    *ingesttest.Store
-	tenants  *tenanttest.Store
-	reader   *reader
-	list     *audiencetest.Store
-	leads    *leadtest.Store
-	checks   *listcheck.Service
-	log      *bytes.Buffer
-	operator *operator
+	api     *httpapi.API
+	server  *httptest.Server
+	store   *ingesttest.Store
+	tenants *tenanttest.Store
+	reader  *reader
+	list    *audiencetest.Store
+	leads   *leadtest.Store
+
+	redeliveries *redeliverytest.Store
+	checks       *listcheck.Service
+	log          *bytes.Buffer
+	operator     *operator
 
 	tenant             tenant.ID
 	key, other, staff  string
@@ -112,6 +116,8 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	w.leads = &leadtest.Store{}
 	c.Leads = lead.New(lead.Config{Store: w.leads, Acceptor: c.Acceptor, Tenants: w.tenants, Keeper: keeper, Now: now})
+	w.redeliveries = &redeliverytest.Store{All: w.ended}
+	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)

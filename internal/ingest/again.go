@@ -42,6 +42,12 @@ func Again(o Origin, to []message.Mailbox) (Submission, error) {
 // AgainTag is the tag of the messages that repeat m.
 func AgainTag(m message.ID) string { return againPrefix + m.String() }
 
+// AgainTagOf is a further tag of the message by which a job repeats one delivery, so that
+// the job finds it again. People do not see it, and AgainOf passes over it.
+func AgainTagOf(job string, d message.DeliveryID) string {
+	return againPrefix + d.String() + "/" + job
+}
+
 // AgainOf finds in a message's tags which one it repeats; the tag may also name the one
 // delivery of it that was repeated. What it names need not exist: a client can write any.
 func AgainOf(tags []string) (message.ID, bool) {

@@ -148,6 +148,7 @@ type Filter struct {
 	Advertiser string
 	State      State
 	Tests      bool // test leads, too
+	Kept       bool // only those whose content is still there
 	From, To   time.Time
 	After      ID // only older ones
 	Limit      int

@@ -19,6 +19,7 @@ type letter struct {
 	profile Profile
 	xml     []byte
 	code    string // of a test lead, in the body; another one is in the XML
+	mark    string // of a redelivery, a line for people
 }
 
 // draft makes the mail. Subject and labels are those that readers without XML look
@@ -101,6 +102,7 @@ const remarks = "Anmerkungen/Fragen des Interessenten"
 
 func (l letter) text() string {
 	var b strings.Builder
+	b.WriteString(l.markText())
 	if l.profile.Body == Lines {
 		fmt.Fprintf(&b, "Kontaktanfrage\n\nAnbieter-Objekt-ID: %s\n", l.number())
 	} else {
@@ -150,7 +152,7 @@ func (l letter) html() string {
 	var b strings.Builder
 	esc := html.EscapeString
 	b.WriteString(`<!DOCTYPE html><html lang="de"><head><meta charset="utf-8"><title>` + esc(l.subject()) + `</title></head>` +
-		`<body style="font-family:sans-serif;color:#1c2430;line-height:1.5"><h1 style="font-size:18px">Kontaktanfrage zu Objekt ` + esc(l.number()) + `</h1>`)
+		`<body style="font-family:sans-serif;color:#1c2430;line-height:1.5">` + l.markHTML() + `<h1 style="font-size:18px">Kontaktanfrage zu Objekt ` + esc(l.number()) + `</h1>`)
 	table := func(rows []row) {
 		b.WriteString(`<table role="presentation" cellpadding="4">`)
 		for _, r := range rows {

@@ -13,7 +13,7 @@ import (
 
 // Prospects is what leads keep about the people who asked; it implements
 // privacy.Holder. Enquiries are sealed, so all of a tenant that are kept are opened:
-// those of six weeks.
+// those of six weeks, or of the time that the tenant has set.
 type Prospects struct{ Service *Service }
 
 // Name implements privacy.Holder.
@@ -21,7 +21,7 @@ func (Prospects) Name() string { return "leads" }
 
 // each calls do with every lead whose prospect is the person.
 func (h Prospects) each(ctx context.Context, p privacy.Person, do func(Lead) error) error {
-	f := Filter{Tests: true, Limit: 500, From: h.Service.c.Now().Add(-Kept)}
+	f := Filter{Tests: true, Kept: true, Limit: 500}
 	for {
 		page, err := h.Service.c.Store.Leads(ctx, p.Tenant, f)
 		if err != nil {

@@ -112,6 +112,9 @@ func (s *Store) Leads(ctx context.Context, t tenant.ID, f lead.Filter) (lead.Pag
 	if f.State != "" {
 		add("state = $", string(f.State))
 	}
+	if f.Kept {
+		where = append(where, "sealed IS NOT NULL")
+	}
 	if !f.Tests {
 		where = append(where, "test = 0")
 	}
@@ -163,7 +166,16 @@ func (s *Store) DropLeads(ctx context.Context, before time.Time, limit int) (n i
 		id     lead.ID
 	}
 	var list []one
-	rows, err := s.read.QueryContext(ctx, "SELECT tenant, id FROM leads WHERE sealed IS NOT NULL AND taken_at < $1 LIMIT $2", millis(before), limit)
+	others, err := s.ownLeadTerms(ctx)
+	if err != nil {
+		return 0, err
+	}
+	text, args := "SELECT tenant, id FROM leads WHERE sealed IS NOT NULL AND taken_at < $1", []any{millis(before)}
+	if len(others) > 0 {
+		in, list := inList(s.dialect, 2, others)
+		text, args = text+" AND tenant NOT "+in, append(args, list...)
+	}
+	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("%s LIMIT %d", text, limit), args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var v one
 		err := row.Scan(&v.tenant, &v.id)
@@ -182,6 +194,21 @@ func (s *Store) DropLeads(ctx context.Context, before time.Time, limit int) (n i
 		return n, fmt.Errorf("drop content of leads: %w", s.refusal(err))
 	}
 	return n, nil
+}
+
+// ownLeadTerms are the tenants that keep leads for a time of their own, see DropLeadsOf.
+func (s *Store) ownLeadTerms(ctx context.Context) (list []tenant.ID, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT tenant FROM archive_terms WHERE days > 0 AND stream = 'lead' ORDER BY tenant")
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var t tenant.ID
+		err := row.Scan(&t)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read retention times: %w", s.refusal(err))
+	}
+	return list, nil
 }
 
 const advertiserColumns = "number, name, emails, software, format, encoding, filename, body, verified_at, seen_at"

@@ -29,6 +29,8 @@ var freeTexts = [...]struct{ table, column, tenant, key string }{
 	{"contact_notes", "text", "tenant", "id"},
 	{"suppression_history", "note", "tenant", "id"},
 	{"suppressions", "note", "tenant", "id"},
+	{"redeliveries", "filter", "tenant", "id"},
+	{"redeliveries", "options", "tenant", "id"},
 }
 
 // Count implements privacy.Holder. Mail to others is not counted: it is looked through

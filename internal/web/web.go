@@ -32,6 +32,7 @@ import (
 	"stafette/internal/web/profile"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
+	"stafette/internal/web/redeliveries"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
@@ -62,6 +63,7 @@ type Config struct {
 	Returns      returnmail.Config
 	Halts        halts.Config
 	Leads        leads.Config
+	Redeliveries redeliveries.Config
 	Domains      domains.Config
 	Reports      reports.Config
 	Queues       queues.Config
@@ -114,6 +116,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),
+		redeliveries.Routes(c.Redeliveries),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),
 		returnmail.Routes(f, c.Returns),

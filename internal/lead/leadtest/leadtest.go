@@ -112,7 +112,7 @@ func (s *Store) Leads(_ context.Context, t tenant.ID, f lead.Filter) (lead.Page,
 	var page lead.Page
 	for _, r := range slices.Backward(s.leads) {
 		switch {
-		case r.Tenant != t, f.Advertiser != "" && r.Advertiser != f.Advertiser, f.State != "" && r.State != f.State, r.Test && !f.Tests,
+		case r.Tenant != t, f.Advertiser != "" && r.Advertiser != f.Advertiser, f.State != "" && r.State != f.State, r.Test && !f.Tests, f.Kept && len(r.Sealed) == 0,
 			!f.From.IsZero() && r.TakenAt.Before(f.From), !f.To.IsZero() && !r.TakenAt.Before(f.To),
 			!f.After.IsZero() && cmp.Compare(string(r.ID[:]), string(f.After[:])) >= 0:
 			continue

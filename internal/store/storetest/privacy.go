@@ -20,6 +20,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/privacy"
+	"stafette/internal/redelivery"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -294,6 +295,9 @@ func (w *World) Traces(s *privacy.Service) {
 	ent := w.Entry(w.A, eva, tenant.Newsletter, audience.Complaint, time.Time{})
 	ent.Note = "Eva Sommer rief an"
 	w.Suppress(ent)
+	job := w.job(w.A, redelivery.Awaiting)
+	job.Filter.Recipient, job.Options.To, job.Options.Reason = eva, eva, "Eva Sommer <"+eva+"> rief an"
+	w.addJob(job)
 	w.ask(s, privacy.Access, eva)
 	w.turn(s)
 }
@@ -315,7 +319,7 @@ func erased(t *testing.T, w *World) {
 	for _, h := range v.Goes {
 		held[h.Name] = h.Count
 	}
-	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:1 returns:3 suppressions:1 waiting:1]")
+	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:3 returns:3 suppressions:1 waiting:1]")
 	if _, err := s.ConfirmErasure(ctx, privacy.Wish{Person: p}, "max@gmx.example"); fault.As(err) == nil {
 		t.Errorf("confirmed with another's address: %v", err)
 	}

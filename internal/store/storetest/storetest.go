@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 		{"Leads", leadTests()},
+		{"Redelivery", redeliveryTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
 		{"Lists", listTests()},

@@ -27,6 +27,7 @@ import (
 	"stafette/internal/lead"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/redelivery"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -62,6 +63,10 @@ type World struct {
 
 	listed sync.Once
 	list   *audience.Service // of suppressions
+
+	redeliveriesOnce sync.Once
+	redeliveries     *redelivery.Service
+	shelf            *redelivery.Archive
 
 	leadsOnce sync.Once
 	leads     *lead.Service
