@@ -107,3 +107,7 @@ SELECT create_reference_table('epochs');
 -- local: audit_heads
 -- local: privacy_requests
 -- local: privacy_files
+-- local: changeovers
+-- local: changeover_events
+-- local: changeover_marks
+-- local: egress_shifts

@@ -47,6 +47,7 @@ func Run(t *testing.T, open Open) {
 		{"Accounts", accountTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
+		{"Changeovers", changeoverTests()},
 		{"Leads", leadTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
