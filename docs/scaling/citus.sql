@@ -34,6 +34,8 @@ SELECT create_distributed_table('suppression_marks', 'tenant', colocate_with => 
 SELECT create_distributed_table('leads', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('advertisers', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_settings', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('changeover_customers', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('changeover_tests', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_rules', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_strikes', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
@@ -110,4 +112,5 @@ SELECT create_reference_table('epochs');
 -- local: changeovers
 -- local: changeover_events
 -- local: changeover_marks
+-- local: changeover_announcements
 -- local: egress_shifts

@@ -21,9 +21,9 @@ type Store interface {
 	PutChangeover(ctx context.Context, c Changeover, d Deed) error
 	// Deeds returns the history, newest first, at most 500.
 	Deeds(ctx context.Context, c ID) ([]Deed, error)
-	// Marks returns the customers on fallback, most refusals first, at most 10,000; for
+	// FallbackMarks returns the customers on fallback, most refusals first, at most 10,000; for
 	// the zero tenant those of all tenants.
-	Marks(ctx context.Context, t tenant.ID, c ID) ([]Mark, error)
+	FallbackMarks(ctx context.Context, t tenant.ID, c ID) ([]Mark, error)
 	// AddMark counts a delivery that fell back: Count is added, the rest is of the last.
 	AddMark(ctx context.Context, m Mark) error
 	// DropMarks forgets the marks of changeovers that ended before a time, and reports

@@ -145,7 +145,7 @@ func (e *Engine) refusedSource(key egress.Pair, w egress.Waiting) report {
 func (p *parcel) wish() egress.Wish {
 	return egress.Wish{
 		Tenant: p.Tenant, Stream: p.Stream, Provider: providerOr(p.target.provider, p.target.site),
-		Mail: egress.Draw(p.Delivery, p.Attempts), Tried: p.tried, Pool: p.pool,
+		Mail: egress.Draw(p.Delivery, p.Attempts), Tried: p.tried, Pool: p.pool, Only: p.Source(),
 	}
 }
 

@@ -170,6 +170,7 @@ type Wish struct {
 	Mail     uint64   // differs between mails and between their attempts
 	Tried    []string // names of sources that were refused this very mail
 	Pool     string   // ordered by a person; "" or one that is gone: as assigned
+	Only     string   // name of the one source that may be chosen, for tests; "": any
 }
 
 // Choose returns the source for an attempt: one of the pool's that may send to the
@@ -195,6 +196,9 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.turnDay(now)
+	if w.Only != "" {
+		return f.only(w, now)
+	}
 	members := f.plan.pools[f.plan.poolOf(w)]
 	type lot struct {
 		source *Source

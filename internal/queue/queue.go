@@ -9,6 +9,7 @@ package queue
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"stafette/internal/audience"
@@ -41,7 +42,7 @@ type Entry struct {
 	TLS message.TLSNeed
 	// Digests of the attachments, checked again before the message leaves.
 	Digests []message.Digest
-	Tags    []string // of the message, for orders about them
+	Tags    []string // of the message, for orders about them; see SourceTag
 	// Signature holds the DKIM header fields made at an earlier attempt, if kept.
 	Signature                    []byte
 	Attempts                     int // so far
@@ -54,6 +55,20 @@ type Entry struct {
 	OriginalRecipient message.OriginalRecipient
 	Return            message.Return
 	EnvelopeID        string
+}
+
+// SourceTag begins the tag of a message that must leave from one source, whose name
+// follows. It is set by the platform alone.
+const SourceTag = "stafette-source:"
+
+// Source is the name of the only source the delivery may leave from; "": any.
+func (e *Entry) Source() string {
+	for _, t := range e.Tags {
+		if name, ok := strings.CutPrefix(t, SourceTag); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // ReadyAt is since when the delivery might leave.

@@ -99,8 +99,8 @@ func (s *Store) Deeds(ctx context.Context, c changeover.ID) ([]changeover.Deed, 
 	return list, nil
 }
 
-// Marks implements changeover.Store.
-func (s *Store) Marks(ctx context.Context, t tenant.ID, c changeover.ID) ([]changeover.Mark, error) {
+// FallbackMarks implements changeover.Store.
+func (s *Store) FallbackMarks(ctx context.Context, t tenant.ID, c changeover.ID) ([]changeover.Mark, error) {
 	const text = "SELECT tenant, domain, site, source, count, reply, first_at, last_at, delivery FROM changeover_marks WHERE "
 	const order = " ORDER BY count DESC, tenant, domain LIMIT 10000"
 	var list []changeover.Mark

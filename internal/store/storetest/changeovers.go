@@ -80,9 +80,9 @@ func changeoverMarks(t *testing.T, w *World) {
 	other := add(w.B, "makler.example", "2")
 	last := add(w.A, "makler.example", "3")
 	last.Count, last.FirstAt, other.FirstAt = 2, first.LastAt, other.LastAt
-	list, err := w.Store.Marks(ctx, tenant.ID{}, c.ID)
+	list, err := w.Store.FallbackMarks(ctx, tenant.ID{}, c.ID)
 	same(t, "all", list, []changeover.Mark{last, other}, err)
-	list, err = w.Store.Marks(ctx, w.B, c.ID)
+	list, err = w.Store.FallbackMarks(ctx, w.B, c.ID)
 	same(t, "of a tenant", list, []changeover.Mark{other}, err)
 
 	if n, err := w.Store.DropMarks(ctx, w.Clock.Now()); n != 0 || err != nil {
