@@ -32,10 +32,10 @@ type Listed struct{ Key, Note string }
 func ParseList(raw []byte) ([]Listed, error) {
 	refuse := func(code, detail string) error { return fault.Field("list", code, detail) }
 	if len(raw) > MaxList {
-		return nil, refuse("list_too_large", "A list has at most 1 MB.")
+		return nil, refuse("customers_too_large", "A list has at most 1 MB.")
 	}
 	if !utf8.Valid(raw) {
-		return nil, refuse("list_encoding", "The list is not UTF-8.")
+		return nil, refuse("customers_encoding", "The list is not UTF-8.")
 	}
 	text := strings.TrimPrefix(string(raw), "\ufeff")
 	r := csv.NewReader(strings.NewReader(text))
@@ -48,7 +48,7 @@ func ParseList(raw []byte) ([]Listed, error) {
 			break
 		}
 		if err != nil || n > maxListLines {
-			return nil, refuse("list_malformed", "The list cannot be read as CSV of at most 10,000 lines.")
+			return nil, refuse("customers_malformed", "The list cannot be read as CSV of at most 10,000 lines.")
 		}
 		one := Listed{Key: strings.TrimSpace(row[0])}
 		if len(row) > 1 {
@@ -58,12 +58,12 @@ func ParseList(raw []byte) ([]Listed, error) {
 			continue
 		}
 		if utf8.RuneCountInString(one.Key) > maxKey || Line(one.Key, maxKey) != one.Key {
-			return nil, refuse("list_malformed", fmt.Sprintf("Line %d names no customer.", n+1))
+			return nil, refuse("customers_malformed", fmt.Sprintf("Line %d names no customer.", n+1))
 		}
 		list = append(list, one)
 	}
 	if len(list) == 0 {
-		return nil, refuse("list_empty", "The list names nobody.")
+		return nil, refuse("customers_empty", "The list names nobody.")
 	}
 	return list, nil
 }

@@ -163,7 +163,7 @@ func (a Announcement) check() error {
 // while there is nothing to announce; Invalid with the field "scope".
 func (s *Service) Send(ctx context.Context, t tenant.ID, c changeover.ID, to Scope, actor string) error {
 	if !to.Valid() {
-		return fault.Field("scope", "scope_unknown", "The scopes are affected and all.")
+		return fault.Field("scope", "announcement_scope", "The scopes are affected and all.")
 	}
 	plan, err := s.Of(ctx, t, c)
 	if err != nil {
