@@ -88,9 +88,12 @@ type Changeover struct {
 	// Shares are exceptions for tenants, streams and providers; the most exact counts.
 	Shares []egress.Share
 	// TestShare is the share of the test phase; Steps are those from the cut-over on, by
-	// time.
+	// time, of which Taken are behind us.
 	TestShare int
 	Steps     []Step
+	Taken     int
+	// HaltedAt is when the pause or roll-back began; zero otherwise.
+	HaltedAt time.Time
 
 	// ImprintHost is the host name under which the imprint of the sending addresses
 	// must be found, as T-Online demands; "" for each source's own EHLO name.
@@ -112,10 +115,17 @@ type Changeover struct {
 // Concerns reports whether the changeover is about a tenant's mail.
 func (c Changeover) Concerns(t tenant.ID) bool { return c.Tenant.IsZero() || c.Tenant == t }
 
-// CatchesAt reports whether a refusal of a new source goes through an old one at that
-// time: mail may go over the new ones, and the overlap is not over.
-func (c Changeover) CatchesAt(now time.Time) bool {
-	return c.Stage.Under() && c.Stage != Announced && c.Stage != RolledBack && now.Before(c.OverlapUntil)
+// Catches reports whether a refusal of a new source goes through an old one now. It does
+// from the test phase on until somebody ends the changeover: while customers are left
+// who refuse the new sources, the date alone must not make their mail bounce.
+func (c Changeover) Catches() bool {
+	return c.Stage.Under() && c.Stage != Announced && c.Stage != RolledBack
+}
+
+// Overdue reports whether the overlap has lasted as long as was planned, so that somebody
+// should look at who is left and end or extend it.
+func (c Changeover) Overdue(now time.Time) bool {
+	return c.Stage == Overlap && !now.Before(c.OverlapUntil)
 }
 
 // Uses reports whether the source is one of the changeover's, and whether a new one.
