@@ -67,10 +67,10 @@ type Step struct {
 
 // Changeover is one plan and where it stands. Times are UTC, to the millisecond.
 type Changeover struct {
-	ID   ID
+	ID   ID `json:"-"`
 	Name string
 	// Tenant whose mail it is about; zero: the whole platform's.
-	Tenant tenant.ID
+	Tenant tenant.ID `json:"-"`
 	// Old and New are names of egress.Source; none stands in both.
 	Old, New []string
 
@@ -79,7 +79,7 @@ type Changeover struct {
 	CutoverAt    time.Time // from here on the share follows Steps
 	OverlapUntil time.Time // until here old sources catch refusals
 
-	Stage Stage
+	Stage Stage `json:"-"`
 	// Before is the stage that a pause or roll-back interrupted; "" otherwise.
 	Before Stage
 	// Share is the percentage of mail that goes over the new sources now, where Shares
@@ -105,11 +105,11 @@ type Changeover struct {
 	Checks    []Check   // of the last pre-flight
 	CheckedAt time.Time // zero: never checked
 
-	CreatedBy string // a person's identifier or "cli"
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	CreatedBy string    // a person's identifier or "cli"
+	CreatedAt time.Time `json:"-"`
+	UpdatedAt time.Time `json:"-"`
 	// Version counts the writes; 0 is one that was never written.
-	Version int
+	Version int `json:"-"`
 }
 
 // Concerns reports whether the changeover is about a tenant's mail.
