@@ -67,10 +67,10 @@ type Step struct {
 
 // Changeover is one plan and where it stands. Times are UTC, to the millisecond.
 type Changeover struct {
-	ID   ID
+	ID   ID `json:"-"`
 	Name string
 	// Tenant whose mail it is about; zero: the whole platform's.
-	Tenant tenant.ID
+	Tenant tenant.ID `json:"-"`
 	// Old and New are names of egress.Source; none stands in both.
 	Old, New []string
 
@@ -79,7 +79,7 @@ type Changeover struct {
 	CutoverAt    time.Time // from here on the share follows Steps
 	OverlapUntil time.Time // until here old sources catch refusals
 
-	Stage Stage
+	Stage Stage `json:"-"`
 	// Before is the stage that a pause or roll-back interrupted; "" otherwise.
 	Before Stage
 	// Share is the percentage of mail that goes over the new sources now, where Shares
@@ -88,9 +88,12 @@ type Changeover struct {
 	// Shares are exceptions for tenants, streams and providers; the most exact counts.
 	Shares []egress.Share
 	// TestShare is the share of the test phase; Steps are those from the cut-over on, by
-	// time.
+	// time, of which Taken are behind us.
 	TestShare int
 	Steps     []Step
+	Taken     int
+	// HaltedAt is when the pause or roll-back began; zero otherwise.
+	HaltedAt time.Time
 
 	// ImprintHost is the host name under which the imprint of the sending addresses
 	// must be found, as T-Online demands; "" for each source's own EHLO name.
@@ -102,20 +105,27 @@ type Changeover struct {
 	Checks    []Check   // of the last pre-flight
 	CheckedAt time.Time // zero: never checked
 
-	CreatedBy string // a person's identifier or "cli"
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	CreatedBy string    // a person's identifier or "cli"
+	CreatedAt time.Time `json:"-"`
+	UpdatedAt time.Time `json:"-"`
 	// Version counts the writes; 0 is one that was never written.
-	Version int
+	Version int `json:"-"`
 }
 
 // Concerns reports whether the changeover is about a tenant's mail.
 func (c Changeover) Concerns(t tenant.ID) bool { return c.Tenant.IsZero() || c.Tenant == t }
 
-// CatchesAt reports whether a refusal of a new source goes through an old one at that
-// time: mail may go over the new ones, and the overlap is not over.
-func (c Changeover) CatchesAt(now time.Time) bool {
-	return c.Stage.Under() && c.Stage != Announced && c.Stage != RolledBack && now.Before(c.OverlapUntil)
+// Catches reports whether a refusal of a new source goes through an old one now. It does
+// from the test phase on until somebody ends the changeover: while customers are left
+// who refuse the new sources, the date alone must not make their mail bounce.
+func (c Changeover) Catches() bool {
+	return c.Stage.Under() && c.Stage != Announced && c.Stage != RolledBack
+}
+
+// Overdue reports whether the overlap has lasted as long as was planned, so that somebody
+// should look at who is left and end or extend it.
+func (c Changeover) Overdue(now time.Time) bool {
+	return c.Stage == Overlap && !now.Before(c.OverlapUntil)
 }
 
 // Uses reports whether the source is one of the changeover's, and whether a new one.

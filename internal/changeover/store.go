@@ -19,14 +19,14 @@ type Store interface {
 	// if its Version is not that of the one written before; the stored one counts one
 	// up.
 	PutChangeover(ctx context.Context, c Changeover, d Deed) error
-	// Deeds returns the history, newest first, at most 500.
-	Deeds(ctx context.Context, c ID) ([]Deed, error)
+	// ChangeoverDeeds returns the history, newest first, at most 500.
+	ChangeoverDeeds(ctx context.Context, c ID) ([]Deed, error)
 	// FallbackMarks returns the customers on fallback, most refusals first, at most 10,000; for
 	// the zero tenant those of all tenants.
 	FallbackMarks(ctx context.Context, t tenant.ID, c ID) ([]Mark, error)
-	// AddMark counts a delivery that fell back: Count is added, the rest is of the last.
-	AddMark(ctx context.Context, m Mark) error
-	// DropMarks forgets the marks of changeovers that ended before a time, and reports
+	// AddFallbackMark counts a delivery that fell back: Count is added, the rest is of the last.
+	AddFallbackMark(ctx context.Context, m Mark) error
+	// DropFallbackMarks forgets the marks of changeovers that ended before a time, and reports
 	// how many.
-	DropMarks(ctx context.Context, before time.Time) (int, error)
+	DropFallbackMarks(ctx context.Context, before time.Time) (int, error)
 }

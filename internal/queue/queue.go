@@ -98,8 +98,23 @@ type Settlement struct {
 	// takes effect together with the settlement, or not at all.
 	Strike *audience.Strike
 	Report Report // to the sender; zero: none
+	// Earlier are facts of the same taking that came before Event: the attempt over a new
+	// source that a changeover repeated over an old one. Most settlements have none.
+	Earlier []event.Event
+	// Fallback marks the customer whose server refused the new source and took the mail
+	// over the old one; nil: nothing. It takes effect together with the settlement.
+	Fallback *Fallback
 	// Dialogue is what was said in the attempt, sealed (package trace); nil: nothing is kept.
 	Dialogue []byte
+}
+
+// Fallback is what a changeover's overlap caught.
+type Fallback struct {
+	Shift  string // name of the egress.Shift: the changeover
+	Source string // the new source that was refused
+	Domain string // of the recipient
+	Site   string
+	Reply  string // the refusal; the server's words without the recipient's address
 }
 
 // Report is a delivery report (RFC 3464) that a settlement makes due. The fact is

@@ -1,13 +1,18 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"stafette/internal/changeover"
+	"stafette/internal/egress"
 	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/tenant"
 )
 
@@ -82,8 +87,8 @@ func putChangeover(ctx context.Context, tx *sql.Tx, c changeover.Changeover) err
 	return err
 }
 
-// Deeds implements changeover.Store.
-func (s *Store) Deeds(ctx context.Context, c changeover.ID) ([]changeover.Deed, error) {
+// ChangeoverDeeds implements changeover.Store.
+func (s *Store) ChangeoverDeeds(ctx context.Context, c changeover.ID) ([]changeover.Deed, error) {
 	var list []changeover.Deed
 	rows, err := s.read.QueryContext(ctx, `SELECT at, actor, what, detail FROM changeover_events
 		WHERE changeover = $1 ORDER BY number DESC LIMIT 500`, c[:])
@@ -123,21 +128,54 @@ func (s *Store) FallbackMarks(ctx context.Context, t tenant.ID, c changeover.ID)
 	return list, nil
 }
 
-// AddMark implements changeover.Store.
-func (s *Store) AddMark(ctx context.Context, m changeover.Mark) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO changeover_marks (tenant, changeover, domain, site, source, count, reply, first_at, last_at, delivery)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
-		ON CONFLICT (tenant, changeover, domain) DO UPDATE SET site = excluded.site, source = excluded.source,
-			count = changeover_marks.count + excluded.count, reply = excluded.reply, last_at = excluded.last_at, delivery = excluded.delivery`,
-		m.Tenant[:], m.Changeover[:], plain(m.Domain), plain(m.Site), plain(m.Source), m.Count, plain(m.Reply), millis(m.LastAt), m.Delivery)
-	if err != nil {
+// AddFallbackMark implements changeover.Store.
+func (s *Store) AddFallbackMark(ctx context.Context, m changeover.Mark) error {
+	if err := addMark(ctx, s.write, m); err != nil {
 		return fmt.Errorf("add mark of changeover: %w", s.refusal(err))
 	}
 	return nil
 }
 
-// DropMarks implements changeover.Store.
-func (s *Store) DropMarks(ctx context.Context, before time.Time) (int, error) {
+func addMark(ctx context.Context, q querier, m changeover.Mark) error {
+	_, err := q.ExecContext(ctx, `INSERT INTO changeover_marks (tenant, changeover, domain, site, source, count, reply, first_at, last_at, delivery)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+		ON CONFLICT (tenant, changeover, domain) DO UPDATE SET site = excluded.site, source = excluded.source,
+			count = changeover_marks.count + excluded.count, reply = excluded.reply, last_at = excluded.last_at, delivery = excluded.delivery`,
+		m.Tenant[:], m.Changeover[:], plain(m.Domain), plain(m.Site), plain(m.Source), m.Count, plain(m.Reply), millis(m.LastAt), m.Delivery)
+	return err
+}
+
+// writeFallbacks marks customers of settlements that took effect: few, so each is written
+// by itself, in the order of their keys, so that two nodes wait for each other in one
+// direction only.
+func writeFallbacks(ctx context.Context, tx *sql.Tx, group []*work) error {
+	var list []changeover.Mark
+	for _, w := range group {
+		for n, v := range w.settle {
+			if v.Fallback == nil || !w.changed[n] {
+				continue
+			}
+			c, err := id.Parse[changeover.Kind](v.Fallback.Shift)
+			if err != nil {
+				continue // a shift of no changeover marks nobody
+			}
+			list = append(list, changeover.Mark{Changeover: c, Tenant: v.Tenant, Domain: v.Fallback.Domain, Site: v.Fallback.Site,
+				Source: v.Fallback.Source, Count: 1, Reply: v.Fallback.Reply, LastAt: v.Event.At, Delivery: v.Delivery.String()})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b changeover.Mark) int {
+		return cmp.Or(bytes.Compare(a.Tenant[:], b.Tenant[:]), bytes.Compare(a.Changeover[:], b.Changeover[:]), cmp.Compare(a.Domain, b.Domain))
+	})
+	for _, m := range list {
+		if err := addMark(ctx, tx, m); err != nil {
+			return fmt.Errorf("mark customer on fallback: %w", err)
+		}
+	}
+	return nil
+}
+
+// DropFallbackMarks implements changeover.Store.
+func (s *Store) DropFallbackMarks(ctx context.Context, before time.Time) (int, error) {
 	res, err := s.write.ExecContext(ctx, `DELETE FROM changeover_marks
 		WHERE changeover IN (SELECT id FROM changeovers WHERE stage = 'done' AND updated_at < $1)`, millis(before))
 	var n int64
@@ -148,4 +186,21 @@ func (s *Store) DropMarks(ctx context.Context, before time.Time) (int, error) {
 		return 0, fmt.Errorf("drop marks of changeovers: %w", s.refusal(err))
 	}
 	return int(n), nil
+}
+
+// PutShift implements egress.Store.
+func (s *Store) PutShift(ctx context.Context, v egress.Shift, c egress.Change) error {
+	return s.changePlan(ctx, "put shift", egress.ThingShift, v.Name, c, func(tx *sql.Tx, _ egress.Plan) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO egress_shifts (name, document) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET document = excluded.document",
+			plain(v.Name), plain(asJSON(v)))
+		return err
+	})
+}
+
+// RemoveShift implements egress.Store.
+func (s *Store) RemoveShift(ctx context.Context, name string, c egress.Change) error {
+	return s.changePlan(ctx, "end shift", egress.ThingShift, name, c, func(tx *sql.Tx, _ egress.Plan) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM egress_shifts WHERE name = $1", plain(name))
+		return err
+	})
 }

@@ -36,7 +36,7 @@ const (
 )
 
 // Side counts the mails of one side at one site. A mail belongs to the source of its
-// first attempt.
+// first attempt; one that the other side had to deliver counts as refused.
 type Side struct {
 	Mails    int `json:"mails"`
 	Accepted int `json:"accepted"`
@@ -174,6 +174,12 @@ func (l *ledger) add(steps []Step) {
 		l.accuse(s)
 		switch s.Attempt.Outcome {
 		case event.OutcomeDelivered:
+			if fresh, ok := l.side(s.Attempt.Source); ok && fresh != isNew {
+				// The other side took over: for this one it was a refusal.
+				side.Refused++
+				bad = true
+				continue
+			}
 			side.Accepted++
 			if len(*times) < maxTimes {
 				*times = append(*times, s.At.Sub(began))

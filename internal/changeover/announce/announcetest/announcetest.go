@@ -161,7 +161,9 @@ func (s *Store) Customer(_ context.Context, t tenant.ID, n affected.ID) (affecte
 
 // CustomerOf implements affected.Store.
 func (s *Store) CustomerOf(_ context.Context, t tenant.ID, c changeover.ID, k affected.Kind, key string) (affected.Customer, error) {
-	return first(s.find(func(v affected.Customer) bool { return v.Tenant == t && v.Changeover == c && v.Kind == k && v.Key == key }))
+	return first(s.find(func(v affected.Customer) bool {
+		return v.Tenant == t && v.Changeover == c && v.Kind == k && v.Key == key
+	}))
 }
 
 // PutCustomer implements affected.Store.
