@@ -52,6 +52,8 @@ func (p *platform) chores() []chore {
 		{"domains", domainsEvery, p.registry().CheckAll},
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
+		{"affected customers", surveyEvery, p.surveyor.Run},
+		{"announcements", announceEvery, p.announceSome},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},

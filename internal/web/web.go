@@ -13,6 +13,7 @@ import (
 
 	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
+	"stafette/internal/web/affected"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
@@ -62,6 +63,7 @@ type Config struct {
 	Returns      returnmail.Config
 	Halts        halts.Config
 	Leads        leads.Config
+	Affected     affected.Config
 	Domains      domains.Config
 	Reports      reports.Config
 	Queues       queues.Config
@@ -114,6 +116,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),
+		affected.Routes(c.Affected),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),
 		returnmail.Routes(f, c.Returns),

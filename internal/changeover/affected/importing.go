@@ -72,7 +72,7 @@ func ParseList(raw []byte) ([]Listed, error) {
 func separator(text string) rune {
 	line, _, _ := strings.Cut(text, "\n")
 	best, most := ';', 0
-	for _, c := range []rune{';', ',', '\t'} {
+	for _, c := range []rune{';', '\t', ','} {
 		if n := strings.Count(line, string(c)); n > most {
 			best, most = c, n
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 // Unconfirmed has to do where customers were told of a changeover and did not answer, and
-// where nobody was told of one yet. It implements insight.TodoSource.
+// where nobody was told of one yet. It implements insight.TodoSource; without a Service
+// there is nothing to do.
 type Unconfirmed struct{ Service *Service }
 
 // answersTake is how long customers are given before they are worth a word.
@@ -21,6 +22,9 @@ const CustomersPath = "/affected/"
 
 // Todos implements insight.TodoSource.
 func (u Unconfirmed) Todos(ctx context.Context, t tenant.ID, now time.Time) ([]insight.Todo, error) {
+	if u.Service == nil {
+		return nil, nil
+	}
 	plans, err := u.Service.c.Changeovers.Changeovers(ctx, t)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
 		{"Changeovers", changeoverTests()},
+		{"Affected", affectedTests()},
 		{"Leads", leadTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},

@@ -38,6 +38,7 @@ func Subjects() []Subject {
 		returnsSubject(),
 		haltsSubject(),
 		leadsSubject(),
+		affectedSubject(),
 		sourcesSubject(),
 		addressesSubject(),
 		rulesSubject(),
