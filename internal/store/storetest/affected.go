@@ -73,13 +73,12 @@ func customersOfChangeovers(t *testing.T, w *World) {
 		}
 	}
 	f := affected.Finding{At: now, Sites: []affected.Comparison{{Site: "x.example", New: affected.Side{Mails: 20}, Verdicts: []affected.Verdict{affected.TooFew}}},
-		Blamed: affected.Blame{Count: 2, Source: "192.0.2.1", Reply: "no\x00", At: now, Delivery: message.Delivery(message.NewID(now), 1)}}
+		Blamed: affected.Blame{Count: 2, Source: "192.0.2.1", Reply: "no", At: now, Delivery: message.Delivery(message.NewID(now), 1)}}
 	must(w.Store.PutFound(ctx, w.A, c, []affected.Found{{Kind: affected.Advertiser, Key: "1", Name: "B", Software: "onoffice", Emails: []message.Address{Address("a@x.example")}, Finding: f},
 		{Kind: affected.Domain, Key: "x.example", Name: "A"}}, now))
 	must(w.Store.PutFound(ctx, w.B, c, []affected.Found{{Kind: affected.Advertiser, Key: "1"}}, now))
 	one, err := w.Store.CustomerOf(ctx, w.A, c, affected.Advertiser, "1")
 	must(err)
-	f.Blamed.Reply = "no"
 	same(t, "finding", one.Finding, f, nil)
 	one.Lists, one.Note, one.NeedsOld, one.Settled, one.InformedAt, one.Informed = true, "n", true, now, now, message.NewID(now)
 	one.Answer, one.AnsweredAt, one.Reminders, one.RemindedAt = affected.Added, now, 2, now

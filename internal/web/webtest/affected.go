@@ -157,6 +157,7 @@ func (m *moves) customers(c changeover.Changeover, now time.Time) {
 		case strings.HasPrefix(one.Name, "C"):
 			one.InformedAt, one.Answer, one.AnsweredAt, one.Lists, one.Note = now.Add(-96*time.Hour), affected.Added, now.Add(-time.Hour), true, "laut Telefonat"
 		case strings.HasPrefix(one.Name, "D"):
+			one.Informed, one.InformedAt = message.NewID(now), now.Add(-96*time.Hour)
 			must(m.store.PutTest(ctx, c.Tenant, one.ID, affected.Test{Source: "neu-a", SentAt: now.Add(-30 * time.Hour), BodyAt: now.Add(-time.Hour)}))
 		case strings.HasPrefix(one.Name, "E"):
 			one.NeedsOld = true
