@@ -186,7 +186,7 @@ func (c Config) rows(ctx context.Context, p frame.Page, plan changeover.Changeov
 		}
 	}
 	slices.SortStableFunc(chosen, func(a, b affected.Customer) int {
-		n := 0
+		var n int
 		switch v.Sort {
 		case "customer":
 			n = strings.Compare(strings.ToLower(a.Title()), strings.ToLower(b.Title()))
