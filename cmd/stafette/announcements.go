@@ -27,7 +27,7 @@ func (p *platform) openAnnouncements(catalog *i18n.Catalog, zone *time.Location)
 		Provider: p.config.providerOf, Now: p.store.Now, Log: p.log,
 	})
 	p.announcer, err = announce.New(announce.Config{
-		Store: p.store, Customers: p.store, Changeovers: p.store, Ways: p.store, Tenants: p.store, Leads: p.leads, Acceptor: p.entrance,
+		Store: p.store, Customers: p.store, Changeovers: p.store, Ways: p.store, Leads: p.leads, Acceptor: p.entrance,
 		Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log,
 	})
 	return err

@@ -109,10 +109,6 @@ func (*world) Ways(context.Context) (egress.Ways, error) {
 	return egress.Ways{Plan: egress.EqualPlan(list...)}, nil
 }
 
-func (w *world) Tenant(context.Context, tenant.ID) (tenant.Tenant, error) {
-	return tenant.Tenant{}, nil
-}
-
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, store: &announcetest.Store{}, owner: id.New[tenant.Kind](start), now: start, keys: map[string]message.ID{}}
@@ -123,7 +119,7 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	catalog, err := i18n.Load()
 	w.must(err)
-	w.Service, err = announce.New(announce.Config{Store: w.store, Customers: w.store, Changeovers: w.store, Ways: w, Tenants: w, Leads: leads{w}, Acceptor: w,
+	w.Service, err = announce.New(announce.Config{Store: w.store, Customers: w.store, Changeovers: w.store, Ways: w, Leads: leads{w}, Acceptor: w,
 		Keeper: keeper, Catalog: catalog, PublicURL: "https://post.example", Now: w.Now, PerTurn: 2})
 	w.must(err)
 	w.found(affected.Found{Kind: affected.Advertiser, Key: "1", Name: "Lund\r\nBcc: y@evil.example", Emails: []message.Address{{Local: "it", Domain: "lund.example"}},

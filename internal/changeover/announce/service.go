@@ -42,9 +42,6 @@ type Config struct {
 	Ways interface {
 		Ways(ctx context.Context) (egress.Ways, error)
 	}
-	Tenants interface {
-		Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
-	}
 	Leads    Leads
 	Acceptor ingest.Acceptor
 	Keeper   *seal.Keeper

@@ -98,7 +98,7 @@ func (w *World) moving() *moves {
 		m.customers(m.store.Plans[len(m.store.Plans)-1], w.now)
 	}
 	ways := ways{}
-	m.announcer, err = announce.New(announce.Config{Store: m.store, Customers: m.store, Changeovers: m.store, Ways: ways, Tenants: accounts{w}, Leads: leads,
+	m.announcer, err = announce.New(announce.Config{Store: m.store, Customers: m.store, Changeovers: m.store, Ways: ways, Leads: leads,
 		Acceptor: w, Keeper: keeper, Catalog: catalog, PublicURL: "https://post.example", Now: w.Now})
 	if err != nil {
 		panic(err) // the address is an origin
