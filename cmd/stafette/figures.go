@@ -46,7 +46,7 @@ func (b *base) todos() insight.Todos {
 // newDigester makes the writer of weekly reports.
 func (p *platform) newDigester(catalog *i18n.Catalog, zone *time.Location) insight.Digester {
 	return insight.Digester{
-		Store: p.store, Statistics: insight.Statistics{Store: p.store}, Todos: p.todos(), Postman: p.notices, Catalog: catalog,
+		Store: p.store, Statistics: insight.Statistics{Store: p.store}, Todos: p.todosOfTenants(), Postman: p.notices, Catalog: catalog,
 		Providers: p.providers, Zone: func(tenant.Tenant) *time.Location { return zone }, Log: p.log,
 	}
 }

@@ -56,6 +56,8 @@ func (p *platform) chores() []chore {
 		{"lead retention", retentionEvery, p.leads.Drop},
 		{"archive", retentionEvery, p.archive.Drop},
 		{"redelivery", redeliveryEvery, p.redeliver},
+		{"affected customers", surveyEvery, p.surveyor.Run},
+		{"announcements", announceEvery, p.announceSome},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},

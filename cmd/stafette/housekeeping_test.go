@@ -47,6 +47,9 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	if p.notices, err = p.newNotices(b.acceptor(nil), catalog); err != nil {
 		t.Fatal(err)
 	}
+	if err := p.openAnnouncements(catalog, time.UTC); err != nil {
+		t.Fatal(err)
+	}
 	p.digester = p.newDigester(catalog, time.UTC)
 	by := map[string]int{}
 	turn := func(holder string) {

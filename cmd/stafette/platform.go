@@ -14,6 +14,8 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
+	"stafette/internal/changeover/affected"
+	"stafette/internal/changeover/announce"
 	"stafette/internal/delivery"
 	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
@@ -37,6 +39,7 @@ import (
 	"stafette/internal/trace"
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
+	webaffected "stafette/internal/web/affected"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
@@ -92,6 +95,8 @@ type platform struct {
 	leads      *lead.Service
 	redelivery *redelivery.Service
 	archive    *redelivery.Archive
+	surveyor   *affected.Surveyor
+	announcer  *announce.Service
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -177,6 +182,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
+	if err := p.openAnnouncements(catalog, zone); err != nil {
+		return err
+	}
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
@@ -227,6 +235,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	door := public.New(public.Config{Diagnosis: told, Catalog: catalog, Now: p.store.Now, Log: p.log})
 	mux.Handle(diagnosis.StatusPath, door)
 	mux.Handle(diagnosis.KeysPath, door)
+	mux.Handle(announce.Path, p.changeoverPages(catalog, zone))
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil
@@ -267,6 +276,7 @@ func (p *platform) office(with shared) web.Config {
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
+		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
@@ -274,7 +284,7 @@ func (p *platform) office(with shared) web.Config {
 		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
 		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
-		Todos:        p.todos(),
+		Todos:        p.todosOfTenants(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Components:   p.config.HTTP.Components,

@@ -38,6 +38,8 @@ SELECT create_distributed_table('archive_terms', 'tenant', colocate_with => 'mes
 SELECT create_distributed_table('archive_runs', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('advertisers', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_settings', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('changeover_customers', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('changeover_tests', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_rules', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('suppression_strikes', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tls_reports', 'tenant', colocate_with => 'messages');
@@ -111,3 +113,8 @@ SELECT create_reference_table('epochs');
 -- local: audit_heads
 -- local: privacy_requests
 -- local: privacy_files
+-- local: changeovers
+-- local: changeover_events
+-- local: changeover_marks
+-- local: changeover_announcements
+-- local: egress_shifts

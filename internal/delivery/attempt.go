@@ -67,6 +67,10 @@ func (e *Engine) conclude(p *parcel, r report) {
 	if d.state == event.Deferred {
 		e.postpone(p, r, &s)
 	}
+	if d.state == event.Delivered && p.fell != nil {
+		s.Fallback = p.fell.mark(p)
+		e.cfg.Metrics.fallbacks.Inc()
+	}
 	if e.cfg.Strike != nil && (s.State == event.Bounced || s.State == event.Expired) {
 		s.Strike = e.cfg.Strike(p.Entry, r.finding.judgement, s.Event.At)
 	}
@@ -98,7 +102,13 @@ func (e *Engine) postpone(p *parcel, r report, s *queue.Settlement) {
 // settlement makes the frame of a verdict that no attempt led to.
 func (e *Engine) settlement(p *parcel, state event.State, kind event.Type, reason string) queue.Settlement {
 	now := e.cfg.Now().UTC().Truncate(time.Millisecond)
+	var earlier []event.Event
+	if p.fell != nil {
+		now = p.fell.before(now)
+		earlier = []event.Event{p.fell.event}
+	}
 	return queue.Settlement{
+		Earlier:  earlier,
 		Tenant:   p.Tenant,
 		Delivery: p.Delivery,
 		Epoch:    p.Epoch,

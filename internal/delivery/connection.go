@@ -135,6 +135,9 @@ func (c *connection) carry(ctx context.Context, p *parcel) {
 	case r.decision.step == stepSource:
 		p.said = c.rec.Move()
 		e.changeSource(ctx, p, r)
+	case r.decision.step == stepOld:
+		p.said = c.rec.Move()
+		e.fallBack(ctx, c.lane, p, r)
 	case r.decision.rest && r.finding.connecting() && e.narrow(c.lane):
 		c.done = true
 		e.unload(p)
@@ -233,7 +236,7 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 		r.finding = f
 		r.decision = decide(f, c.chances(p, f, chances{reused: reused, plain: mayGoPlain(f) && !trip.at.plain, hosts: true}))
 		switch {
-		case bound.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource:
+		case bound.Err() != nil, r.decision.step == stepSettle, r.decision.step == stepSource, r.decision.step == stepOld:
 			return r
 		case r.decision.step == stepPlain:
 			trip.again(true)
@@ -248,6 +251,9 @@ func (c *connection) attempt(ctx, bound context.Context, p *parcel) report {
 func (c *connection) chances(p *parcel, f finding, ch chances) chances {
 	if f.judgement.Scope == bounce.ScopeSource && !f.accepted {
 		ch.sources, ch.tomorrow = c.e.others(c.lane, p)
+	}
+	if p.fell == nil && blamesNewcomer(f) {
+		_, ch.old = c.e.cfg.Fleet.Catches(p.wish(), c.lane.key.Source)
 	}
 	return ch
 }

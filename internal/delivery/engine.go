@@ -34,6 +34,7 @@ type parcel struct {
 	site   string        // where it goes without a detour
 	order  queue.OrderID // of the detour it takes; zero: none
 	pool   string        // ordered; "": as assigned
+	fell   *fall         // refused over a new source a moment ago; nil: not so
 
 	began     time.Time
 	prepared  bool
@@ -119,6 +120,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	parked := make(chan struct{})
 	go func() { defer close(parked); e.runParking(flush) }()
 	e.work.Go(func() { e.keepTime(work) })
+	e.work.Go(func() { e.followShifts(work) })
 
 	e.intake(ctx, work)
 	close(e.stop)

@@ -145,13 +145,17 @@ func (e *Engine) refusedSource(key egress.Pair, w egress.Waiting) report {
 func (p *parcel) wish() egress.Wish {
 	return egress.Wish{
 		Tenant: p.Tenant, Stream: p.Stream, Provider: providerOr(p.target.provider, p.target.site),
-		Mail: egress.Draw(p.Delivery, p.Attempts), Tried: p.tried, Pool: p.pool,
+		Mail: egress.Draw(p.Delivery, p.Attempts), Tried: p.tried, Pool: p.pool, Only: p.Source(),
+		Old: p.fell != nil, Attempt: p.Attempts,
 	}
 }
 
 // others reports whether another source than the lane's may take the parcel, now or
 // on a later day.
 func (e *Engine) others(l *lane, p *parcel) (now, later bool) {
+	if p.fell != nil {
+		return false, false // one more attempt, not one for each source
+	}
 	w := p.wish()
 	w.Tried = append(slices.Clip(w.Tried), l.key.Source)
 	return e.cfg.Fleet.Another(w)

@@ -7,6 +7,7 @@ type Metrics struct {
 	attempts    *prometheus.CounterVec // by outcome
 	refused     *prometheus.CounterVec // by source
 	rules       *prometheus.CounterVec // by rule
+	fallbacks   prometheus.Counter
 	parked      prometheus.Counter
 	fenced      prometheus.Counter
 	inFlight    prometheus.Gauge
@@ -27,6 +28,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		attempts: counter("attempts_total", "Attempts that came to a verdict.", "outcome"),
 		refused:  counter("source_refusals_total", "Replies that blamed a source and were followed by another one.", "source"),
 		rules:    counter("rules_total", "Rules of the shaping that replies brought to their threshold.", "rule"),
+		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery",
+			Name: "fallbacks_total", Help: "Deliveries refused over a new source and accepted over an old one at once."}),
 		parked: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery",
 			Name: "parked_total", Help: "Deliveries put off because a ceiling lets through too little."}),
 		fenced: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "stafette", Subsystem: "delivery",
@@ -37,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		settling:    gauge("settling", "Verdicts that are not durable yet."),
 	}
 	if r != nil {
-		r.MustRegister(m.attempts, m.refused, m.rules, m.parked, m.fenced, m.inFlight, m.connections, m.depth, m.settling)
+		r.MustRegister(m.attempts, m.refused, m.rules, m.fallbacks, m.parked, m.fenced, m.inFlight, m.connections, m.depth, m.settling)
 	}
 	return m
 }

@@ -155,6 +155,12 @@ func minutes(n float64) time.Duration { return time.Duration(n * float64(time.Mi
 // park gives a parcel back to the queue until its turn. That is no attempt, and no
 // event tells of it: the mail only waits for its place.
 func (e *Engine) park(p *parcel, until time.Time) {
+	if p.fell != nil { // that was one
+		refused := p.fell.report
+		p.Attempts, p.fell = p.Attempts-1, nil
+		e.conclude(p, waits(refused, until))
+		return
+	}
 	e.unload(p)
 	p.DueAt = until.UTC().Truncate(time.Millisecond).Add(time.Millisecond)
 	e.cfg.Metrics.parked.Inc()

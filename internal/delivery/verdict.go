@@ -45,6 +45,8 @@ type chances struct {
 	sources bool // another source may be tried
 	// tomorrow: another source may be tried once a new day begins.
 	tomorrow bool
+	// old: this was a new source of a changeover, and an old one may be tried.
+	old bool
 }
 
 // step is what follows a finding.
@@ -56,6 +58,7 @@ const (
 	stepPlain              // the same host without encryption
 	stepHost               // the next host
 	stepSource             // another source, at once
+	stepOld                // an old source of the changeover, at once and once
 )
 
 // decision is what follows from a finding.
@@ -85,6 +88,8 @@ func decide(f finding, c chances) decision {
 		return settle(f, c) // another host or session would be more of what is too much
 	case f.lost() && c.reused:
 		return decision{step: stepAnew}
+	case c.old && blamesNewcomer(f) && (source || !f.connecting() || !c.hosts):
+		return decision{step: stepOld}
 	case source && c.sources:
 		return decision{step: stepSource}
 	case (f.lost() || f.connecting() || f.judgement.Class == bounce.RequireTLS) && c.hosts:

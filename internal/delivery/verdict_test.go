@@ -29,6 +29,9 @@ func TestDecide(t *testing.T) {
 	none := chances{}
 	limited := said(smtp.StageMail, 450, bounce.ScopeSite, false)
 	limited.judgement.Class = rateLimited
+	rule := said(smtp.StageDot, 554, bounce.ScopeMessage, permanent)
+	rule.judgement.Class = classPolicy
+	old := chances{old: true, hosts: true, sources: true}
 	tests := []struct {
 		name  string
 		f     finding
@@ -67,6 +70,18 @@ func TestDecide(t *testing.T) {
 		{"source blocked, another host only", said(smtp.StageGreeting, 554, bounce.ScopeSource, permanent), chances{hosts: true}, stepHost, "", "", false},
 		{"source blocked, nothing left", said(smtp.StageGreeting, 554, bounce.ScopeSource, permanent), none, stepSettle, bounced, bounce.ScopeSource, false},
 		{"source blocked for now, nothing left", said(smtp.StageRcpt, 450, bounce.ScopeSource, false), none, stepSettle, deferred, bounce.ScopeSource, true},
+
+		{"new source blocked, an old one", said(smtp.StageGreeting, 554, bounce.ScopeSource, permanent), old, stepOld, "", "", false},
+		{"new source blocked for now, an old one", said(smtp.StageRcpt, 450, bounce.ScopeSource, false), old, stepOld, "", "", false},
+		{"site refuses a new source, an old one", said(smtp.StageRcpt, 550, bounce.ScopeSite, permanent), old, stepOld, "", "", false},
+		{"site refuses at greeting, another host first", said(smtp.StageGreeting, 521, bounce.ScopeSite, permanent), old, stepHost, "", "", false},
+		{"site refuses at greeting, last host", said(smtp.StageGreeting, 521, bounce.ScopeSite, permanent), chances{old: true}, stepOld, "", "", false},
+		{"site full, no reason for an old one", said(smtp.StageRcpt, 452, bounce.ScopeSite, false), old, stepSettle, deferred, bounce.ScopeSite, false},
+		{"a rule without a name, an old one", rule, old, stepOld, "", "", false},
+		{"content refused, no reason for an old one", said(smtp.StageDot, 554, bounce.ScopeMessage, permanent), old, stepSettle, bounced, bounce.ScopeMessage, false},
+		{"user unknown, no reason for an old one", said(smtp.StageRcpt, 550, bounce.ScopeRecipient, permanent), old, stepSettle, bounced, bounce.ScopeRecipient, false},
+		{"no connection, no reason for an old one", broke(smtp.StageConnect), chances{old: true}, stepSettle, deferred, bounce.ScopeSite, true},
+		{"reply to the dot lost, no old one", finding{uncertain: true, stage: smtp.StageDot}, old, stepSettle, deferred, bounce.ScopeSession, false},
 
 		{"DKIM missing", said(smtp.StageDot, 550, bounce.ScopeTenantDomain, permanent), all, stepSettle, bounced, bounce.ScopeTenantDomain, false},
 		{"SPF for now", said(smtp.StageRcpt, 451, bounce.ScopeTenantDomain, false), all, stepSettle, deferred, bounce.ScopeTenantDomain, false},

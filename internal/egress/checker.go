@@ -87,7 +87,7 @@ func (c *Checker) ptr(ctx context.Context, s Source) Finding {
 	f := Finding{Source: s.Name, Check: CheckPTR}
 	names, err := c.Lookup.PTR(ctx, s.IP)
 	switch {
-	case temporary(err):
+	case Temporary(err):
 		f.Problem = ProblemUnknown
 		return f
 	case len(names) == 0:
@@ -100,7 +100,7 @@ func (c *Checker) ptr(ctx context.Context, s Source) Finding {
 	for _, name := range names {
 		addrs, err := c.Lookup.Addrs(ctx, name)
 		switch {
-		case temporary(err):
+		case Temporary(err):
 			f.Problem = ProblemUnknown
 		case slices.Contains(addrs, s.IP.Unmap()):
 			if f.Problem = ProblemNone; generic(name, s.IP) {
@@ -117,7 +117,7 @@ func (c *Checker) ehlo(ctx context.Context, s Source) Finding {
 	f := Finding{Source: s.Name, Check: CheckEHLO}
 	addrs, err := c.Lookup.Addrs(ctx, s.EHLO)
 	switch {
-	case temporary(err):
+	case Temporary(err):
 		f.Problem = ProblemUnknown
 	case len(addrs) == 0:
 		f.Problem = ProblemMissing
@@ -138,7 +138,7 @@ func (c *Checker) listed(ctx context.Context, s Source, zone string) Finding {
 	f := Finding{Source: s.Name, Check: CheckDNSBL, Subject: zone}
 	name := reverse(s.IP) + "." + strings.Trim(zone, ".")
 	addrs, err := c.Lookup.Addrs(ctx, name)
-	if temporary(err) {
+	if Temporary(err) {
 		f.Problem = ProblemUnknown
 		return f
 	}
@@ -161,8 +161,8 @@ func (c *Checker) listed(ctx context.Context, s Source, zone string) Finding {
 	return f
 }
 
-// temporary reports whether an answer is owed, not "no".
-func temporary(err error) bool {
+// Temporary reports whether a look-up owes an answer and did not say "no".
+func Temporary(err error) bool {
 	return err != nil && !errors.Is(err, dns.ErrNoDomain) && !errors.Is(err, dns.ErrNoHost)
 }
 

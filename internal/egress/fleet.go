@@ -30,7 +30,8 @@ type FleetConfig struct {
 type Fleet struct {
 	cfg     FleetConfig
 	shaping atomic.Pointer[Shaping]
-	nodes   atomic.Int64 // live ones
+	nodes   atomic.Int64  // live ones
+	shifted chan struct{} // capacity 1: shifts changed
 
 	mu      sync.Mutex
 	plan    *compiled
@@ -56,6 +57,7 @@ type compiled struct {
 	pools   map[string][]member
 	to      map[Assignment]string // without Pool
 	paces   map[Pair]Pace
+	shifts  map[string][]overlay // by pool, those of one tenant first
 }
 
 type member struct {
@@ -73,7 +75,8 @@ func NewFleet(c FleetConfig) (*Fleet, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Alarms = c.Alarms.withDefaults()
-	f := &Fleet{cfg: c, alarms: map[Pair]*alarm{}, blamed: map[Pair][]time.Time{}, tallies: map[Pair]*tally{}, today: DayOf(c.Now())}
+	f := &Fleet{cfg: c, alarms: map[Pair]*alarm{}, blamed: map[Pair][]time.Time{}, tallies: map[Pair]*tally{}, today: DayOf(c.Now()),
+		shifted: make(chan struct{}, 1)}
 	f.shaping.Store(c.Shaping)
 	f.nodes.Store(1)
 	return f, f.Follow(c.Plan)
@@ -87,6 +90,9 @@ func (f *Fleet) Follow(p Plan) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.plan == nil || !reflect.DeepEqual(f.plan.plan, p) {
+		if f.plan != nil && !reflect.DeepEqual(f.plan.plan.Shifts, p.Shifts) {
+			f.tellShifted()
+		}
 		f.plan = compile(p)
 	}
 	return nil
@@ -114,6 +120,7 @@ func compile(p Plan) *compiled {
 	for _, a := range p.Assignments {
 		c.to[Assignment{Tenant: a.Tenant, Stream: a.Stream}] = a.Pool
 	}
+	c.layShifts()
 	return c
 }
 
@@ -170,6 +177,11 @@ type Wish struct {
 	Mail     uint64   // differs between mails and between their attempts
 	Tried    []string // names of sources that were refused this very mail
 	Pool     string   // ordered by a person; "" or one that is gone: as assigned
+	Only     string   // name of the one source that may be chosen, for tests; "": any
+	// Old asks for an old source of the Shift over the mail; without one it means nothing.
+	Old bool
+	// Attempt counts those that were made before.
+	Attempt int
 }
 
 // Choose returns the source for an attempt: one of the pool's that may send to the
@@ -195,7 +207,27 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.turnDay(now)
-	members := f.plan.pools[f.plan.poolOf(w)]
+	if w.Only != "" {
+		return f.only(w, now)
+	}
+	first, second := f.plan.halves(w)
+	source, why := f.pick(first, w, now, probe)
+	if why != nil && len(second) > 0 {
+		other, also := f.pick(second, w, now, probe)
+		if also == nil {
+			f.overflowed(first, w, now, probe)
+			return other, nil
+		}
+		*why = nearer(*why, *also)
+	}
+	if why != nil && why.Why == "" {
+		why.Why = HinderedNoSource
+	}
+	return source, why
+}
+
+// pick chooses among members; mu is held. The Waiting is empty where there is none.
+func (f *Fleet) pick(members []member, w Wish, now time.Time, probe bool) (Source, *Waiting) {
 	type lot struct {
 		source *Source
 		hash   uint64
@@ -230,9 +262,6 @@ func (f *Fleet) choose(w Wish, probe bool) (Source, *Waiting) {
 	}
 	if len(lots) == 0 {
 		why := nearest // apart, so that a choice that succeeds allocates nothing
-		if why.Why == "" {
-			why.Why = HinderedNoSource
-		}
 		return Source{}, &why
 	}
 	for _, i := range cold {
@@ -339,16 +368,35 @@ func Draw(id [16]byte, attempt int) uint64 {
 	return mix(hashText(string(id[:])) + uint64(attempt))
 }
 
-// Choices shows what Choose sees: every source of the pool in charge.
+// Choices shows what Choose sees: every source of the pool in charge, and those that a
+// Shift brings in.
 func (f *Fleet) Choices(w Wish) (pool string, list []SourceChoice) {
 	now := f.cfg.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.turnDay(now)
 	pool = f.plan.poolOf(w)
+	for _, part := range f.plan.parts(pool, w) {
+		list = append(list, f.choicesOf(part, w, now)...)
+	}
 	whole := 0.0
-	for i := range f.plan.pools[pool] {
-		m := &f.plan.pools[pool][i]
+	for _, c := range list {
+		whole += c.Share
+	}
+	for i := range list {
+		if whole > 0 {
+			list[i].Share /= whole
+		}
+	}
+	return pool, list
+}
+
+// choicesOf shows the members of one part of a choice; their shares add up to the
+// part's, or to nothing if none may send; mu is held.
+func (f *Fleet) choicesOf(part part, w Wish, now time.Time) (list []SourceChoice) {
+	whole := 0.0
+	for i := range part.members {
+		m := &part.members[i]
 		c := SourceChoice{Source: m.source.Name, EHLO: m.source.EHLO, State: cmp.Or(m.source.State, StateActive)}
 		if m.source.Fixed() {
 			c.IP = m.source.IP.String()
@@ -368,10 +416,10 @@ func (f *Fleet) Choices(w Wish) (pool string, list []SourceChoice) {
 	}
 	for i := range list {
 		if whole > 0 {
-			list[i].Share /= whole
+			list[i].Share *= part.share / whole
 		}
 	}
-	return pool, list
+	return list
 }
 
 // Source returns a source of the plan by name.

@@ -36,6 +36,10 @@ type Store interface {
 	Assign(ctx context.Context, a Assignment, c Change) error
 	// PutPace changes a warm-up.
 	PutPace(ctx context.Context, p Pace, c Change) error
+	// PutShift puts a shift in force.
+	PutShift(ctx context.Context, s Shift, c Change) error
+	// RemoveShift ends one; none of that name is no error.
+	RemoveShift(ctx context.Context, name string, c Change) error
 	// FollowConfiguration lets a source that was changed by hand follow the
 	// configuration of its node again, from that node's next start on; NotFound
 	// "source_unknown".

@@ -75,6 +75,8 @@ type Plan struct {
 	Assignments []Assignment
 	// Paces are what people changed about warm-ups, one for a pair.
 	Paces []Pace
+	// Shifts are the changeovers in force, by name.
+	Shifts []Shift
 }
 
 // Source returns a source by name.
@@ -168,6 +170,9 @@ func (p Plan) Check() error {
 			return fmt.Errorf("egress source %q ends before it begins", s.Name)
 		}
 		sources[s.Name] = true
+	}
+	if err := p.checkShifts(sources); err != nil {
+		return err
 	}
 	return p.checkPools(sources)
 }

@@ -14,12 +14,13 @@ const (
 	ThingPool       Thing = "pool"       // named by Pool.Name
 	ThingAssignment Thing = "assignment" // named by Assignment.Name
 	ThingPace       Thing = "warm_up"    // named by Pair.Name
+	ThingShift      Thing = "changeover" // named by Shift.Name
 )
 
 // Valid reports whether t is a thing.
 func (t Thing) Valid() bool {
 	switch t {
-	case ThingSource, ThingPool, ThingAssignment, ThingPace:
+	case ThingSource, ThingPool, ThingAssignment, ThingPace, ThingShift:
 		return true
 	}
 	return false
@@ -54,7 +55,7 @@ type Revision struct {
 	Version int // counted from 1 for each thing
 	At      time.Time
 	By      string
-	// Before and After are the thing in JSON (Source, Pool, Assignment, Pace); "" where
+	// Before and After are the thing in JSON (Source, Pool, Assignment, Pace, Shift); "" where
 	// it was not there.
 	Before, After string
 }

@@ -87,3 +87,6 @@ func (s *specials) embedded(a netip.Addr) (netip.Addr, bool) {
 	}
 	return netip.Addr{}, false
 }
+
+// Public reports whether others can reach the address: it has no special purpose.
+func Public(a netip.Addr) bool { return a.IsValid() && newSpecials().why(a) == "" }

@@ -72,9 +72,14 @@ func TestTextsKeepTheVoice(t *testing.T) {
 	}
 }
 
-// Texts that address nobody of a tenant: staff, and the technical contacts of domains,
-// are always Sie (copy deck, rule 6).
+// Texts that address nobody of a tenant: staff, the technical contacts of domains, and
+// those that customers pass on to their IT, are always Sie (copy deck, rules 6 and 7).
 func alwaysSie(key string) bool {
+	for _, passedOn := range []string{"announce.", "changeover.page.", "changeover.faq."} {
+		if strings.HasPrefix(key, passedOn) {
+			return true
+		}
+	}
 	return strings.HasPrefix(key, "egress.") || strings.HasPrefix(key, "platform.") || strings.HasPrefix(key, "domains.letter.")
 }
 

@@ -11,6 +11,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
 
 	"github.com/google/go-cmp/cmp"
@@ -165,6 +166,7 @@ func TestAcceptRefuses(t *testing.T) {
 		"tag line break":    {func(s *ingest.Submission) { s.Tags = []string{"a\nb"} }, fault.Invalid, ingest.CodeTagMalformed, "tags/0"},
 		"tag separator":     {func(s *ingest.Submission) { s.Tags = []string{"a\u2028b"} }, fault.Invalid, ingest.CodeTagMalformed, "tags/0"},
 		"tag long":          {func(s *ingest.Submission) { s.Tags = []string{strings.Repeat("x", 101)} }, fault.Invalid, ingest.CodeTagMalformed, "tags/0"},
+		"tag of ours":       {func(s *ingest.Submission) { s.Tags = []string{queue.SourceTag + "neu-a"} }, fault.Invalid, ingest.CodeTagMalformed, "tags/0"},
 		"tags many":         {func(s *ingest.Submission) { s.Tags = make([]string, 21) }, fault.Invalid, ingest.CodeTagsTooMany, "tags"},
 		"metadata key":      {func(s *ingest.Submission) { s.Metadata = map[string]string{"a/b": ""} }, fault.Invalid, ingest.CodeMetadataMalformed, "metadata/a~1b"},
 		"metadata value":    {func(s *ingest.Submission) { s.Metadata = map[string]string{"a": strings.Repeat("x", 501)} }, fault.Invalid, ingest.CodeMetadataMalformed, "metadata/a"},

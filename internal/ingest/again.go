@@ -7,6 +7,7 @@ import (
 
 	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
 
@@ -31,7 +32,7 @@ func Again(o Origin, to []message.Mailbox) (Submission, error) {
 	if err != nil {
 		return Submission{}, fmt.Errorf("send again: %w", err)
 	}
-	tags := append([]string{AgainTag(o.ID)}, slices.DeleteFunc(slices.Clone(o.Tags), isAgainTag)...)
+	tags := append([]string{AgainTag(o.ID)}, slices.DeleteFunc(slices.Clone(o.Tags), isOurTag)...)
 	s := Submission{Raw: raw, Stream: o.Stream, Tags: tags[:min(len(tags), maxTags)], Metadata: o.Metadata}
 	for _, box := range to {
 		s.Recipients = append(s.Recipients, box.Address)
@@ -66,9 +67,14 @@ func AgainOf(tags []string) (message.ID, bool) {
 	return message.ID{}, false
 }
 
-// OwnTags are the tags without the link of AgainTag, for people to read.
+// OwnTags are the tags without the link of AgainTag and the source of a test, for people
+// to read.
 func OwnTags(tags []string) []string {
-	return slices.DeleteFunc(slices.Clone(tags), isAgainTag)
+	return slices.DeleteFunc(slices.Clone(tags), isOurTag)
 }
 
-func isAgainTag(tag string) bool { return strings.HasPrefix(tag, againPrefix) }
+// isOurTag reports whether the tag says something of this one message that is not true
+// of its copies.
+func isOurTag(tag string) bool {
+	return strings.HasPrefix(tag, againPrefix) || strings.HasPrefix(tag, queue.SourceTag)
+}

@@ -16,7 +16,8 @@ const (
 	CodeOptionRepeated = "option_repeated"
 	// CodeOptionMalformed (Invalid): the value of an X-Stafette-* field cannot be read.
 	CodeOptionMalformed = "option_malformed"
-	// CodeTagMalformed (Invalid, "tags/n"): a tag is empty, over 100 bytes or not plain text.
+	// CodeTagMalformed (Invalid, "tags/n"): a tag is empty, over 100 bytes, not plain
+	// text, or begins like those that only the platform sets.
 	CodeTagMalformed = "tag_malformed"
 	// CodeTagsTooMany (Invalid, "tags"): there are more than 20 tags.
 	CodeTagsTooMany = "tags_too_many"

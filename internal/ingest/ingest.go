@@ -49,9 +49,13 @@ type Submission struct {
 	// PassedOn marks Raw as somebody else's mail that is passed on to the tenant
 	// itself, as it is: its From is not asked about and no key of the tenant signs it.
 	// Sender must be the null reverse path. No door that strangers reach sets it.
-	PassedOn    bool
-	Stream      tenant.Stream // "" is transactional
-	Tags        []string
+	PassedOn bool
+	Stream   tenant.Stream // "" is transactional
+	Tags     []string
+	// Source is the name of the egress.Source that the mail must leave from, whatever else
+	// is said of its way; "": any. It becomes a tag that clients cannot set
+	// (queue.SourceTag). No door that strangers reach sets it.
+	Source      string
 	Metadata    map[string]string
 	SendAt      time.Time
 	Idempotency string   // key, "" if none

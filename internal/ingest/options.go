@@ -13,6 +13,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/message"
+	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
 
@@ -110,6 +111,9 @@ func (s *Service) checkOptions(_ context.Context, w *parcel) error {
 		refuse("idempotency_key", CodeIdempotencyMalformed, "An idempotency key has at most 256 characters on one line.")
 	}
 	wrong = append(wrong, checkTags(w.Tags)...)
+	if w.Source != "" {
+		w.Tags = append(slices.Clip(w.Tags), queue.SourceTag+w.Source)
+	}
 	wrong = append(wrong, checkMetadata(w.Metadata)...)
 	if err := fault.Join(wrong); err != nil {
 		return err
@@ -133,7 +137,7 @@ func checkTags(tags []string) (wrong []*fault.Error) {
 		return []*fault.Error{fault.Field("tags", CodeTagsTooMany, fmt.Sprintf("A message has at most %d tags.", maxTags))}
 	}
 	for i, t := range tags {
-		if t == "" || len(t) > maxTagBytes || !plain(t) {
+		if t == "" || len(t) > maxTagBytes || !plain(t) || strings.HasPrefix(t, queue.SourceTag) {
 			wrong = append(wrong, fault.Field(fmt.Sprintf("tags/%d", i), CodeTagMalformed,
 				fmt.Sprintf("A tag has 1 to %d bytes on one line.", maxTagBytes)))
 		}

@@ -44,6 +44,9 @@ func clean(e *Enquiry) error {
 	if f := e.Advertiser.Format; f != "" && f != openimmo.Feedback && f != openimmo.Immowelt {
 		c.add("advertiser/format", CodeValue, "openimmo_feedback or immowelt")
 	}
+	if e.Source != "" && !e.Test {
+		c.add("source", CodeValue, "only a test lead leaves from a certain source")
+	}
 	c.object(e.Object)
 	c.prospect(e.Prospect)
 	c.text("message", e.Message, maxMessage, func(r rune) bool { return r == '\n' || r == '\t' })

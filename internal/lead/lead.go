@@ -40,6 +40,9 @@ type Enquiry struct {
 	Message    string
 	// Test leads prove to the advertiser that leads arrive; they count nowhere.
 	Test bool
+	// Source is the egress.Source that a test lead must leave from; "": any. Only rooms of
+	// ours set it, and it is refused with a lead that is no test.
+	Source string
 	// Idempotency is the client's key, "" if none; RequestHash tells a replay from a
 	// misuse.
 	Idempotency string

@@ -374,7 +374,7 @@ func (s *Service) send(ctx context.Context, l *Lead) error {
 		d := w.draft()
 		r, err = s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: l.Tenant, Actor: k.Actor, Door: k.Door}, ingest.Submission{
 			Draft: &d, Stream: tenant.Lead, Idempotency: "lead/" + l.ID.String(), RequestHash: sha256.Sum256(l.ID[:]),
-			Metadata: map[string]string{"lead": l.ID.String(), "advertiser": short(l.Advertiser), "object": short(l.Object)}, Tags: tags(*l),
+			Source: k.Enquiry.Source, Metadata: map[string]string{"lead": l.ID.String(), "advertiser": short(l.Advertiser), "object": short(l.Object)}, Tags: tags(*l),
 		})
 		l.Message = r.ID
 	}

@@ -1,6 +1,6 @@
 // Package public is the door for people without an account: the status page of one
-// delivery, for its recipient or their administrator, and the key that delivery proofs
-// are verified with.
+// delivery, for its recipient or their administrator, the key that delivery proofs are
+// verified with, and the pages of customers of a changeover.
 //
 // It is a door (floor 4) behind the journey. A link to a page is a capability; whoever
 // has it sees what it is about and nothing else. Looking changes nothing: there is no

@@ -9,6 +9,7 @@ package queue
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"stafette/internal/audience"
@@ -41,7 +42,7 @@ type Entry struct {
 	TLS message.TLSNeed
 	// Digests of the attachments, checked again before the message leaves.
 	Digests []message.Digest
-	Tags    []string // of the message, for orders about them
+	Tags    []string // of the message, for orders about them; see SourceTag
 	// Signature holds the DKIM header fields made at an earlier attempt, if kept.
 	Signature                    []byte
 	Attempts                     int // so far
@@ -54,6 +55,20 @@ type Entry struct {
 	OriginalRecipient message.OriginalRecipient
 	Return            message.Return
 	EnvelopeID        string
+}
+
+// SourceTag begins the tag of a message that must leave from one source, whose name
+// follows. It is set by the platform alone.
+const SourceTag = "stafette-source:"
+
+// Source is the name of the only source the delivery may leave from; "": any.
+func (e *Entry) Source() string {
+	for _, t := range e.Tags {
+		if name, ok := strings.CutPrefix(t, SourceTag); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // ReadyAt is since when the delivery might leave.
@@ -83,8 +98,23 @@ type Settlement struct {
 	// takes effect together with the settlement, or not at all.
 	Strike *audience.Strike
 	Report Report // to the sender; zero: none
+	// Earlier are facts of the same taking that came before Event: the attempt over a new
+	// source that a changeover repeated over an old one. Most settlements have none.
+	Earlier []event.Event
+	// Fallback marks the customer whose server refused the new source and took the mail
+	// over the old one; nil: nothing. It takes effect together with the settlement.
+	Fallback *Fallback
 	// Dialogue is what was said in the attempt, sealed (package trace); nil: nothing is kept.
 	Dialogue []byte
+}
+
+// Fallback is what a changeover's overlap caught.
+type Fallback struct {
+	Shift  string // name of the egress.Shift: the changeover
+	Source string // the new source that was refused
+	Domain string // of the recipient
+	Site   string
+	Reply  string // the refusal; the server's words without the recipient's address
 }
 
 // Report is a delivery report (RFC 3464) that a settlement makes due. The fact is

@@ -148,6 +148,10 @@ func thingText(p egress.Plan, t egress.Thing, name string) string {
 				return asJSON(v)
 			}
 		}
+	case egress.ThingShift:
+		if v, ok := p.Shift(name); ok {
+			return asJSON(v)
+		}
 	case egress.ThingPace:
 		for _, v := range p.Paces {
 			if v.Name() == name {

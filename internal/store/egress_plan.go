@@ -68,6 +68,16 @@ func readPlan(ctx context.Context, q querier) (p egress.Plan, err error) {
 		p.Paces = append(p.Paces, v)
 		return err
 	})
+	if err != nil {
+		return p, err
+	}
+	rows, err = q.QueryContext(ctx, "SELECT document FROM egress_shifts ORDER BY name")
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var v egress.Shift
+		err := row.Scan(document{&v})
+		p.Shifts = append(p.Shifts, v)
+		return err
+	})
 	return p, err
 }
 

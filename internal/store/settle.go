@@ -65,6 +65,9 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		i += len(w.settle)
 		for n, ok := range w.changed {
 			if ok {
+				for e := range w.settle[n].Earlier {
+					events.add(w.settle[n].Tenant, &w.settle[n].Earlier[e])
+				}
 				events.add(w.settle[n].Tenant, &w.settle[n].Event)
 				notes.settled(&w.settle[n])
 				due = appendReportDue(due, &w.settle[n].Tenant, &w.settle[n].Delivery, &w.settle[n].Report)
@@ -79,6 +82,9 @@ func (s *Store) writeSettlements(ctx context.Context, tx *sql.Tx, group []*work,
 		return err
 	}
 	if err := s.texts.notes.insert(ctx, s.texts, tx, notes.rows()); err != nil {
+		return err
+	}
+	if err := writeFallbacks(ctx, tx, group); err != nil {
 		return err
 	}
 	return s.writeStrikes(ctx, tx, group)

@@ -13,6 +13,7 @@ import (
 
 	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
+	"stafette/internal/web/affected"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
@@ -64,6 +65,7 @@ type Config struct {
 	Halts        halts.Config
 	Leads        leads.Config
 	Redeliveries redeliveries.Config
+	Affected     affected.Config
 	Domains      domains.Config
 	Reports      reports.Config
 	Queues       queues.Config
@@ -117,6 +119,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
+		affected.Routes(c.Affected),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),
 		returnmail.Routes(f, c.Returns),

@@ -25,6 +25,8 @@ type Row struct {
 	Events []event.Event
 	// Reports are what settlements made due.
 	Reports []queue.Report
+	// Fallbacks are what settlements marked.
+	Fallbacks []queue.Fallback
 	// Dialogues are those that settlements brought, by attempt.
 	Dialogues map[int][]byte
 	Claims    int // how often it was claimed
@@ -261,7 +263,10 @@ func (s *Store) Settle(_ context.Context, list []queue.Settlement) ([]message.De
 		if v.State == event.Deferred {
 			r.Entry.DueAt = v.DueAt
 		}
-		r.Events = append(r.Events, v.Event)
+		r.Events = append(append(r.Events, v.Earlier...), v.Event)
+		if v.Fallback != nil {
+			r.Fallbacks = append(r.Fallbacks, *v.Fallback)
+		}
 		if v.Dialogue != nil {
 			if r.Dialogues == nil {
 				r.Dialogues = map[int][]byte{}

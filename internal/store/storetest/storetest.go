@@ -47,6 +47,8 @@ func Run(t *testing.T, open Open) {
 		{"Accounts", accountTests()},
 		{"Egress", egressTests()},
 		{"Orders", orderTests()},
+		{"Changeovers", changeoverTests()},
+		{"Affected", affectedTests()},
 		{"Leads", leadTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Dialogues", dialogueTests()},

@@ -38,7 +38,10 @@ func Subjects() []Subject {
 		returnsSubject(),
 		haltsSubject(),
 		leadsSubject(),
+	return []Subject{
 		redeliveriesSubject(),
+		affectedSubject(),
+	}
 		sourcesSubject(),
 		addressesSubject(),
 		rulesSubject(),

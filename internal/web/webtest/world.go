@@ -71,6 +71,7 @@ type World struct {
 	leadsOnce sync.Once
 	leads     *lead.Service
 	halts     []audience.Halt
+	moves     *moves // changeovers and their customers
 	outlets   *Outlets
 
 	checkedOnce sync.Once
