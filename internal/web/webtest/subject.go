@@ -38,10 +38,8 @@ func Subjects() []Subject {
 		returnsSubject(),
 		haltsSubject(),
 		leadsSubject(),
-	return []Subject{
 		redeliveriesSubject(),
 		affectedSubject(),
-	}
 		sourcesSubject(),
 		addressesSubject(),
 		rulesSubject(),
