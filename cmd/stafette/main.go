@@ -46,6 +46,8 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
 	Demo    demoCmd    `cmd:"" help:"Run a demonstration on loopback, without a network."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Changeover changeoverCmd `cmd:"" help:"Look at moves to other sources; start, pause or roll one back."`
 }
 
 // console is where a command reads and writes.

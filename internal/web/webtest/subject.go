@@ -39,6 +39,7 @@ func Subjects() []Subject {
 		haltsSubject(),
 		leadsSubject(),
 		sourcesSubject(),
+		changeoversSubject(),
 		addressesSubject(),
 		rulesSubject(),
 		figuresSubject(),

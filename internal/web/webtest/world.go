@@ -18,6 +18,8 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/bounce"
+	"stafette/internal/changeover"
+	"stafette/internal/changeover/changeovertest"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
@@ -67,6 +69,10 @@ type World struct {
 	leads     *lead.Service
 	halts     []audience.Halt
 	outlets   *Outlets
+
+	movesOnce sync.Once
+	moves     changeovertest.Store
+	movesList []changeover.Changeover
 
 	checkedOnce sync.Once
 	ruled       sync.Once
