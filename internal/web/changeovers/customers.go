@@ -40,7 +40,7 @@ func chosen(v frame.View, list []changeover.Mark) []changeover.Mark {
 		return q != "" && !strings.Contains(m.Domain, q) && !strings.Contains(m.Site, q) && !strings.Contains(strings.ToLower(m.Reply), q)
 	})
 	slices.SortStableFunc(list, func(a, b changeover.Mark) int {
-		n := 0
+		var n int
 		switch v.Sort {
 		case "domain":
 			n = cmp.Compare(a.Domain, b.Domain)
@@ -188,7 +188,8 @@ func (c Config) report(w http.ResponseWriter, r *http.Request, p frame.Page) err
 		doc.Row(checkName(p, k), p.T("changeovers.verdict."+string(k.Verdict))+"\n"+problemText(p, k))
 	}
 	doc.Heading(p.T("changeovers.history"))
-	for _, d := range slices.Backward(s.deeds) {
+	slices.Reverse(s.deeds) // on paper from the beginning
+	for _, d := range s.deeds {
 		doc.Row(p.Full(d.At), deedText(p, d)+", "+c.who(r.Context(), p, d.Actor))
 	}
 	raw, err := doc.Bytes(func(page, pages int) string { return p.T("changeovers.report.page", "page", page, "pages", pages) })
