@@ -40,8 +40,8 @@ func changeoversSubject() Subject {
 		Pages: func(w *World) []string {
 			_, list := w.changeovers()
 			var pages []string
-			for _, c := range list[:len(list)-1] {
-				if c.Stage != changeover.Draft {
+			for _, c := range list {
+				if c.Stage == changeover.RolledBack || c.Stage == changeover.Overlap {
 					pages = append(pages, "/changeovers/"+c.ID.String(), "/changeovers/"+c.ID.String()+"?q=nichts&sort=-domain")
 				}
 			}
