@@ -276,21 +276,23 @@ func stations(p frame.Page, c changeover.Changeover) []frame.Station {
 	type moment struct {
 		at   time.Time
 		text string
+		been bool
 	}
+	past := func(at time.Time) bool { return p.Now.After(at) && c.Stage != changeover.Draft }
 	list := []moment{
-		{c.AnnounceAt, p.T("changeovers.line.announce")},
-		{c.TestFrom, p.T("changeovers.line.test", "share", c.TestShare)},
-		{c.CutoverAt, p.T("changeovers.line.cutover")},
+		{c.AnnounceAt, p.T("changeovers.line.announce"), past(c.AnnounceAt)},
+		{c.TestFrom, p.T("changeovers.line.test", "share", c.TestShare), past(c.TestFrom)},
+		{c.CutoverAt, p.T("changeovers.line.cutover"), past(c.CutoverAt)},
 	}
-	for _, s := range c.Steps {
-		list = append(list, moment{s.At, p.T("changeovers.line.step", "share", s.Share)})
+	for i, s := range c.Steps { // those that a pause kept from being taken were not
+		list = append(list, moment{s.At, p.T("changeovers.line.step", "share", s.Share), i < c.Taken})
 	}
-	list = append(list, moment{c.OverlapUntil, p.T("changeovers.line.end")})
+	list = append(list, moment{c.OverlapUntil, p.T("changeovers.line.end"), past(c.OverlapUntil)})
 	slices.SortStableFunc(list, func(a, b moment) int { return a.at.Compare(b.at) })
 	var out []frame.Station
 	for _, m := range list {
 		s := frame.Station{Clock: m.at.In(p.Zone).Format("15:04"), Small: m.at.In(p.Zone).Format("02.01.2006"), Mark: "delivered", Title: m.text}
-		if !p.Now.After(m.at) || c.Stage == changeover.Draft {
+		if !m.been {
 			s.Mark, s.Next = "queued", true
 		}
 		out = append(out, s)

@@ -68,8 +68,8 @@ func (w *World) changeovers() (*changeovertest.Store, []changeover.Changeover) {
 			c.Checks = []changeover.Check{{Kind: changeover.CheckPTR, Verdict: changeover.Blocked, Subject: "neu", Problem: "generic", Have: "dyn <x>"},
 				{Kind: changeover.CheckSPF, Verdict: changeover.Passed, Subject: "post.example"}, {Kind: changeover.CheckTLS, Verdict: changeover.Skipped, Problem: "self_signed"}}
 			c.CheckedAt = now.Add(-2 * time.Hour)
-			if stage == changeover.Shifting || stage == changeover.Overlap {
-				c.Taken = 2
+			if stage == changeover.Shifting || stage == changeover.Overlap || stage == changeover.Done {
+				c.Taken = 3
 			}
 			if stage == changeover.Testing {
 				c.Tenant = w.Other.ID
