@@ -141,7 +141,7 @@ func cliAct(command string) string {
 			words = append(words, w)
 		}
 	}
-	if len(words) == 0 || !slices.Contains([]string{"setup", "tenant", "queue", "egress"}, words[0]) {
+	if len(words) == 0 || !slices.Contains([]string{"setup", "tenant", "queue", "egress", "changeover"}, words[0]) {
 		return ""
 	}
 	return "cli." + strings.Join(words, ".")

@@ -51,6 +51,8 @@ func (p *platform) chores() []chore {
 		{"tls-policies", tlsEvery, p.policies.Refresh},
 		{"tls-reports", tlsEvery, p.policies.SendReports},
 		{"source checks", checkEvery, p.checkSources},
+		{"changeovers", changeoversEvery, p.moveChangeovers},
+		{"changeover marks", retentionEvery, p.sweepChangeovers},
 		{"domains", domainsEvery, p.registry().CheckAll},
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},

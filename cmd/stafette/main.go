@@ -26,27 +26,28 @@ import (
 type cli struct {
 	Config string `short:"c" env:"STAFETTE_CONFIG" placeholder:"FILE" help:"Configuration file (TOML)."`
 
-	Serve     serveCmd     `cmd:"" help:"Run the platform."`
-	Setup     setupCmd     `cmd:"" help:"Create a tenant with user, key, domain and DKIM keys, and print them once."`
-	Send      sendCmd      `cmd:"" help:"Send one message as a tenant."`
-	Queue     queueCmd     `cmd:"" help:"Look at the queue and act on it."`
-	Redeliver redeliverCmd `cmd:"" help:"Tell what sending kept mail once more would do, or do it with --start."`
-	Tenant    tenantCmd    `cmd:"" help:"Change settings of a tenant."`
-	Audit     auditCmd     `cmd:"" help:"Check or print the record of who did what."`
-	Resolve   resolveCmd   `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
-	Source    sourceCmd    `cmd:"" help:"Set up the addresses mail leaves from, and see what is to be done about them."`
-	Pool      poolCmd      `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
-	Domain    domainCmd    `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
-	Proof     proofCmd     `cmd:"" help:"Verify delivery proofs."`
-	Bounce    bounceCmd    `cmd:"" help:"Explain returned mail."`
-	Trace     traceCmd     `cmd:"" help:"Watch what the running process says with receiving servers."`
-	Contact   contactCmd   `cmd:"" help:"Hand out or erase what is kept about a person."`
-	Lanes     lanesCmd     `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
-	Control   controlCmd   `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`
-	Check     checkCmd     `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
-	Migrate   migrateCmd   `cmd:"" help:"Bring the database to this version's schema."`
-	Demo      demoCmd      `cmd:"" help:"Run a demonstration on loopback, without a network."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the platform."`
+	Setup      setupCmd      `cmd:"" help:"Create a tenant with user, key, domain and DKIM keys, and print them once."`
+	Send       sendCmd       `cmd:"" help:"Send one message as a tenant."`
+	Queue      queueCmd      `cmd:"" help:"Look at the queue and act on it."`
+	Redeliver  redeliverCmd  `cmd:"" help:"Tell what sending kept mail once more would do, or do it with --start."`
+	Tenant     tenantCmd     `cmd:"" help:"Change settings of a tenant."`
+	Audit      auditCmd      `cmd:"" help:"Check or print the record of who did what."`
+	Resolve    resolveCmd    `cmd:"" help:"Say where mail for a domain goes, how much of it, and what it waits for."`
+	Source     sourceCmd     `cmd:"" help:"Set up the addresses mail leaves from, and see what is to be done about them."`
+	Pool       poolCmd       `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
+	Domain     domainCmd     `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
+	Proof      proofCmd      `cmd:"" help:"Verify delivery proofs."`
+	Bounce     bounceCmd     `cmd:"" help:"Explain returned mail."`
+	Trace      traceCmd      `cmd:"" help:"Watch what the running process says with receiving servers."`
+	Changeover changeoverCmd `cmd:"" help:"Look at moves to other sources; start, pause or roll one back."`
+	Contact    contactCmd    `cmd:"" help:"Hand out or erase what is kept about a person."`
+	Lanes      lanesCmd      `cmd:"" help:"Show the running process's lanes: depth, connections, why they rest."`
+	Control    controlCmd    `cmd:"" help:"Talk to the running process: nodes, orders, log level, reload."`
+	Check      checkCmd      `cmd:"" help:"Check configuration, storage, certificate, name server and sources."`
+	Migrate    migrateCmd    `cmd:"" help:"Bring the database to this version's schema."`
+	Demo       demoCmd       `cmd:"" help:"Run a demonstration on loopback, without a network."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // console is where a command reads and writes.

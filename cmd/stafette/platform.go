@@ -283,6 +283,7 @@ func (p *platform) office(with shared) web.Config {
 		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
 		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
+		Changeovers:  p.changeoverPages(),
 		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
 		Todos:        p.todosOfTenants(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},

@@ -38,7 +38,7 @@ func (s *Service) preflight(ctx context.Context, c Changeover) ([]Check, error) 
 	list = append(list, s.asked(ctx, fresh, ways)...)
 	list = append(list, s.spf(ctx, c, all)...)
 	list = append(list, s.imprint(ctx, c, fresh)...)
-	list = append(list, s.certificate(c))
+	list = append(list, s.certificate())
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -172,9 +172,8 @@ func (s *Service) imprint(ctx context.Context, c Changeover, fresh []egress.Sour
 	return list
 }
 
-// certificate checks that the pages customers are sent to open without a warning until
-// the cut-over.
-func (s *Service) certificate(c Changeover) Check {
+// certificate checks that the pages customers are sent to open without a warning.
+func (s *Service) certificate() Check {
 	k := Check{Kind: CheckTLS, Verdict: Skipped, Problem: "not_asked"}
 	if s.cfg.Certificate == nil {
 		return k

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,7 +75,13 @@ func (f *fall) before(now time.Time) time.Time {
 // mark says whose server took the mail over the old source only.
 func (f *fall) mark(p *parcel) *queue.Fallback {
 	return &queue.Fallback{Shift: f.shift, Source: f.report.source.Name, Domain: p.Recipient.Domain, Site: p.target.site,
-		Reply: withoutAddress(f.report.words(), p.Recipient.Local)}
+		Reply: withoutAddress(f.reply(), p.Recipient.Local)}
+}
+
+// reply is the refusal as the server sent it, on one line.
+func (f *fall) reply() string {
+	said := f.report.finding.reply
+	return strings.Join(strings.Fields(strconv.Itoa(said.Code)+" "+said.Enhanced+" "+f.report.words()), " ")
 }
 
 // withoutAddress takes a recipient's local part out of a server's words, which stay with

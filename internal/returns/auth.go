@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -70,6 +71,13 @@ func (p *prover) spf(ctx context.Context, r *reading) string {
 		return authNone
 	}
 	result, _ := spf.CheckHostWithSender(net.IP(r.Peer.AsSlice()), r.HELO, r.Sender, spf.WithContext(ctx), spf.WithResolver(p.dns))
+	return string(result)
+}
+
+// SPF is what a domain's SPF record says of mail from an address: "pass", "fail",
+// "softfail", "neutral", "none", "temperror" or "permerror" (RFC 7208, 2.6).
+func SPF(ctx context.Context, r dns.Resolver, domain string, from netip.Addr) string {
+	result, _ := spf.CheckHostWithSender(net.IP(from.AsSlice()), domain, "postmaster@"+domain, spf.WithContext(ctx), spf.WithResolver(asked{r}))
 	return string(result)
 }
 

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/affected"
+	"stafette/internal/web/changeovers"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
@@ -71,6 +72,7 @@ type Config struct {
 	Queues       queues.Config
 	Sending      sending.Config
 	Sources      sources.Config
+	Changeovers  changeovers.Config
 	Figures      figures.Config
 	Todos        insight.Todos
 	Help         helpdesk.Config
@@ -110,6 +112,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		reports.Routes(c.Reports),
 		queues.Routes(c.Queues),
 		sources.Routes(c.Sources),
+		changeovers.Routes(c.Changeovers),
 		sending.Routes(c.Sending),
 		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
 		people.Routes(c.People),

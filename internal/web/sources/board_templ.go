@@ -1559,7 +1559,7 @@ func revisions(p frame.Page, list []line, named bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if p.Can(tenant.PlatformSystem) && r.Thing != egress.ThingPace {
+			if p.Can(tenant.PlatformSystem) && r.Thing != egress.ThingPace && r.Thing != egress.ThingShift {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 120, "<form method=\"post\" action=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -175,6 +175,32 @@ func (o *Outlets) PutPace(_ context.Context, v egress.Pace, c egress.Change) err
 	})
 }
 
+// Plan implements egress.Store.
+func (o *Outlets) Plan(context.Context) (egress.Plan, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.plan, nil
+}
+
+// PutShift implements egress.Store.
+func (o *Outlets) PutShift(_ context.Context, v egress.Shift, c egress.Change) error {
+	old, there := o.plan.Shift(v.Name)
+	var before any
+	if there {
+		before = old
+	}
+	return o.change(egress.ThingShift, v.Name, c, before, v, func() {
+		o.plan.Shifts = append(slices.DeleteFunc(slices.Clone(o.plan.Shifts), func(s egress.Shift) bool { return s.Name == v.Name }), v)
+	})
+}
+
+// RemoveShift implements egress.Store.
+func (o *Outlets) RemoveShift(_ context.Context, name string, c egress.Change) error {
+	return o.change(egress.ThingShift, name, c, nil, nil, func() {
+		o.plan.Shifts = slices.DeleteFunc(slices.Clone(o.plan.Shifts), func(s egress.Shift) bool { return s.Name == name })
+	})
+}
+
 // FollowConfiguration implements egress.Store.
 func (o *Outlets) FollowConfiguration(_ context.Context, source string, _ egress.Change) error {
 	if s, there := o.plan.Source(source); !there || s.Node == "" {

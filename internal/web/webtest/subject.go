@@ -41,6 +41,7 @@ func Subjects() []Subject {
 		redeliveriesSubject(),
 		affectedSubject(),
 		sourcesSubject(),
+		changeoversSubject(),
 		addressesSubject(),
 		rulesSubject(),
 		figuresSubject(),

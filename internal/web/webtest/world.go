@@ -18,6 +18,8 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/bounce"
+	"stafette/internal/changeover"
+	"stafette/internal/changeover/changeovertest"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
@@ -73,6 +75,10 @@ type World struct {
 	halts     []audience.Halt
 	moves     *moves // changeovers and their customers
 	outlets   *Outlets
+
+	movesOnce sync.Once
+	moves     changeovertest.Store
+	movesList []changeover.Changeover
 
 	checkedOnce sync.Once
 	ruled       sync.Once

@@ -1,0 +1,43 @@
+package diagnosis
+
+// Print is a printed report in the look of the proofs: title, paragraphs, headings and
+// rows down an A4 page and on to the next. The same words make the same bytes. Its
+// methods are not safe for concurrent use.
+type Print struct{ sheet *sheet }
+
+// NewPrint begins a report; title stands on top and in the properties of the file.
+func NewPrint(title, under string) *Print {
+	p := &Print{sheet: newSheet(title)}
+	p.sheet.brand(marginLeft, marginTop)
+	p.sheet.y = marginTop + 34
+	p.sheet.paragraph(marginLeft, textWidth, bold, 20, black(), title)
+	p.sheet.paragraph(marginLeft, textWidth, regular, 9.5, grey(), under)
+	p.sheet.space(14)
+	return p
+}
+
+// Heading begins a part.
+func (p *Print) Heading(text string) {
+	p.sheet.space(10)
+	p.sheet.need(40)
+	p.sheet.paragraph(marginLeft, textWidth, bold, 11, black(), text)
+	p.sheet.space(3)
+}
+
+// Paragraph is running text.
+func (p *Print) Paragraph(text string) {
+	p.sheet.paragraph(marginLeft, textWidth, regular, 9.5, black(), text)
+	p.sheet.space(4)
+}
+
+// Row is a label with a value beside it; one without a value is left out.
+func (p *Print) Row(label, value string) { p.sheet.row(label, value, regular) }
+
+// Reply is a server's words, as it sent them, under a label.
+func (p *Print) Reply(label, words string) { p.sheet.row(label, words, mono) }
+
+// Bytes ends the report with the number of each page, which number words, and returns the PDF.
+func (p *Print) Bytes(number func(page, pages int) string) ([]byte, error) {
+	p.sheet.number(number)
+	return p.sheet.bytes()
+}
