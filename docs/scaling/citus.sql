@@ -107,3 +107,6 @@ SELECT create_reference_table('epochs');
 -- local: audit_heads
 -- local: privacy_requests
 -- local: privacy_files
+-- local: published_editions
+-- local: published_subscriptions
+-- local: published_tellings
