@@ -111,7 +111,7 @@ func (s *Service) document(l List) Document {
 	}
 	d := Document{
 		Format: DocumentFormat, Issuer: s.c.Signer.PublicURL, Name: l.Name, Version: l.Version, IssuedAt: stamp(l.At),
-		ValidFrom: stamp(from), ValidUntil: stamp(day.AddDate(0, 0, documentLife)), JSONAt: base + ".json", TextAt: base + ".txt",
+		ValidFrom: stamp(from), ValidUntil: stamp(s.HoldsUntil()), JSONAt: base + ".json", TextAt: base + ".txt",
 		KeyAt: s.c.Signer.PublicURL + KeyPath, Addresses: []Listed{}, SPF: []TXT{}, DNS: []TXT{}, History: []Happened{},
 	}
 	if !l.For.IsZero() {
@@ -259,4 +259,9 @@ func (s *Service) names(ctx context.Context, of tenant.ID) (spf, domain string, 
 		}
 	}
 	return s.c.SPFName, s.c.Domain, nil
+}
+
+// HoldsUntil is when a list that is signed now runs out.
+func (s *Service) HoldsUntil() time.Time {
+	return s.c.Now().UTC().Truncate(24 * time.Hour).AddDate(0, 0, documentLife)
 }

@@ -28,7 +28,7 @@ import (
 const (
 	secretPrefix = "whsec_"
 	maxHookURL   = 500
-	maxAnswer    = 4 << 10         // bytes read of a webhook's answer
+	maxAnswer    = 4 << 10          // bytes read of a webhook's answer
 	hookTime     = 15 * time.Second // for the whole exchange
 	maxHookAddrs = 4
 )
