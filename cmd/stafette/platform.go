@@ -28,6 +28,7 @@ import (
 	"stafette/internal/notice"
 	"stafette/internal/privacy"
 	"stafette/internal/public"
+	"stafette/internal/published"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -50,6 +51,7 @@ import (
 	"stafette/internal/web/people"
 	webprivacy "stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
+	webpublished "stafette/internal/web/published"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
 	"stafette/internal/web/reports"
@@ -91,6 +93,7 @@ type platform struct {
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
+	published  *published.Service
 	privacy    *privacy.Service
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
@@ -171,7 +174,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.leads = lead.New(lead.Config{Genuine: p.genuineFoot(catalog), Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
@@ -183,6 +186,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	p.digester = p.newDigester(catalog, zone)
 	told, err := p.newDiagnosis(p.entrance, catalog, reasons, zone)
+	if err != nil {
+		return err
+	}
+	if p.published, err = p.newPublished(p.notices, told, catalog, zone, p.guard); err != nil {
+		return err
+	}
+	asked, err := p.newGenuine(zone)
 	if err != nil {
 		return err
 	}
@@ -219,9 +229,10 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
-	door := public.New(public.Config{Diagnosis: told, Catalog: catalog, Now: p.store.Now, Log: p.log})
-	mux.Handle(diagnosis.StatusPath, door)
-	mux.Handle(diagnosis.KeysPath, door)
+	door := public.New(public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Catalog: catalog, Now: p.store.Now, Log: p.log})
+	for _, path := range public.Paths() {
+		mux.Handle(path, door)
+	}
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil
@@ -267,6 +278,7 @@ func (p *platform) office(with shared) web.Config {
 		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
 		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
+		Published:    webpublished.Config{Lists: p.published, GenuinePath: public.GenuinePath},
 		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
 		Todos:        p.todos(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},

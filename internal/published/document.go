@@ -228,6 +228,27 @@ func (s *Service) List(ctx context.Context, of tenant.ID) (List, error) {
 	return l, nil
 }
 
+// Lists returns the lists there are: the platform's and those of accounts with pools of
+// their own. One whose account is gone is left out.
+func (s *Service) Lists(ctx context.Context) ([]List, error) {
+	owners, err := s.c.Store.EditionOwners(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list sending addresses: %w", err)
+	}
+	var lists []List
+	for _, of := range owners {
+		l, err := s.List(ctx, of)
+		if notFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		lists = append(lists, l)
+	}
+	return lists, nil
+}
+
 // ownerOf tells whose list holds for an account: its own or the platform's.
 func (s *Service) ownerOf(ctx context.Context, of tenant.ID) (tenant.ID, error) {
 	if of.IsZero() {

@@ -5,12 +5,19 @@ import (
 	"fmt"
 
 	"stafette/internal/privacy"
+	"stafette/internal/seal"
 )
 
 // Readers is what the lists keep about people: addresses that are told of changes. It
 // implements privacy.Holder. What somebody keeps on the platform's own list is no account's
 // to see or to end; each mail bears the link for that.
-type Readers struct{ Service *Service }
+type Readers struct {
+	store Store
+	key   []byte
+}
+
+// NewReaders makes a Readers; the keeper must be that of the Service.
+func NewReaders(s Store, k *seal.Keeper) Readers { return Readers{s, hashKey(k)} }
 
 var _ privacy.Holder = Readers{}
 
@@ -19,7 +26,7 @@ func (Readers) Name() string { return "address_readers" }
 
 func (h Readers) each(ctx context.Context, p privacy.Person, do func(Subscription) error) error {
 	for _, a := range p.Addresses {
-		sub, err := h.Service.c.Store.SubscriptionOf(ctx, p.Tenant, h.Service.hashOf(ByMail, a.String()))
+		sub, err := h.store.SubscriptionOf(ctx, p.Tenant, hashOf(h.key, ByMail, a.String()))
 		if notFound(err) {
 			continue
 		}
@@ -42,7 +49,7 @@ func (h Readers) Count(ctx context.Context, p privacy.Person) (n int64, err erro
 // Erase implements privacy.Holder.
 func (h Readers) Erase(ctx context.Context, p privacy.Person, note func(int64) error) error {
 	return h.each(ctx, p, func(sub Subscription) error {
-		if err := h.Service.c.Store.EndSubscription(ctx, sub.Owner, sub.ID); err != nil {
+		if err := h.store.EndSubscription(ctx, sub.Owner, sub.ID); err != nil {
 			return err
 		}
 		return note(1)

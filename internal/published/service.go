@@ -87,10 +87,13 @@ func New(c Config) (*Service, error) {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
-	s := &Service{c: c, mac: c.Keeper.MACKey("published links"), hash: c.Keeper.MACKey("published targets"), wake: make(chan struct{}, 1)}
+	s := &Service{c: c, mac: c.Keeper.MACKey("published links"), hash: hashKey(c.Keeper), wake: make(chan struct{}, 1)}
 	s.client = s.newClient()
 	return s, nil
 }
+
+// hashKey is the key of hashOf.
+func hashKey(k *seal.Keeper) []byte { return k.MACKey("published targets") }
 
 const (
 	// every is how often the plan is looked at, and tellings that are due.

@@ -61,8 +61,10 @@ func (s *Service) open(ctx context.Context, p purpose, token string) (Subscripti
 }
 
 // hashOf is how a target is known without being read.
-func (s *Service) hashOf(m Medium, to string) [32]byte {
-	mac := hmac.New(sha256.New, s.hash)
+func (s *Service) hashOf(m Medium, to string) [32]byte { return hashOf(s.hash, m, to) }
+
+func hashOf(key []byte, m Medium, to string) [32]byte {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(string(m) + "\x00" + strings.ToLower(to)))
 	return [32]byte(mac.Sum(nil))
 }

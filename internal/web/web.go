@@ -30,6 +30,7 @@ import (
 	"stafette/internal/web/platform"
 	"stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
+	"stafette/internal/web/published"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
 	"stafette/internal/web/reports"
@@ -67,6 +68,7 @@ type Config struct {
 	Queues       queues.Config
 	Sending      sending.Config
 	Sources      sources.Config
+	Published    published.Config
 	Figures      figures.Config
 	Todos        insight.Todos
 	Help         helpdesk.Config
@@ -107,6 +109,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		queues.Routes(c.Queues),
 		sources.Routes(c.Sources),
 		sending.Routes(c.Sending),
+		published.Routes(c.Published),
 		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
