@@ -284,5 +284,5 @@ func (s *Service) names(ctx context.Context, of tenant.ID) (spf, domain string, 
 
 // HoldsUntil is when a list that is signed now runs out.
 func (s *Service) HoldsUntil() time.Time {
-	return s.c.Now().UTC().Truncate(24 * time.Hour).AddDate(0, 0, documentLife)
+	return s.c.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, documentLife)
 }

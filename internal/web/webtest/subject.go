@@ -46,6 +46,7 @@ func Subjects() []Subject {
 		whereaboutsSubject(),
 		accountsSubject(),
 		contactsSubject(),
+		publishedSubject(),
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/published"
 	"stafette/internal/queue"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
@@ -65,8 +66,12 @@ type World struct {
 
 	leadsOnce sync.Once
 	leads     *lead.Service
-	halts     []audience.Halt
-	outlets   *Outlets
+
+	listsOnce sync.Once
+	lists     *published.Service
+
+	halts   []audience.Halt
+	outlets *Outlets
 
 	checkedOnce sync.Once
 	ruled       sync.Once
