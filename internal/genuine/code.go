@@ -55,7 +55,7 @@ func parseCode(text string) (c code, ok bool) {
 	}
 	text = strings.NewReplacer("-", "", " ", "", "\t", "", "\u2011", "", "\u00a0", "", "I", "1", "L", "1", "O", "0").Replace(strings.ToUpper(text))
 	raw, err := encoding().DecodeString(text)
-	if err != nil || len(raw) != codeBytes {
+	if err != nil || len(text) != encoding().EncodedLen(codeBytes) || len(raw) != codeBytes {
 		return c, false
 	}
 	return code(raw), true

@@ -74,9 +74,6 @@ func ownMessageID(m message.ID, domain string) string { return m.String() + "@" 
 
 func (w *parcel) compose(code string) error {
 	d := *w.Draft
-	if code != "" {
-		d.Headers = append(slices.Clip(d.Headers), message.Header{Name: codeField, Value: code})
-	}
 	if d.MessageID == "" {
 		d.MessageID = ownMessageID(w.m.ID, w.m.SignDomain)
 	}
@@ -87,7 +84,9 @@ func (w *parcel) compose(code string) error {
 	if err != nil {
 		return fmt.Errorf("compose message: %w", err)
 	}
-	w.body = c.Bytes
+	if w.body = c.Bytes; code != "" {
+		w.body = slices.Concat([]byte(codeField+": "+code+"\r\n"), c.Bytes)
+	}
 	w.m.EightBit, w.m.UTF8, w.m.Digests = c.EightBit, c.UTF8, c.Digests
 	w.m.MessageID, w.m.Subject = d.MessageID, d.Subject
 	fields := make([]message.Field, len(d.Headers))

@@ -184,7 +184,7 @@ func (s *Store) DropUnconfirmed(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-const tellingsDue = "SELECT tenant, subscription, version, attempts, due_at FROM published_tellings WHERE due_at <= $1 ORDER BY due_at LIMIT $2"
+const tellingsDue = "SELECT d.tenant, d.subscription, d.version, d.attempts, d.due_at FROM published_tellings d WHERE d.due_at <= $1 ORDER BY d.due_at LIMIT $2"
 
 // ClaimTellings implements published.Store. The lease of a claim is its new due time.
 func (s *Store) ClaimTellings(ctx context.Context, now time.Time, lease time.Duration, limit int) (list []published.Telling, err error) {
