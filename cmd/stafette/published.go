@@ -22,7 +22,7 @@ import (
 	"stafette/internal/tenant"
 )
 
-type publishedCmd struct {
+type publicCmd struct {
 	List    publishedListCmd    `cmd:"" help:"Print the list as it is published."`
 	Records publishedRecordsCmd `cmd:"" help:"Print the TXT records that should stand in DNS: SPF and the list."`
 	Check   publishedCheckCmd   `cmd:"" help:"Compare these records with DNS; ends with 1 if they differ."`
