@@ -53,6 +53,7 @@ func (p *platform) chores() []chore {
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
 		{"lists", retentionEvery, p.lists.Sweep},
+		{"address wishes", retentionEvery, p.published.Sweep},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},

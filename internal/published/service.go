@@ -127,10 +127,12 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// Turn makes the editions that are due, tells what is to be told, and forgets wishes that
-// were not confirmed.
-func (s *Service) Turn(ctx context.Context) error {
-	return errors.Join(s.Refresh(ctx), s.Tell(ctx), s.c.Store.DropUnconfirmed(ctx, s.c.Now().Add(-confirmWithin)))
+// Turn makes the editions that are due and tells what is to be told.
+func (s *Service) Turn(ctx context.Context) error { return errors.Join(s.Refresh(ctx), s.Tell(ctx)) }
+
+// Sweep forgets wishes that were not confirmed in time.
+func (s *Service) Sweep(ctx context.Context, now time.Time) error {
+	return s.c.Store.DropUnconfirmed(ctx, now.Add(-confirmWithin))
 }
 
 // Refresh makes a new edition of each list that comes out otherwise than before.
@@ -138,6 +140,9 @@ func (s *Service) Refresh(ctx context.Context) error {
 	plan, err := s.c.Sources.Plan(ctx)
 	if err != nil {
 		return fmt.Errorf("read sources: %w", err)
+	}
+	if len(plan.Sources) == 0 {
+		return nil // no node ever served
 	}
 	findings, err := s.c.Sources.Findings(ctx)
 	if err != nil {

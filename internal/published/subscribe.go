@@ -57,7 +57,11 @@ func (s *Service) open(ctx context.Context, p purpose, token string) (Subscripti
 	if err != nil || len(raw) != tokenSize || !hmac.Equal(raw[32:], s.macOf(p, raw[:32])) {
 		return Subscription{}, fault.New(fault.NotFound, "subscription_not_found", "There is no such subscription.")
 	}
-	return s.c.Store.AddressSubscription(ctx, tenant.ID(raw[:16]), SubscriptionID(raw[16:32]))
+	sub, err := s.c.Store.AddressSubscription(ctx, tenant.ID(raw[:16]), SubscriptionID(raw[16:32]))
+	if err == nil && p == toConfirm && sub.ConfirmedAt.IsZero() && s.c.Now().Sub(sub.CreatedAt) > confirmWithin {
+		return Subscription{}, fault.New(fault.NotFound, "subscription_not_found", "The wish has run out.")
+	}
+	return sub, err
 }
 
 // hashOf is how a target is known without being read.

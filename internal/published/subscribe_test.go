@@ -87,9 +87,14 @@ func TestSubscriptionByMail(t *testing.T) {
 	subscribe("andere@kunde.example")
 	late := token(w.letters[2].Link)
 	w.now = w.now.Add(49 * time.Hour)
-	w.turn()
 	if err := w.Confirm(ctx, late); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("after two days: %v", err)
+	}
+	if err := w.Sweep(ctx, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := w.Subscribers(ctx); err != nil || len(list) != 0 {
+		t.Errorf("left %+v, %v", list, err)
 	}
 }
 
