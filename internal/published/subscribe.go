@@ -142,6 +142,9 @@ func (s *Service) SubscribeMail(ctx context.Context, of tenant.ID, address strin
 	})
 }
 
+// Mails reports whether changes are told by mail at all.
+func (s *Service) Mails() bool { return s.c.Mails.On() }
+
 // Wish returns the subscription that a link from a confirmation mail is about, without
 // changing anything.
 func (s *Service) Wish(ctx context.Context, token string) (Subscription, error) {

@@ -27,7 +27,7 @@ func TestPublishedPages(t *testing.T) {
 			t.Errorf("%s tells whole targets", path)
 		}
 	}
-	for _, bad := range []string{"x", "ten_00000000000000000000000000"} {
+	for _, bad := range []string{"x", "ten_00000000000000000000000001"} {
 		if a := staff.Get("/platform/published/dns?list=" + bad); a.StatusCode != http.StatusNotFound {
 			t.Errorf("list %s: status %d", bad, a.StatusCode)
 		}
