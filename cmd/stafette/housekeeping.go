@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/egress"
+	"stafette/internal/published"
 	"stafette/internal/spool"
 )
 
@@ -53,7 +54,7 @@ func (p *platform) chores() []chore {
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
 		{"lists", retentionEvery, p.lists.Sweep},
-		{"address wishes", retentionEvery, p.published.Sweep},
+		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},

@@ -66,7 +66,7 @@ func (s *Service) AskMail(ctx context.Context, t tenant.ID, raw []byte) (Answer,
 			return Answer{}, err
 		}
 		if err != nil {
-			return Answer{Verdict: Unknown, Reason: Unreadable}, nil
+			return Answer{Verdict: Unknown, Reason: Unreadable}, nil //nolint:nilerr // what is no mail is an answer
 		}
 		return s.judge(ctx, t, l)
 	})
@@ -162,7 +162,7 @@ func (s *Service) seal(ctx context.Context, l letter, domains names) sealState {
 		d := strings.ToLower(v.Domain)
 		from := l.in.From.Domain
 		switch {
-		case !domains.has(d) || from != d && !strings.HasSuffix(from, "."+d) && !(strings.HasSuffix(d, "."+from) && domains.has(from)):
+		case !domains.has(d) || !domains.has(from) || !aligned(d, from):
 		case v.Err == nil:
 			return sealHolds
 		case dkim.IsTempFail(v.Err):
@@ -172,6 +172,12 @@ func (s *Service) seal(ctx context.Context, l letter, domains names) sealState {
 		}
 	}
 	return best
+}
+
+// aligned reports whether one of the two is the other or lies below it (RFC 7489, 3.1.1,
+// among domains that are known to be the account's).
+func aligned(a, b string) bool {
+	return a == b || strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a)
 }
 
 // expired reports whether a signature has merely run out: ours do after a week, so that

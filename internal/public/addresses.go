@@ -61,7 +61,7 @@ func (d *door) list(w http.ResponseWriter, r *http.Request, lang i18n.Lang, name
 		l, err = d.Published.List(r.Context(), of)
 	}
 	if fault.IsKind(err, fault.NotFound) {
-		d.notice(w, r, d.sheet(lang, "Stafette", ""), http.StatusNotFound, "genuine.missing", "")
+		d.notice(w, r, d.sheet(lang, "Stafette"), http.StatusNotFound, "genuine.missing", "")
 		return
 	}
 	if err == nil && end != "" {
@@ -70,13 +70,13 @@ func (d *door) list(w http.ResponseWriter, r *http.Request, lang i18n.Lang, name
 		d.show(w, r, http.StatusOK, addressesPage(d.listSheet(lang, l), l, subscribing{}))
 	}
 	if err != nil {
-		d.failed(w, r, d.sheet(lang, "Stafette", ""), "sending addresses not shown", err)
+		d.failed(w, r, d.sheet(lang, "Stafette"), "sending addresses not shown", err)
 	}
 }
 
 // listSheet is the page of a list.
 func (d *door) listSheet(lang i18n.Lang, l published.List) sheet {
-	s := d.sheet(lang, l.Name, "")
+	s := d.sheet(lang, l.Name)
 	s.other = d.Published.Path(s.otherLang(), l.For)
 	return s
 }
@@ -115,20 +115,17 @@ func (d *door) file(w http.ResponseWriter, r *http.Request, kind string, body []
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	_, _ = w.Write(body) // the reader left: nothing to be done
+	_, _ = w.Write(body) //nolint:gosec // never of the type of a page; the reader left: nothing to be done
 }
 
 // subscribing is the state of the forms of a page.
 type subscribing struct {
-	email, url             string
-	emailFault, urlFault   string
-	hook                   *published.Hook
-	unproven               bool
-	checkToken, endAddress string
+	email, url           string
+	emailFault, urlFault string
 }
 
 func (d *door) subscribe(w http.ResponseWriter, r *http.Request, lang i18n.Lang, name string) {
-	s := d.sheet(lang, "Stafette", "")
+	s := d.sheet(lang, "Stafette")
 	if !d.mayAsk(w, r, s) {
 		return
 	}
@@ -193,7 +190,7 @@ func (d *door) hookPath(lang i18n.Lang, token string) string {
 
 // hook has a webhook checked.
 func (d *door) hook(w http.ResponseWriter, r *http.Request, lang i18n.Lang, token string) {
-	s := d.sheet(lang, "Stafette", "")
+	s := d.sheet(lang, "Stafette")
 	if !d.mayAsk(w, r, s) {
 		return
 	}
@@ -217,7 +214,7 @@ func (d *door) subscribed(w http.ResponseWriter, r *http.Request, lang i18n.Lang
 
 // question asks before anything is changed: mail filters follow every link.
 func (d *door) question(w http.ResponseWriter, r *http.Request, lang i18n.Lang, key string, err error) {
-	s := d.sheet(lang, "Stafette", "")
+	s := d.sheet(lang, "Stafette")
 	if err != nil {
 		d.settled(w, r, s, "", err)
 		return
@@ -226,12 +223,12 @@ func (d *door) question(w http.ResponseWriter, r *http.Request, lang i18n.Lang, 
 }
 
 func (d *door) confirm(w http.ResponseWriter, r *http.Request, lang i18n.Lang, token string) {
-	d.settled(w, r, d.sheet(lang, "Stafette", ""), "published.confirmed", d.Published.Confirm(r.Context(), token))
+	d.settled(w, r, d.sheet(lang, "Stafette"), "published.confirmed", d.Published.Confirm(r.Context(), token))
 }
 
 // end is a person's button, or that of a mail program (RFC 8058).
 func (d *door) end(w http.ResponseWriter, r *http.Request, lang i18n.Lang, token string) {
-	d.settled(w, r, d.sheet(lang, "Stafette", ""), "published.ended", d.Published.End(r.Context(), token))
+	d.settled(w, r, d.sheet(lang, "Stafette"), "published.ended", d.Published.End(r.Context(), token))
 }
 
 // settled tells what came of a change.

@@ -41,7 +41,7 @@ func (d *door) genuine(mux *http.ServeMux) {
 
 // asker finds the account of a page; where there is none it answers.
 func (d *door) asker(w http.ResponseWriter, r *http.Request, lang i18n.Lang) (sheet, tenant.ID, bool) {
-	s := d.sheet(lang, "Stafette", "")
+	s := d.sheet(lang, "Stafette")
 	of, err := account(r.PathValue("account"))
 	name := ""
 	if err == nil && !of.IsZero() {

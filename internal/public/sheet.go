@@ -36,8 +36,8 @@ type sheet struct {
 	other string // path; "" for none
 }
 
-func (d *door) sheet(lang i18n.Lang, brand, other string) sheet {
-	return sheet{page{d, lang}, brand, other}
+func (d *door) sheet(lang i18n.Lang, brand string) sheet {
+	return sheet{page: page{d, lang}, brand: brand}
 }
 
 // otherLang is the language the page is not in.

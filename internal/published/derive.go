@@ -140,7 +140,7 @@ func changes(before, after []Entry) []Change {
 	var list []Change
 	for _, e := range after {
 		old, there := entryOf(before, e.Address)
-		kind := ChangeKind("")
+		var kind ChangeKind
 		switch {
 		case !there:
 			kind = Added

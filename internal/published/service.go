@@ -131,8 +131,8 @@ func (s *Service) Run(ctx context.Context) {
 func (s *Service) Turn(ctx context.Context) error { return errors.Join(s.Refresh(ctx), s.Tell(ctx)) }
 
 // Sweep forgets wishes that were not confirmed in time.
-func (s *Service) Sweep(ctx context.Context, now time.Time) error {
-	return s.c.Store.DropUnconfirmed(ctx, now.Add(-confirmWithin))
+func Sweep(ctx context.Context, s Store, now time.Time) error {
+	return s.DropUnconfirmed(ctx, now.Add(-confirmWithin))
 }
 
 // Refresh makes a new edition of each list that comes out otherwise than before.

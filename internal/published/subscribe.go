@@ -103,7 +103,7 @@ func (s *Service) put(ctx context.Context, of tenant.ID, m Medium, lang i18n.Lan
 	}
 	now := s.c.Now().UTC().Truncate(time.Millisecond)
 	sub := Subscription{Owner: owner, ID: id.New[SubscriptionKind](now), Medium: m, Lang: string(lang), Hash: s.hashOf(m, t.To), CreatedAt: now}
-	text, err := json.Marshal(t)
+	text, err := json.Marshal(t) //nolint:gosec // sealed right below
 	if err != nil {
 		return Subscription{}, fmt.Errorf("seal subscription: %w", err)
 	}

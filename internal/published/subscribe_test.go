@@ -90,7 +90,7 @@ func TestSubscriptionByMail(t *testing.T) {
 	if err := w.Confirm(ctx, late); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("after two days: %v", err)
 	}
-	if err := w.Sweep(ctx, w.now); err != nil {
+	if err := published.Sweep(ctx, w.store, w.now); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := w.Subscribers(ctx); err != nil || len(list) != 0 {
