@@ -33,8 +33,8 @@ func (p *platform) openAnnouncements(catalog *i18n.Catalog, zone *time.Location)
 	return err
 }
 
-// changeoverPages are those that customers of changeovers see without an account.
-func (p *platform) changeoverPages(catalog *i18n.Catalog, zone *time.Location) http.Handler {
+// customerPages are those that customers of changeovers see without an account.
+func (p *platform) customerPages(catalog *i18n.Catalog, zone *time.Location) http.Handler {
 	return public.NewChangeovers(public.ChangeoverConfig{Announcer: p.announcer, Catalog: catalog, Zone: zone, Now: p.store.Now, Log: p.log})
 }
 

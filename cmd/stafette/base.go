@@ -14,6 +14,7 @@ import (
 	"stafette/internal/dkim"
 	"stafette/internal/dns"
 	"stafette/internal/event"
+	"stafette/internal/genuine"
 	"stafette/internal/ingest"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
@@ -130,7 +131,7 @@ func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
 		expiry[s] = time.Duration(b.config.Queue.Expiry)
 	}
 	return ingest.New(ingest.Config{
-		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry,
+		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code,
 		Limits: ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
 	})
 }

@@ -224,6 +224,7 @@ func (p *platform) sourcesPages() sources.Config {
 		if err := p.steward.Read(ctx); err != nil {
 			p.log.Warn("changed plan not read", "err", err)
 		}
+		p.published.Wake()
 	}
 	return sources.Config{
 		Planner: p.newPlanner(follow), Store: p.store, People: p.store, Shaping: p.fleet.Shaping, Cleared: follow,

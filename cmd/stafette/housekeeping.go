@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/egress"
+	"stafette/internal/published"
 	"stafette/internal/spool"
 )
 
@@ -61,6 +62,7 @@ func (p *platform) chores() []chore {
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},
 		{"lists", retentionEvery, p.lists.Sweep},
+		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},

@@ -38,6 +38,7 @@ type cli struct {
 	Pool       poolCmd       `cmd:"" help:"Set up pools of sources and whose mail leaves from which."`
 	Domain     domainCmd     `cmd:"" help:"Check a sending domain's DNS records, or a recipient domain's TLS policy."`
 	Proof      proofCmd      `cmd:"" help:"Verify delivery proofs."`
+	Public     publicCmd     `cmd:"" name:"published" help:"Show the published list of sending addresses, and compare its records with DNS."`
 	Bounce     bounceCmd     `cmd:"" help:"Explain returned mail."`
 	Trace      traceCmd      `cmd:"" help:"Watch what the running process says with receiving servers."`
 	Changeover changeoverCmd `cmd:"" help:"Look at moves to other sources; start, pause or roll one back."`

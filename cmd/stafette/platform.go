@@ -30,6 +30,7 @@ import (
 	"stafette/internal/notice"
 	"stafette/internal/privacy"
 	"stafette/internal/public"
+	"stafette/internal/published"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
 	"stafette/internal/returns"
@@ -54,6 +55,7 @@ import (
 	"stafette/internal/web/people"
 	webprivacy "stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
+	webpublished "stafette/internal/web/published"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
 	"stafette/internal/web/redeliveries"
@@ -100,6 +102,7 @@ type platform struct {
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
+	published  *published.Service
 	privacy    *privacy.Service
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
@@ -180,7 +183,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.leads = lead.New(lead.Config{Genuine: p.genuineFoot(catalog), Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
 	if err := p.openAnnouncements(catalog, zone); err != nil {
 		return err
@@ -196,6 +199,13 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	p.digester = p.newDigester(catalog, zone)
 	told, err := p.newDiagnosis(p.entrance, catalog, reasons, zone)
+	if err != nil {
+		return err
+	}
+	if p.published, err = p.newPublished(p.notices, told, catalog, zone, p.guard); err != nil {
+		return err
+	}
+	asked, err := p.newGenuine(zone)
 	if err != nil {
 		return err
 	}
@@ -232,10 +242,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
-	door := public.New(public.Config{Diagnosis: told, Catalog: catalog, Now: p.store.Now, Log: p.log})
-	mux.Handle(diagnosis.StatusPath, door)
-	mux.Handle(diagnosis.KeysPath, door)
-	mux.Handle(announce.Path, p.changeoverPages(catalog, zone))
+	door := public.New(public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Catalog: catalog, Now: p.store.Now, Log: p.log})
+	for _, path := range public.Paths() {
+		mux.Handle(path, door)
+	}
+	mux.Handle(announce.Path, p.customerPages(catalog, zone))
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil
@@ -284,6 +295,7 @@ func (p *platform) office(with shared) web.Config {
 		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
 		Changeovers:  p.changeoverPages(),
+		Published:    webpublished.Config{Lists: p.published, GenuinePath: public.GenuinePath},
 		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
 		Todos:        p.todosOfTenants(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},

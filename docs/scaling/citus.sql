@@ -118,3 +118,6 @@ SELECT create_reference_table('epochs');
 -- local: changeover_marks
 -- local: changeover_announcements
 -- local: egress_shifts
+-- local: published_editions
+-- local: published_subscriptions
+-- local: published_tellings

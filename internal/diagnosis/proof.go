@@ -3,14 +3,11 @@ package diagnosis
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"stafette/internal/event"
@@ -126,12 +123,8 @@ func (s *Service) Prove(ctx context.Context, t tenant.ID, d message.DeliveryID) 
 	case !fault.IsKind(err, fault.NotFound):
 		return Proof{}, fmt.Errorf("prove delivery: %w", err)
 	}
-	if p.canonical, err = canonicalOf(p.Facts); err != nil {
+	if p.canonical, p.Signature, err = s.sign(p.Facts); err != nil {
 		return Proof{}, fmt.Errorf("prove delivery: %w", err)
-	}
-	p.Signature = Signature{
-		Algorithm: "EdDSA", KeyID: KeyOf(s.Keeper).id(), Keys: s.PublicURL + KeysPath,
-		Value: base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.signer, p.canonical)),
 	}
 	return p, nil
 }
@@ -209,30 +202,12 @@ func (p Proof) Fingerprint() string {
 // of them, or changed since, is ErrProofForged; a file that is no proof
 // ErrProofMalformed.
 func Verify(file []byte, keys []PublicKey) (Facts, error) {
-	read, err := readStrict(file)
+	text, err := VerifyStatement(file, "facts", proofFormat, keys)
 	if err != nil {
 		return Facts{}, err
 	}
-	whole, _ := read.(map[string]any)
-	facts, _ := whole["facts"].(map[string]any)
-	signature, _ := whole["signature"].(map[string]any)
-	if len(whole) != 2 || facts == nil || signature == nil || facts["format"] != proofFormat || signature["alg"] != "EdDSA" {
-		return Facts{}, fmt.Errorf("%w: not of the format %s", ErrProofMalformed, proofFormat)
-	}
-	value, _ := signature["value"].(string)
-	sig, err := base64.RawURLEncoding.Strict().DecodeString(value)
-	if err != nil || len(sig) != ed25519.SignatureSize {
-		return Facts{}, fmt.Errorf("%w: the signature cannot be read", ErrProofMalformed)
-	}
-	var b bytes.Buffer
-	if err := writeCanonical(&b, facts); err != nil {
-		return Facts{}, err
-	}
-	if !slices.ContainsFunc(keys, func(k PublicKey) bool { return ed25519.Verify(ed25519.PublicKey(k[:]), b.Bytes(), sig) }) {
-		return Facts{}, ErrProofForged
-	}
 	var f Facts
-	d := json.NewDecoder(&b)
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
 		return Facts{}, fmt.Errorf("%w: %w", ErrProofMalformed, err)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,9 +44,9 @@ func (s *Service) tooLarge() error {
 func (s *Service) makeBody(_ context.Context, w *parcel) error {
 	var err error
 	if w.Draft != nil {
-		err = w.compose()
+		err = w.compose(s.codeOf(w))
 	} else {
-		w.prepareRaw()
+		w.prepareRaw(s.codeOf(w))
 	}
 	if err != nil {
 		return err
@@ -56,11 +57,22 @@ func (s *Service) makeBody(_ context.Context, w *parcel) error {
 	return nil
 }
 
+// codeField is where a mail bears its code. Those of clients never get this far.
+const codeField = "X-Stafette-Code"
+
+// codeOf is the code that the mail bears; "" for none. What is passed on stays as it is.
+func (s *Service) codeOf(w *parcel) string {
+	if s.c.Code == nil || w.PassedOn {
+		return ""
+	}
+	return s.c.Code(w.m.Tenant, w.m.ID)
+}
+
 // ownMessageID is the Message-ID of mail that came without: our identifier is
 // unique already, and the domain is the one that signs.
 func ownMessageID(m message.ID, domain string) string { return m.String() + "@" + domain }
 
-func (w *parcel) compose() error {
+func (w *parcel) compose(code string) error {
 	d := *w.Draft
 	if d.MessageID == "" {
 		d.MessageID = ownMessageID(w.m.ID, w.m.SignDomain)
@@ -72,7 +84,9 @@ func (w *parcel) compose() error {
 	if err != nil {
 		return fmt.Errorf("compose message: %w", err)
 	}
-	w.body = c.Bytes
+	if w.body = c.Bytes; code != "" {
+		w.body = slices.Concat([]byte(codeField+": "+code+"\r\n"), c.Bytes)
+	}
 	w.m.EightBit, w.m.UTF8, w.m.Digests = c.EightBit, c.UTF8, c.Digests
 	w.m.MessageID, w.m.Subject = d.MessageID, d.Subject
 	fields := make([]message.Field, len(d.Headers))
@@ -86,7 +100,7 @@ func (w *parcel) compose() error {
 
 // prepareRaw keeps the bytes as they came, but for fields that are not for the
 // recipients (Bcc: RFC 5322, 3.6.3) and the two that every message must have.
-func (w *parcel) prepareRaw() {
+func (w *parcel) prepareRaw(code string) {
 	in := w.inspected
 	var before strings.Builder
 	w.m.MessageID = in.MessageID
@@ -96,6 +110,9 @@ func (w *parcel) prepareRaw() {
 	}
 	if !in.HasDate {
 		fmt.Fprintf(&before, "Date: %s\r\n", w.now.Format(time.RFC1123Z))
+	}
+	if code != "" {
+		fmt.Fprintf(&before, "%s: %s\r\n", codeField, code)
 	}
 	rest := message.RemoveFields(w.Raw, func(name string) bool {
 		return isOption(name) || strings.EqualFold(name, "Bcc") || strings.EqualFold(name, "Resent-Bcc")

@@ -29,6 +29,10 @@ type Principal struct {
 // Submission is one message as a door hands it over. Exactly one of Draft and Raw
 // is set.
 type Submission struct {
+	// ID is the message's own, made by a room that prints what follows from it in the
+	// content (message.NewID of this moment, never used before); zero: Accept makes one. No
+	// door sets it.
+	ID    message.ID
 	Draft *message.Draft
 	// Raw is a whole RFC 5322 message whose bytes are kept as they came, except
 	// that X-Stafette-* fields are taken out (they fill the fields below) and Date

@@ -43,7 +43,8 @@ func readOptions(fields []message.Field, s *Submission) error {
 	var wrong []*fault.Error
 	seen := map[string]bool{}
 	for _, f := range fields {
-		if !isOption(f.Name) {
+		// The code of an earlier sending comes with mail that is sent once more.
+		if !isOption(f.Name) || strings.EqualFold(f.Name, codeField) {
 			continue
 		}
 		name := strings.ToLower(f.Name[len(optionPrefix):])

@@ -39,7 +39,10 @@ type Config struct {
 	// CacheFor is how long a tenant's state and domains are believed without asking
 	// the store, and so the longest time a lock takes to stop acceptance. 0: 5 s.
 	CacheFor time.Duration
-	Log      *slog.Logger // nil: discard
+	// Code returns the code by which people ask whether a mail is genuine; it stands in the
+	// field X-Stafette-Code. nil: no mail bears one.
+	Code func(t tenant.ID, m message.ID) string
+	Log  *slog.Logger // nil: discard
 }
 
 // DefaultExpiry is how long a delivery is tried when its stream says nothing else.
@@ -177,8 +180,11 @@ func (s *Service) checkTenant(ctx context.Context, w *parcel) error {
 	}
 	w.tenant = e.tenant
 	w.m = Message{
-		ID: message.NewID(w.now), Tenant: e.tenant.ID, Actor: w.Actor, Door: w.Door,
+		ID: w.Submission.ID, Tenant: e.tenant.ID, Actor: w.Actor, Door: w.Door,
 		AcceptedAt: w.now,
+	}
+	if w.m.ID.IsZero() {
+		w.m.ID = message.NewID(w.now)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type letter struct {
 	xml     []byte
 	code    string // of a test lead, in the body; another one is in the XML
 	mark    string // of a redelivery, a line for people
+	genuine string // how the reader finds out whether the mail is genuine; "" if they cannot
 }
 
 // draft makes the mail. Subject and labels are those that readers without XML look
@@ -142,6 +143,9 @@ func (l letter) about() (rows []row) {
 
 func (l letter) foot() string {
 	s := "Diese Kontaktanfrage kam über " + l.portal + ". Die Angaben liegen als XML-Datei bei. Nummer: " + l.id.String() + "\n"
+	if l.genuine != "" {
+		s += "Ist diese E-Mail echt? " + l.genuine + "\n"
+	}
 	if l.Test {
 		s += "Dies ist eine Test-Kontaktanfrage, kein:e echte:r Interessent:in. Prüfcode im Text: " + l.code + ". Ein zweiter Code steht in der XML-Datei im Feld „anfrage“.\n"
 	}

@@ -32,6 +32,9 @@ type Config struct {
 	Tenants  Tenants
 	Keeper   *seal.Keeper
 	Now      func() time.Time
+	// Genuine says in a sentence how a reader finds out whether the mail is genuine: its
+	// code and the page for it. nil: the mail says nothing of it.
+	Genuine func(t tenant.ID, m message.ID) string
 	// Zone is where the day of an enquiry is read from a clock. nil: UTC.
 	Zone *time.Location
 	Log  *slog.Logger // nil: discard
@@ -371,9 +374,13 @@ func (s *Service) send(ctx context.Context, l *Lead) error {
 	if err == nil {
 		l.XML = sha256.Sum256(w.xml)
 		var r ingest.Receipt
+		m := message.NewID(s.c.Now())
+		if s.c.Genuine != nil {
+			w.genuine = s.c.Genuine(l.Tenant, m)
+		}
 		d := w.draft()
 		r, err = s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: l.Tenant, Actor: k.Actor, Door: k.Door}, ingest.Submission{
-			Draft: &d, Stream: tenant.Lead, Idempotency: "lead/" + l.ID.String(), RequestHash: sha256.Sum256(l.ID[:]),
+			ID: m, Draft: &d, Stream: tenant.Lead, Idempotency: "lead/" + l.ID.String(), RequestHash: sha256.Sum256(l.ID[:]),
 			Source: k.Enquiry.Source, Metadata: map[string]string{"lead": l.ID.String(), "advertiser": short(l.Advertiser), "object": short(l.Object)}, Tags: tags(*l),
 		})
 		l.Message = r.ID

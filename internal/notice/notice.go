@@ -45,6 +45,9 @@ type Letter struct {
 	// Link is where the button leads: a path of the office ("/invite/…") or a whole
 	// address. "" leaves the button out.
 	Link string
+	// Leave is the whole address at which the reader ends such letters with one POST
+	// (RFC 8058); the kind then has a text ".reason" of its own. "": they cannot.
+	Leave string
 	// Key names the letter within its tenant, 1 to 150 printable ASCII characters: the
 	// same key is the same letter, sent once within 35 days.
 	Key string

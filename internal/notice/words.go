@@ -49,6 +49,9 @@ func (s *Sender) word(l Letter) (message.Draft, error) {
 		Lang: lang, Title: say(l.Kind + ".subject"), Host: s.host, Office: s.c.PublicURL,
 		Reason: say("frame.reason"), LinkHint: say("frame.link"),
 	}
+	if s.c.Catalog.Has(textPrefix + l.Kind + ".reason") {
+		page.Reason = say(l.Kind + ".reason")
+	}
 	for p := range strings.SplitSeq(say(l.Kind+".body"), "\n\n") {
 		if p = strings.TrimSpace(p); p != "" {
 			page.Paragraphs = append(page.Paragraphs, p)
@@ -67,10 +70,15 @@ func (s *Sender) word(l Letter) (message.Draft, error) {
 	if err := s.sheet.Execute(&html, page); err != nil {
 		return message.Draft{}, fmt.Errorf("write letter: %w", err)
 	}
+	// RFC 3834, 5: vacation programs must not answer.
+	headers := []message.Header{{Name: "Auto-Submitted", Value: "auto-generated"}}
+	if l.Leave != "" {
+		headers = append(headers, message.Header{Name: "List-Unsubscribe", Value: "<" + l.Leave + ">"},
+			message.Header{Name: "List-Unsubscribe-Post", Value: "List-Unsubscribe=One-Click"})
+	}
 	return message.Draft{
 		From: s.c.From, To: []message.Mailbox{{Address: l.To}}, Subject: page.Title, Text: page.text(), HTML: html.String(),
-		// RFC 3834, 5: vacation programs must not answer.
-		Headers: []message.Header{{Name: "Auto-Submitted", Value: "auto-generated"}},
+		Headers: headers,
 	}, nil
 }
 

@@ -1,6 +1,8 @@
 // Package public is the door for people without an account: the status page of one
-// delivery, for its recipient or their administrator, the key that delivery proofs are
-// verified with, and the pages of customers of a changeover.
+// delivery, for its recipient or their administrator, the key that delivery proofs
+// are verified with, the addresses that mail leaves from with the wish to be told of
+// their changes, the question whether an e-mail is genuine, and the pages of customers
+// of a changeover.
 //
 // It is a door (floor 4) behind the journey. A link to a page is a capability; whoever
 // has it sees what it is about and nothing else. Looking changes nothing: there is no
@@ -21,21 +23,27 @@ import (
 
 	"stafette/internal/diagnosis"
 	"stafette/internal/fault"
+	"stafette/internal/genuine"
 	"stafette/internal/i18n"
+	"stafette/internal/published"
 )
 
 // Config is what the door stands on. Fields without a stated default are needed.
 type Config struct {
 	Diagnosis *diagnosis.Service
 	Catalog   *i18n.Catalog
+	Published *published.Service // nil: there are no pages of sending addresses
+	Genuine   *genuine.Service   // nil: nobody is answered whether an e-mail is genuine
 	// ClientIP tells the address a request came from, for limits; nil takes the peer of
 	// the connection.
 	ClientIP func(*http.Request) string
 	// PerMinute is how many requests a minute are answered for each address (of IPv6: each
 	// /64); 0: 60.
 	PerMinute int
-	Now       func() time.Time
-	Log       *slog.Logger // nil: discard
+	// AsksPerMinute is how many forms a minute are taken of each; 0: 10.
+	AsksPerMinute int
+	Now           func() time.Time
+	Log           *slog.Logger // nil: discard
 }
 
 //go:embed status.css
@@ -49,10 +57,19 @@ const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-acti
 type door struct {
 	Config
 	limits *limits
+	asks   *limits // of forms
 }
 
-// New makes the door, for the paths under diagnosis.StatusPath and diagnosis.KeysPath. It
-// is safe for concurrent use.
+// Paths are those that the door answers, as patterns of http.ServeMux.
+func Paths() []string {
+	list := []string{diagnosis.StatusPath, diagnosis.KeysPath, published.KeyPath}
+	for _, p := range []string{published.PathDE, published.PathEN} {
+		list = append(list, p, p+"/", p+jsonEnd, p+textEnd, p+sigEnd)
+	}
+	return append(list, genuineDE, genuineEN)
+}
+
+// New makes the door, for Paths. It is safe for concurrent use.
 func New(c Config) http.Handler {
 	if c.ClientIP == nil {
 		c.ClientIP = peer
@@ -63,12 +80,23 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &door{Config: c, limits: newLimits(c.PerMinute)}
+	if c.AsksPerMinute <= 0 {
+		c.AsksPerMinute = 10
+	}
+	d := &door{Config: c, limits: newLimits(c.PerMinute), asks: newLimits(c.AsksPerMinute)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+diagnosis.StatusPath+"{token}", d.status)
 	mux.HandleFunc("GET "+stylePath, d.style)
 	mux.HandleFunc("GET "+diagnosis.KeysPath, d.keys)
-	return d.guarded(mux)
+	mux.HandleFunc("GET "+sheetPath, d.sheetStyle)
+	if c.Published != nil {
+		d.addresses(mux)
+	}
+	if c.Genuine != nil {
+		d.genuine(mux)
+	}
+	// Forms know no cookie; but another site must not have its visitors send them.
+	return d.guarded(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // guarded sets what every answer bears and counts requests.

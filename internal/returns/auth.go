@@ -51,10 +51,10 @@ const (
 
 // prover asks the name system who vouches for a mail.
 type prover struct {
-	dns asked
+	dns dns.Standard
 }
 
-func newProver(r dns.Resolver) *prover { return &prover{dns: asked{r}} }
+func newProver(r dns.Resolver) *prover { return &prover{dns: dns.Standard{Resolver: r}} }
 
 // prove never fails: what cannot be found out is a temperror.
 func (p *prover) prove(ctx context.Context, r *reading) Auth {
@@ -171,52 +171,4 @@ func organisation(domain string) string {
 		return domain
 	}
 	return org
-}
-
-// asked speaks the words of net.Resolver, in which the libraries ask.
-type asked struct{ r dns.Resolver }
-
-// failed translates what a look-up ended in.
-func failed(name string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, dns.ErrNoDomain), errors.Is(err, dns.ErrNoHost), errors.Is(err, dns.ErrNoMail):
-		return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
-	}
-	return &net.DNSError{Err: "server gives no answer", Name: name, IsTemporary: true}
-}
-
-// LookupTXT implements spf.DNSResolver.
-func (a asked) LookupTXT(ctx context.Context, name string) ([]string, error) {
-	list, err := a.r.TXT(ctx, name)
-	return list, failed(name, err)
-}
-
-// LookupMX implements spf.DNSResolver. An implicit MX is none to SPF.
-func (a asked) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
-	hosts, err := a.r.MX(ctx, name)
-	var list []*net.MX
-	for _, h := range hosts {
-		if !h.Implicit {
-			list = append(list, &net.MX{Host: h.Host, Pref: h.Preference})
-		}
-	}
-	return list, failed(name, err)
-}
-
-// LookupIPAddr implements spf.DNSResolver.
-func (a asked) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
-	addrs, err := a.r.Addrs(ctx, host)
-	list := make([]net.IPAddr, len(addrs))
-	for i, ip := range addrs {
-		list[i] = net.IPAddr{IP: net.IP(ip.AsSlice())}
-	}
-	return list, failed(host, err)
-}
-
-// LookupAddr implements spf.DNSResolver. The mechanism that needs it, ptr, should not be
-// used (RFC 7208, 5.5) and finds nothing here.
-func (a asked) LookupAddr(_ context.Context, addr string) ([]string, error) {
-	return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
 }

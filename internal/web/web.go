@@ -32,6 +32,7 @@ import (
 	"stafette/internal/web/platform"
 	"stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
+	"stafette/internal/web/published"
 	"stafette/internal/web/queues"
 	"stafette/internal/web/record"
 	"stafette/internal/web/redeliveries"
@@ -73,6 +74,7 @@ type Config struct {
 	Sending      sending.Config
 	Sources      sources.Config
 	Changeovers  changeovers.Config
+	Published    published.Config
 	Figures      figures.Config
 	Todos        insight.Todos
 	Help         helpdesk.Config
@@ -114,6 +116,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		sources.Routes(c.Sources),
 		changeovers.Routes(c.Changeovers),
 		sending.Routes(c.Sending),
+		published.Routes(c.Published),
 		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),

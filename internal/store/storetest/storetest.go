@@ -57,6 +57,8 @@ func Run(t *testing.T, open Open) {
 		{"Diagnosis", diagnosisTests()},
 		{"Contacts", contactTests()},
 		{"Privacy", privacyTests()},
+		{"Published", publishedTests()},
+		{"Genuine", genuineTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

@@ -79,8 +79,8 @@ func (w *World) moving() *moves {
 	leads := w.leadDesk()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.moves != nil {
-		return w.moves
+	if w.customers != nil {
+		return w.customers
 	}
 	keeper, err := seal.New(bytes.Repeat([]byte{9}, seal.KeySize))
 	if err != nil {
@@ -105,7 +105,7 @@ func (w *World) moving() *moves {
 	}
 	m.surveyor = affected.NewSurveyor(affected.Config{Store: m.store, Changeovers: m.store, Marks: m.store.FallbackMarks, Advertisers: leads, Ways: ways,
 		Tenants: nobody{}, Provider: func(string) string { return "" }, Now: w.Now})
-	w.moves = m
+	w.customers = m
 	return m
 }
 

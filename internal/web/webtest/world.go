@@ -28,6 +28,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/published"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
 	"stafette/internal/seal"
@@ -73,8 +74,11 @@ type World struct {
 	leadsOnce sync.Once
 	leads     *lead.Service
 	halts     []audience.Halt
-	moves     *moves // changeovers and their customers
+	customers *moves // changeovers and their customers
 	outlets   *Outlets
+
+	listsOnce sync.Once
+	lists     *published.Service
 
 	movesOnce sync.Once
 	moves     changeovertest.Store
