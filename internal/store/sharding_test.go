@@ -39,6 +39,7 @@ var acrossTenants = map[string]string{
 	"FROM tally_notes d GROUP BY d.tenant":         "whose notes are to be added to the figures: asked by each node every two seconds, not for each mail",
 	"FROM leads WHERE state = 'taken'":             "a chore that one node does twice a minute: a look into an index that is empty as a rule",
 	"FROM leads WHERE sealed IS NOT NULL":          "a chore that one node does every hour",
+	"FROM lead_cases WHERE state = 'closed'":       "a chore that one node does every hour",
 	"FROM privacy_settings WHERE gather":           "a chore that one node does every minute",
 	"SELECT tenant, seq FROM suppression_marks":    "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 }
