@@ -52,6 +52,7 @@ func (p *platform) chores() []chore {
 		{"domains", domainsEvery, p.registry().CheckAll},
 		{"leads", leadsEvery, p.leads.Resume},
 		{"lead retention", retentionEvery, p.leads.Drop},
+		{"lead cases", retentionEvery, p.leadCases.Drop},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},

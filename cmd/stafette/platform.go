@@ -24,6 +24,8 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/privacy"
@@ -88,6 +90,8 @@ type platform struct {
 	accounts   *account.Service
 	returns    *returnMail
 	leads      *lead.Service
+	leadForms  *leadform.Service
+	leadCases  *leadcase.Service
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -171,7 +175,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.leads = lead.New(lead.Config{Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, PublicURL: p.config.HTTP.PublicURL, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
+	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
@@ -222,6 +228,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	door := public.New(public.Config{Diagnosis: told, Catalog: catalog, Now: p.store.Now, Log: p.log})
 	mux.Handle(diagnosis.StatusPath, door)
 	mux.Handle(diagnosis.KeysPath, door)
+	p.openLeadPages(mux, catalog, zone)
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil
@@ -260,7 +267,7 @@ func (p *platform) office(with shared) web.Config {
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
-		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
+		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},

@@ -78,7 +78,7 @@ func (w Waiting) Todos(ctx context.Context, t tenant.ID, _ time.Time) (list []in
 	for _, one := range []struct {
 		state State
 		link  string
-	}{{Stopped, "/leads?state=stopped&tests=1"}, {Suspect, "/leads/suspects"}} {
+	}{{Stopped, "/leads?state=stopped&tests=1"}, {Suspect, "/lead-suspects"}} {
 		n, since, err := w.Store.CountLeads(ctx, t, one.state)
 		if err != nil {
 			return list, fmt.Errorf("count waiting leads: %w", err)

@@ -380,7 +380,7 @@ func (w Waiting) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]insight
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	return []insight.Todo{{Key: "lead_cases", Kind: "lead_cases", Args: i18n.Args{"n": n}, Mark: "deferred", Link: "/leads/cases?state=open", Since: since}}, nil
+	return []insight.Todo{{Key: "lead_cases", Kind: "lead_cases", Args: i18n.Args{"n": n}, Mark: "deferred", Link: "/lead-cases?state=open", Since: since}}, nil
 }
 
 var _ insight.TodoSource = Waiting{}

@@ -144,8 +144,10 @@ func (d *door) takeForm(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, f.Redirect, http.StatusSeeOther)
 	case err == nil:
 		d.render(w, r, http.StatusOK, thanksPage(p, s))
-	case !s.refused(p, err):
+	case fault.IsKind(err, fault.NotFound):
 		d.failed(w, r, err)
+	case !s.refused(p, err):
+		d.later(w, r, p, s, err)
 	case asked:
 		d.json(w, http.StatusUnprocessableEntity, map[string]any{"ok": false, "errors": s.problems})
 	default:
@@ -163,6 +165,17 @@ func (d *door) again(w http.ResponseWriter, r *http.Request, p page, s sheet, er
 		s.token = d.Forms.NewToken(s.Form)
 	}
 	d.render(w, r, http.StatusUnprocessableEntity, formPage(p, s))
+}
+
+// later shows an entry that could not be kept now with all that was typed: its token makes
+// it the same lead when it is sent again.
+func (d *door) later(w http.ResponseWriter, r *http.Request, p page, s sheet, err error) {
+	d.Log.ErrorContext(r.Context(), "entry into form not kept", "form", s.ID.String(), "err", err)
+	w.Header().Set("Retry-After", "30")
+	if s.note = p.t("leadform.later", nil); s.token == "" {
+		s.token = d.Forms.NewToken(s.Form)
+	}
+	d.render(w, r, http.StatusServiceUnavailable, formPage(p, s))
 }
 
 func (d *door) json(w http.ResponseWriter, status int, v any) {

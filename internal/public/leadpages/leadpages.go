@@ -54,7 +54,9 @@ type Cases interface {
 }
 
 // Limiter counts requests by network; *public.Limiter does.
-type Limiter interface{ Take(remote string) time.Duration }
+type Limiter interface {
+	Take(remote string) time.Duration
+}
 
 // Config is what the pages stand on. Fields without a stated default are needed.
 type Config struct {
@@ -289,4 +291,3 @@ func (d *door) own(origin string) bool {
 	u, err := url.Parse(d.PublicURL)
 	return err == nil && origin != "" && origin == u.Scheme+"://"+u.Host
 }
-

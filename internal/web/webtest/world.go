@@ -25,6 +25,8 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/seal"
@@ -64,6 +66,9 @@ type World struct {
 	list   *audience.Service // of suppressions
 
 	leadsOnce sync.Once
+	// LeadForms and LeadCases are there once the office is wired.
+	LeadForms *leadform.Service
+	LeadCases *leadcase.Service
 	leads     *lead.Service
 	halts     []audience.Halt
 	outlets   *Outlets
