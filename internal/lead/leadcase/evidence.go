@@ -49,7 +49,7 @@ type XML struct {
 
 // Test is the newest test lead to the advertiser.
 type Test struct {
-	Lead lead.ID // zero: there is none
+	Lead lead.ID `json:",omitzero"` // zero: there is none
 	At   time.Time
 	lead.Proven
 }

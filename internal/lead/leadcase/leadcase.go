@@ -221,7 +221,7 @@ func (s *Service) Report(ctx context.Context, t tenant.ID, r Report) (Case, erro
 	if c.Evidence, err = s.gather(ctx, c); err != nil {
 		return Case{}, err
 	}
-	opened, _, err := s.c.Store.OpenLeadCase(ctx, c, s.note(c.ID, r.Actor, r.Text), maxNotes)
+	opened, _, err := s.c.Store.OpenLeadCase(ctx, c, s.note(r.Actor, r.Text), maxNotes)
 	if err != nil {
 		return Case{}, fmt.Errorf("open case: %w", err)
 	}
@@ -247,11 +247,15 @@ func check(r Report) error {
 
 func (s *Service) now() time.Time { return s.c.Now().UTC().Truncate(time.Millisecond) }
 
-// note seals the words of a note under the root key, bound to their case: what
+// note seals the words of a note under the root key, bound to their place: what
 // advertisers write may name prospects.
-func (s *Service) note(c ID, actor, text string) Note {
-	return Note{ID: id.New[NoteKind](s.now()), Actor: actor, Sealed: s.c.Keeper.Seal([]byte(strings.ToValidUTF8(text, "\uFFFD")), "lead case/"+c.String()), Text: text}
+func (s *Service) note(actor, text string) Note {
+	n := Note{ID: id.New[NoteKind](s.now()), Actor: actor, Text: text}
+	n.Sealed = s.c.Keeper.Seal([]byte(strings.ToValidUTF8(text, "\uFFFD")), place(n))
+	return n
 }
+
+func place(n Note) string { return "lead case note/" + n.ID.String() }
 
 // Case returns one with its notes, of which those whose time is over have no text.
 func (s *Service) Case(ctx context.Context, t tenant.ID, number ID) (Case, []Note, error) {
@@ -263,7 +267,7 @@ func (s *Service) Case(ctx context.Context, t tenant.ID, number ID) (Case, []Not
 		if n.Sealed == nil {
 			continue
 		}
-		plain, err := s.c.Keeper.Open(n.Sealed, "lead case/"+c.ID.String())
+		plain, err := s.c.Keeper.Open(n.Sealed, place(n))
 		if err != nil {
 			return c, nil, fmt.Errorf("open note of case %s: %w", c.ID, err)
 		}
@@ -291,15 +295,15 @@ func (s *Service) Say(ctx context.Context, t tenant.ID, number ID, actor, text s
 	if text = strings.TrimSpace(text); text == "" || utf8.RuneCountInString(text) > maxText {
 		return fault.Field("text", CodeText, fmt.Sprintf("1 to %d characters", maxText))
 	}
-	return s.settle(ctx, t, number, func(c *Case) (*Note, error) {
-		n := s.note(c.ID, actor, text)
+	return s.settle(ctx, t, number, func(*Case) (*Note, error) {
+		n := s.note(actor, text)
 		return &n, nil
 	})
 }
 
 // Look gathers the evidence anew.
 func (s *Service) Look(ctx context.Context, t tenant.ID, number ID) error {
-	return s.settle(ctx, t, number, func(c *Case) (*Note, error) { return nil, nil })
+	return s.settle(ctx, t, number, func(*Case) (*Note, error) { return nil, nil })
 }
 
 // Tested notes the test lead that was sent for a case.
@@ -326,7 +330,7 @@ func (s *Service) Close(ctx context.Context, t tenant.ID, number ID, actor strin
 		if text = strings.TrimSpace(text); text == "" {
 			return nil, nil
 		}
-		n := s.note(c.ID, actor, text)
+		n := s.note(actor, text)
 		return &n, nil
 	})
 }
