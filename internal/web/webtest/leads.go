@@ -75,6 +75,9 @@ func (w *World) Leads(t tenant.ID) []lead.Lead {
 	return page.Leads
 }
 
+// Receivers is what follows the links of those who receive leads.
+func (w *World) Receivers() *lead.Service { return w.leadDesk() }
+
 func (w *World) leadDesk() *lead.Service {
 	w.leadsOnce.Do(func() { w.leads = w.makeLeads() })
 	return w.leads
