@@ -1111,7 +1111,7 @@ func casePage(p frame.Page, d dossier, f frame.Form) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else if n.Text != "" {
-					templ_7745c5c3_Err = frame.Code(p.T("leadcase.note.of", "who", d.by(p, n)), n.Text).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = frame.Code(p.T("leadcase.note.of", "who", d.by(p, n))+": "+n.ID.String(), n.Text).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

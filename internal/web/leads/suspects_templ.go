@@ -143,7 +143,7 @@ func suspectsPage(p frame.Page, v doubts) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if d.enquiry.Message != "" {
-					templ_7745c5c3_Err = frame.Code(p.T("leads.message"), frame.Shorten(d.enquiry.Message, 1000)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = frame.Code(p.T("leads.message")+": "+d.ID.String(), frame.Shorten(d.enquiry.Message, 1000)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
