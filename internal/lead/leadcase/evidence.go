@@ -284,8 +284,10 @@ func (c Case) Next() Step {
 	return StepTest
 }
 
-// tested reports whether a test lead was sent since the case was opened.
-func (e Evidence) tested(c Case) bool { return !e.Test.Lead.IsZero() && !e.Test.At.Before(c.OpenedAt) }
+// tested reports whether a test lead was sent for the case, or since it was opened.
+func (e Evidence) tested(c Case) bool {
+	return !e.Test.Lead.IsZero() && (e.Test.Lead == c.Test || e.Test.At.After(c.OpenedAt))
+}
 
 func (e Evidence) has(state event.State) bool {
 	for _, w := range e.Ways {

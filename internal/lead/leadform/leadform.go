@@ -283,6 +283,7 @@ func checkReach(f Form) (found []*fault.Error) {
 	for field, need := range f.Fields {
 		if !slices.Contains(Fields(), field) || need != Mandatory && need != Optional && need != Hidden {
 			found = append(found, fault.Field("fields", CodeValue, "not one of the choices"))
+			break
 		}
 	}
 	if f.Need(Email) != Mandatory && f.Need(Phone) != Mandatory {

@@ -1,6 +1,7 @@
 package leads
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -128,7 +129,7 @@ func taken(r *http.Request, f *leadform.Form) {
 	}
 	f.Fields = map[leadform.Field]leadform.Need{}
 	for _, name := range leadform.Fields() {
-		f.Fields[name] = leadform.Need(v(needName(name)))
+		f.Fields[name] = cmp.Or(leadform.Need(v(needName(name))), leadform.Hidden)
 	}
 	f.Origins = strings.FieldsFunc(v("origins"), func(r rune) bool { return r == '\n' || r == ' ' || r == ',' })
 	for i, o := range f.Origins {
