@@ -1454,8 +1454,9 @@ func stations(p frame.Page, ways []leadcase.Way) (list []frame.Station) {
 		}
 		title := p.T("state." + string(w.State) + ".label")
 		text := ""
-		if w.Reason != "" && w.State != event.Delivered {
-			text = reasonText(p, w.Reason)
+		// Classes of refusals have no words of their own here: the server's stand below.
+		if said := reasonText(p, w.Reason); w.State != event.Delivered && said != w.Reason {
+			text = said
 		}
 		list = append(list, frame.Station{Clock: p.Time(w.At), Small: p.Date(w.At), Mark: string(w.State), Title: title, Text: text, Route: route, Reply: w.Reply})
 	}
