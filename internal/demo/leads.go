@@ -12,7 +12,7 @@ import (
 func Advertisers() []lead.Advertiser {
 	return []lead.Advertiser{
 		{ID: "4711", Name: "Makler Brandt", Emails: []message.Address{{Local: "anfragen", Domain: "posteo.example"}}, Profile: lead.ProfileOf("onoffice")},
-		{ID: "4712", Name: "Elbufer Wohnen", Emails: []message.Address{{Local: "unbekannt", Domain: "gmx.example"}}, Profile: lead.ProfileOf("propstack")},
+		{ID: "4712", Name: "Elbufer Wohnen", Emails: []message.Address{{Local: "unbekannt", Domain: "t-online.example"}}, Profile: lead.ProfileOf("propstack")},
 	}
 }
 
