@@ -59,7 +59,10 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	go func() { done <- p.run(ctx, func() { close(ready) }) }()
 	select {
 	case <-ready:
-		err = errors.Join(world.Seed(ctx, &demoSeeder{p: p, tenants: map[string]tenant.ID{}}), demoOperator(ctx, p))
+		seeder := &demoSeeder{p: p, tenants: map[string]tenant.ID{}}
+		if err = world.Seed(ctx, seeder); err == nil {
+			err = errors.Join(seeder.leads(ctx), demoOperator(ctx, p))
+		}
 		if err == nil {
 			d.welcome(con.stdout, p, world)
 			err = <-done

@@ -9,6 +9,8 @@ import (
 	"stafette/internal/help"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
+	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
 	"stafette/internal/tenant"
 )
 
@@ -40,6 +42,7 @@ func (b *base) todos() insight.Todos {
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
+		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store},
 	}}
 }
 

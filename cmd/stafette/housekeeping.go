@@ -61,6 +61,7 @@ func (p *platform) chores() []chore {
 		{"redelivery", redeliveryEvery, p.redeliver},
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},
+		{"lead cases", retentionEvery, p.leadCases.Drop},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},

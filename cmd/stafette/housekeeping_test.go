@@ -10,6 +10,7 @@ import (
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
 )
 
 // TestChoresAreDoneByOne: of two nodes one does a chore; when it stops in order, the
@@ -40,6 +41,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	}
 	p.leads = lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
 	p.redelivery, p.archive = b.newRedelivery(nil, p.leads, time.UTC), b.newArchive()
+	p.leadCases = leadcase.New(leadcase.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
 	p.lists = listcheck.New(listcheck.Config{Store: b.store, Now: b.store.Now})
 	if p.providers, err = insight.LoadProviders(); err != nil {
 		t.Fatal(err)

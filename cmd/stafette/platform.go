@@ -26,6 +26,8 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/privacy"
@@ -99,6 +101,8 @@ type platform struct {
 	archive    *redelivery.Archive
 	surveyor   *affected.Surveyor
 	announcer  *announce.Service
+	leadForms  *leadform.Service
+	leadCases  *leadcase.Service
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -183,7 +187,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	p.leads = lead.New(lead.Config{Genuine: p.genuineFoot(catalog), Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.leads = lead.New(lead.Config{Genuine: p.genuineFoot(catalog), Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, PublicURL: p.config.HTTP.PublicURL, Now: p.store.Now, Zone: zone, Log: p.log})
+	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
+	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
 	if err := p.openAnnouncements(catalog, zone); err != nil {
 		return err
@@ -247,6 +253,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		mux.Handle(path, door)
 	}
 	mux.Handle(announce.Path, p.customerPages(catalog, zone))
+	p.openLeadPages(mux, catalog, zone)
 	mux.Handle("/", office)
 	p.handler = mux
 	return nil
@@ -285,7 +292,7 @@ func (p *platform) office(with shared) web.Config {
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
-		Leads:        leads.Config{Leads: p.leads, Messages: p.store},
+		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},

@@ -130,8 +130,8 @@ func some(text string) []string {
 type TakenLead struct {
 	ID        lead.ID     `json:"id"`
 	MessageID *message.ID `json:"message_id" doc:"Its mail; null as long as there is none"`
-	State     string      `json:"state" enum:"taken,sent,stopped" doc:"taken: the mail follows; stopped: it cannot be made or sent until somebody puts it right"`
-	Reason    string      `json:"reason,omitempty" doc:"Of stopped"`
+	State     string      `json:"state" enum:"taken,sent,stopped,suspect,discarded" doc:"taken: the mail follows; stopped: it cannot be made or sent until somebody puts it right; suspect: from a form, may be spam, waits for somebody in the office; discarded: was spam"`
+	Reason    string      `json:"reason,omitempty" doc:"Of stopped and suspect"`
 }
 
 func takenLead(l lead.Lead) TakenLead {
@@ -188,7 +188,7 @@ func leadOf(l lead.Lead) Lead {
 
 type listLeadsInput struct {
 	Advertiser string    `query:"advertiser" maxLength:"200"`
-	State      string    `query:"state" enum:"taken,sent,stopped"`
+	State      string    `query:"state" enum:"taken,sent,stopped,suspect,discarded" doc:"Left out: without suspect and discarded ones"`
 	Tests      bool      `query:"tests" doc:"Test leads, too"`
 	From       time.Time `query:"from" doc:"Taken at or after"`
 	To         time.Time `query:"to" doc:"Taken before"`

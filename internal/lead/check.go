@@ -49,6 +49,10 @@ func clean(e *Enquiry) error {
 	}
 	c.object(e.Object)
 	c.prospect(e.Prospect)
+	for i, x := range e.Extra {
+		c.line("extra/"+strconv.Itoa(i), x.Name, true)
+		c.line("extra/"+strconv.Itoa(i), x.Value, false)
+	}
 	c.text("message", e.Message, maxMessage, func(r rune) bool { return r == '\n' || r == '\t' })
 	return fault.Join(c.found)
 }

@@ -38,11 +38,17 @@ type Enquiry struct {
 	Object     openimmo.Object
 	Prospect   openimmo.Prospect
 	Message    string
+	// Extra are further facts, such as when the prospect wants to move in. Formats without
+	// a place for them leave them out.
+	Extra []openimmo.Extra
 	// Test leads prove to the advertiser that leads arrive; they count nowhere.
 	Test bool
 	// Source is the egress.Source that a test lead must leave from; "": any. Only rooms of
 	// ours set it, and it is refused with a lead that is no test.
 	Source string
+	// Suspicion is why the enquiry may be spam, a code; "" if it is not. A suspect one is
+	// kept and waits for Release or Discard.
+	Suspicion string
 	// Idempotency is the client's key, "" if none; RequestHash tells a replay from a
 	// misuse.
 	Idempotency string
@@ -125,6 +131,9 @@ const (
 	Taken   State = "taken"   // kept; its mail is being made
 	Sent    State = "sent"    // its mail was accepted
 	Stopped State = "stopped" // its mail could not be made or accepted: a to-do
+	Suspect State = "suspect" // it may be spam: kept, and held for a person
+	// Discarded is a suspect that a person found to be spam; its content is gone.
+	Discarded State = "discarded"
 )
 
 // Lead is a kept enquiry.
@@ -136,7 +145,7 @@ type Lead struct {
 	Title      string // of the object
 	Test       bool
 	State      State
-	Reason     string // code, of Stopped
+	Reason     string // code, of Stopped and Suspect
 	Message    message.ID
 	// XML is the SHA-256 of the attachment; zero until there is one.
 	XML     [32]byte
@@ -152,6 +161,7 @@ type Filter struct {
 	State      State
 	Tests      bool // test leads, too
 	Kept       bool // only those whose content is still there
+	Suspects   bool // also suspect and discarded ones, which otherwise only State finds
 	From, To   time.Time
 	After      ID // only older ones
 	Limit      int
@@ -190,6 +200,16 @@ type Store interface {
 	// DropLeads erases the content of up to limit leads taken before, and says how many
 	// there were.
 	DropLeads(ctx context.Context, before time.Time, limit int) (int, error)
+	// HasLeadLike reports whether the advertiser has a lead of the same request taken at
+	// or after since.
+	HasLeadLike(ctx context.Context, t tenant.ID, advertiser string, request [32]byte, since time.Time) (bool, error)
+	// CountLeads counts the leads in a state whose content is kept, up to a thousand, and
+	// says since when the oldest waits. It is for Stopped and Suspect, which are few.
+	CountLeads(ctx context.Context, t tenant.ID, state State) (n int, since time.Time, err error)
+	// ProveLead notes when parts of a test lead were seen to arrive; the first time counts.
+	// Once text and XML are both proven, the advertiser is verified on that day.
+	ProveLead(ctx context.Context, l Lead, parts []Part, at time.Time) error
+	LeadProof(ctx context.Context, t tenant.ID, l ID) (Proven, error)
 	LeadSettings(ctx context.Context, t tenant.ID) (Settings, error)
 	SaveLeadSettings(ctx context.Context, t tenant.ID, s Settings) error
 }

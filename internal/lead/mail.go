@@ -21,6 +21,7 @@ type letter struct {
 	code    string // of a test lead, in the body; another one is in the XML
 	mark    string // of a redelivery, a line for people
 	genuine string // how the reader finds out whether the mail is genuine; "" if they cannot
+	link    string // where the receiver says what arrived; "" for none
 }
 
 // draft makes the mail. Subject and labels are those that readers without XML look
@@ -149,6 +150,13 @@ func (l letter) foot() string {
 	if l.Test {
 		s += "Dies ist eine Test-Kontaktanfrage, kein:e echte:r Interessent:in. Prüfcode im Text: " + l.code + ". Ein zweiter Code steht in der XML-Datei im Feld „anfrage“.\n"
 	}
+	switch {
+	case l.link == "":
+	case l.Test:
+		s += "Bitte bestätigen Sie, was angekommen ist: " + l.link + "\n"
+	default:
+		s += "Fehlt etwas, oder ist die XML-Datei beschädigt? Bitte hier melden: " + l.link + "\n"
+	}
 	return s
 }
 
@@ -184,7 +192,11 @@ func (l letter) html() string {
 	if l.profile.Body == Propstack {
 		b.WriteString(`</div>`)
 	}
-	b.WriteString(`<p style="color:#5b6676;font-size:13px">` + strings.ReplaceAll(esc(strings.TrimSpace(l.foot())), "\n", "<br>\n") + `</p></body></html>`)
+	foot := strings.ReplaceAll(esc(strings.TrimSpace(l.foot())), "\n", "<br>\n")
+	if l.link != "" {
+		foot = strings.Replace(foot, esc(l.link), `<a href="`+esc(l.link)+`">`+esc(l.link)+`</a>`, 1)
+	}
+	b.WriteString(`<p style="color:#5b6676;font-size:13px">` + foot + `</p></body></html>`)
 	return b.String()
 }
 

@@ -21,7 +21,7 @@ func (Prospects) Name() string { return "leads" }
 
 // each calls do with every lead whose prospect is the person.
 func (h Prospects) each(ctx context.Context, p privacy.Person, do func(Lead) error) error {
-	f := Filter{Tests: true, Kept: true, Limit: 500}
+	f := Filter{Tests: true, Suspects: true, Kept: true, Limit: 500}
 	for {
 		page, err := h.Service.c.Store.Leads(ctx, p.Tenant, f)
 		if err != nil {
@@ -59,8 +59,11 @@ func (h Prospects) Count(ctx context.Context, p privacy.Person) (n int64, err er
 func (h Prospects) Erase(ctx context.Context, p privacy.Person, note func(int64) error) error {
 	return h.each(ctx, p, func(l Lead) error {
 		l.Sealed, l.Salt = nil, seal.Salt{}
-		if l.State == Taken {
+		switch l.State {
+		case Taken:
 			l.State, l.Reason = Stopped, CodeGone
+		case Suspect:
+			l.State, l.Reason = Discarded, CodeGone
 		}
 		if err := h.Service.c.Store.SettleLead(ctx, l); err != nil {
 			return fmt.Errorf("erase lead: %w", err)

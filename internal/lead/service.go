@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ type Config struct {
 	// Genuine says in a sentence how a reader finds out whether the mail is genuine: its
 	// code and the page for it. nil: the mail says nothing of it.
 	Genuine func(t tenant.ID, m message.ID) string
+	// PublicURL is where links in mails to advertisers lead, without a path; "": mails have
+	// no links.
+	PublicURL string
 	// Zone is where the day of an enquiry is read from a clock. nil: UTC.
 	Zone *time.Location
 	Log  *slog.Logger // nil: discard
@@ -62,7 +66,8 @@ type Receipt struct {
 
 // Submit takes an enquiry and sends its mail. An error is a *fault.Error and means that
 // nothing was kept. When the enquiry is kept but its mail cannot be made or accepted,
-// the receipt says so: Stopped waits for a person, Taken for Resume.
+// the receipt says so: Stopped waits for a person, Taken for Resume. A suspect one is
+// kept and not sent.
 func (s *Service) Submit(ctx context.Context, p ingest.Principal, e Enquiry) (Receipt, error) {
 	if p.Tenant.IsZero() {
 		return Receipt{}, fault.New(fault.Forbidden, ingest.CodeTenantMissing, "Leads are taken for a tenant; this account belongs to none.")
@@ -85,6 +90,9 @@ func (s *Service) Submit(ctx context.Context, p ingest.Principal, e Enquiry) (Re
 	if l.Object == "" {
 		l.Object = e.Object.PortalID
 	}
+	if e.Suspicion != "" {
+		l.State, l.Reason = Suspect, e.Suspicion
+	}
 	set, err := s.settings(ctx, p.Tenant)
 	if err != nil {
 		return Receipt{}, err
@@ -101,6 +109,9 @@ func (s *Service) Submit(ctx context.Context, p ingest.Principal, e Enquiry) (Re
 			return Receipt{}, fault.New(fault.Conflict, CodeConflict, "The idempotency key was used for another request in the last 24 hours.")
 		}
 		return Receipt{Lead: *first, Replayed: true}, nil
+	}
+	if l.State == Suspect {
+		return Receipt{Lead: l}, nil
 	}
 	if err := s.send(ctx, &l); err != nil {
 		// It is kept, and Resume comes back to it.
@@ -296,7 +307,7 @@ func (s *Service) Drop(ctx context.Context, now time.Time) error {
 // xml makes the document of a lead.
 func (s *Service) xml(l Lead, k kept) ([]byte, error) {
 	x := openimmo.Lead{ID: l.ID.String(), Sender: k.Portal, Date: l.TakenAt.In(s.c.Zone), AdvertiserID: l.Advertiser,
-		Object: k.Enquiry.Object, Prospect: k.Enquiry.Prospect, Message: k.Enquiry.Message}
+		Object: k.Enquiry.Object, Prospect: k.Enquiry.Prospect, Message: k.Enquiry.Message, Extra: slices.Clone(k.Enquiry.Extra)}
 	if l.Test {
 		inside, _ := s.codes(l)
 		// Some readers show nothing but this text.
@@ -327,6 +338,7 @@ func (s *Service) write(ctx context.Context, l Lead, k kept) (letter, error) {
 	if l.Test {
 		_, w.code = s.codes(l)
 	}
+	w.link = s.LinkOf(l)
 	w.xml, err = s.xml(l, k)
 	return w, err
 }

@@ -82,10 +82,13 @@ func (s *Store) SettleLead(ctx context.Context, l lead.Lead) error {
 	if l.XML != ([32]byte{}) {
 		xml = l.XML[:]
 	}
-	_, err := s.write.ExecContext(ctx, `UPDATE leads SET state = $3, reason = $4, message = $5, xml = $6, sealed = $7, salt = $8 WHERE tenant = $1 AND id = $2`,
-		l.Tenant[:], l.ID[:], string(l.State), l.Reason, mail, xml, l.Sealed, l.Salt[:])
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE leads SET state = $3, reason = $4, message = $5, xml = $6, sealed = $7, salt = $8 WHERE tenant = $1 AND id = $2`,
+			l.Tenant[:], l.ID[:], string(l.State), l.Reason, mail, xml, l.Sealed, l.Salt[:])
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("settle lead: %w", s.refusal(err))
+		return fmt.Errorf("settle lead: %w", err)
 	}
 	return nil
 }
@@ -117,6 +120,9 @@ func (s *Store) Leads(ctx context.Context, t tenant.ID, f lead.Filter) (lead.Pag
 	}
 	if !f.Tests {
 		where = append(where, "test = 0")
+	}
+	if f.State == "" && !f.Suspects {
+		where = append(where, "state NOT IN ('suspect', 'discarded')")
 	}
 	if !f.From.IsZero() {
 		add("taken_at >= $", millis(f.From))

@@ -25,6 +25,7 @@ type Store struct {
 	leads       []row
 	advertisers map[tenant.ID]map[string]lead.Advertiser
 	settings    map[tenant.ID]lead.Settings
+	proofs      map[lead.ID]lead.Proven
 }
 
 type row struct {
@@ -113,6 +114,7 @@ func (s *Store) Leads(_ context.Context, t tenant.ID, f lead.Filter) (lead.Page,
 	for _, r := range slices.Backward(s.leads) {
 		switch {
 		case r.Tenant != t, f.Advertiser != "" && r.Advertiser != f.Advertiser, f.State != "" && r.State != f.State, r.Test && !f.Tests, f.Kept && len(r.Sealed) == 0,
+			f.State == "" && !f.Suspects && (r.State == lead.Suspect || r.State == lead.Discarded),
 			!f.From.IsZero() && r.TakenAt.Before(f.From), !f.To.IsZero() && !r.TakenAt.Before(f.To),
 			!f.After.IsZero() && cmp.Compare(string(r.ID[:]), string(f.After[:])) >= 0:
 			continue

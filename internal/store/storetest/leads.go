@@ -17,6 +17,7 @@ import (
 func leadTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"TakeAndSettle": takeAndSettle, "Keys": leadKeys, "Filters": leadFilters, "Content": leadContent, "Advertisers": advertisers,
+		"Suspects": leadSuspects, "Proof": leadProof, "Forms": leadForms, "Cases": leadCases, "CaseLists": leadCaseLists, "CaseWords": leadCaseWords,
 	}
 }
 

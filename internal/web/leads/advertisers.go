@@ -9,6 +9,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
 	"stafette/internal/lead/openimmo"
 	"stafette/internal/message"
 	"stafette/internal/web/frame"
@@ -61,8 +62,18 @@ func (c Config) showAdvertiser(w http.ResponseWriter, r *http.Request, p frame.P
 }
 
 func (c Config) advertiserPage(w http.ResponseWriter, r *http.Request, p frame.Page, status int, a lead.Advertiser, form frame.Form) error {
+	mine, err := c.Cases.CasesOf(r.Context(), p.Tenant(), a.ID)
+	if err != nil {
+		return fmt.Errorf("list cases of advertiser: %w", err)
+	}
 	p.Room, p.Title = room, p.T("leads.adv.one", "number", a.ID)
-	return p.Render(w, r, status, advertiserPage(p, a, form))
+	return p.Render(w, r, status, advertiserPage(p, a, form, bearing{c.Leads.LinkOfAdvertiser(p.Tenant(), a.ID), mine}))
+}
+
+// bearing is what an advertiser said of his leads, and where he can say it.
+type bearing struct {
+	link  string
+	cases []leadcase.Case
 }
 
 func emailsText(list []message.Address) string {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
 	"stafette/internal/lead/openimmo"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -39,6 +41,11 @@ type Leads interface {
 	SaveAdvertiser(ctx context.Context, t tenant.ID, a lead.Advertiser) error
 	Settings(ctx context.Context, t tenant.ID) (lead.Settings, error)
 	SaveSettings(ctx context.Context, t tenant.ID, s lead.Settings) error
+	Release(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
+	Discard(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
+	Proven(ctx context.Context, t tenant.ID, l lead.ID) (lead.Proven, error)
+	LinkOf(l lead.Lead) string
+	LinkOfAdvertiser(t tenant.ID, number string) string
 }
 
 // Messages tells what became of the mail of a lead; insight.Store does.
@@ -46,16 +53,26 @@ type Messages interface {
 	Message(ctx context.Context, t tenant.ID, m message.ID) (insight.Message, error)
 }
 
+// People tells names; tenant.Store does.
+type People interface {
+	Users(ctx context.Context, t tenant.ID) ([]tenant.User, error)
+}
+
 // Config is what the pages stand on; all of it is needed.
 type Config struct {
 	Leads    Leads
 	Messages Messages
+	Forms    Forms
+	Cases    Cases
+	// PublicURL is the address of the pages for prospects, without a path.
+	PublicURL string
+	People    People
 }
 
 // Routes are the pages of leads.
 func Routes(c Config) []frame.Route {
 	read, send := tenant.MessagesRead, tenant.MessagesSend
-	return []frame.Route{
+	return slices.Concat(formRoutes(c), caseRoutes(c), []frame.Route{
 		{Pattern: "GET " + home, Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupMail}},
 		{Pattern: "GET /leads.csv", Permission: read, Do: c.export},
 		{Pattern: "GET /leads/test", Permission: send, Do: c.showTest},
@@ -68,7 +85,10 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET /leads/{id}", Permission: read, Do: c.showOne},
 		{Pattern: "GET /leads/{id}/xml", Permission: read, Do: c.xml},
 		{Pattern: "POST /leads/{id}/retry", Permission: send, Do: c.retry},
-	}
+		{Pattern: "GET " + suspects, Permission: read, Do: c.showSuspects},
+		{Pattern: "POST /leads/{id}/release", Permission: send, Do: c.decide},
+		{Pattern: "POST /leads/{id}/discard", Permission: send, Do: c.decide},
+	})
 }
 
 const (
@@ -184,8 +204,10 @@ func markOf(s lead.State) string {
 	switch s {
 	case lead.Sent:
 		return "sending"
-	case lead.Stopped:
+	case lead.Stopped, lead.Suspect:
 		return "held"
+	case lead.Discarded:
+		return "cancelled"
 	}
 	return "queued"
 }
@@ -197,6 +219,10 @@ type sheet struct {
 	gone    bool // its content is no longer kept
 	mail    *insight.Message
 	until   time.Time // when the content is erased
+	// link is where the receiver says what arrived, proven what he said of a test lead.
+	link   string
+	proven lead.Proven
+	cases  []leadcase.Case
 }
 
 // find reads the lead that the path names. What is no identifier is answered like what
@@ -227,8 +253,29 @@ func (c Config) showOne(w http.ResponseWriter, r *http.Request, p frame.Page) er
 			s.mail = &m
 		}
 	}
+	if err := c.bearings(r, p, &s); err != nil {
+		return err
+	}
 	p.Room, p.Title = room, p.T("leads.one", "object", l.Object)
 	return p.Render(w, r, http.StatusOK, onePage(p, s))
+}
+
+// bearings adds what its receiver said of a lead, or can say.
+func (c Config) bearings(r *http.Request, p frame.Page, s *sheet) (err error) {
+	if !s.gone {
+		s.link = c.Leads.LinkOf(s.Lead)
+	}
+	if s.Test {
+		if s.proven, err = c.Leads.Proven(r.Context(), p.Tenant(), s.ID); err != nil {
+			return fmt.Errorf("read proof of test lead: %w", err)
+		}
+	}
+	all, err := c.Cases.CasesOf(r.Context(), p.Tenant(), s.Advertiser)
+	if err != nil {
+		return fmt.Errorf("list cases of lead: %w", err)
+	}
+	s.cases = slices.DeleteFunc(all, func(one leadcase.Case) bool { return one.Lead != s.ID })
+	return nil
 }
 
 func (c Config) xml(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -274,6 +321,15 @@ func (c Config) showTest(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	return p.Render(w, r, http.StatusOK, testPage(p, frame.Form{}))
 }
 
+func testEnquiry(advertiser, object string) lead.Enquiry {
+	return lead.Enquiry{
+		Test: true, Advertiser: lead.AdvertiserRef{ID: advertiser},
+		Object:   openimmo.Object{AdvertiserRef: object, Title: "Test"},
+		Prospect: openimmo.Prospect{Salutation: "Frau", FirstName: "Test", LastName: "Kontaktanfrage", Phone: "+49 30 23125000", Preferred: []openimmo.Channel{openimmo.ByEmail}},
+		Message:  "Dies ist eine Test-Kontaktanfrage.",
+	}
+}
+
 // test takes a made-up enquiry on the way of all others.
 func (c Config) test(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	if err := frame.ParseForm(w, r); err != nil {
@@ -283,12 +339,7 @@ func (c Config) test(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	for _, name := range []string{"advertiser", "email", "object"} {
 		form.Values[name] = strings.TrimSpace(r.PostForm.Get(name))
 	}
-	e := lead.Enquiry{
-		Test: true, Advertiser: lead.AdvertiserRef{ID: form.Values["advertiser"]},
-		Object:   openimmo.Object{AdvertiserRef: form.Values["object"], Title: "Test"},
-		Prospect: openimmo.Prospect{Salutation: "Frau", FirstName: "Test", LastName: "Kontaktanfrage", Phone: "+49 30 23125000", Preferred: []openimmo.Channel{openimmo.ByEmail}},
-		Message:  "Dies ist eine Test-Kontaktanfrage.",
-	}
+	e := testEnquiry(form.Values["advertiser"], form.Values["object"])
 	if text := form.Values["email"]; text != "" {
 		a, err := message.ParseAddress(text)
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/lead/leadtest"
 	"stafette/internal/lead/openimmo"
 	"stafette/internal/message"
@@ -29,18 +31,33 @@ func leadsSubject() Subject {
 			if len(all) == 0 {
 				return nil
 			}
-			return map[string]string{"/leads/{id}": "/leads/" + all[0].ID.String()}
+			own := map[string]string{"/leads/{id}": "/leads/" + all[0].ID.String()}
+			if list, err := w.LeadForms.Forms(context.Background(), t(w)); err == nil && len(list) > 0 {
+				own["/lead-forms/{id}"] = "/lead-forms/" + list[0].ID.String()
+			}
+			if page, err := w.LeadCases.Cases(context.Background(), t(w), leadcase.Filter{Limit: 1}); err == nil && len(page.Cases) > 0 {
+				own["/lead-cases/{id}"] = "/lead-cases/" + page.Cases[0].ID.String()
+			}
+			return own
 		}
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Leads = leads.Config{Leads: w.leadDesk(), Messages: c.Messages.Insight}
+			desk := w.leadDesk()
+			c.Leads = leads.Config{Leads: desk, Messages: c.Messages.Insight, Forms: w.LeadForms, Cases: w.LeadCases, People: leadPeople{w}, PublicURL: c.PublicURL}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),
 		Pages: func(w *World) []string {
 			list := []string{"/leads?advertiser=gibtsnicht", "/leads?state=stopped&tests=1", "/leads?state=x&after=y", "/leads/lead_unknown", "/leads?advertiser=%3Cscript%3E", "/leads?done=settings",
-				"/leads/advertisers?done=saved", "/leads/advertisers?after=9", "/leads/advertisers/edit?number=4711", "/leads/advertisers/edit?number=fremd"}
+				"/leads/advertisers?done=saved", "/leads/advertisers?after=9", "/leads/advertisers/edit?number=4711", "/leads/advertisers/edit?number=fremd",
+				"/lead-suspects?done=released", "/lead-suspects?done=discarded", "/lead-forms?done=dropped", "/lead-cases?state=open", "/lead-cases?state=closed&sort=opened",
+				"/lead-cases?kind=refused&advertiser=gibtsnicht", "/lead-cases/new?advertiser=4711", "/lead-cases/case_unknown"}
+			if page, err := w.LeadCases.Cases(context.Background(), w.Tenant.ID, leadcase.Filter{Limit: 9}); err == nil {
+				for _, one := range page.Cases {
+					list = append(list, "/lead-cases/"+one.ID.String()+"?done=tested")
+				}
+			}
 			for _, l := range w.Leads(w.Tenant.ID) {
 				list = append(list, "/leads/"+l.ID.String(), "/leads/"+l.ID.String()+"?done=test", "/leads/"+l.ID.String()+"?done=stopped")
 			}
@@ -51,12 +68,15 @@ func leadsSubject() Subject {
 
 // Leads are the leads of a tenant, from new to old.
 func (w *World) Leads(t tenant.ID) []lead.Lead {
-	page, err := w.leadDesk().Leads(context.Background(), t, lead.Filter{Tests: true, Limit: 100})
+	page, err := w.leadDesk().Leads(context.Background(), t, lead.Filter{Tests: true, Suspects: true, Limit: 100})
 	if err != nil {
 		return nil
 	}
 	return page.Leads
 }
+
+// Receivers is what follows the links of those who receive leads.
+func (w *World) Receivers() *lead.Service { return w.leadDesk() }
 
 func (w *World) leadDesk() *lead.Service {
 	w.leadsOnce.Do(func() { w.leads = w.makeLeads() })
@@ -87,7 +107,7 @@ func (w *World) makeLeads() *lead.Service {
 	if err != nil {
 		panic(err) // the world has a delivered message
 	}
-	s := lead.New(lead.Config{Store: store, Acceptor: refusing{first: mail}, Tenants: accounts{w}, Keeper: keeper, Now: w.Now})
+	s := lead.New(lead.Config{Store: store, Acceptor: refusing{first: mail}, Tenants: accounts{w}, Keeper: keeper, PublicURL: "https://post.example", Now: w.Now})
 	address, err := message.ParseAddress("anfragen@makler.example")
 	if err != nil {
 		panic(err)
@@ -96,9 +116,13 @@ func (w *World) makeLeads() *lead.Service {
 		owner  tenant.ID
 		object string
 		test   bool
-	}{{w.Other.ID, "FREMD-1", false}, {w.Tenant.ID, "MA-1024", false}, {w.Tenant.ID, "gesperrt <b>", false}, {w.Tenant.ID, "T-1", true}} {
+	}{{w.Other.ID, "FREMD-1", false}, {w.Tenant.ID, "VERDACHT-1 <b>", false}, {w.Tenant.ID, "MA-1024", false}, {w.Tenant.ID, "gesperrt <b>", false}, {w.Tenant.ID, "T-1", true}} {
+		suspicion := ""
+		if strings.HasPrefix(v.object, "VERDACHT") {
+			suspicion = leadform.SuspectTrap
+		}
 		if _, err := s.Submit(context.Background(), ingest.Principal{Tenant: v.owner, Actor: "key_1", Door: "http"}, lead.Enquiry{
-			Test: v.test, Advertiser: lead.AdvertiserRef{ID: "4711", Name: "Makler <script>", Emails: []message.Address{address}},
+			Test: v.test, Suspicion: suspicion, Advertiser: lead.AdvertiserRef{ID: "4711", Name: "Makler <script>", Emails: []message.Address{address}},
 			Object:   openimmo.Object{AdvertiserRef: v.object, Title: "Haus <i>am See</i>", URL: "https://portal.example/expose/1"},
 			Prospect: openimmo.Prospect{FirstName: "Eva", LastName: "Sommer", Email: "eva@kunde.example", Wishes: []openimmo.Wish{openimmo.Viewing}},
 			Message:  "Ist es noch frei? <script>alert(1)</script>",
@@ -112,5 +136,6 @@ func (w *World) makeLeads() *lead.Service {
 	if _, _, err := store.TakeLead(context.Background(), old, lead.Advertiser{ID: "ALT", Name: "Alt & Söhne", Profile: lead.ProfileOf("")}, "", [32]byte{}); err != nil {
 		panic(err)
 	}
+	w.makeForms(s, keeper)
 	return s
 }

@@ -27,6 +27,8 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/published"
 	"stafette/internal/queue"
@@ -72,6 +74,9 @@ type World struct {
 	shelf            *redelivery.Archive
 
 	leadsOnce sync.Once
+	// LeadForms and LeadCases are there once the office is wired.
+	LeadForms *leadform.Service
+	LeadCases *leadcase.Service
 	leads     *lead.Service
 	halts     []audience.Halt
 	customers *moves // changeovers and their customers

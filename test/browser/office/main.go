@@ -21,7 +21,9 @@ import (
 	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/insight"
+	"stafette/internal/lead"
 	"stafette/internal/public"
+	"stafette/internal/public/leadpages"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/webtest"
@@ -57,6 +59,12 @@ func run() error {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.Handle(diagnosis.StatusPath, public.New(public.Config{Diagnosis: config.Whereabouts.Diagnosis, Catalog: config.Catalog, Now: world.Now, PerMinute: 1000}))
+	generous := public.NewLimiter(1000, time.Millisecond, world.Now)
+	prospects := leadpages.New(leadpages.Config{Forms: world.LeadForms, Leads: world.Receivers(), Cases: world.LeadCases, Catalog: config.Catalog, PublicURL: address,
+		Reading: generous, Entering: generous, Telling: generous, Zone: config.Zone, Now: world.Now})
+	for _, path := range []string{leadpages.FormPath, lead.ConfirmPath, lead.ReportPath} {
+		mux.Handle(path, prospects)
+	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	fmt.Println(address)
