@@ -122,7 +122,7 @@ func (o office) render(w http.ResponseWriter, r *http.Request, p frame.Page, sta
 	if err != nil {
 		return fmt.Errorf("list orders: %w", err)
 	}
-	log, err := o.Operator.Log(r.Context(), o.caller(p), logRead)
+	log, err := o.Operator.Log(r.Context(), o.caller(p), logDepth(r))
 	if err != nil {
 		return fmt.Errorf("list commands: %w", err)
 	}

@@ -35,6 +35,17 @@ func cell[T any](p frame.Page, key string, text func(T) string, order func(a, b 
 	return frame.Cell[T]{Column: frame.Column{Key: key, Title: p.T("queues.col." + key)}, Text: text, Order: order}
 }
 
+// logDepth is how many commands the page asks for: what is searched or sorted may stand
+// further back than what it shows at first, time and again.
+func logDepth(r *http.Request) int {
+	for _, name := range []string{"q", "given", "sort"} {
+		if r.URL.Query().Get(name) != "" {
+			return logRead
+		}
+	}
+	return logShown
+}
+
 // orderRoll is the table of orders.
 func (o office) orderRoll(p frame.Page, n names) frame.Roll[queue.Order] {
 	type row = queue.Order
