@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"testing"
@@ -30,7 +31,7 @@ func TestRoll(t *testing.T) {
 		"": "=Huhn assel Spinne ", "?sort=-name": "Spinne assel =Huhn ", "?sort=legs": "=Huhn Spinne assel ", "?sort=-legs&q=S": "assel Spinne ",
 		"?q=14": "assel ", "?q=nichts": "", "?sort=action": "=Huhn assel Spinne ", "?kind=x": "=Huhn assel Spinne ",
 	} {
-		v, found := roll.Read(httptest.NewRequest("GET", "/tiere"+query, nil), rows)
+		v, found := roll.Read(httptest.NewRequest(http.MethodGet, "/tiere"+query, nil), rows)
 		have := ""
 		for _, a := range found {
 			have += a.name + " "
