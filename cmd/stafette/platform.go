@@ -298,7 +298,7 @@ func (p *platform) office(with shared) web.Config {
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
-		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages},
+		Queues:       queues.Config{Operator: p.operator, Ages: p.ages.Ages, People: p.store},
 		Sending:      sending.Config{Engine: p.engine, Find: p.findWaiting, Orders: p.orders.Now, Trace: p.trace, Log: p.log},
 		Sources:      p.sourcesPages(),
 		Changeovers:  p.changeoverPages(),

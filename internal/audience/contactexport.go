@@ -1,14 +1,15 @@
 package audience
 
 import (
+	"cmp"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"stafette/internal/spreadsheet"
 	"stafette/internal/tenant"
 )
 
@@ -76,13 +77,12 @@ func (s *Contacts) ExportCSV(ctx context.Context, t tenant.ID, f ContactFilter, 
 	if err != nil {
 		return err
 	}
-	out := csv.NewWriter(w)
-	out.Comma = comma
+	out := spreadsheet.NewWriter(w, comma)
 	head := []string{"id", "salutation", "given_name", "family_name", "company", "address", "further_addresses", "phone", "locale", "reference", "tags", "created_at"}
 	for _, d := range declared {
 		head = append(head, d.Key)
 	}
-	if err := out.Write(head); err != nil {
+	if err := out.Write(head...); err != nil {
 		return err
 	}
 	err = s.each(ctx, t, f, func(c Contact) error {
@@ -92,16 +92,9 @@ func (s *Contacts) ExportCSV(ctx context.Context, t tenant.ID, f ContactFilter, 
 		for _, d := range declared {
 			cells = append(cells, r.Fields[d.Key])
 		}
-		for i := range cells {
-			cells[i] = Inert(cells[i])
-		}
-		return out.Write(cells)
+		return out.Write(cells...)
 	})
-	out.Flush()
-	if err == nil {
-		err = out.Error()
-	}
-	return err
+	return cmp.Or(err, out.Flush())
 }
 
 // ExportJSON writes contacts as one JSON list.

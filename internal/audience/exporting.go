@@ -2,12 +2,11 @@ package audience
 
 import (
 	"context"
-	"encoding/csv"
 	"io"
-	"strings"
 	"time"
 
 	"stafette/internal/message"
+	"stafette/internal/spreadsheet"
 	"stafette/internal/tenant"
 )
 
@@ -35,9 +34,8 @@ const exportPage = 500
 // again, with codes and times in UTC. Spreadsheets take none of its cells for a formula
 // (T28). Erased addresses are left out.
 func (s *Service) Export(ctx context.Context, t tenant.ID, f Filter, w io.Writer, comma rune) error {
-	out := csv.NewWriter(w)
-	out.Comma = comma
-	if err := out.Write([]string{"address", "stream", "reason", "class", "created_at", "expires_at", "actor", "note"}); err != nil {
+	out := spreadsheet.NewWriter(w, comma)
+	if err := out.Write("address", "stream", "reason", "class", "created_at", "expires_at", "actor", "note"); err != nil {
 		return err
 	}
 	f.After, f.Limit = ID{}, exportPage
@@ -50,16 +48,12 @@ func (s *Service) Export(ctx context.Context, t tenant.ID, f Filter, w io.Writer
 			if f.After = e.ID; e.Erased() {
 				continue
 			}
-			cells := []string{e.Address.String(), string(e.Stream), string(e.Reason), e.Class, stamp(e.CreatedAt), stamp(e.ExpiresAt), e.Actor, e.Note}
-			for i := range cells {
-				cells[i] = Inert(cells[i])
-			}
-			if err := out.Write(cells); err != nil {
+			if err := out.Write(e.Address.String(), string(e.Stream), string(e.Reason), e.Class, stamp(e.CreatedAt), stamp(e.ExpiresAt), e.Actor, e.Note); err != nil {
 				return err
 			}
 		}
-		if out.Flush(); !page.More || out.Error() != nil {
-			return out.Error()
+		if err := out.Flush(); !page.More || err != nil {
+			return err
 		}
 	}
 }
@@ -69,24 +63,4 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
-}
-
-// formulaStarts are what spreadsheets take for the start of a formula (OWASP, CSV
-// injection).
-const formulaStarts = "=+-@\t\r\n|%＝＋－＠"
-
-// Inert keeps a cell from being read as a formula, by an apostrophe before it.
-func Inert(cell string) string {
-	if cell != "" && strings.ContainsRune(formulaStarts, []rune(cell)[0]) {
-		return "'" + cell
-	}
-	return cell
-}
-
-// Tame takes back what Inert did.
-func Tame(cell string) string {
-	if rest, ok := strings.CutPrefix(cell, "'"); ok && rest != "" && strings.ContainsRune(formulaStarts, []rune(rest)[0]) {
-		return rest
-	}
-	return cell
 }

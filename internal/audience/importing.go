@@ -14,6 +14,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/message"
+	"stafette/internal/spreadsheet"
 	"stafette/internal/tenant"
 )
 
@@ -145,7 +146,7 @@ func row(number int, cells []string, columns map[string]int) Line {
 	}
 	cell := func(name string) string {
 		if i, ok := columns[name]; ok && i < len(cells) {
-			return Tame(strings.TrimSpace(cells[i]))
+			return spreadsheet.Tame(strings.TrimSpace(cells[i]))
 		}
 		return ""
 	}

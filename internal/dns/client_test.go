@@ -205,31 +205,35 @@ func TestCache(t *testing.T) {
 ttl.test.  100 MX 10 mx.ttl.test.
 soa.test. 3600 SOA ns. root. 1 1 1 1 30
 y.soa.test. TXT "x"
+long.test. 604800 SOA ns. root. 1 1 1 1 604800
+y.long.test. TXT "x"
 `)
 	s.Fail("broken.test", dnstest.ServFail)
-	ask := func(name string) {
-		t.Helper()
-		_, _ = c.MX(context.Background(), name)
+	ask := map[string]func(name string){
+		"MX":  func(name string) { _, _ = c.MX(context.Background(), name) },
+		"TXT": func(name string) { _, _ = c.TXT(context.Background(), name) },
 	}
 	tests := []struct {
-		name      string
-		holds     time.Duration
-		perLookup int // questions one look-up costs
+		name, kind string
+		holds      time.Duration
+		perLookup  int // questions one look-up costs
 	}{
-		{"ttl.test", 100 * time.Second, 1},
-		{"x.soa.test", 30 * time.Second, 1},
-		{"broken.test", 5 * time.Second, 2},
+		{"ttl.test", "MX", 100 * time.Second, 1},
+		{"x.soa.test", "MX", 30 * time.Second, 1},
+		{"x.long.test", "MX", 15 * time.Minute, 1},
+		{"x.long.test", "TXT", 3 * time.Hour, 1},
+		{"broken.test", "MX", 5 * time.Second, 2},
 	}
 	for _, tt := range tests {
-		ask(tt.name)
+		ask[tt.kind](tt.name)
 		clk.pass(tt.holds - time.Millisecond)
-		ask(tt.name)
-		if n := s.Asked(tt.name, "MX"); n != tt.perLookup {
+		ask[tt.kind](tt.name)
+		if n := s.Asked(tt.name, tt.kind); n != tt.perLookup {
 			t.Errorf("%s: asked %d times within its time", tt.name, n)
 		}
 		clk.pass(time.Millisecond)
-		ask(tt.name)
-		if n := s.Asked(tt.name, "MX"); n != 2*tt.perLookup {
+		ask[tt.kind](tt.name)
+		if n := s.Asked(tt.name, tt.kind); n != 2*tt.perLookup {
 			t.Errorf("%s: asked %d times after its time", tt.name, n)
 		}
 	}

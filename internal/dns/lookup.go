@@ -18,6 +18,9 @@ const (
 	maxTTL    = 24 * time.Hour
 	maxNegTTL = 3 * time.Hour   // RFC 2308, 5
 	failTTL   = 5 * time.Second // of failures and of a "no" without SOA
+	// maxWayNegTTL bounds a "no" about where mail goes: a domain or host that somebody
+	// repairs gets its mail after minutes, whatever its SOA says.
+	maxWayNegTTL = 15 * time.Minute
 )
 
 // question is one name and type.
@@ -75,13 +78,13 @@ func (c *Client) resolve(ctx context.Context, q question) answer {
 		secure = secure && c.cfg.TrustAD && msg.AuthenticatedData
 		switch {
 		case msg.Rcode == dns.RcodeNameError:
-			return answer{err: ErrNoDomain, expires: now.Add(min(ttl, negativeTTL(msg))), secure: secure, end: end}
+			return answer{err: ErrNoDomain, expires: now.Add(min(ttl, negativeTTL(msg, q.qtype))), secure: secure, end: end}
 		case len(records) > 0:
 			return answer{records: records, expires: now.Add(ttl), secure: secure, end: end}
 		case end == "":
 			return c.endless()
 		case end == q.name || hasSOA(msg):
-			return answer{expires: now.Add(min(ttl, negativeTTL(msg))), secure: secure, end: end}
+			return answer{expires: now.Add(min(ttl, negativeTTL(msg, q.qtype))), secure: secure, end: end}
 		}
 		q.name = end
 	}
@@ -134,10 +137,15 @@ func hasSOA(m *dns.Msg) bool {
 }
 
 // negativeTTL is how long a "no" holds (RFC 2308, 5).
-func negativeTTL(m *dns.Msg) time.Duration {
+func negativeTTL(m *dns.Msg, qtype uint16) time.Duration {
+	limit := maxNegTTL
+	switch qtype {
+	case dns.TypeMX, dns.TypeA, dns.TypeAAAA:
+		limit = maxWayNegTTL
+	}
 	for _, rr := range m.Ns {
 		if soa, ok := rr.(*dns.SOA); ok {
-			return min(time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second, maxNegTTL)
+			return min(time.Duration(min(soa.Minttl, soa.Hdr.Ttl))*time.Second, limit)
 		}
 	}
 	return failTTL

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,10 +15,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/spreadsheet"
 	"stafette/internal/tenant"
 )
 
@@ -334,22 +333,17 @@ func (a *API) exportCheck(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) exportCSV(ctx context.Context, who tenant.ID, c listcheck.ID, f listcheck.Filter, w io.Writer) error {
-	out := csv.NewWriter(w)
-	if err := out.Write([]string{"line", "address", "result", "rating", "findings", "reason", "suggestion"}); err != nil {
+	out := spreadsheet.NewWriter(w, ',')
+	if err := out.Write("line", "address", "result", "rating", "findings", "reason", "suggestion"); err != nil {
 		return err
 	}
 	err := a.c.Lists.Export(ctx, who, c, f, func(rows []listcheck.Row) error {
 		for _, r := range rows {
-			cells := []string{strconv.Itoa(r.Line), r.Text, string(r.Result), string(r.Result.Rating()), strings.Join(r.Codes, " "), r.Reason, r.Suggestion}
-			for i := range cells {
-				cells[i] = audience.Inert(cells[i])
-			}
-			if err := out.Write(cells); err != nil {
+			if err := out.Write(strconv.Itoa(r.Line), r.Text, string(r.Result), string(r.Result.Rating()), strings.Join(r.Codes, " "), r.Reason, r.Suggestion); err != nil {
 				return err
 			}
 		}
-		out.Flush()
-		return out.Error()
+		return out.Flush()
 	})
 	if err != nil {
 		return fmt.Errorf("export results: %w", err)

@@ -19,12 +19,12 @@ const anyKey = "apikey"
 // maxAuthFailures ends a session; guessing must pay for a new connection.
 const maxAuthFailures = 3
 
-// auth conducts an exchange (RFC 4954).
+// auth implements service: it conducts an exchange (RFC 4954).
 func (s *session) auth(arg string) *answer {
 	switch {
 	case s.helo == "":
 		return outOfOrder("EHLO comes first")
-	case s.tx.open:
+	case s.open:
 		return outOfOrder("AUTH is not possible within a transaction")
 	case !s.key.ID.IsZero():
 		return outOfOrder("Already authenticated")

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// reading is a session that reads from r and answers nobody.
-func reading(r io.Reader) *session {
+// reading is a dialogue that reads from r and answers nobody.
+func reading(r io.Reader) *dialogue {
 	client, _ := net.Pipe()
-	s := &session{server: &Server{config: Config{CommandTimeout: time.Hour}}, conn: &conn{Conn: client}, alarm: time.AfterFunc(time.Hour, func() {})}
+	s := &dialogue{terms: &terms{patience: time.Hour}, conn: &conn{Conn: client}, alarm: time.AfterFunc(time.Hour, func() {})}
 	s.use(client)
 	s.in.Reset(r)
 	return s

@@ -13,10 +13,9 @@ type gate struct {
 	door       string // for errors
 	total      int    // connections at the same time
 	perNetwork int    // of them from one IPv4 address or IPv6 /64
-	// accept serves the connections of a listener until it is closed.
-	accept func(l net.Listener) error
-	// wait returns when no session is left, or with the error of ctx.
-	wait func(ctx context.Context) error
+	// conduct leads one session to its end.
+	conduct  func(c net.Conn)
+	sessions sync.WaitGroup
 
 	mu        sync.Mutex
 	draining  bool
@@ -25,12 +24,11 @@ type gate struct {
 	perIP     map[string]int
 }
 
-func newGate(door string, total, perNetwork int) *gate {
-	return &gate{door: door, total: total, perNetwork: perNetwork, conns: make(map[*conn]struct{}), perIP: make(map[string]int)}
+func newGate(door string, total, perNetwork int, conduct func(c net.Conn)) *gate {
+	return &gate{door: door, total: total, perNetwork: perNetwork, conduct: conduct, conns: make(map[*conn]struct{}), perIP: make(map[string]int)}
 }
 
-// serve keeps its own list of listeners: go-smtp would never close one that came just
-// after Shutdown had looked.
+// serve keeps a list of listeners, for Shutdown.
 func (g *gate) serve(l net.Listener) error {
 	defer func() { _ = l.Close() }()
 	g.mu.Lock()
@@ -40,7 +38,7 @@ func (g *gate) serve(l net.Listener) error {
 	}
 	g.listeners = append(g.listeners, l)
 	g.mu.Unlock()
-	err := g.accept(l)
+	err := g.acceptAll(l)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {
@@ -63,7 +61,7 @@ func (g *gate) Shutdown(ctx context.Context) error {
 		}
 	}
 	g.mu.Unlock()
-	err := g.wait(ctx)
+	err := g.waitForSessions(ctx)
 	g.mu.Lock()
 	left := make([]*conn, 0, len(g.conns))
 	for c := range g.conns {
@@ -74,4 +72,38 @@ func (g *gate) Shutdown(ctx context.Context) error {
 		_ = c.Close()
 	}
 	return err
+}
+
+// acceptAll gives each connection a session of its own until the listener is closed.
+func (g *gate) acceptAll(l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		if g.draining { // and perhaps waiting for the sessions it knew
+			g.mu.Unlock()
+			return c.Close()
+		}
+		g.sessions.Go(func() {
+			defer func() { _ = c.Close() }()
+			g.conduct(c)
+		})
+		g.mu.Unlock()
+	}
+}
+
+func (g *gate) waitForSessions(ctx context.Context) error {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		g.sessions.Wait()
+	}()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -1,6 +1,7 @@
 package smtpserver
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -72,11 +73,18 @@ func cutLocal(s string) (local, rest string, ok bool) {
 }
 
 // parameters calls each for every parameter behind a path (RFC 5321, 4.1.2), until one
-// is refused. Keys are in capitals.
+// is refused; one that comes twice is (RFC 3461, 4.5). Keys are in capitals.
 func parameters(text string, each func(key, value string) *answer) *answer {
+	var known [8]string // more than there are, so that all of it stays on the stack
+	seen := known[:0]
 	for p := range strings.FieldsSeq(text) {
 		key, value, _ := strings.Cut(p, "=")
-		if refused := each(strings.ToUpper(key), value); refused != nil {
+		key = strings.ToUpper(key)
+		if slices.Contains(seen, key) {
+			return malformed("A parameter is there twice")
+		}
+		seen = append(seen, key)
+		if refused := each(key, value); refused != nil {
 			return refused
 		}
 	}

@@ -2,6 +2,7 @@ package smtpserver_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"stafette/internal/smtpserver"
+	"stafette/internal/tenant"
 )
 
 // TestMistakes holds what is answered to clients that do not keep to the protocol.
@@ -148,3 +150,39 @@ func TestSilentClients(t *testing.T) {
 		close(listener)
 	})
 }
+
+// TestSlowSubmission: a message has its time as a whole, however its bytes trickle in.
+func TestSlowSubmission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := newKey(tenant.ScopeSend)
+		server := smtpserver.New(smtpserver.Config{Now: time.Now, AllowPlainAuth: true, CommandTimeout: time.Minute,
+			Acceptor: &acceptor{}, Auth: anyone{key: key}})
+		listener := make(pipes)
+		go func() { _ = server.ServeSTARTTLS(listener) }()
+		client, ours := net.Pipe()
+		listener <- ours
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		began := time.Now()
+		_, err := io.WriteString(client, "EHLO x\r\nAUTH PLAIN "+plain("apikey", keyText)+
+			"\r\nMAIL FROM:<a@muster.example>\r\nRCPT TO:<eva@kunde.example>\r\nDATA\r\n")
+		for err == nil && time.Since(began) < time.Hour {
+			time.Sleep(time.Second)
+			_, err = client.Write([]byte("a"))
+		}
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("it could go on for %s", took)
+		}
+		if err := server.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		close(listener)
+	})
+}
+
+// anyone takes every text for one key.
+type anyone struct {
+	tenant.Authenticator
+	key tenant.Key
+}
+
+func (a anyone) Key(context.Context, string, string) (tenant.Key, error) { return a.key, nil }

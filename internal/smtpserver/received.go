@@ -26,7 +26,7 @@ func (s *session) trace() ([]byte, error) {
 // authentication.
 func (s *session) protocol() string {
 	name := "ESMTP"
-	if s.tx.utf8 {
+	if s.tx.announced.utf8 {
 		name = "UTF8SMTP"
 	}
 	if s.encrypted() {

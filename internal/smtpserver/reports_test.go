@@ -44,12 +44,13 @@ func TestReportParametersRefused(t *testing.T) {
 	d := w.login(t)
 	for _, parameter := range []string{
 		"RET=SOME", "ENVID=", "ENVID=a+0D+0AX", "ENVID=" + strings.Repeat("x", 101), "ENVID=+", "ENVID=+G1",
+		"ENVID=a ENVID=a", "RET=FULL ret=HDRS",
 	} {
 		d.say("MAIL FROM:<info@muster.example> "+parameter, "501 5.5.4")
 	}
 	d.say("MAIL FROM:<info@muster.example> SMTPUTF8", "250 ")
 	for _, parameter := range []string{
-		"NOTIFY=", "NOTIFY=NEVER,FAILURE", "NOTIFY=SUCCESS,SUCCESS", "NOTIFY=SOMETIMES",
+		"NOTIFY=", "NOTIFY=NEVER,FAILURE", "NOTIFY=SUCCESS,SUCCESS", "NOTIFY=SOMETIMES", "NOTIFY=NEVER NOTIFY=FAILURE", "ORCPT=rfc822;a@b.example ORCPT=rfc822;c@d.example",
 		"ORCPT=eva@kunde.example", "ORCPT=x400;eva", "ORCPT=rfc822;", "ORCPT=rfc822;a+0D+0AAction:+20delivered",
 		`ORCPT=utf-8;a\x{09}b@kunde.example`, "ORCPT=rfc822;" + strings.Repeat("x", 500),
 	} {

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
 	"stafette/internal/message"
 	"stafette/internal/returns"
 )
@@ -79,8 +77,8 @@ func (c ReturnsConfig) withDefaults() ReturnsConfig {
 // this door never answers with a mail. Its methods are safe for concurrent use.
 type Returns struct {
 	*gate
-	smtp   *smtp.Server
 	config ReturnsConfig
+	terms  terms
 	inUse  atomic.Int64 // of ReturnsConfig.Memory
 }
 
@@ -94,21 +92,10 @@ const (
 
 // NewReturns makes a door that is ready to serve.
 func NewReturns(c ReturnsConfig) *Returns {
-	r := &Returns{config: c.withDefaults()}
-	r.smtp = smtp.NewServer(smtp.BackendFunc(r.newSession))
-	r.gate = newGate("return mail", r.config.MaxConns, r.config.MaxConnsPerIP)
-	r.accept, r.wait = r.smtp.Serve, r.smtp.Shutdown
-	r.smtp.Domain = r.config.Hostname
-	r.smtp.TLSConfig = r.config.TLS
-	// The library refuses a mail that ends exactly where its limit does.
-	r.smtp.MaxMessageBytes = r.config.MaxSize + 1
-	r.smtp.MaxRecipients = returnRecipients
-	r.smtp.EnableSMTPUTF8 = true
-	r.smtp.EnableDSN = true // we never report, but need not refuse who asks
-	r.smtp.ReadTimeout = r.config.CommandTimeout
-	r.smtp.WriteTimeout = r.config.CommandTimeout
-	r.smtp.ErrorLog = slog.NewLogLogger(r.config.Log.Handler(), slog.LevelInfo)
-	r.smtp.MaxLineLength = returnLine + 2
+	c = c.withDefaults()
+	r := &Returns{config: c, terms: terms{hostname: c.Hostname, tls: c.TLS, patience: c.CommandTimeout, log: c.Log,
+		verbs: "EHLO STARTTLS MAIL RCPT DATA BDAT RSET NOOP QUIT"}}
+	r.gate = newGate("return mail", c.MaxConns, c.MaxConnsPerIP, r.serveSession)
 	return r
 }
 

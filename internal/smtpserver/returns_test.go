@@ -33,7 +33,7 @@ type postbox struct {
 
 // Takes implements smtpserver.ReturnMail.
 func (p *postbox) Takes(to message.Address) bool {
-	return to.String() == ours || to.String() == "postmaster@bounces.mail.example"
+	return to.String() == ours || to.String() == "postmaster@bounces.mail.example" || to.String() == "postmaster@post.mail.example"
 }
 
 // Keep implements smtpserver.ReturnMail.
@@ -126,7 +126,7 @@ func TestReturnMailIsTaken(t *testing.T) {
 	d := w.dial(t)
 	d.want("220 ")
 	hello := d.say("EHLO mx.gmx.example", "250 ")
-	for _, extension := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS", "SMTPUTF8", "SIZE 100001"} {
+	for _, extension := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS", "SMTPUTF8", "SIZE 100000\r"} {
 		if !strings.Contains(hello, extension) {
 			t.Errorf("%s is not offered in %q", extension, hello)
 		}
@@ -175,7 +175,7 @@ func TestNoRelay(t *testing.T) {
 		if got := d.read(); !strings.HasPrefix(got, "5") {
 			t.Errorf("%s: %q", to, got)
 		}
-		d.say("DATA", "502 ")
+		d.say("DATA", "503 ")
 	}
 	if n := len(w.box.kept()); n != 0 {
 		t.Errorf("%d mails were kept", n)
@@ -188,6 +188,59 @@ func TestSourceRouteToUs(t *testing.T) {
 	d := startReturns(t, nil).greet(t)
 	d.say("MAIL FROM:<>", "250 ")
 	d.say("RCPT TO:<@elsewhere.example:"+ours+">", "250 ")
+}
+
+// TestPostmaster: the one address that needs no domain, in any case of its letters
+// (RFC 5321, 4.5.1), is that of the server itself.
+func TestPostmaster(t *testing.T) {
+	w := startReturns(t, nil)
+	d := w.greet(t)
+	for to, want := range map[string]string{
+		"<postmaster>": "250 ", "<PostMaster>": "250 ", "<Postmaster> NOTIFY=NEVER": "250 ",
+		"<postmaster": "501 ", "postmaster": "501 ", "<postmaster>x": "555 ", "<abuse>": "501 ", `<"postmaster">`: "501 ", "": "501 ",
+	} {
+		d.say("MAIL FROM:<>", "250 ")
+		d.say("RCPT TO:"+to, want)
+		d.say("RSET", "250 ")
+	}
+	d.say("MAIL FROM:<>", "250 ")
+	d.say("RCPT TO:<Postmaster>", "250 ")
+	d.say("RCPT TO:<postmaster@Post.Mail.Example>", "250 ")
+	d.say("DATA", "354 ")
+	d.say(returned+".", "250 ")
+	if to := w.box.last.Recipients; len(to) != 1 || to[0].String() != "postmaster@post.mail.example" {
+		t.Errorf("it went to %v", to)
+	}
+}
+
+// TestReturnMistakes holds what is answered to clients that do not keep to the protocol.
+func TestReturnMistakes(t *testing.T) {
+	w := startReturns(t, nil)
+	d := w.dial(t)
+	d.want("220 ")
+	for _, c := range []struct{ line, want string }{
+		{"MAIL FROM:<>", "503 "}, {"EHLO a\rb", "500 5.5.2"}, {"EHLO mx.gmx.example", "250 "}, {"AUTH PLAIN x", "502 "},
+		{"MAIL FROM:<> REQUIRETLS", "555 "}, {"MAIL FROM:<a\x00b@gmx.example>", "500 "}, {"MAIL FROM:<daemon>", "501 "},
+		{"RCPT TO:<" + ours + ">", "503 "}, {"MAIL FROM:<>", "250 "}, {"MAIL FROM:<>", "503 "}, {"DATA", "503 "}, {"RCPT FROM:<postmaster>", "501 "},
+		{"RCPT TO:<" + ours + "> NOTIFY=SOMETIMES", "501 "}, {"RCPT TO:<" + ours + ">", "250 "}, {"VRFY " + ours, "252 "}, {"HELP", "214 "},
+		// A line too long is a bounce of a careless server, not an attack: it may go on.
+		{"DATA", "354 "}, {strings.Repeat("x", 65<<10) + "\r\n.", "550 5.6.0"}, {"NOOP", "250 "},
+	} {
+		d.say(c.line, c.want)
+	}
+	if n := len(w.box.kept()); n != 0 {
+		t.Errorf("%d mails were kept", n)
+	}
+}
+
+// TestReturnSTARTTLSDropsWhatCameBefore: nothing said in clear is obeyed under TLS.
+func TestReturnSTARTTLSDropsWhatCameBefore(t *testing.T) {
+	d := startReturns(t, nil).greet(t)
+	d.write("STARTTLS\r\nEHLO injected.example\r\nMAIL FROM:<>\r\n")
+	d.want("220 ")
+	encrypted := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true})
+	d.conn, d.r = encrypted, bufio.NewReader(encrypted)
+	d.say("MAIL FROM:<>", "503 ")
 }
 
 // TestGuessing: who tries addresses is shown out.
@@ -288,31 +341,42 @@ func TestReturnCaps(t *testing.T) {
 	second.say(big+".", "250 ")
 }
 
-// TestSlowClientIsEnded: one that says a byte a second has its time and no more (T41).
+// TestSlowClientIsEnded: one that says a byte a second, or a chunk a minute, has its time
+// and no more (T41).
 func TestSlowClientIsEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server, client := net.Pipe()
-		l := &oneConn{conn: server, closed: make(chan struct{})}
-		door := smtpserver.NewReturns(smtpserver.ReturnsConfig{Mail: &postbox{}, Now: time.Now})
-		done := make(chan error, 1)
-		go func() { done <- door.Serve(l) }()
-		go func() { _, _ = io.Copy(io.Discard, client) }()
-		began := time.Now()
-		_, err := io.WriteString(client, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<"+ours+">\r\nDATA\r\n")
-		for err == nil && time.Since(began) < time.Hour {
-			time.Sleep(time.Second)
-			_, err = client.Write([]byte("a"))
-		}
-		if took := time.Since(began); took > 6*time.Minute {
-			t.Errorf("it could go on for %s", took)
-		}
-		if err := door.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	for name, c := range map[string]struct {
+		first, again string
+		pause        time.Duration
+	}{
+		"data":   {"DATA\r\n", "a", time.Second},
+		"chunks": {"", "BDAT 1\r\na", time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, client := net.Pipe()
+				l := &oneConn{conn: server, closed: make(chan struct{})}
+				door := smtpserver.NewReturns(smtpserver.ReturnsConfig{Mail: &postbox{}, Now: time.Now})
+				done := make(chan error, 1)
+				go func() { done <- door.Serve(l) }()
+				go func() { _, _ = io.Copy(io.Discard, client) }()
+				began := time.Now()
+				_, err := io.WriteString(client, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<"+ours+">\r\n"+c.first)
+				for err == nil && time.Since(began) < time.Hour {
+					time.Sleep(c.pause)
+					_, err = io.WriteString(client, c.again)
+				}
+				if took := time.Since(began); took > 7*time.Minute {
+					t.Errorf("it could go on for %s", took)
+				}
+				if err := door.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // oneConn is a listener to whom one client comes.

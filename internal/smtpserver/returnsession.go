@@ -1,17 +1,16 @@
 package smtpserver
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
-	"io"
+	"fmt"
+	"net"
+	"slices"
 	"strings"
-	"sync"
 
-	"github.com/emersion/go-smtp"
-
+	"stafette/internal/fault"
+	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/returns"
 )
@@ -23,192 +22,185 @@ const (
 	maxStrays = 20
 )
 
-// returnSession is one client of the door for return mail. As in session, mu guards
-// what Data of a BDAT shares with Reset.
+// returnSession is one client of the door for return mail.
 type returnSession struct {
-	door   *Returns
-	smtp   *smtp.Conn
-	conn   *conn
-	strays int
-
-	mu       sync.Mutex
+	*dialogue
+	door     *Returns
+	strays   int
 	envelope returns.Envelope
 	utf8     bool
+	held     *budget // of the mail under way
 }
 
-func (r *Returns) newSession(c *smtp.Conn) (smtp.Session, error) {
-	own := below(c.Conn())
-	if own == nil {
-		return nil, libraryReply(reply(451, 4, 3, 0, "The session cannot be opened"))
+// serveSession conducts the dialogue on a new connection.
+func (r *Returns) serveSession(c net.Conn) {
+	if d := newDialogue(c, &r.terms); d != nil {
+		d.conduct(&returnSession{dialogue: d, door: r})
 	}
-	return &returnSession{door: r, smtp: c, conn: own}, nil
 }
 
-// Reset implements smtp.Session.
-func (s *returnSession) Reset() {
-	s.mu.Lock()
-	s.envelope = returns.Envelope{}
-	s.mu.Unlock()
-	s.conn.finish()
+// extensions implements service. DSN is offered though this door never reports: who asks
+// for it need not be refused.
+func (s *returnSession) extensions() string {
+	return fmt.Sprintf("250-SMTPUTF8\r\n250-DSN\r\n250-SIZE %d\r\n250 LIMITS RCPTMAX=%d\r\n", s.door.config.MaxSize, returnRecipients)
 }
 
-// Logout implements smtp.Session.
-func (s *returnSession) Logout() error { return nil }
+// auth implements service.
+func (s *returnSession) auth(string) *answer {
+	return reply(502, 5, 5, 1, "Nobody signs in here")
+}
 
-// Mail implements smtp.Session. Any sender may write here: most have none.
-func (s *returnSession) Mail(from string, opts *smtp.MailOptions) error {
-	if opts.Size > s.door.config.MaxSize {
-		return libraryReply(reply(552, 5, 3, 4, "The message is larger than this server takes"))
+// mail implements service. Any sender may write here: most have none.
+func (s *returnSession) mail(arg string) *answer {
+	local, domain, rest, ok := cutPath(arg, "FROM:")
+	if !ok {
+		return reply(501, 5, 5, 2, "MAIL FROM:<address> is expected")
 	}
-	if !s.conn.begin() {
-		s.conn.hangUp()
-		return libraryReply(reply(421, 4, 3, 2, "The server is going down, try again"))
+	var announced mailParameters
+	if refused := parameters(rest, func(key, value string) *answer {
+		return announced.take(key, value, s.door.config.MaxSize)
+	}); refused != nil {
+		return refused
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.envelope = returns.Envelope{Sender: from, Peer: s.conn.ip, HELO: s.smtp.Hostname()}
-	s.utf8 = opts.UTF8
+	if refused := s.begin(); refused != nil {
+		return refused
+	}
+	s.envelope, s.utf8 = returns.Envelope{Peer: s.conn.ip, HELO: s.helo}, announced.utf8
+	if domain != "" {
+		s.envelope.Sender = local + "@" + domain
+	}
+	s.write(senderOK)
 	return nil
 }
 
-// Rcpt implements smtp.Session. An address is ours as it is written or not at all:
-// nothing in it is taken for a route to elsewhere.
-func (s *returnSession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	local, domain, _ := strings.Cut(to, "@")
-	a := message.Address{Local: local, Domain: strings.ToLower(domain)}
+// rcpt implements service. An address is ours as it is written or not at all: nothing in
+// it is taken for a route to elsewhere.
+func (s *returnSession) rcpt(arg string) *answer {
+	a, rest, ok := s.recipient(arg)
+	if !ok {
+		return reply(501, 5, 5, 2, "RCPT TO:<address> is expected")
+	}
+	var unused ingest.RecipientReports
+	if refused := parameters(rest, func(key, value string) *answer { return rcptParameter(&unused, key, value) }); refused != nil {
+		return refused
+	}
 	if !s.door.config.Mail.Takes(a) {
 		if s.strays++; s.strays >= maxStrays {
-			s.conn.hangUp()
+			s.done = true
 		}
-		return libraryReply(reply(550, 5, 7, 1, "No mailbox of this server, and no relaying"))
+		return reply(550, 5, 7, 1, "No mailbox of this server, and no relaying")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, known := range s.envelope.Recipients {
-		if known == a {
-			return nil
-		}
+	if slices.Contains(s.envelope.Recipients, a) {
+		s.write(recipientOK)
+		return nil
+	}
+	if refused := full(len(s.envelope.Recipients), returnRecipients); refused != nil {
+		return refused
 	}
 	s.envelope.Recipients = append(s.envelope.Recipients, a)
+	s.write(recipientOK)
 	return nil
 }
 
-// Data implements smtp.Session. The mail is durable when it returns nil.
-func (s *returnSession) Data(r io.Reader) error {
-	s.mu.Lock()
-	e := s.envelope
-	s.mu.Unlock()
-	held := &budget{door: s.door}
-	defer held.release()
-	raw, err := s.read(r, held)
-	if err != nil {
-		return err
+// recipient reads the path of RCPT. The postmaster needs no domain, and has this server's
+// then (RFC 5321, 4.5.1).
+func (s *returnSession) recipient(arg string) (a message.Address, rest string, ok bool) {
+	const postmaster = "<postmaster>"
+	path := strings.TrimLeft(arg[min(len("TO:"), len(arg)):], " ")
+	if len(path) >= len(postmaster) && strings.EqualFold(path[:len(postmaster)], postmaster) &&
+		strings.EqualFold(arg[:len("TO:")], "TO:") {
+		return message.Address{Local: "postmaster", Domain: strings.ToLower(s.door.config.Hostname)}, path[len(postmaster):], true
 	}
-	if err := message.CheckLines(raw, returnLine); err != nil {
+	local, domain, rest, ok := cutPath(arg, "TO:")
+	return message.Address{Local: local, Domain: strings.ToLower(domain)}, rest, ok && domain != ""
+}
+
+// newBody implements service.
+func (s *returnSession) newBody() (*body, *answer) {
+	if len(s.envelope.Recipients) == 0 {
+		return nil, noEnvelope()
+	}
+	field, err := s.trace()
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	s.held = &budget{door: s.door}
+	return &body{bytes: field, head: len(field), room: s.door.config.MaxSize, held: s.held}, nil
+}
+
+// accept implements service. The mail is durable when it answers with 250.
+func (s *returnSession) accept(b *body) *answer {
+	if err := message.CheckLines(b.message(), returnLine); err != nil {
 		// What is made to be understood differently by two servers gets no second try.
-		s.conn.hangUp()
-		return libraryReply(replyTo(err))
+		s.done = fault.As(err).Code != "line_too_long"
+		return replyTo(err)
 	}
-	if countReceived(raw) > maxReturnReceived {
-		return libraryReply(replyTo(loopFault()))
-	}
-	raw, err = s.trace(raw)
-	if err != nil {
-		return s.refuse(err)
+	if received(b.message()) > maxReturnReceived {
+		return replyTo(loopFault())
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.door.config.KeepTimeout, errTimeout)
 	defer cancel()
-	if err := s.door.config.Mail.Keep(ctx, e, raw); err != nil {
+	if err := s.door.config.Mail.Keep(ctx, s.envelope, b.bytes); err != nil {
 		return s.refuse(err)
 	}
-	return libraryReply(reply(250, 2, 0, 0, "Stored"))
+	return reply(250, 2, 0, 0, "Stored")
 }
 
-func (s *returnSession) refuse(err error) error {
+// forget implements service.
+func (s *returnSession) forget() {
+	s.held.release()
+	s.envelope, s.held = returns.Envelope{}, nil
+}
+
+// forgetClient implements service: what a client calls itself is all that is known of it.
+func (s *returnSession) forgetClient() {}
+
+// refuse logs what the client is not told.
+func (s *returnSession) refuse(err error) *answer {
 	s.door.config.Log.Error("return mail cannot be stored", "err", err)
-	return libraryReply(replyTo(err))
+	return replyTo(err)
 }
 
-// read takes the data up to the size limit, and as far as there is memory.
-func (s *returnSession) read(r io.Reader, held *budget) ([]byte, error) {
-	limit := s.door.config.MaxSize
-	var b bytes.Buffer
-	n, err := b.ReadFrom(&meter{io.LimitReader(r, limit+1), held})
-	switch {
-	case errors.Is(err, errNoMemory):
-		return nil, libraryReply(reply(452, 4, 3, 1, "Too much mail is coming in, try again later"))
-	case err == nil && n <= limit:
-		return b.Bytes(), nil
-	case err == nil, errors.Is(err, smtp.ErrDataTooLarge):
-		return nil, libraryReply(reply(552, 5, 3, 4, "The message is larger than this server takes"))
-	case errors.Is(err, smtp.ErrTooLongLine):
-		return nil, libraryReply(reply(550, 5, 6, 0, "A line is longer than allowed"))
-	}
-	// Its time was over, or it left: the library would give it as much time again for
-	// the next command.
-	s.conn.hangUp()
-	return nil, libraryReply(reply(451, 4, 4, 2, "The message did not arrive whole"))
-}
-
-// budget is what one mail has taken of the door's memory.
-type budget struct {
-	door *Returns
-	n    int64
-}
-
-func (b *budget) release() { b.door.inUse.Add(-b.n) }
-
-var errNoMemory = errors.New("memory for mail coming in is used up")
-
-// meter counts what it reads towards a budget.
-type meter struct {
-	r    io.Reader
-	held *budget
-}
-
-// Read implements io.Reader.
-func (m *meter) Read(p []byte) (int, error) {
-	n, err := m.r.Read(p)
-	m.held.n += int64(n)
-	if m.held.door.inUse.Add(int64(n)) > m.held.door.config.Memory {
-		return n, errNoMemory
-	}
-	return n, err
-}
-
-// countReceived counts trace fields in a header that may be broken elsewhere.
-func countReceived(raw []byte) int {
-	const name = "received:"
-	n := 0
-	for line := range bytes.Lines(raw) {
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
-			break
-		}
-		if len(line) >= len(name) && strings.EqualFold(string(line[:len(name)]), name) {
-			n++
-		}
-	}
-	return n
-}
-
-// trace puts a Received field before the mail. It stays in the house, so it names who
-// brought it.
-func (s *returnSession) trace(raw []byte) ([]byte, error) {
+// trace is the Received field to put before the mail. It stays in the house, so it names
+// who brought it.
+func (s *returnSession) trace() ([]byte, error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:])
 	protocol := "ESMTP"
 	if s.utf8 {
 		protocol = "UTF8SMTP"
 	}
-	if _, encrypted := s.smtp.TLSConnectionState(); encrypted {
+	if s.encrypted() {
 		protocol += "S"
 	}
-	return message.PrependFields(raw, message.Header{Name: "Received", Value: "from " + heloName(s.smtp.Hostname()) +
+	return message.PrependFields(nil, message.Header{Name: "Received", Value: "from " + heloName(s.helo) +
 		" ([" + addressLiteral(s.conn.ip.String()) + "]) by " + s.door.config.Hostname + " with " + protocol +
 		" id " + hex.EncodeToString(id[:]) + "; " + s.door.config.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")})
 }
 
-// libraryReply is an answer in the words of go-smtp.
-func libraryReply(a *answer) error {
-	return &smtp.SMTPError{Code: a.code, EnhancedCode: smtp.EnhancedCode(a.enhanced), Message: a.text}
+// budget is what one mail has taken of the door's memory. None bounds nothing.
+type budget struct {
+	door     *Returns
+	n        int64
+	exceeded bool
+}
+
+// take reports whether there is room for n bytes more; after the first no there is none.
+func (b *budget) take(n int) bool {
+	if b == nil {
+		return true
+	}
+	if b.exceeded {
+		return false
+	}
+	b.n += int64(n)
+	b.exceeded = b.door.inUse.Add(int64(n)) > b.door.config.Memory
+	return !b.exceeded
+}
+
+func (b *budget) release() {
+	if b != nil {
+		b.door.inUse.Add(-b.n)
+		b.n = 0
+	}
 }

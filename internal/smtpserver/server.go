@@ -7,17 +7,16 @@
 // hands both to ingest. What may be sent to whom, and what X-Stafette-* fields mean, is
 // decided there.
 //
-// The door for return mail on port 25 (Returns) shares the gate and nothing else: it
-// knows nobody, takes mail for addresses of ours alone and hands it to package returns.
+// The door for return mail on port 25 (Returns) shares the gate and the dialogue, which is
+// the protocol as far as it is the same: it knows nobody, takes mail for addresses of ours
+// alone and hands it to package returns.
 package smtpserver
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"stafette/internal/ingest"
@@ -89,20 +88,21 @@ func (c Config) withDefaults() Config {
 // Server is the door. Its methods are safe for concurrent use.
 type Server struct {
 	*gate
-	config   Config
-	limits   string // the last lines of the answer to EHLO
-	sessions sync.WaitGroup
+	config Config
+	terms  terms
+	limits string // the last lines of the answer to EHLO
 }
 
 // New makes a server that is ready to serve.
 func New(c Config) *Server {
 	c = c.withDefaults()
 	s := &Server{
-		gate:   newGate("submission", c.MaxConns, c.MaxConnsPerIP),
 		config: c,
+		terms: terms{hostname: c.Hostname, tls: c.TLS, patience: c.CommandTimeout, log: c.Log,
+			verbs: "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP QUIT"},
 		limits: fmt.Sprintf("250-SMTPUTF8\r\n250-DSN\r\n250-SIZE %d\r\n250 LIMITS RCPTMAX=%d\r\n", c.MaxSize, c.MaxRecipients),
 	}
-	s.accept, s.wait = s.acceptAll, s.waitForSessions
+	s.gate = newGate("submission", c.MaxConns, c.MaxConnsPerIP, s.serveSession)
 	return s
 }
 
@@ -116,35 +116,4 @@ func (s *Server) ServeSTARTTLS(l net.Listener) error {
 // Shutdown, then returns nil. The listener is closed.
 func (s *Server) ServeTLS(l net.Listener) error {
 	return s.serve(tls.NewListener(&listener{Listener: l, gate: s.gate}, s.config.TLS))
-}
-
-// acceptAll gives each connection a session of its own until the listener is closed.
-func (s *Server) acceptAll(l net.Listener) error {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		s.mu.Lock()
-		if s.draining { // and perhaps waiting for the sessions it knew
-			s.mu.Unlock()
-			return c.Close()
-		}
-		s.sessions.Go(func() { s.serveSession(c) })
-		s.mu.Unlock()
-	}
-}
-
-func (s *Server) waitForSessions(ctx context.Context) error {
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		s.sessions.Wait()
-	}()
-	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -3,8 +3,6 @@ package smtpserver
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"strconv"
 	"strings"
 
 	"stafette/internal/ingest"
@@ -16,32 +14,15 @@ const maxReceived = 50
 
 // transaction is what a client says from MAIL to the end of the data.
 type transaction struct {
-	open       bool // MAIL was accepted
 	sender     message.Address
 	recipients []message.Address
-	utf8       bool
-	requireTLS bool           // RFC 8689
-	reports    ingest.Reports // RFC 3461
-	size       int64          // announced, 0 if not
-	chunks     *body          // what BDAT has brought so far; nil before the first
+	announced  mailParameters
+	requireTLS bool // RFC 8689
+	wishes     map[message.Address]ingest.RecipientReports
 }
 
-// reset ends the transaction.
-func (s *session) reset() {
-	if !s.tx.open {
-		return
-	}
-	s.tx = transaction{}
-	s.conn.finish()
-}
-
+// mail implements service.
 func (s *session) mail(arg string) *answer {
-	switch {
-	case s.helo == "":
-		return outOfOrder("EHLO comes first")
-	case s.tx.open:
-		return outOfOrder("A transaction is open")
-	}
 	local, domain, rest, ok := cutPath(arg, "FROM:")
 	if !ok {
 		return reply(501, 5, 5, 2, "MAIL FROM:<address> is expected")
@@ -55,17 +36,15 @@ func (s *session) mail(arg string) *answer {
 	}
 	if domain != "" {
 		var refused *answer
-		if tx.sender, refused = address(local, domain, tx.utf8); refused != nil {
+		if tx.sender, refused = address(local, domain, tx.announced.utf8); refused != nil {
 			return refused
 		}
 	}
-	if !s.conn.begin() {
-		s.done = true
-		return reply(421, 4, 3, 2, "The server is going down, try again")
+	if refused := s.begin(); refused != nil {
+		return refused
 	}
-	tx.open = true
 	s.tx = tx
-	s.write("250 2.1.0 Sender ok\r\n")
+	s.write(senderOK)
 	return nil
 }
 
@@ -73,19 +52,6 @@ func (s *session) mail(arg string) *answer {
 func (s *session) mailParameter(tx *transaction, key, value string) *answer {
 	var ok bool
 	switch key {
-	case "SIZE":
-		size, err := strconv.ParseInt(value, 10, 64)
-		if err == nil && size > s.server.config.MaxSize {
-			return tooLarge()
-		}
-		ok, tx.size = err == nil && size >= 0, size
-	case "BODY":
-		if strings.EqualFold(value, "BINARYMIME") {
-			return reply(504, 5, 5, 4, "BINARYMIME is not offered")
-		}
-		ok = strings.EqualFold(value, "7BIT") || strings.EqualFold(value, "8BITMIME")
-	case "SMTPUTF8":
-		ok, tx.utf8 = value == "", true
 	case "REQUIRETLS":
 		if !s.encrypted() {
 			return reply(530, 5, 7, 10, "REQUIRETLS needs an encrypted session")
@@ -94,16 +60,8 @@ func (s *session) mailParameter(tx *transaction, key, value string) *answer {
 	case "AUTH":
 		_, encoded := message.ParseXText(value)
 		ok = value == "<>" || value != "" && encoded
-	case "RET":
-		tx.reports.Return = message.Return(strings.ToUpper(value))
-		ok = value != "" && tx.reports.Return.Valid()
-	case "ENVID":
-		if tx.reports.EnvelopeID, ok = message.ParseXText(value); ok && value != "" {
-			return invalid(message.CheckEnvelopeID(tx.reports.EnvelopeID))
-		}
-		ok = false
 	default:
-		return reply(555, 5, 5, 4, "The parameter is not known")
+		return tx.announced.take(key, value, s.server.config.MaxSize)
 	}
 	if !ok {
 		return malformed("The parameter " + key + " is malformed")
@@ -111,67 +69,32 @@ func (s *session) mailParameter(tx *transaction, key, value string) *answer {
 	return nil
 }
 
+// rcpt implements service.
 func (s *session) rcpt(arg string) *answer {
-	switch {
-	case !s.tx.open:
-		return outOfOrder("MAIL comes first")
-	case s.tx.chunks != nil:
-		return outOfOrder("The message is under way")
-	}
 	local, domain, rest, ok := cutPath(arg, "TO:")
 	if !ok || domain == "" {
 		return reply(501, 5, 5, 2, "RCPT TO:<address> is expected")
 	}
-	if len(s.tx.recipients) >= s.server.config.MaxRecipients {
-		return reply(452, 4, 5, 3, fmt.Sprintf("A message has at most %d recipients", s.server.config.MaxRecipients))
+	if refused := full(len(s.tx.recipients), s.server.config.MaxRecipients); refused != nil {
+		return refused
 	}
 	var wish ingest.RecipientReports
 	if refused := parameters(rest, func(key, value string) *answer { return rcptParameter(&wish, key, value) }); refused != nil {
 		return refused
 	}
-	a, refused := address(local, domain, s.tx.utf8)
+	a, refused := address(local, domain, s.tx.announced.utf8)
 	if refused != nil {
 		return refused
 	}
 	s.tx.recipients = append(s.tx.recipients, a)
 	if wish != (ingest.RecipientReports{}) {
-		if s.tx.reports.Recipients == nil {
-			s.tx.reports.Recipients = map[message.Address]ingest.RecipientReports{}
+		if s.tx.wishes == nil {
+			s.tx.wishes = map[message.Address]ingest.RecipientReports{}
 		}
-		s.tx.reports.Recipients[a] = wish
+		s.tx.wishes[a] = wish
 	}
-	s.write("250 2.1.5 Recipient ok\r\n")
+	s.write(recipientOK)
 	return nil
-}
-
-// rcptParameter takes one parameter of RCPT, both of DSN (RFC 3461, 4.1 and 4.2).
-func rcptParameter(wish *ingest.RecipientReports, key, value string) *answer {
-	var err error
-	switch key {
-	case "NOTIFY":
-		wish.Notify, err = message.ParseNotify(value)
-		return invalid(err)
-	case "ORCPT":
-		kind, encoded, _ := strings.Cut(value, ";")
-		address, ok := message.ParseXText(encoded)
-		if strings.EqualFold(kind, "utf-8") {
-			address, ok = message.ParseUTF8Address(encoded)
-		}
-		if !ok {
-			return malformed("The parameter ORCPT is malformed")
-		}
-		wish.Original, err = message.NewOriginalRecipient(kind, address)
-		return invalid(err)
-	}
-	return reply(555, 5, 5, 4, "The parameter is not known")
-}
-
-// invalid refuses what a parameter's own check does not take.
-func invalid(err error) *answer {
-	if err == nil {
-		return nil
-	}
-	return replyTo(err)
 }
 
 // address makes one of the parts of a path. An @ within quotes is refused: it is what
@@ -191,96 +114,32 @@ func address(local, domain string, utf8 bool) (message.Address, *answer) {
 	return a, nil
 }
 
-// mayCarry refuses data without an envelope.
-func (s *session) mayCarry() *answer {
-	if len(s.tx.recipients) == 0 {
-		return outOfOrder("MAIL and RCPT come first")
-	}
-	return nil
-}
-
-func (s *session) data(arg string) *answer {
-	switch {
-	case arg != "":
-		return malformed("DATA has no parameter")
-	case s.tx.chunks != nil:
-		return outOfOrder("The message is under way in chunks")
-	}
-	if refused := s.mayCarry(); refused != nil {
-		return refused
-	}
-	b, refused := s.newBody()
-	if refused != nil {
-		return refused
-	}
-	s.write("354 Send the message, end with <CRLF>.<CRLF>\r\n")
-	if !s.whole(s.readDotted(b)) {
-		return nil
-	}
-	return s.accept(b)
-}
-
-func (s *session) bdat(arg string) *answer {
-	size, last, _ := strings.Cut(arg, " ")
-	n, err := strconv.ParseUint(size, 10, 32)
-	if err != nil || last != "" && !strings.EqualFold(strings.TrimSpace(last), "LAST") {
-		s.done = true // where the next command begins is not known
-		return malformed("BDAT is followed by a size and perhaps LAST")
-	}
-	refused := s.mayCarry()
-	if refused == nil && s.tx.chunks == nil {
-		s.tx.chunks, refused = s.newBody()
-	}
-	if refused != nil {
-		// The chunk follows the command even when that is refused.
-		if !s.whole(s.readChunk(&body{room: -1}, int64(n))) {
-			return nil
-		}
-		return refused
-	}
-	b := s.tx.chunks
-	if !s.whole(s.readChunk(b, int64(n))) {
-		return nil
-	}
-	switch {
-	case b.tooLarge():
-		s.reset()
-		return tooLarge()
-	case last == "":
-		return reply(250, 2, 0, 0, "Continue")
-	}
-	return s.accept(b)
-}
-
-func tooLarge() *answer { return reply(552, 5, 3, 4, "The message is larger than this server takes") }
-
-// newBody makes room for a message, behind the field that goes before it.
+// newBody implements service.
 func (s *session) newBody() (*body, *answer) {
+	if len(s.tx.recipients) == 0 {
+		return nil, noEnvelope()
+	}
 	field, err := s.trace()
 	if err != nil {
 		return nil, s.refuse(err)
 	}
 	limit := s.server.config.MaxSize
 	// What a client announces is believed only so far.
-	room := min(max(s.tx.size, 16<<10), limit, 1<<20)
+	room := min(max(s.tx.announced.size, 16<<10), limit, 1<<20)
 	return &body{bytes: append(make([]byte, 0, int64(len(field))+room), field...), head: len(field), room: limit}, nil
 }
 
-// accept hands the message in. The transaction is over, whatever comes of it.
+// accept implements service.
 func (s *session) accept(b *body) *answer {
-	s.alarm.Stop() // now it is our time that passes
-	defer s.reset()
-	if b.tooLarge() {
-		return tooLarge()
-	}
 	raw := b.message()
 	if err := message.CheckLines(raw, s.server.config.LineBytes); err != nil {
 		return replyTo(err)
 	}
-	if loops(raw) {
+	if received(raw) > maxReceived {
 		return replyTo(loopFault())
 	}
-	sender, reports := s.tx.sender, s.tx.reports
+	sender := s.tx.sender
+	reports := ingest.Reports{Return: s.tx.announced.ret, EnvelopeID: s.tx.announced.envelopeID, Recipients: s.tx.wishes}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), s.server.config.AcceptTimeout, errTimeout)
 	defer cancel()
 	receipt, err := s.server.config.Acceptor.Accept(ctx,
@@ -293,8 +152,9 @@ func (s *session) accept(b *body) *answer {
 	return nil
 }
 
-// loops counts the servers the message has passed.
-func loops(raw []byte) bool {
+// received counts the servers the message has passed, in a header that may be broken
+// elsewhere.
+func received(raw []byte) int {
 	const name = "received:"
 	n := 0
 	for len(raw) > 0 && !bytes.HasPrefix(raw, crlf) {
@@ -307,5 +167,5 @@ func loops(raw []byte) bool {
 		}
 		raw = raw[end+1:]
 	}
-	return n > maxReceived
+	return n
 }

@@ -198,15 +198,15 @@ func waitingRange(state event.State) (where, order string) {
 }
 
 func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queue.Selection, state event.State, late time.Time, limit int, lock string) ([]queue.Listed, error) {
-	n := narrowed(t, sel, state, limit)
+	n, err := s.chosen(ctx, q, t, sel, state, limit)
+	if err != nil {
+		return nil, err
+	}
 	if !late.IsZero() {
 		n.and("d.owner = 0 AND d.due_at > ? AND (m.send_at IS NULL OR m.send_at <= ?)", millis(late), millis(late))
 	}
-	where, order, args := n.where, n.order, n.args
 	var list []queue.Listed
-	rows, err := q.QueryContext(ctx, `SELECT d.id, m.stream, d.recipient, d.local, d.state, d.attempts, d.due_at, d.expires_at, d.reason, d.host
-		FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = `+s.dialect.messageOf("d.id")+`
-		WHERE d.tenant = $1 AND `+where+" ORDER BY "+order+" LIMIT $2"+lock, args...)
+	rows, err := q.QueryContext(ctx, n.text(lock), n.args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		v := queue.Listed{Tenant: t}
 		var canonical string
@@ -222,8 +222,53 @@ func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queu
 // condition is the WHERE of a selection in one state of one tenant, whose parameters
 // begin with the tenant and another value.
 type condition struct {
-	where, order string
-	args         []any
+	from, where, order string
+	args               []any
+}
+
+// text asks for the deliveries, at most as many as the second parameter says.
+func (c *condition) text(lock string) string {
+	return "SELECT d.id, m.stream, d.recipient, d.local, d.state, d.attempts, d.due_at, d.expires_at, d.reason, d.host FROM " + c.from +
+		" WHERE d.tenant = $1 AND " + c.where + " ORDER BY " + c.order + " LIMIT $2" + lock
+}
+
+// maxRareTag is how many messages a tag may have to be looked up from. Of more, the queue
+// is the shorter way.
+const maxRareTag = 5000
+
+// chosen decides from where a selection is read: from the queue, or from the messages of
+// a tag that few have. A command on one of them among a million would walk the queue once
+// for each of its parts otherwise.
+func (s *Store) chosen(ctx context.Context, q querier, t tenant.ID, sel queue.Selection, state event.State, limit int) (condition, error) {
+	if sel.Tag != "" {
+		var n int
+		err := q.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM message_tags WHERE tenant = $1 AND tag = $2 LIMIT $3) few",
+			t[:], plain(sel.Tag), maxRareTag+1).Scan(&n)
+		if err != nil {
+			return condition{}, err
+		}
+		if n <= maxRareTag {
+			return s.tagged(t, sel, state, limit), nil
+		}
+	}
+	c := narrowed(t, sel, state, limit)
+	c.from = "deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = " + s.dialect.messageOf("d.id")
+	return c, nil
+}
+
+// tagged reads from the tag. CROSS JOIN keeps SQLite to this order of tables, IS TRUE both
+// planners from the indexes of the queue.
+func (s *Store) tagged(t tenant.ID, sel queue.Selection, state event.State, limit int) condition {
+	c := condition{
+		from: "message_tags g CROSS JOIN messages m CROSS JOIN deliveries d",
+		where: "g.tenant = $1 AND m.tenant = $1 AND m.id = g.message AND d.id > m.id AND d.id <= " + s.dialect.deliveryAt("m.id", 1<<16-1) +
+			" AND (d.state = '" + string(state) + "') IS TRUE",
+		order: "g.message, d.id", args: []any{t[:], limit},
+	}
+	c.and("g.tag = ?", plain(sel.Tag))
+	sel.Tag = ""
+	c.narrow(sel, state)
+	return c
 }
 
 // and adds a condition whose values stand for its question marks.
@@ -238,6 +283,12 @@ func (c *condition) and(text string, values ...any) {
 func narrowed(t tenant.ID, sel queue.Selection, state event.State, second any) condition {
 	c := condition{args: []any{t[:], second}}
 	c.where, c.order = waitingRange(state)
+	c.narrow(sel, state)
+	return c
+}
+
+// narrow adds what a selection asks for.
+func (c *condition) narrow(sel queue.Selection, state event.State) {
 	if !sel.Message.IsZero() {
 		top := message.Delivery(sel.Message, 1<<16-1)
 		c.and("d.id BETWEEN ? AND ?", sel.Message[:], top[:])
@@ -265,7 +316,6 @@ func narrowed(t tenant.ID, sel queue.Selection, state event.State, second any) c
 	if sel.Domain != "" {
 		c.and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))
 	}
-	return c
 }
 
 // likeLiteral escapes what LIKE would take for a pattern.

@@ -48,6 +48,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 	join := " FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = " + d.messageOf("d.id")
 	queued, queuedOrder := waitingRange(event.Queued)
 	held, heldOrder := waitingRange(event.Held)
+	rare := s.tagged(tenant.ID{}, queue.Selection{Tag: "rare"}, event.Queued, 5)
 	for name, c := range map[string]struct {
 		text string
 		args []any
@@ -67,6 +68,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		"count queued":  {s.stateCounts()[0], []any{zero, zero, zero}, "COVERING INDEX deliveries_due (tenant=?)"},
 		"count waiting": {s.stateCounts()[1], []any{zero, zero, zero}, "COVERING INDEX deliveries_waiting (tenant=? AND state=?"},
 		"count ended":   {s.stateCounts()[2], []any{zero, zero, zero}, "COVERING INDEX deliveries_ended (tenant=? AND state=?"},
+		"few with tag":  {rare.text(""), rare.args, "SEARCH d USING PRIMARY KEY (tenant=? AND id>? AND id<?)"},
 		"foreign id":    {"SELECT 1 FROM messages WHERE tenant = $1 AND message_id = $2 LIMIT 1", []any{zero, "x"}, "messages_foreign (tenant=? AND message_id=?)"},
 		"addressees":    {nextRecipientText, []any{zero, "eva@", "evaA"}, "deliveries_recipient (tenant=? AND recipient>? AND recipient<?)"},
 		"deliveries to": {deliveriesToText, []any{zero, "x", 1}, "deliveries_recipient (tenant=? AND recipient=?)"},

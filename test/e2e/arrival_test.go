@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -147,8 +148,10 @@ func (s *stafette) submit(t *testing.T, l letter, address, program, script strin
 // foreign runs a script of another language and returns what it prints.
 func foreign(t *testing.T, input []byte, program string, args ...string) []byte {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	var complaints bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &complaints
 	out, err := cmd.Output()
 	if err != nil {

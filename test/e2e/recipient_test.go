@@ -197,7 +197,9 @@ func daemon(t *testing.T, dir, program string, start, stop []string) {
 			}
 		}
 		// The namespace would end it anyway; this lets the next test have the port.
-		_ = exec.Command(program, stop...).Run()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = exec.CommandContext(ctx, program, stop...).Run()
 	})
 }
 

@@ -59,7 +59,11 @@ func openInner(t *testing.T, address string, knows func(to string) bool) *inner 
 	s.Domain, s.EnableSMTPUTF8, s.EnableDSN = "inner.kunde.example", true, true
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close(); <-done })
+	t.Cleanup(func() {
+		_ = l.Close() // Serve may not have begun, and would not hear of Close
+		_ = s.Close()
+		<-done
+	})
 	return in
 }
 

@@ -164,13 +164,14 @@ func (s *stafette) start(t *testing.T) {
 	}
 	s.process, s.ended = cmd, make(chan error, 1)
 	go func() { s.ended <- cmd.Wait() }()
+	client := &http.Client{Timeout: patience}
 	eventually(t, "the program is ready", func() error {
 		select {
 		case err := <-s.ended:
 			t.Fatalf("the program ended: %v\n%s", err, s.log)
 		default:
 		}
-		answer, err := http.Get("http://" + s.opsAddr + "/readyz")
+		answer, err := client.Get("http://" + s.opsAddr + "/readyz")
 		if err != nil {
 			return err
 		}

@@ -43,6 +43,9 @@ func needs() []need {
 		{[]string{"ldns-signzone"}, []string{"ldnsutils"}},
 		{[]string{"chromium", "google-chrome"}, []string{"chromium", "fonts-liberation"}},
 		{[]string{"python3"}, []string{"python3"}},
+		{[]string{"/usr/lib/python3/dist-packages/authheaders/__init__.py"}, []string{"python3-authheaders"}},
+		{[]string{"/usr/lib/python3/dist-packages/nacl/__init__.py"}, []string{"python3-nacl"}},
+		{[]string{"/usr/lib/python3/dist-packages/spf.py"}, []string{"python3-spf"}},
 		{[]string{"ip"}, []string{"iproute2"}},
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
-	"stafette/internal/audience"
 	"stafette/internal/fault"
+	"stafette/internal/spreadsheet"
 )
 
 const (
@@ -299,7 +299,7 @@ func cut(line string, comma byte) (before, after string, found bool) {
 // bare takes the address out of a cell: what an export of ours put before it, and the
 // name beside it ("Eva <eva@kunde.example>").
 func bare(cell string) string {
-	text := strings.TrimSpace(audience.Tame(cell))
+	text := strings.TrimSpace(spreadsheet.Tame(cell))
 	if open := strings.LastIndexByte(text, '<'); open >= 0 && strings.HasSuffix(text, ">") {
 		text = strings.TrimSpace(text[open+1 : len(text)-1])
 	}

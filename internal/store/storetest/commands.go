@@ -117,10 +117,11 @@ func retryIsDueNow(t *testing.T, w *World) {
 
 func selections(t *testing.T, w *World) {
 	news := w.Draft(w.A, "1@example.net", "2@example.org", "3@sub.example.net", "4@Example.net")
-	news.Message.Stream = tenant.Newsletter
+	news.Message.Stream, news.Message.Tags = tenant.Newsletter, []string{"mai"}
 	news.Deliveries[3].State = event.Held
 	plain := w.Draft(w.A, "5@example.net", "6@ex%mple.net")
 	other := w.Draft(w.B, "7@example.net")
+	other.Message.Tags = []string{"mai", "juni"}
 	w.Accept(news, plain, other)
 	for name, c := range map[string]struct {
 		sel  queue.Selection
@@ -137,6 +138,13 @@ func selections(t *testing.T, w *World) {
 		"a domain like a pattern": {queue.Selection{Tenant: w.A, Domain: "ex%mple.net"}, 1},
 		"one state":               {queue.Selection{Platform: true, States: []event.State{event.Held}}, 1},
 		"stream and domain":       {queue.Selection{Tenant: w.A, Stream: tenant.Newsletter, Domain: "example.net"}, 2},
+		"one tag":                 {queue.Selection{Tenant: w.A, Tag: "mai"}, 4},
+		"one tag anywhere":        {queue.Selection{Platform: true, Tag: "mai"}, 5},
+		"another's tag":           {queue.Selection{Tenant: w.A, Tag: "juni"}, 0},
+		"tag and domain":          {queue.Selection{Tenant: w.A, Tag: "mai", Domain: "example.net"}, 2},
+		"tag and state":           {queue.Selection{Platform: true, Tag: "mai", States: []event.State{event.Held}}, 1},
+		"tag and message":         {queue.Selection{Tenant: w.A, Tag: "mai", Message: news.Message.ID}, 4},
+		"tag, limited":            {queue.Selection{Platform: true, Tag: "mai", Limit: 3}, 3},
 		"limited":                 {queue.Selection{Platform: true, Limit: 3}, 3},
 	} {
 		list, err := w.Store.List(context.Background(), c.sel)

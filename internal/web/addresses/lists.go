@@ -3,7 +3,6 @@ package addresses
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
@@ -214,37 +212,26 @@ func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	}
 	v := frame.ReadView(r, listing(p, check))
 	good := v.Filter("result") == string(audience.Fine)
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+p.T("addr.filename")+"-"+p.Now.UTC().Format(time.DateOnly)+`.csv"`)
-	h.Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "\ufeff")
-	out := csv.NewWriter(w)
-	out.Comma = ';'
+	out := p.File(w, p.T("addr.filename"))
 	head := []string{p.T("addr.col.address")}
 	if !good {
 		head = []string{p.T("addr.col.line"), p.T("addr.col.address"), p.T("addr.col.result"), p.T("addr.col.finding"), p.T("addr.col.meant")}
 	}
-	_ = out.Write(head) // its error comes again with Flush
+	_ = out.Write(head...) // its error comes again with Flush
 	err = c.Lists.Export(r.Context(), p.Tenant(), check.ID, question(v), func(rows []listcheck.Row) error {
 		for _, row := range rows {
 			cells := []string{row.Text}
 			if !good {
 				cells = []string{strconv.Itoa(row.Line), row.Text, p.T("addr.result." + string(row.Result)), findings(p, row), row.Suggestion}
 			}
-			for i := range cells {
-				cells[i] = audience.Inert(cells[i])
-			}
-			if err := out.Write(cells); err != nil {
+			if err := out.Write(cells...); err != nil {
 				return err
 			}
 		}
-		out.Flush()
-		return out.Error()
+		return out.Flush()
 	})
-	if out.Flush(); err != nil {
-		// The header is out; a line that says so is better than a file that looks whole.
-		_, _ = io.WriteString(w, "\n"+p.T("export.broken")+"\n")
+	if _ = out.Flush(); err != nil {
+		p.Broken(out)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ package figures
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -261,26 +260,18 @@ func (c Config) export(path string) func(http.ResponseWriter, *http.Request, fra
 		if err != nil {
 			return fmt.Errorf("export providers: %w", err)
 		}
-		h := w.Header()
-		h.Set("Content-Type", "text/csv; charset=utf-8")
-		h.Set("Content-Disposition", `attachment; filename="`+p.T("providers.filename")+"-"+p.Now.UTC().Format(time.DateOnly)+`.csv"`)
-		h.Set("Cache-Control", "no-store")
-		_, _ = w.Write([]byte("\ufeff"))
-		out := csv.NewWriter(w)
-		out.Comma = ';'
 		var head []string
 		for _, key := range []string{"provider", "delivered", "delayed", "bounced", "expired", "late", "complained", "rate", "p50", "p95"} {
 			head = append(head, p.T("providers.export."+key))
 		}
-		_ = out.Write(head) // what cannot be written, nobody waits for
+		rows := [][]string{head}
 		number := func(n int64) string { return strconv.FormatInt(n, 10) }
 		for i := range t.rows {
 			f := &t.rows[i]
-			_ = out.Write([]string{f.name, number(f.Delivered), number(f.Delayed), number(f.Bounced), number(f.Expired), number(f.LateBounced), number(f.Complained),
+			rows = append(rows, []string{f.name, number(f.Delivered), number(f.Delayed), number(f.Bounced), number(f.Expired), number(f.LateBounced), number(f.Complained),
 				Rate(p, &f.Figures), Took(p, &f.Figures, .5), Took(p, &f.Figures, .95)})
 		}
-		out.Flush()
-		return nil
+		return p.CSV(w, p.T("providers.filename"), rows)
 	}
 }
 

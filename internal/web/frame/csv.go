@@ -1,38 +1,39 @@
 package frame
 
 import (
-	"encoding/csv"
+	"io"
 	"net/http"
-	"strings"
+	"time"
+
+	"stafette/internal/spreadsheet"
 )
 
-// CSV answers with a table as a file. It has semicolons and a byte order mark, so that
-// Excel in German opens it by double click, and no cell that a program would take for a
-// formula. name is the file's, without its ending.
+// CSV answers with a table as a file; see File. A reader who left is no error.
 func (p Page) CSV(w http.ResponseWriter, name string, rows [][]string) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+p.Now.UTC().Format("2006-01-02")+`.csv"`)
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte("\ufeff"))
-	out := csv.NewWriter(w)
-	out.Comma = ';'
+	out := p.File(w, name)
 	for _, row := range rows {
-		line := make([]string, len(row))
-		for i, cell := range row {
-			line[i] = Inert(cell)
-		}
-		_ = out.Write(line) // the reader left: nothing to be done
+		_ = out.Write(row...)
 	}
-	out.Flush()
+	_ = out.Flush()
 	return nil
 }
 
-// Inert keeps a spreadsheet from reading a cell as a formula: one that begins like
-// a formula gets an apostrophe before it (OWASP, CSV injection).
-func Inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(cell)[0]) {
-		return "'" + cell
-	}
-	return cell
+// File begins to answer with a table as a file that Excel in German opens by double
+// click: semicolons, a byte order mark, and no cell that is a formula. name is the
+// file's, without its ending. The caller flushes; a reader who left is no error, and one
+// that comes to an end in the middle of the table says so with Broken.
+func (p Page) File(w http.ResponseWriter, name string) *spreadsheet.Writer {
+	h := w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="`+name+"-"+p.Now.UTC().Format(time.DateOnly)+`.csv"`)
+	h.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, spreadsheet.BOM)
+	return spreadsheet.NewWriter(w, spreadsheet.Semicolon)
+}
+
+// Broken ends a file whose header is out already with a line that says that it is not
+// whole: better than a file that looks it.
+func (p Page) Broken(out *spreadsheet.Writer) {
+	_ = out.Write(p.T("export.broken"))
+	_ = out.Flush()
 }

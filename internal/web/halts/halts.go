@@ -46,6 +46,7 @@ func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{Pattern: "GET " + path, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.show,
 			Entry: frame.Entry{Room: room, Icon: "held", Group: frame.GroupStaff}},
+		{Pattern: "GET " + path + ".csv", Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.export},
 		{Pattern: "POST " + path, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.release},
 	}
 }
@@ -63,27 +64,66 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 
 // page shows the halts; form is what was sent about one tenant and refused.
 func (c Config) page(w http.ResponseWriter, r *http.Request, p frame.Page, status int, about tenant.ID, form frame.Form) error {
-	found, err := c.Breaker.Halts(r.Context())
+	v, found, err := c.list(r, p)
 	if err != nil {
-		return fmt.Errorf("halts: %w", err)
+		return err
 	}
 	var now, before []halt
-	for _, h := range found {
-		line := halt{Halt: h, account: h.Tenant.String()}
-		if t, err := c.Tenants.Tenant(r.Context(), h.Tenant); err == nil { // without its name the page still tells
-			line.account = t.Name
-		}
-		if !h.InForce() {
+	for _, line := range found {
+		if !line.InForce() {
 			before = append(before, line)
 			continue
 		}
-		if h.Tenant == about {
+		if line.Tenant == about {
 			line.form = form
 		}
 		now = append(now, line)
 	}
 	p.Room, p.Title = room, p.T("nav.halts")
-	return p.Render(w, r, status, haltsPage(p, now, before))
+	return p.Render(w, r, status, haltsPage(p, v, now, before))
+}
+
+// list reads the halts that the address asks for, with the names of their accounts.
+func (c Config) list(r *http.Request, p frame.Page) (frame.View, []halt, error) {
+	found, err := c.Breaker.Halts(r.Context())
+	if err != nil {
+		return frame.View{}, nil, fmt.Errorf("halts: %w", err)
+	}
+	list := make([]halt, len(found))
+	for i, h := range found {
+		list[i] = halt{Halt: h, account: h.Tenant.String()}
+		if t, err := c.Tenants.Tenant(r.Context(), h.Tenant); err == nil { // without its name the page still tells
+			list[i].account = t.Name
+		}
+	}
+	v, list := roll(p).Read(r, list)
+	return v, list, nil
+}
+
+func roll(p frame.Page) frame.Roll[halt] {
+	cell := func(key string, text func(halt) string) frame.Cell[halt] {
+		return frame.Cell[halt]{Column: frame.Column{Key: key, Title: p.T("halts.col." + key)}, Text: text}
+	}
+	return frame.Roll[halt]{Listing: frame.Listing{Path: path, Sort: "at", Descending: true}, Cells: []frame.Cell[halt]{
+		cell("account", func(h halt) string { return h.account }),
+		cell("at", func(h halt) string { return frame.Stamp(h.At) }),
+		cell("figures", func(h halt) string { return Figures(p, h.Halt) }),
+		cell("released", func(h halt) string {
+			if h.InForce() {
+				return ""
+			}
+			return frame.Stamp(h.ReleasedAt)
+		}),
+		cell("note", func(h halt) string { return h.Note }),
+	}}
+}
+
+func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	_, list, err := c.list(r, p)
+	if err != nil {
+		return err
+	}
+	return roll(p).CSV(w, p, p.T("halts.file"), list)
 }
 
 func (c Config) release(w http.ResponseWriter, r *http.Request, p frame.Page) error {

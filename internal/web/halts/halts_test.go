@@ -23,6 +23,8 @@ func TestHaltIsToldAndReleased(t *testing.T) {
 			t.Errorf("page lacks %q: %s", want, a.Text)
 		}
 	}
+	webtest.Expect(t, staff.Get("/platform/halts?q=gibtesnicht"), http.StatusOK, "Nichts passt zu diesem Filter.")
+	webtest.Expect(t, staff.Get("/platform/halts.csv?q=21+beschwerden"), http.StatusOK, "Konto;Angehalten", "21 Beschwerden auf 4.310")
 	who := staff.World.Tenant.ID.String()
 	if a := staff.Post("/platform/halts", url.Values{"tenant": {who}, "reason-" + who: {" "}}); a.StatusCode != http.StatusUnprocessableEntity ||
 		!strings.Contains(a.Text, "mindestens 3 Zeichen") {

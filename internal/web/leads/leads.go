@@ -8,10 +8,8 @@ package leads
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -148,28 +146,20 @@ const maxExport = 100_000
 func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	f := question(frame.ReadView(r, listing(p)))
 	f.Limit, f.After = 500, lead.ID{}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+p.T("leads.filename")+"-"+p.Now.UTC().Format(time.DateOnly)+`.csv"`)
-	h.Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "\ufeff")
-	out := csv.NewWriter(w)
-	out.Comma = ';'
+	out := p.File(w, p.T("leads.filename"))
 	head := []string{p.T("leads.col.taken"), p.T("leads.number"), p.T("leads.col.advertiser"), p.T("leads.col.object"), p.T("leads.col.state"), p.T("leads.test.word"), "SHA-256"}
-	if err := out.Write(head); err != nil {
+	if err := out.Write(head...); err != nil {
 		return nil //nolint:nilerr // the reader has gone
 	}
 	for n := 0; n < maxExport; {
 		page, err := c.Leads.Leads(r.Context(), p.Tenant(), f)
 		if err != nil {
-			out.Flush()
-			// The header is out; a line that says so is better than a file that looks whole.
-			_, _ = io.WriteString(w, "\n"+p.T("export.broken")+"\n")
+			p.Broken(out)
 			return nil //nolint:nilerr // the frame has logged the request
 		}
 		for _, l := range page.Leads {
-			line := []string{l.TakenAt.UTC().Format(time.RFC3339), l.ID.String(), frame.Inert(l.Advertiser), frame.Inert(l.Object), stateText(p, l), testText(p, l), sum(l)}
-			if err := out.Write(line); err != nil {
+			line := []string{l.TakenAt.UTC().Format(time.RFC3339), l.ID.String(), l.Advertiser, l.Object, stateText(p, l), testText(p, l), sum(l)}
+			if err := out.Write(line...); err != nil {
 				return nil //nolint:nilerr // the reader has gone
 			}
 			n++
@@ -179,7 +169,7 @@ func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) err
 			break
 		}
 	}
-	out.Flush()
+	_ = out.Flush()
 	return nil
 }
 

@@ -3,7 +3,6 @@ package messages
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/message"
+	"stafette/internal/spreadsheet"
 	"stafette/internal/web/frame"
 )
 
@@ -22,8 +22,7 @@ const exportLimit = 10_000
 // exportPage is how many messages one question to the store brings.
 const exportPage = 200
 
-// exportMessages writes the filtered list as CSV, one line per delivery, with
-// semicolons and a byte order mark: so Excel in German opens it by double click.
+// exportMessages writes the filtered list as CSV, one line per delivery.
 func (o *office) exportMessages(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	ask := o.question(frame.ReadView(r, listing(p)), p.Clock)
 	ask.After, ask.Limit = message.ID{}, exportPage
@@ -31,28 +30,21 @@ func (o *office) exportMessages(w http.ResponseWriter, r *http.Request, p frame.
 	if err != nil {
 		return fmt.Errorf("export messages: %w", err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+p.T("export.filename")+"-"+p.Now.UTC().Format("2006-01-02")+`.csv"`)
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte("\ufeff"))
-	out := csv.NewWriter(w)
-	out.Comma = ';'
+	out := p.File(w, p.T("export.filename"))
 	if err := o.writeExport(r.Context(), p, out, ask, first); err != nil {
-		// The header is out; a line that says so is better than a file that looks whole.
 		o.Log.ErrorContext(r.Context(), "export failed", "tenant", p.Tenant().String(), "err", err)
-		_ = out.Write([]string{p.T("export.broken")})
+		p.Broken(out)
 	}
-	out.Flush()
+	_ = out.Flush()
 	return nil
 }
 
-func (o *office) writeExport(ctx context.Context, p frame.Page, out *csv.Writer, ask insight.Filter, found insight.Page) error {
+func (o *office) writeExport(ctx context.Context, p frame.Page, out *spreadsheet.Writer, ask insight.Filter, found insight.Page) error {
 	var head []string
 	for _, column := range []string{"time", "state", "reason", "subject", "from", "recipient", "stream", "tags", "attempts", "host", "message", "message_id"} {
 		head = append(head, p.T("export."+column))
 	}
-	if err := out.Write(head); err != nil {
+	if err := out.Write(head...); err != nil {
 		return err
 	}
 	for written := 0; ; {
@@ -66,7 +58,7 @@ func (o *office) writeExport(ctx context.Context, p frame.Page, out *csv.Writer,
 			return nil
 		}
 		if written >= exportLimit {
-			return out.Write([]string{p.T("export.limit", "n", exportLimit)})
+			return out.Write(p.T("export.limit", "n", exportLimit))
 		}
 		ask.After = found.Messages[len(found.Messages)-1].ID
 		var err error
@@ -76,7 +68,7 @@ func (o *office) writeExport(ctx context.Context, p frame.Page, out *csv.Writer,
 	}
 }
 
-func (o *office) exportMessage(ctx context.Context, p frame.Page, out *csv.Writer, m insight.Message) error {
+func (o *office) exportMessage(ctx context.Context, p frame.Page, out *spreadsheet.Writer, m insight.Message) error {
 	if m.DeliveryCount > len(m.Deliveries) {
 		whole, err := o.Insight.Message(ctx, p.Tenant(), m.ID)
 		if err != nil {
@@ -92,10 +84,7 @@ func (o *office) exportMessage(ctx context.Context, p frame.Page, out *csv.Write
 			o.reasonText(p, cmp.Or(d.LateReason, d.Reason)), m.Subject, addressText(m.From.Address), addressText(d.Recipient),
 			streamName(p, m.Stream), strings.Join(ingest.OwnTags(m.Tags), " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID,
 		}
-		for i := range line {
-			line[i] = frame.Inert(line[i])
-		}
-		if err := out.Write(line); err != nil {
+		if err := out.Write(line...); err != nil {
 			return err
 		}
 	}

@@ -2,14 +2,12 @@ package messages
 
 import (
 	"stafette/internal/message"
-	"stafette/internal/web/frame"
 )
 
 // Inner functions that are tested by themselves.
 var (
 	Tame           = tame
 	SplitAddresses = splitAddresses
-	Inert          = frame.Inert
 	HeaderFields   = func(body []byte) map[string]string {
 		fields := map[string]string{}
 		for _, f := range headerFields(body) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"stafette/internal/i18n"
@@ -37,7 +38,7 @@ func ageColumns(p frame.Page) []frame.Column {
 
 // agesOf reads the address and what it asks for.
 func (o office) agesOf(r *http.Request, p frame.Page) (frame.View, queue.AgeBy, []queue.AgeLine, queue.Ages, error) {
-	v := frame.ReadView(r, frame.Listing{Path: agesPath, Columns: ageColumns(p), Filters: []string{"by"}, Sort: "count", Descending: true})
+	v := frame.ReadView(r, frame.Listing{Path: agesPath, Columns: ageColumns(p), Filters: []string{"by", "q"}, Sort: "count", Descending: true})
 	by := queue.AgeBy(v.Filter("by"))
 	if !slices.Contains(queue.AgeBys(), by) {
 		by = queue.ByState
@@ -47,6 +48,14 @@ func (o office) agesOf(r *http.Request, p frame.Page) (frame.View, queue.AgeBy, 
 		return v, by, nil, a, fmt.Errorf("read ages: %w", err)
 	}
 	list := slices.Clone(a.By[by])
+	if by == queue.ByTenant {
+		for i := range list {
+			list[i].Name = o.accountName(r.Context(), list[i].Name)
+		}
+	}
+	if text := strings.ToLower(v.Filter("q")); text != "" {
+		list = slices.DeleteFunc(list, func(l queue.AgeLine) bool { return !strings.Contains(strings.ToLower(ageName(p, by, l)), text) })
+	}
 	slices.SortStableFunc(list, func(x, y queue.AgeLine) int {
 		if v.Descending {
 			x, y = y, x

@@ -34,11 +34,15 @@ type Operator interface {
 type Config struct {
 	Operator Operator
 	// Ages tells how long mail has waited, of everybody.
-	Ages func(ctx context.Context) (queue.Ages, error)
+	Ages   func(ctx context.Context) (queue.Ages, error)
+	People People
 }
 
-// logShown is how many commands the page tells of.
-const logShown = 20
+// People tells the names of accounts and people; tenant.Store does.
+type People interface {
+	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+	User(ctx context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error)
+}
 
 // Routes are the pages, those of tenants and the same for staff.
 func Routes(c Config) []frame.Route {
@@ -118,13 +122,15 @@ func (o office) render(w http.ResponseWriter, r *http.Request, p frame.Page, sta
 	if err != nil {
 		return fmt.Errorf("list orders: %w", err)
 	}
-	log, err := o.Operator.Log(r.Context(), o.caller(p), logShown)
+	log, err := o.Operator.Log(r.Context(), o.caller(p), logDepth(r))
 	if err != nil {
 		return fmt.Errorf("list commands: %w", err)
 	}
-	v := o.orderView(r, p)
-	sortOrders(p, v, orders)
-	return p.Render(w, r, status, page(p, o, f, v, orders, log))
+	t := tables{form: f, names: o.names(r.Context(), p, orders, log)}
+	t.orderView, t.orders = o.orderRoll(p, t.names).Read(r, given(r, o.commands(), orders, orderCommand))
+	t.logView, t.log = o.logRoll(p, t.names).Read(r, given(r, o.commands(), log, logCommand))
+	t.log = t.log[:min(len(t.log), logShown)]
+	return p.Render(w, r, status, page(p, o, t))
 }
 
 // preview shows what the command of the address would touch.
@@ -135,7 +141,11 @@ func (o office) preview(w http.ResponseWriter, r *http.Request, p frame.Page) er
 		v, err := o.Operator.Preview(r.Context(), o.caller(p), act)
 		if err == nil {
 			p.Room, p.Title = o.room, p.T("queues.preview.title")
-			return p.Render(w, r, http.StatusOK, previewPage(p, o, f, v))
+			n := o.names(r.Context(), p, nil, []queue.LogEntry{{Act: v.Act}})
+			for i, t := range v.Tenants {
+				v.Tenants[i].Name = o.accountName(r.Context(), t.Name)
+			}
+			return p.Render(w, r, http.StatusOK, previewPage(p, o, n, v))
 		}
 		refusal := fault.As(err)
 		if refusal == nil || refusal.Kind != fault.Invalid {
@@ -212,17 +222,6 @@ func (o office) perform(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	return nil
 }
 
-// actor names who gave a command.
-func actor(p frame.Page, id string) string {
-	switch id {
-	case p.Who.User.ID.String():
-		return p.Who.User.Name
-	case "operator":
-		return p.T("queues.actor.console")
-	}
-	return id
-}
-
 // about says what a selection or scope is about, in one line.
 func about(p frame.Page, parts ...string) string {
 	var list []string
@@ -235,27 +234,6 @@ func about(p frame.Page, parts ...string) string {
 		return p.T("queues.everything")
 	}
 	return strings.Join(list, " · ")
-}
-
-// account names a tenant to staff; to its own people it goes without saying.
-func account(p frame.Page, t tenant.ID) string {
-	if t == p.Tenant() {
-		return ""
-	}
-	return t.String()
-}
-
-func scopeText(p frame.Page, o queue.Order) string {
-	return about(p, account(p, o.Scope.Tenant), stream(p, o.Scope.Stream), o.Scope.Tag, o.Scope.Domain, o.Scope.Site)
-}
-
-func actText(p frame.Page, a queue.Act) string {
-	states := ""
-	for _, s := range a.Selection.States {
-		states = p.T("state." + string(s) + ".label")
-	}
-	return about(p, account(p, a.Selection.Tenant), stream(p, a.Selection.Stream), a.Selection.Tag, a.Selection.Domain, a.Site,
-		a.Selection.Message.String(), a.Selection.Delivery.String(), states, a.Order.String())
 }
 
 func stream(p frame.Page, s tenant.Stream) string {

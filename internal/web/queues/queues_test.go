@@ -87,3 +87,22 @@ func TestOrdersAndLogAreExported(t *testing.T) {
 		}
 	}
 }
+
+// TestTablesAreNarrowed: orders and commands by a text in them and by the command, on
+// the page and in the file, with the names of accounts and people instead of what
+// identifies them.
+func TestTablesAreNarrowed(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Staff)
+	name, id := d.World.Tenant.Name, d.World.Tenant.ID.String()
+	webtest.Expect(t, d.Get("/platform/queue?q=wartung&given=suspend"), http.StatusOK, name, "mx.gmx.example")
+	webtest.Expect(t, d.Get("/platform/queue?q=gibtesnicht"), http.StatusOK, "Nichts passt zu diesem Filter.")
+	if a := d.Get("/platform/queue"); strings.Contains(a.Text, id) {
+		t.Errorf("the page calls %s %s", name, id)
+	}
+	for query, lines := range map[string]int{"": 3, "?q=" + url.QueryEscape(name): 2, "?given=reroute": 1, "?given=nonsense": 3} {
+		text := strings.TrimSpace(d.Get("/platform/queue/orders.csv" + query).Text)
+		if strings.Count(text, "\n")+1 != lines || strings.Contains(text, id) {
+			t.Errorf("%q: %s", query, text)
+		}
+	}
+}

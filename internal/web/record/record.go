@@ -7,16 +7,17 @@ package record
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"stafette/internal/audit"
+	"stafette/internal/spreadsheet"
 	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
 )
@@ -197,29 +198,20 @@ func (s side) exportCSV(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	if err := s.begin(w, r, p, "text/csv; charset=utf-8", "csv"); err != nil {
 		return err
 	}
-	_, _ = w.Write([]byte("\ufeff"))
-	out := csv.NewWriter(w)
-	out.Comma = ';'
-	_ = out.Write([]string{"seq", "at", "actor", "door", "action", "target", "detail", "network", "prev", "hash"})
+	_, _ = io.WriteString(w, spreadsheet.BOM)
+	out := spreadsheet.NewWriter(w, spreadsheet.Semicolon)
+	_ = out.Write("seq", "at", "actor", "door", "action", "target", "detail", "network", "prev", "hash")
 	err := s.each(r.Context(), p.Tenant(), func(e audit.Entry) error {
-		return out.Write([]string{
-			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format("2006-01-02T15:04:05.000Z"), tame(e.Actor), tame(e.Door), tame(e.Action), tame(e.Target),
-			tame(e.Detail), tame(e.Network), hex.EncodeToString(e.Prev[:]), hex.EncodeToString(e.Hash[:]),
-		})
+		return out.Write(
+			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format("2006-01-02T15:04:05.000Z"), e.Actor, e.Door, e.Action, e.Target,
+			e.Detail, e.Network, hex.EncodeToString(e.Prev[:]), hex.EncodeToString(e.Hash[:]),
+		)
 	})
 	if err != nil {
-		_ = out.Write([]string{p.T("export.broken")})
+		p.Broken(out)
 	}
-	out.Flush()
+	_ = out.Flush()
 	return nil
-}
-
-// tame keeps spreadsheets from calculating with foreign text (T28).
-func tame(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 // exportJSON writes one entry a line, as "stafette audit verify" reads them.

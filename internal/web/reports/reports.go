@@ -66,6 +66,7 @@ func Routes(c Config) []frame.Route {
 		},
 		{Pattern: "GET " + home + ".csv", Permission: tenant.SettingsRead, Do: c.exportCSV},
 		{Pattern: "GET " + home + ".json", Permission: tenant.SettingsRead, Do: c.exportJSON},
+		{Pattern: "GET " + home + "/tls.csv", Permission: tenant.SettingsRead, Do: c.exportTLS},
 		{Pattern: "POST " + home + "/{domain}/report", Permission: tenant.SettingsWrite, Do: c.upload},
 	}
 }
@@ -80,7 +81,8 @@ type page struct {
 	own             []netip.Addr
 	aligned, failed int64
 	policy          dmarc.Policy // of the record at the last check; "" unknown
-	tls             []TLSReport
+	tls             []TLSReport  // as tlsView asks for them
+	tlsView         frame.View
 	showTLS         bool
 	from, to        time.Time
 }
@@ -130,6 +132,7 @@ func (c Config) load(r *http.Request, p frame.Page, name string) (page, error) {
 		if v.tls, err = c.TLS.TLSReports(r.Context(), p.Tenant(), v.domain.Name); err != nil {
 			return v, err
 		}
+		v.tlsView, v.tls = tlsRoll(p).Read(r, v.tls)
 	}
 	return v, nil
 }

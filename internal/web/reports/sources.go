@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"stafette/internal/audience"
 	"stafette/internal/dmarc"
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
@@ -97,38 +95,22 @@ func (c Config) figures(r *http.Request, p frame.Page) (page, error) {
 	return v, err
 }
 
-func attach(w http.ResponseWriter, p frame.Page, v page, kind, media string) {
-	h := w.Header()
-	h.Set("Content-Type", media)
-	h.Set("Content-Disposition", `attachment; filename="dmarc-`+v.domain.Name+"-"+p.Now.UTC().Format(time.DateOnly)+"."+kind+`"`)
-	h.Set("Cache-Control", "no-store")
-}
-
-// exportCSV writes the table as spreadsheets in German open it by double click. What
-// reporters wrote is foreign text: no cell is a formula (T28).
+// exportCSV writes the table. What reporters wrote is foreign text: no cell is a formula
+// (T28).
 func (c Config) exportCSV(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	v, err := c.figures(r, p)
 	if err != nil {
 		return err
 	}
-	attach(w, p, v, "csv", "text/csv; charset=utf-8")
-	_, _ = w.Write([]byte("\ufeff"))
-	out := csv.NewWriter(w)
-	out.Comma = ';'
 	var head []string
 	for _, column := range v.view.Columns {
 		head = append(head, column.Title)
 	}
-	_ = out.Write(head) // its error comes again with Flush
+	rows := [][]string{head}
 	for _, s := range v.sources {
-		cells := []string{s.Source, strconv.FormatInt(s.Messages, 10), resultText(p, s), proofText(p, s), who(s), p.T("dmarc.disposition." + string(s.Disposition))}
-		for i := range cells {
-			cells[i] = audience.Inert(cells[i])
-		}
-		_ = out.Write(cells) // see above
+		rows = append(rows, []string{s.Source, strconv.FormatInt(s.Messages, 10), resultText(p, s), proofText(p, s), who(s), p.T("dmarc.disposition." + string(s.Disposition))})
 	}
-	out.Flush() // the reader left: nothing to be done
-	return nil
+	return p.CSV(w, "dmarc-"+v.domain.Name, rows)
 }
 
 func (c Config) exportJSON(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -136,7 +118,10 @@ func (c Config) exportJSON(w http.ResponseWriter, r *http.Request, p frame.Page)
 	if err != nil {
 		return err
 	}
-	attach(w, p, v, "json", "application/json")
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Disposition", `attachment; filename="dmarc-`+v.domain.Name+"-"+p.Now.UTC().Format(time.DateOnly)+`.json"`)
+	h.Set("Cache-Control", "no-store")
 	list := []exported{}
 	for _, s := range v.sources {
 		list = append(list, exported{Source: s.Source, Messages: s.Messages, Aligned: s.Aligned(), DKIM: s.DKIM, SPF: s.SPF, Signer: s.Signer,

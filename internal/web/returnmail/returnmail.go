@@ -8,7 +8,6 @@ package returnmail
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"strings"
@@ -244,21 +243,15 @@ func (d *desk) export(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	if err != nil {
 		return fmt.Errorf("export return mail: %w", err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+p.T("returns.filename")+"-"+p.Now.UTC().Format(time.DateOnly)+`.csv"`)
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte("\ufeff"))
-	out := csv.NewWriter(w)
-	out.Comma = ';'
+	out := p.File(w, p.T("returns.filename"))
 	head := []string{}
 	for _, key := range []string{"time", "kind", "state", "author", "subject", "account", "delivery", "recipient", "sender", "peer", "auth", "id"} {
 		head = append(head, p.T("returns.export."+key))
 	}
-	_ = out.Write(head)
+	_ = out.Write(head...)
 	for written := 0; ; {
 		for _, one := range d.named(r.Context(), found) {
-			_ = out.Write(line(p, one))
+			_ = out.Write(line(p, one)...)
 		}
 		if written += len(found); !more || written >= exportLimit {
 			break
@@ -266,11 +259,11 @@ func (d *desk) export(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 		ask.After = found[len(found)-1].ID
 		if found, more, err = d.Archive.Returns(r.Context(), ask); err != nil {
 			d.Log.ErrorContext(r.Context(), "export failed", "err", err)
-			_ = out.Write([]string{p.T("export.broken")})
+			p.Broken(out)
 			break
 		}
 	}
-	out.Flush()
+	_ = out.Flush()
 	return nil
 }
 
@@ -279,13 +272,6 @@ func line(p frame.Page, one row) []string {
 	if one.Peer.IsValid() {
 		peer = one.Peer.String()
 	}
-	cells := []string{one.ReceivedAt.In(p.Day(one.ReceivedAt).Location()).Format(time.DateTime), kindText(p, one.Mail), verdict(p, one.Mail),
+	return []string{one.ReceivedAt.In(p.Day(one.ReceivedAt).Location()).Format(time.DateTime), kindText(p, one.Mail), verdict(p, one.Mail),
 		one.Author, one.Subject, one.account, deliveryText(one.Mail), one.Recipient.String(), one.Sender, peer, authText(one.Auth), one.ID.String()}
-	for i, cell := range cells {
-		// A spreadsheet must not read a stranger's words as a formula.
-		if cell != "" && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", []rune(cell)[0]) {
-			cells[i] = "'" + cell
-		}
-	}
-	return cells
 }

@@ -58,8 +58,6 @@ type Config struct {
 const (
 	ownPath   = "/suppressions/rules"
 	staffPath = "/platform/rules"
-	// accountsShown is how many accounts stand on a page for staff.
-	accountsShown = 50
 )
 
 // Routes are the pages and forms, each for the own account and for staff.
@@ -68,6 +66,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + ownPath, Permission: tenant.MessagesRead, Do: c.show},
 		{Pattern: "GET " + staffPath, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.accounts,
 			Entry: frame.Entry{Room: "rules", Icon: "suppressed", Group: frame.GroupStaff}},
+		{Pattern: "GET " + staffPath + ".csv", Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.exportAccounts},
 		{Pattern: "GET " + staffPath + "/{tenant}", Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.show},
 	}
 	for path, do := range map[string]func(http.ResponseWriter, *http.Request, frame.Page) error{
@@ -101,32 +100,6 @@ func (c Config) deskOf(r *http.Request, p frame.Page) (desk, error) {
 	d.by.Staff, d.path = true, staffPath+"/"+t.String()
 	d.Tenant, err = c.Accounts.Tenant(r.Context(), t)
 	return d, err
-}
-
-// accountLine is one account in the list for staff.
-type accountLine struct {
-	tenant.Tenant
-	rules, limits bool // its own
-}
-
-func (c Config) accounts(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	after, _ := id.Parse[tenant.Kind](r.URL.Query().Get("after")) // what is none begins at the start
-	found, err := c.Accounts.Tenants(r.Context(), after, accountsShown+1)
-	if err != nil {
-		return fmt.Errorf("list accounts: %w", err)
-	}
-	next := ""
-	if len(found) > accountsShown {
-		found = found[:accountsShown]
-		next = staffPath + "?after=" + found[accountsShown-1].ID.String()
-	}
-	list := make([]accountLine, len(found))
-	for i, t := range found {
-		list[i].Tenant = t
-		list[i].rules, list[i].limits = c.Settings.Own(t.ID)
-	}
-	p.Room, p.Title = "rules", p.T("nav.rules")
-	return p.Render(w, r, http.StatusOK, accountsPage(p, list, next))
 }
 
 // sheet is what the page of an account shows.

@@ -86,3 +86,11 @@ func TestStaffSetRulesOfAnyAccount(t *testing.T) {
 		t.Errorf("limits: status %d: %s", a.StatusCode, a.Text)
 	}
 }
+
+// TestAccountsAreNarrowedAndExported: staff find the accounts with rules of their own.
+func TestAccountsAreNarrowedAndExported(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Staff)
+	webtest.Expect(t, d.Get("/platform/rules?q="+url.QueryEscape(d.World.Other.Name)+"&sort=-account"), http.StatusOK, d.World.Other.Name)
+	webtest.Expect(t, d.Get("/platform/rules?q=gibtesnicht"), http.StatusOK, "Nichts passt zu diesem Filter.")
+	webtest.Expect(t, d.Get("/platform/rules.csv"), http.StatusOK, "Konto;Sperrregeln;Grenzen", d.World.Tenant.Name+";", d.World.Other.Name+";")
+}

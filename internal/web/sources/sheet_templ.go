@@ -18,7 +18,7 @@ import (
 
 func states(p frame.Page) []frame.Option {
 	var list []frame.Option
-	for _, s := range []egress.SourceState{egress.StateNew, egress.StateActive, egress.StateRetiring, egress.StateRetired} {
+	for _, s := range sourceStates() {
 		list = append(list, frame.Option{Value: string(s), Text: stateWord(p, s), Note: p.T("sources.state." + string(s) + ".note")})
 	}
 	return list

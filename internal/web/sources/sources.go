@@ -86,6 +86,8 @@ func Routes(c Config) []frame.Route {
 	warm.Entry = frame.Entry{Room: "warm-up", Icon: "signal", Group: frame.GroupEgress}
 	return []frame.Route{
 		all, warm,
+		look(sourcesFile, c.export(sourcesFile)), look(poolsFile, c.export(poolsFile)),
+		look(assignmentsFile, c.export(assignmentsFile)), look(todosFile, c.export(todosFile)),
 		look(home+"/history", c.history),
 		look(atSource+"{name}", c.source), look(atPool+"{name}", c.pool),
 		change("GET "+home+"/new-source", c.newSource), change("POST "+home+"/new-source", c.createSource),
@@ -105,6 +107,7 @@ type board struct {
 	done    []egress.TaskDone
 	checked time.Time // when the name servers were asked last; zero: never
 	form    frame.Form
+	tables
 }
 
 func (c Config) all(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -125,6 +128,7 @@ func (c Config) board(w http.ResponseWriter, r *http.Request, p frame.Page, stat
 	if b.done, err = c.Store.Tasks(r.Context()); err != nil {
 		return fmt.Errorf("sources: %w", err)
 	}
+	b.tables = c.lists(r, p, b)
 	return p.Render(w, r, status, boardPage(p, c, b))
 }
 

@@ -163,3 +163,22 @@ func TestForeignWordsStayWords(t *testing.T) {
 		}
 	}
 }
+
+// TestTheBoardIsNarrowedSortedAndExported: one search for all its tables.
+func TestTheBoardIsNarrowedSortedAndExported(t *testing.T) {
+	d := operator(t)
+	for address, want := range map[string][]string{
+		"/platform/sources/sources.csv?sort=-weight":  {"\ufeffAbsender-IP-Adresse;Adresse", "192.0.2.17"},
+		"/platform/sources/sources.csv?state=new":     {"neu;2001:4860:17::24"},
+		"/platform/sources/pools.csv?q=massen":        {"massen;192.0.2.17"},
+		"/platform/sources/assignments.csv":           {";massen", d.World.Tenant.Name},
+		"/platform/sources/todo.csv?q=554":            {"554 IP=192.0.2.17 - NOWL"},
+		"/platform/sources?q=massen&sort=-source":     {"massen"},
+		"/platform/sources?state=retired&q=gibtnicht": {"Nichts passt zu diesem Filter."},
+	} {
+		webtest.Expect(t, d.Get(address), http.StatusOK, want...)
+	}
+	if text := d.Get("/platform/sources/sources.csv?state=new").Text; strings.Contains(text, "192.0.2.17;") {
+		t.Errorf("a source in use is new: %s", text)
+	}
+}

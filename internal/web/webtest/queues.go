@@ -33,7 +33,7 @@ func queuesSubject() Subject {
 			order := func(giver tenant.ID, s queue.Scope) queue.Order {
 				return queue.Order{ID: id.New[queue.OrderKind](now), Giver: giver, Command: queue.Suspend, Scope: s, Actor: "operator", Reason: "<b>Wartung</b>", Created: now.Add(-time.Hour)}
 			}
-			c.Queues = queues.Config{Ages: w.ages, Operator: &Operator{w: w, orders: []queue.Order{
+			c.Queues = queues.Config{Ages: w.ages, People: directory{w}, Operator: &Operator{w: w, orders: []queue.Order{
 				order(w.Tenant.ID, queue.Scope{Tenant: w.Tenant.ID, Stream: tenant.Newsletter}), order(tenant.ID{}, queue.Scope{Domain: "gmx.example", Site: "mx.gmx.example"}),
 			}}}
 		},
