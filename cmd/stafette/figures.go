@@ -47,7 +47,7 @@ func (b *base) todos() insight.Todos {
 func (p *platform) newDigester(catalog *i18n.Catalog, zone *time.Location) insight.Digester {
 	return insight.Digester{
 		Store: p.store, Statistics: insight.Statistics{Store: p.store}, Todos: p.todos(), Postman: p.notices, Catalog: catalog,
-		Providers: p.providers, Zone: func(tenant.Tenant) *time.Location { return zone }, Log: p.log,
+		Providers: p.providers, Zone: func(t tenant.Tenant) *time.Location { return t.Zone(zone) }, Log: p.log,
 	}
 }
 

@@ -56,6 +56,7 @@ import (
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
 	"stafette/internal/web/whereabouts"
@@ -192,7 +193,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
@@ -253,6 +254,7 @@ func (p *platform) office(with shared) web.Config {
 		Keys:         keys.Config{Accounts: p.accounts},
 		Record:       record.Config{Entries: p.store, People: p.store},
 		Offices:      offices.Config{Accounts: p.accounts},
+		Settings:     settings.Config{Accounts: p.accounts, Rights: p.privacy},
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
 		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},

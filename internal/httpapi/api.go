@@ -28,6 +28,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -92,6 +93,7 @@ type Config struct {
 	Audience     *audience.Service
 	Contacts     *audience.Contacts
 	Mail         insight.PersonStore // what was sent to a person
+	Privacy      *privacy.Service
 	Addresses    *audience.Validator
 	Lists        *listcheck.Service
 	Operator     Operator

@@ -72,7 +72,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(a.routes, leadRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(a.routes, diagnosisRoutes()...)
-	a.routes = append(a.routes, contactRoutes()...)
+	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -126,6 +126,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Suppressions"}
 	case strings.HasPrefix(r.Path, "/v1/contacts"):
 		op.Tags = []string{"Contacts"}
+	case strings.HasPrefix(r.Path, "/v1/privacy"):
+		op.Tags = []string{"Data protection"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/leads"):

@@ -37,6 +37,7 @@ import (
 	"stafette/internal/web/rules"
 	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
@@ -53,6 +54,7 @@ type Config struct {
 	Keys         keys.Config
 	Record       record.Config
 	Offices      offices.Config
+	Settings     settings.Config
 	Messages     messages.Config
 	Contacts     contacts.Config
 	Privacy      privacy.Config
@@ -108,6 +110,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		sources.Routes(c.Sources),
 		sending.Routes(c.Sending),
 		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
+		settings.Routes(c.Settings),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
 		record.Routes(c.Record),

@@ -306,8 +306,16 @@ func findTenants(t *testing.T, w *World) {
 	}
 	have, err := w.Store.Tenant(ctx, w.B)
 	w.must(err)
-	have.Name, have.Locale, have.OfficeTone, have.DailyQuota = "Blumen", "en", tenant.Du, 9
-	w.must(w.Store.SaveTenant(ctx, have))
+	have.Name, have.Locale, have.OfficeTone, have.DailyQuota, have.TimeZone = "Blumen", "en", tenant.Du, 9, "Europe/Vienna"
+	said, err := w.Store.Profile(ctx, w.B)
+	same(t, "before anything was said", said, tenant.Profile{}, err)
+	says := tenant.Profile{Stream: tenant.Reminder, From: message.Mailbox{Name: "Blumen", Address: Address("gruss@b.example")}, Contact: "030 123", Imprint: "Blumen GmbH\nBerlin"}
+	w.must(w.Store.SaveTenant(ctx, have, tenant.Profile{Contact: "first"}))
+	w.must(w.Store.SaveTenant(ctx, have, says))
+	said, err = w.Store.Profile(ctx, w.B)
+	same(t, "profile", said, says, err)
+	said, err = w.Store.Profile(ctx, w.A)
+	same(t, "another's profile", said, tenant.Profile{}, err)
 	again, err := w.Store.Tenant(ctx, w.B)
 	same(t, "saved", again, have, err)
 }

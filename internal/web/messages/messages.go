@@ -28,6 +28,7 @@ type Tenants interface {
 	Domains(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
 	User(ctx context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error)
 	Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error)
+	Profile(ctx context.Context, t tenant.ID) (tenant.Profile, error)
 }
 
 // Bodies reads messages in clear; *spool.Spool does.
