@@ -39,7 +39,15 @@ func (b *base) todos() insight.Todos {
 	sums := insight.Statistics{Store: b.store}
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
-		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
+		insight.StoppedLeads{Store: b.store}, insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
+		insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+	}}
+}
+
+// staffTodos are all that may have something for staff to do, beside the ways out.
+func (p *platform) staffTodos() insight.Todos {
+	return insight.Todos{Store: p.store, Sources: []insight.TodoSource{
+		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Team{Store: p.store},
 	}}
 }
 

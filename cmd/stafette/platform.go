@@ -271,6 +271,7 @@ func (p *platform) office(with shared) web.Config {
 		Sources:      p.sourcesPages(),
 		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
 		Todos:        p.todos(),
+		StaffTodos:   p.staffTodos(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Components:   p.config.HTTP.Components,

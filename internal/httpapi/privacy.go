@@ -176,7 +176,7 @@ func (a *API) privacyRequests(ctx context.Context, in *privacyListInput) (*priva
 	if in.After != "" {
 		var err error
 		if after, err = id.Parse[privacy.RequestKind](in.After); err != nil {
-			return nil, fault.Field("query/after", "cursor_malformed", "after is next of the page before.")
+			return nil, fault.Field("query/after", "id_malformed", "The value is not the identifier of a request.")
 		}
 	}
 	list, more, err := a.c.Privacy.Requests(ctx, keyOf(ctx).Tenant, after, in.Limit)

@@ -87,9 +87,9 @@ func TestAccessOverTheAPI(t *testing.T) {
 func TestErasureOverTheAPI(t *testing.T) {
 	w := newWorld(t)
 	for body, want := range map[string][2]string{
-		`{"address":"eva@kunde.example","confirm":"max@kunde.example"}`:                                              {"erasure_unconfirmed", "/confirm"},
-		`{"address":"no address","confirm":"x"}`:                                                                     {"address_malformed", "/address"},
-		`{"confirm":"x"}`:                                                                                            {"person_missing", "/address"},
+		`{"address":"eva@kunde.example","confirm":"max@kunde.example"}`: {"erasure_unconfirmed", "/confirm"},
+		`{"address":"no address","confirm":"x"}`:                        {"address_malformed", "/address"},
+		`{"confirm":"x"}`:                                               {"person_missing", "/address"},
 		`{"address":"eva@kunde.example","contact_id":"` + w.storedContact() + `","confirm":"eva@kunde.example"}`: {"person_missing", "/address"},
 	} {
 		w.wantProblem(w.post("/v1/privacy/erasures", body), 422, want[0], want[1])
@@ -120,5 +120,5 @@ func TestErasureOverTheAPI(t *testing.T) {
 	if p := read[page](w, w.ask(http.MethodGet, "/v1/privacy/requests", w.other, nil), 200); len(p.Data) != 0 {
 		t.Errorf("another tenant's requests: %+v", p)
 	}
-	w.wantProblem(w.get("/v1/privacy/requests?after=x"), 422, "cursor_malformed", "/query/after")
+	w.wantProblem(w.get("/v1/privacy/requests?after=x"), 422, "id_malformed", "/query/after")
 }

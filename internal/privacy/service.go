@@ -292,7 +292,9 @@ func (s *Service) SetSettings(ctx context.Context, t tenant.ID, v Settings) erro
 	if v.Months < 0 || v.Months > MaxMonths {
 		return fault.Field("months", "months_out_of_range", "Between 1 and 120 months, or 0 for the platform's default.")
 	}
-	ctx = audit.Note(ctx, func(a *audit.Act) { a.Detail = fmt.Sprintf("months: %d; gather: %t; notes: %t", v.Months, v.Gather, v.Notes) })
+	ctx = audit.Note(ctx, func(a *audit.Act) {
+		a.Detail = fmt.Sprintf("months: %d; gather: %t; notes: %t", v.Months, v.Gather, v.Notes)
+	})
 	return s.c.Store.SetPrivacySettings(ctx, t, v, s.c.Now())
 }
 

@@ -288,8 +288,8 @@ type Key struct {
 	ExpiresAt  time.Time // zero if it does not expire
 	// Networks are those the key may be used from; none: from everywhere.
 	Networks []netip.Prefix
-	// DailyCap is how many deliveries a UTC day it may send, counted on each node; 0: as
-	// many as the tenant.
+	// DailyCap is how many deliveries a UTC day it may send, over all nodes; 0: as many as
+	// the tenant.
 	DailyCap int64
 	// CreatedBy is the text of the user who made it; "" for the first ones.
 	CreatedBy string

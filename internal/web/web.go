@@ -71,6 +71,7 @@ type Config struct {
 	Sources      sources.Config
 	Figures      figures.Config
 	Todos        insight.Todos
+	StaffTodos   insight.Todos
 	Help         helpdesk.Config
 	Digests      digests.Config
 	Whereabouts  whereabouts.Config
@@ -109,7 +110,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		queues.Routes(c.Queues),
 		sources.Routes(c.Sources),
 		sending.Routes(c.Sending),
-		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
+		platform.Routes(platform.Config{Todos: c.Sources.Todos, Own: c.StaffTodos, Log: f.Log}),
 		settings.Routes(c.Settings),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),

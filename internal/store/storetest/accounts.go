@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/tenant"
 )
@@ -25,7 +28,7 @@ func accountTests() map[string]func(*testing.T, *World) {
 		"Devices":                     devices,
 		"Visits":                      visits,
 		"Tries":                       triesLast,
-		"SentBy":                      sentBy,
+		"Allotted":                    allotted,
 		"FindTenants":                 findTenants,
 		"Audit":                       auditChain,
 		"AuditGoesWithTheTransaction": auditGoesWithTheTransaction,
@@ -332,7 +335,7 @@ func auditChain(t *testing.T, w *World) {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 	after := list[0].At.Add(time.Millisecond) // by the clock of the database
-	for want, f := range map[int]audit.Filter{0: {From: after}, 1: {Action: "keys.revoke", Before: 3}, 3: {To: after, Actor: "usr_1"}} {
+	for want, f := range map[int]audit.Filter{0: {From: after}, 1: {Action: "keys.revoke", Before: 3, OldestFirst: true}, 2: {After: 1, OldestFirst: true}, 3: {To: after, Actor: "usr_1"}} {
 		list, err := w.Store.Audit(ctx, w.A, f)
 		if err != nil || len(list) != want {
 			t.Errorf("%+v finds %d, %v", f, len(list), err)
@@ -365,13 +368,43 @@ func auditGoesWithTheTransaction(t *testing.T, w *World) {
 	}
 }
 
-func sentBy(t *testing.T, w *World) {
+// Nodes share a cap by what each takes of it in advance.
+func allotted(t *testing.T, w *World) {
+	ctx := context.Background()
 	day := w.Clock.Now().Truncate(24 * time.Hour)
 	a, b := w.Draft(w.A, "x@example.net", "y@example.net"), w.Draft(w.A, "z@example.net")
 	b.Message.Actor = "key_2"
 	w.Accept(a, b, w.Draft(w.B, "x@example.net"))
-	n, err := w.Store.SentBy(context.Background(), w.A, "key_1", day)
-	same(t, "sent", n, 2, err)
-	n, err = w.Store.SentBy(context.Background(), w.A, "key_1", day.Add(24*time.Hour))
-	same(t, "tomorrow", n, 0, err)
+	sum := int64(2) // accepted before anybody asked
+	for _, want := range []int64{1, 1, 5} {
+		got, err := w.Store.Allot(ctx, w.A, "key_1", day, 100, want)
+		same(t, "allotted", got, max(want, (100-sum)/16), err)
+		sum += got
+	}
+	used, err := w.Store.KeyUsage(ctx, w.A, day)
+	same(t, "usage", used, map[string]int64{"key_1": sum}, err)
+	got, err := w.Store.Allot(ctx, w.A, "key_1", day, 100, 101-sum)
+	same(t, "more than is left", got, 0, err)
+	w.must(w.Store.Disallot(ctx, w.A, "key_1", day, 1))
+	got, err = w.Store.Allot(ctx, w.A, "key_1", day, 100, 101-sum)
+	same(t, "all that is left", got, 101-sum, err)
+	got, err = w.Store.Allot(ctx, w.A, "key_1", day.Add(24*time.Hour), 100, 100)
+	same(t, "tomorrow", got, 100, err)
+	used, err = w.Store.KeyUsage(ctx, w.A, day)
+	same(t, "yesterday is forgotten", used, map[string]int64{}, err)
+	used, err = w.Store.KeyUsage(ctx, w.B, day)
+	same(t, "another tenant", used, map[string]int64{}, err)
+	var group sync.WaitGroup
+	var all atomic.Int64
+	for range 20 {
+		group.Go(func() {
+			got, err := w.Store.Allot(ctx, w.B, "key_3", day, 50, 7)
+			if err != nil {
+				t.Error(err)
+			}
+			all.Add(got)
+		})
+	}
+	group.Wait()
+	same(t, "at the same moment", all.Load(), 49, nil)
 }

@@ -8,6 +8,7 @@ package offices
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,13 +67,16 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	if err != nil {
 		return err
 	}
+	if state := v.Filter("state"); state != "" {
+		list = slices.DeleteFunc(list, func(t tenant.Tenant) bool { return string(t.State) != state })
+	}
 	p.Room, p.Title = room, p.T("nav.offices")
 	return p.Render(w, r, http.StatusOK, listPage(p, v, list))
 }
 
 func listing(p frame.Page) frame.Listing {
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("offices.col." + key)} }
-	return frame.Listing{Path: path, Filters: []string{"q"}, Columns: []frame.Column{column("name"), column("state"), column("quota"), column("since")}}
+	return frame.Listing{Path: path, Filters: []string{"q", "state"}, Choices: map[string][]string{"state": {string(tenant.Active), string(tenant.Locked)}}, Columns: []frame.Column{column("name"), column("state"), column("quota"), column("since")}}
 }
 
 func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {

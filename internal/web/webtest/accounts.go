@@ -250,9 +250,11 @@ func (a *Accounts) RevokeKey(_ context.Context, who tenant.Identity, k tenant.Ke
 // Audit implements record.Entries.
 func (a *Accounts) Audit(_ context.Context, t tenant.ID, f audit.Filter) ([]audit.Entry, error) {
 	list := keep(a.Entries, func(e audit.Entry) bool {
-		return e.Tenant == t && (f.Action == "" || f.Action == e.Action) && (f.Actor == "" || f.Actor == e.Actor) && (f.Before == 0 || e.Seq < f.Before)
+		return e.Tenant == t && (f.Action == "" || f.Action == e.Action) && (f.Actor == "" || f.Actor == e.Actor) && (f.Before == 0 || e.Seq < f.Before) && e.Seq > f.After
 	})
-	slices.Reverse(list)
+	if !f.OldestFirst {
+		slices.Reverse(list)
+	}
 	return list[:min(len(list), f.Limit)], nil
 }
 
