@@ -79,6 +79,19 @@ type HTTP struct {
 	PublicURL string `toml:"public_url"`
 	// TLS serves HTTPS with the certificate of [tls]. Default false: a proxy does it.
 	TLS bool `toml:"tls"`
+	// TrustedProxies are the networks or addresses of reverse proxies before this door.
+	// Where a request comes from one, its client is the right-most address of
+	// ForwardedHeader that is none of them: sign-in, limits, networks of API keys and the
+	// record count and name that one. Default none: the client is who connects.
+	TrustedProxies []string `toml:"trusted_proxies"`
+	// ForwardedHeader is the field that the proxies set: "X-Forwarded-For" (the default) or
+	// "Forwarded" (RFC 7239). The other one is not read: clients could set it.
+	ForwardedHeader string `toml:"forwarded_header"`
+	// PreviewHost is a host name of its own under which the HTML of mails is shown, apart
+	// from the office and its cookies; it leads to this door like PublicURL's, with the
+	// same scheme and port. Default none: HTML is shown in an opaque sandbox of the office's
+	// own host.
+	PreviewHost string `toml:"preview_host"`
 	// Components opens the page /components, which shows every part of the office, to
 	// everybody; without it only staff see it. The demo sets it.
 	Components bool `toml:"components"`
@@ -450,6 +463,7 @@ func (c Config) validate() error {
 	if u, err := url.Parse(c.HTTP.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		bad("http.public_url", "want http://host or https://host, have %q", c.HTTP.PublicURL)
 	}
+	c.HTTP.validate(bad)
 	if c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "postgres://") && !strings.HasPrefix(c.Database.URL, "postgresql://") {
 		bad("database.url", "want postgres://… or nothing for SQLite")
 	}

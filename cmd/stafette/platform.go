@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"stafette/internal/account"
@@ -18,6 +19,7 @@ import (
 	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
+	"stafette/internal/forwarded"
 	"stafette/internal/help"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
@@ -224,8 +226,22 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle(diagnosis.StatusPath, door)
 	mux.Handle(diagnosis.KeysPath, door)
 	mux.Handle("/", office)
-	p.handler = mux
+	if preview := p.preview(); preview != nil {
+		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
+	}
+	p.handler = forwarded.Handler(mux, p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
 	return nil
+}
+
+// preview shows the HTML of mails on its own host; nil where that is the office's.
+func (p *platform) preview() *messages.Preview {
+	if p.config.HTTP.PreviewHost == "" {
+		return nil
+	}
+	return &messages.Preview{
+		Origin: p.config.HTTP.previewOrigin(), Office: strings.TrimRight(p.config.HTTP.PublicURL, "/"), Key: p.keeper.MACKey("previews"),
+		Insight: p.store, Spool: p.spool, Now: p.store.Now, Log: p.log,
+	}
 }
 
 // shared is what several doors stand on and the platform does not keep.
@@ -242,11 +258,12 @@ type shared struct {
 // office is what the pages of the office stand on.
 func (p *platform) office(with shared) web.Config {
 	return web.Config{
-		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
+		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log,
+			Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
-			Dialogues: p.trace,
+			Dialogues: p.trace, Preview: p.preview(),
 		},
 		SignIn:       signin.Config{Accounts: p.accounts, Mails: p.notices.On()},
 		Profile:      profile.Config{Accounts: p.accounts},

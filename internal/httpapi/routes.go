@@ -33,6 +33,15 @@ type Route struct {
 	register    func(a *API, api huma.API, r Route)
 }
 
+// Action is what the route does in the record of who did what; "" where it changes
+// nothing, or only mail, which has facts of its own.
+func (r Route) Action() string {
+	if r.Method == http.MethodGet || r.Open || strings.HasPrefix(r.id, "send-") {
+		return ""
+	}
+	return "api." + r.id
+}
+
 func (r Route) hasBody() bool { return r.MaxBody > bodyless }
 
 // Routes returns the route table.

@@ -69,6 +69,9 @@ type Config struct {
 	Dialogues Dialogues
 	// ProviderHosts lists the ends of the host names of a provider; nil is dns.ProviderHosts.
 	ProviderHosts func(provider string) []string
+	// Preview shows HTML on an origin of its own; nil shows it in an opaque origin of the
+	// office's own host.
+	Preview *Preview
 	// MaxUpload bounds a posted message with its attachments; 0 is 32 MiB.
 	MaxUpload int64
 	// LiveFor ends a live stream, so that a session that was closed loses it soon;
