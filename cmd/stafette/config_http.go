@@ -8,6 +8,32 @@ import (
 	"stafette/internal/forwarded"
 )
 
+// HTTP is the door for the API and the office.
+type HTTP struct {
+	// Listen is host:port. Default "127.0.0.1:8080".
+	Listen string `toml:"listen"`
+	// PublicURL is how people reach it, for links and cookies. Default: http://Listen.
+	PublicURL string `toml:"public_url"`
+	// TLS serves HTTPS with the certificate of [tls]. Default false: a proxy does it.
+	TLS bool `toml:"tls"`
+	// TrustedProxies are the networks or addresses of reverse proxies before this door.
+	// Where a request comes from one, its client is the right-most address of
+	// ForwardedHeader that is none of them: sign-in, limits, networks of API keys and the
+	// record count and name that one. Default none: the client is who connects.
+	TrustedProxies []string `toml:"trusted_proxies"`
+	// ForwardedHeader is the field that the proxies set: "X-Forwarded-For" (the default) or
+	// "Forwarded" (RFC 7239). The other one is not read: clients could set it.
+	ForwardedHeader string `toml:"forwarded_header"`
+	// PreviewHost is a host name of its own under which the HTML of mails is shown, apart
+	// from the office and its cookies; it leads to this door like PublicURL's, with the
+	// same scheme and port. Default none: HTML is shown in an opaque sandbox of the office's
+	// own host.
+	PreviewHost string `toml:"preview_host"`
+	// Components opens the page /components, which shows every part of the office, to
+	// everybody; without it only staff see it. The demo sets it.
+	Components bool `toml:"components"`
+}
+
 // validate reports what cannot work.
 func (h HTTP) validate(bad func(key, format string, args ...any)) {
 	for _, text := range h.TrustedProxies {

@@ -29,6 +29,7 @@ func accountTests() map[string]func(*testing.T, *World) {
 		"Visits":                      visits,
 		"Tries":                       triesLast,
 		"Allotted":                    allotted,
+		"ThingsToDo":                  thingsToDo,
 		"FindTenants":                 findTenants,
 		"Audit":                       auditChain,
 		"AuditGoesWithTheTransaction": auditGoesWithTheTransaction,
@@ -366,6 +367,29 @@ func auditGoesWithTheTransaction(t *testing.T, w *World) {
 	if head, err := audit.Verify(context.Background(), w.Store, w.A); errors.Is(err, audit.ErrBroken) || head.Seq != 2 {
 		t.Errorf("after a failure: %+v, %v", head, err)
 	}
+}
+
+// What the office's things to do are made of.
+func thingsToDo(t *testing.T, w *World) {
+	ctx := context.Background()
+	now := w.Clock.Now()
+	w.must(w.Store.PutInvitation(ctx, account.Invitation{
+		ID: id.New[account.InvitationKind](now), Tenant: w.A, Hash: [32]byte{9}, Email: "neu@a.example", Role: tenant.Office, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}, nil))
+	list, err := w.Store.Awaited(ctx, w.A, now)
+	same(t, "just invited", len(list), 0, err)
+	list, err = w.Store.Awaited(ctx, w.A, now.Add(time.Millisecond))
+	if err != nil || len(list) != 1 || list[0].Email != "neu@a.example" || !list[0].EndsAt.Equal(now.Add(time.Hour)) {
+		t.Errorf("awaited %+v, %v", list, err)
+	}
+	n, _, err := w.Store.StoppedLeads(ctx, w.A)
+	same(t, "stopped leads", n, 0, err)
+	w.must(w.Store.LockTenant(ctx, w.B, tenant.Locked, "x", nil))
+	n, last, err := w.Store.Locked(ctx)
+	of, readErr := w.Store.Tenant(ctx, w.B)
+	w.must(readErr)
+	same(t, "locked", n, 1, err)
+	same(t, "the last one locked", last, of.Name, nil)
 }
 
 // Nodes share a cap by what each takes of it in advance.

@@ -34,7 +34,7 @@ func previewed(t *testing.T) (*webtest.Desk, *messages.Preview, string) {
 		preview.Office, preview.Insight, preview.Spool, preview.Now = c.PublicURL, c.Messages.Insight, c.Messages.Spool, c.Now
 		c.Messages.Preview, c.PreviewOrigin = preview, host.URL
 	}).SignIn(webtest.Clerk)
-	page := d.Get(d.Message(event.Delivered, "Rechnung") + "/content?view=html")
+	page := d.Get(d.Message(event.Bounced, "Besichtigung") + "/content")
 	frame := webtest.Find(page.Document(t), "iframe")
 	if frame == nil || !webtest.Has(frame, "sandbox") {
 		t.Fatalf("no preview in a sandbox: %s", page.Text)

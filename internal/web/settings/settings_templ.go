@@ -306,6 +306,13 @@ func streams(p frame.Page) []frame.Option {
 	return list
 }
 
+func language(p frame.Page, locale string) string {
+	if locale == "" {
+		return ""
+	}
+	return p.T("look.lang." + locale)
+}
+
 // facts are the settings for those who may not change them.
 func facts(p frame.Page, f frame.Form) []frame.Fact {
 	stream := p.T("settings.stream.none")
@@ -313,7 +320,7 @@ func facts(p frame.Page, f frame.Form) []frame.Fact {
 		stream = p.T("stream." + s)
 	}
 	list := []frame.Fact{
-		{Name: p.T("offices.name"), Value: f.Value("name")}, {Name: p.T("offices.locale"), Value: p.T("look.lang." + f.Value("locale"))},
+		{Name: p.T("offices.name"), Value: f.Value("name")}, {Name: p.T("offices.locale"), Value: language(p, f.Value("locale"))},
 		{Name: p.T("settings.time_zone"), Value: f.Value("time_zone")}, {Name: p.T("settings.stream"), Value: stream},
 		{Name: p.T("settings.from"), Value: f.Value("from")}, {Name: p.T("settings.contact"), Value: f.Value("contact")}, {Name: p.T("settings.imprint"), Value: f.Value("imprint")},
 	}

@@ -9,14 +9,20 @@ import (
 )
 
 // officeTodos tells of the world's people and keys what insight's sources of things to do
-// ask for: somebody who did not come, a key near its cap, a stopped lead.
+// ask for: somebody who did not come, a key near its cap, a stopped lead. World.Other has nothing to do.
 type officeTodos struct{ *World }
 
 func (o officeTodos) Users(ctx context.Context, t tenant.ID) ([]tenant.User, error) {
+	if t == o.Other.ID {
+		return nil, nil
+	}
 	return o.Accounts().Users(ctx, t)
 }
 
 func (o officeTodos) Awaited(ctx context.Context, t tenant.ID, _ time.Time) ([]insight.Awaited, error) {
+	if t == o.Other.ID {
+		return nil, nil
+	}
 	_, invited, err := o.Accounts().Team(ctx, t)
 	var list []insight.Awaited
 	for _, i := range invited {
@@ -26,6 +32,9 @@ func (o officeTodos) Awaited(ctx context.Context, t tenant.ID, _ time.Time) ([]i
 }
 
 func (o officeTodos) Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error) {
+	if t == o.Other.ID {
+		return nil, nil
+	}
 	return o.Accounts().Keys(ctx, t)
 }
 
@@ -38,7 +47,10 @@ func (o officeTodos) KeyUsage(ctx context.Context, t tenant.ID, _ time.Time) (ma
 	return used, err
 }
 
-func (o officeTodos) StoppedLeads(context.Context, tenant.ID) (int, time.Time, error) {
+func (o officeTodos) StoppedLeads(_ context.Context, t tenant.ID) (int, time.Time, error) {
+	if t == o.Other.ID {
+		return 0, time.Time{}, nil
+	}
 	return 2, o.Now().Add(-time.Hour), nil
 }
 
