@@ -1,12 +1,11 @@
 package main
 
 import (
-	"regexp"
-	"testing"
-
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"testing"
 
 	"github.com/alecthomas/kong"
 
@@ -44,7 +43,7 @@ func TestActsHaveWords(t *testing.T) {
 }
 
 // literal is an act that is named where it begins.
-var literal = regexp.MustCompile(`(?:\bact\(ctx, \w+, |noteFailure\(ctx, [\w.]+, |\bAction: )"([a-z_.-]+)"`)
+var literal = regexp.MustCompile(`(?:\bact\(ctx, \w+, |noteFailure\(ctx, [\w.]+, |\bAction: )"([a-z_-]+\.[a-z_.-]+)"`)
 
 // named are the acts that the source of the rooms names.
 func named(t *testing.T, root string) map[string]bool {
