@@ -81,6 +81,9 @@ func (k *certificate) tls() *tls.Config {
 	}}
 }
 
+// end is when the certificate in use ends.
+func (k *certificate) end() time.Time { return k.pair.Load().Leaf.NotAfter }
+
 // read loads the files if they are not what was loaded before. What cannot be used
 // changes nothing: a file that is being replaced may not fit its key for a moment.
 func (k *certificate) read() error {

@@ -71,19 +71,6 @@ type Seal struct {
 	KeyFile string `toml:"key_file"`
 }
 
-// HTTP is the door for the API and the office.
-type HTTP struct {
-	// Listen is host:port. Default "127.0.0.1:8080".
-	Listen string `toml:"listen"`
-	// PublicURL is how people reach it, for links and cookies. Default: http://Listen.
-	PublicURL string `toml:"public_url"`
-	// TLS serves HTTPS with the certificate of [tls]. Default false: a proxy does it.
-	TLS bool `toml:"tls"`
-	// Components opens the page /components, which shows every part of the office, to
-	// everybody; without it only staff see it. The demo sets it.
-	Components bool `toml:"components"`
-}
-
 // Submission is the SMTP door (RFC 6409, RFC 8314).
 type Submission struct {
 	// Listen is host:port for STARTTLS, usually port 587; "" switches it off.
@@ -453,6 +440,7 @@ func (c Config) validate() error {
 	if u, err := url.Parse(c.HTTP.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		bad("http.public_url", "want http://host or https://host, have %q", c.HTTP.PublicURL)
 	}
+	c.HTTP.validate(bad)
 	if c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "postgres://") && !strings.HasPrefix(c.Database.URL, "postgresql://") {
 		bad("database.url", "want postgres://… or nothing for SQLite")
 	}

@@ -42,7 +42,14 @@ func (b *base) todos() insight.Todos {
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
-		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store},
+		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+	}}
+}
+
+// staffTodos are all that may have something for staff to do, beside the ways out.
+func (p *platform) staffTodos() insight.Todos {
+	return insight.Todos{Store: p.store, Sources: []insight.TodoSource{
+		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Team{Store: p.store},
 	}}
 }
 
@@ -50,7 +57,7 @@ func (b *base) todos() insight.Todos {
 func (p *platform) newDigester(catalog *i18n.Catalog, zone *time.Location) insight.Digester {
 	return insight.Digester{
 		Store: p.store, Statistics: insight.Statistics{Store: p.store}, Todos: p.todosOfTenants(), Postman: p.notices, Catalog: catalog,
-		Providers: p.providers, Zone: func(tenant.Tenant) *time.Location { return zone }, Log: p.log,
+		Providers: p.providers, Zone: func(t tenant.Tenant) *time.Location { return t.Zone(zone) }, Log: p.log,
 	}
 }
 

@@ -35,6 +35,8 @@ const (
 	leadsEvery = 30 * time.Second
 	// redeliveryEvery is how often redeliveries send their share.
 	redeliveryEvery = 5 * time.Second
+	// capsEvery is how often each node gives back what it holds of keys' caps in vain.
+	capsEvery = time.Minute
 )
 
 // chore is work that one node of a platform does for all.
@@ -85,6 +87,7 @@ func (p *platform) keepHouse(ctx context.Context) {
 	work.Go(func() { p.countSessions(ctx) })
 	work.Go(func() { p.orders.Follow(ctx) })
 	work.Go(func() { p.fold(ctx) })
+	work.Go(func() { p.shareCaps(ctx) })
 	work.Wait()
 }
 
@@ -99,6 +102,27 @@ func (p *platform) countSessions(ctx context.Context) {
 				p.log.Error("sessions not counted", "err", err)
 			}
 		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// shareCaps gives back what this node holds of the daily caps of keys and does not use.
+func (p *platform) shareCaps(ctx context.Context) {
+	tick := time.NewTicker(capsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := p.entrance.ReturnAllotments(ctx, false); err != nil && ctx.Err() == nil {
+				p.log.Warn("caps of keys not shared", "err", err)
+			}
+		case <-ctx.Done():
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			if err := p.entrance.ReturnAllotments(stop, true); err != nil {
+				p.log.Warn("caps of keys not given back", "err", err)
+			}
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"stafette/internal/account"
@@ -20,6 +21,7 @@ import (
 	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
+	"stafette/internal/forwarded"
 	"stafette/internal/help"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
@@ -65,6 +67,7 @@ import (
 	"stafette/internal/web/returnmail"
 	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
 	"stafette/internal/web/whereabouts"
@@ -221,7 +224,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
@@ -255,8 +258,22 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle(announce.Path, p.customerPages(catalog, zone))
 	p.openLeadPages(mux, catalog, zone)
 	mux.Handle("/", office)
-	p.handler = mux
+	if preview := p.preview(); preview != nil {
+		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
+	}
+	p.handler = forwarded.Handler(mux, p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
 	return nil
+}
+
+// preview shows the HTML of mails on its own host; nil where that is the office's.
+func (p *platform) preview() *messages.Preview {
+	if p.config.HTTP.PreviewHost == "" {
+		return nil
+	}
+	return &messages.Preview{
+		Origin: p.config.HTTP.previewOrigin(), Office: strings.TrimRight(p.config.HTTP.PublicURL, "/"), Key: p.keeper.MACKey("previews"),
+		Insight: p.store, Spool: p.spool, Now: p.store.Now, Log: p.log,
+	}
 }
 
 // shared is what several doors stand on and the platform does not keep.
@@ -273,11 +290,12 @@ type shared struct {
 // office is what the pages of the office stand on.
 func (p *platform) office(with shared) web.Config {
 	return web.Config{
-		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log},
+		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log,
+			Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
-			Dialogues: p.trace,
+			Dialogues: p.trace, Preview: p.preview(),
 		},
 		SignIn:       signin.Config{Accounts: p.accounts, Mails: p.notices.On()},
 		Profile:      profile.Config{Accounts: p.accounts},
@@ -285,6 +303,7 @@ func (p *platform) office(with shared) web.Config {
 		Keys:         keys.Config{Accounts: p.accounts},
 		Record:       record.Config{Entries: p.store, People: p.store},
 		Offices:      offices.Config{Accounts: p.accounts},
+		Settings:     settings.Config{Accounts: p.accounts, Rights: p.privacy},
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
 		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
@@ -305,6 +324,7 @@ func (p *platform) office(with shared) web.Config {
 		Published:    webpublished.Config{Lists: p.published, GenuinePath: public.GenuinePath},
 		Figures:      figures.Config{Statistics: insight.Statistics{Store: p.store}, Providers: p.providers},
 		Todos:        p.todosOfTenants(),
+		StaffTodos:   p.staffTodos(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Components:   p.config.HTTP.Components,

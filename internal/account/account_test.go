@@ -359,6 +359,27 @@ func TestSettingsAreRecorded(t *testing.T) {
 		t.Errorf("refused with %v", err)
 	}
 	w.must(w.accounts.SaveOffice(w.by(who, "tenant.settings"), w.tenant, account.OfficeSettings{Name: "Muster", Locale: "en", OfficeTone: tenant.Du, CustomerTone: tenant.Du, DailyQuota: 7}))
+	own := account.OfficeSettings{Name: "Muster", Locale: "en", OfficeTone: tenant.Du, CustomerTone: tenant.Du, TimeZone: "Europe/Vienna", Contact: "030 1", Imprint: "A\r\nB", DailyQuota: 9_999}
+	for field, wrong := range map[string]func(*account.OfficeSettings){
+		"time_zone": func(s *account.OfficeSettings) { s.TimeZone = "../etc/passwd" },
+		"stream":    func(s *account.OfficeSettings) { s.Stream = "spam" },
+		"from":      func(s *account.OfficeSettings) { s.From = "x@fremd.example" },
+		"contact":   func(s *account.OfficeSettings) { s.Contact = "a\r\nBcc: b" },
+		"imprint":   func(s *account.OfficeSettings) { s.Imprint = strings.Repeat("x", 2001) },
+	} {
+		bad := own
+		wrong(&bad)
+		if e := fault.As(w.accounts.SaveOwnOffice(t.Context(), w.tenant, bad)); e == nil || e.Field != field {
+			t.Errorf("%s: refused with %v", field, e)
+		}
+	}
+	w.must(w.accounts.SaveOwnOffice(t.Context(), w.tenant, own))
+	if is, _, err := w.accounts.Office(t.Context(), w.tenant); err != nil || is.DailyQuota != 7 || is.TimeZone != "Europe/Vienna" {
+		t.Errorf("an owner saved %+v, %v", is, err)
+	}
+	if said, err := w.accounts.OfficeProfile(t.Context(), w.tenant); err != nil || said.Imprint != "A\nB" {
+		t.Errorf("profile %+v, %v", said, err)
+	}
 	list, err := w.store.Audit(t.Context(), w.tenant, auditOf("tenant.settings"))
 	if err != nil || len(list) != 1 || list[0].Detail != "locale: de → en; office_tone: sie → du; customer_tone:  → du; daily_quota: 0 → 7" {
 		t.Errorf("recorded %+v, %v", list, err)

@@ -41,7 +41,7 @@ func (s *Service) lang(to tenant.User, of tenant.Tenant) i18n.Lang {
 
 // clock writes times as the reader of a letter does.
 func (s *Service) clock(to tenant.User, of tenant.Tenant) i18n.Clock {
-	return i18n.Clock{Lang: s.lang(to, of), Zone: s.c.Zone, Now: s.now()}
+	return i18n.Clock{Lang: s.lang(to, of), Zone: of.Zone(s.c.Zone), Now: s.now()}
 }
 
 // word is a text of the catalogue in the language of a letter.

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"stafette/internal/fault"
-	"stafette/internal/i18n"
 	"stafette/internal/tenant"
 )
 
@@ -72,56 +71,6 @@ func readReason(text string) (string, error) {
 		return "", fault.Field("reason", "reason_malformed", "A reason has 3 to 500 characters.")
 	}
 	return text, nil
-}
-
-// OfficeSettings are what can be changed of a tenant.
-type OfficeSettings struct {
-	Name, Locale             string
-	OfficeTone, CustomerTone tenant.Tone
-	DailyQuota               int64 // only staff may change it
-}
-
-// SaveOffice stores settings of a tenant. Errors are Invalid for name, locale,
-// office_tone, customer_tone and daily_quota.
-func (s *Service) SaveOffice(ctx context.Context, t tenant.ID, to OfficeSettings) error {
-	of, err := s.c.Store.Tenant(ctx, t)
-	if err != nil {
-		return err
-	}
-	to.Name = strings.TrimSpace(to.Name)
-	list := []*fault.Error{plainName(to.Name, 1)}
-	if !i18n.Lang(to.Locale).Valid() {
-		list = append(list, fault.Field("locale", "locale_unknown", "The language is de or en."))
-	}
-	for field, tone := range map[string]tenant.Tone{"office_tone": to.OfficeTone, "customer_tone": to.CustomerTone} {
-		if tone != tenant.Sie && tone != tenant.Du {
-			list = append(list, fault.Field(field, "tone_unknown", "The tone is sie or du."))
-		}
-	}
-	if to.DailyQuota < 0 {
-		list = append(list, fault.Field("daily_quota", "number_malformed", "The quota is a number of deliveries, or nothing."))
-	}
-	if err := joined(list); err != nil {
-		return err
-	}
-	detail := changes([][3]string{
-		{"name", of.Name, to.Name}, {"locale", of.Locale, to.Locale}, {"office_tone", string(of.OfficeTone), string(to.OfficeTone)},
-		{"customer_tone", string(of.CustomerTone), string(to.CustomerTone)},
-		{"daily_quota", fmt.Sprint(of.DailyQuota), fmt.Sprint(to.DailyQuota)},
-	})
-	of.Name, of.Locale, of.OfficeTone, of.CustomerTone, of.DailyQuota = to.Name, to.Locale, to.OfficeTone, to.CustomerTone, to.DailyQuota
-	return s.c.Store.SaveTenant(note(ctx, t, t.String(), detail), of)
-}
-
-// changes tells what became of what.
-func changes(list [][3]string) string {
-	var out []string
-	for _, c := range list {
-		if c[1] != c[2] {
-			out = append(out, c[0]+": "+c[1]+" → "+c[2])
-		}
-	}
-	return strings.Join(out, "; ")
 }
 
 // Visit lets the session of staff look into a tenant's office for 30 minutes, read

@@ -173,6 +173,10 @@ type Offices interface {
 	FindTenants(ctx context.Context, text string, limit int) ([]tenant.Tenant, error)
 	// LockTenant locks or unlocks a tenant. A lock ends the sessions of all its people.
 	LockTenant(ctx context.Context, t tenant.ID, s tenant.State, reason string, letters []notice.Due) error
-	// SaveTenant stores Name, Locale, tones and DailyQuota.
-	SaveTenant(ctx context.Context, t tenant.Tenant) error
+	// Profile is what a tenant says of itself; the zero Profile if it said nothing.
+	Profile(ctx context.Context, t tenant.ID) (tenant.Profile, error)
+	// SaveTenant stores Name, Locale, tones, TimeZone and DailyQuota, and the profile.
+	SaveTenant(ctx context.Context, t tenant.Tenant, p tenant.Profile) error
+	// Domains lists the tenant's sending domains.
+	Domains(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
 }

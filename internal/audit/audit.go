@@ -147,16 +147,20 @@ type Head struct {
 // Filter narrows a list of entries. The zero Filter takes all.
 type Filter struct {
 	Before int64 // entries with a lower number; 0: from the newest on
-	Action string
-	Actor  string
-	From   time.Time // zero: from the beginning
-	To     time.Time // before it; zero: until now
-	Limit  int       // 0: 100
+	After  int64 // entries with a higher number
+	// OldestFirst turns the order round.
+	OldestFirst bool
+	Action      string
+	Actor       string
+	From        time.Time // zero: from the beginning
+	To          time.Time // before it; zero: until now
+	Limit       int       // 0: 100
 }
 
 // Store is what the record needs of the database; each method is one transaction.
 type Store interface {
-	// Audit lists entries of a tenant (zero: of the platform), from new to old.
+	// Audit lists entries of a tenant (zero: of the platform), from new to old unless the
+	// filter says otherwise.
 	Audit(ctx context.Context, t tenant.ID, f Filter) ([]Entry, error)
 	// AuditChain gives all entries of a tenant in order, in pages after a number.
 	AuditChain(ctx context.Context, t tenant.ID, after int64, limit int) ([]Entry, error)

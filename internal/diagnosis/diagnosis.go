@@ -74,9 +74,11 @@ type Bodies interface {
 	Body(ctx context.Context, h spool.Handle) ([]byte, error)
 }
 
-// Tenants tells a tenant's name and how it speaks to its customers; tenant.Store does.
+// Tenants tells a tenant's name, how it speaks to its customers and where they reach it;
+// *store.Store does.
 type Tenants interface {
 	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+	Profile(ctx context.Context, t tenant.ID) (tenant.Profile, error)
 }
 
 // Reasons explains bounce classes; *bounce.Table does. An unknown class is "".

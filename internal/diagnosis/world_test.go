@@ -142,6 +142,10 @@ func (w *world) Body(_ context.Context, h spool.Handle) ([]byte, error) {
 	return nil, spool.ErrGone
 }
 
+func (w *world) Profile(context.Context, tenant.ID) (tenant.Profile, error) {
+	return tenant.Profile{}, nil
+}
+
 func (w *world) Tenant(context.Context, tenant.ID) (tenant.Tenant, error) {
 	return tenant.Tenant{Name: "Hafenkontor Immobilien"}, nil
 }

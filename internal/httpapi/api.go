@@ -28,6 +28,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
 	"stafette/internal/spool"
@@ -93,6 +94,7 @@ type Config struct {
 	Audience     *audience.Service
 	Contacts     *audience.Contacts
 	Mail         insight.PersonStore // what was sent to a person
+	Privacy      *privacy.Service
 	Addresses    *audience.Validator
 	Lists        *listcheck.Service
 	Operator     Operator

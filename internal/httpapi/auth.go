@@ -50,11 +50,11 @@ func (a *API) authenticate(r *http.Request, route Route) (*http.Request, error) 
 		return nil, fault.New(fault.Forbidden, ingest.CodeTenantMissing, "A key of the platform belongs to no tenant.")
 	}
 	ctx := context.WithValue(r.Context(), keyKey{}, key)
-	if r.Method != http.MethodGet {
+	if action := route.Action(); action != "" {
 		// What the request changes is written to the record of who did what; messages have
 		// facts of their own.
 		ctx = audit.With(ctx, audit.Act{
-			Tenant: key.Tenant, Actor: key.ID.String(), Door: "http", Action: "api." + route.id, Target: r.PathValue("id"), Network: tenant.Network(r.RemoteAddr),
+			Tenant: key.Tenant, Actor: key.ID.String(), Door: "http", Action: action, Target: r.PathValue("id"), Network: tenant.Network(r.RemoteAddr),
 		})
 	}
 	return r.WithContext(ctx), nil

@@ -33,6 +33,15 @@ type Route struct {
 	register    func(a *API, api huma.API, r Route)
 }
 
+// Action is what the route does in the record of who did what; "" where it changes
+// nothing, or only mail, which has facts of its own.
+func (r Route) Action() string {
+	if r.Method == http.MethodGet || r.Open || strings.HasPrefix(r.id, "send-") {
+		return ""
+	}
+	return "api." + r.id
+}
+
 func (r Route) hasBody() bool { return r.MaxBody > bodyless }
 
 // Routes returns the route table.
@@ -72,7 +81,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(a.routes, diagnosisRoutes()...)
-	a.routes = append(a.routes, contactRoutes()...)
+	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -126,6 +135,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Suppressions"}
 	case strings.HasPrefix(r.Path, "/v1/contacts"):
 		op.Tags = []string{"Contacts"}
+	case strings.HasPrefix(r.Path, "/v1/privacy"):
+		op.Tags = []string{"Data protection"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):

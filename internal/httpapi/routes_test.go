@@ -143,6 +143,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
+		// the key's own tenant: TestErasureOverTheAPI
+		"POST /v1/privacy/access": true, "POST /v1/privacy/erasures": true, "GET /v1/privacy/requests": true,
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
@@ -171,6 +173,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.redelivery()), "redelivery_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
+		case strings.HasPrefix(r.Path, "/v1/privacy/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.privacyRequest("eva@kunde.example")), "privacy_request_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}

@@ -32,6 +32,7 @@ import (
 	"stafette/internal/lead"
 	"stafette/internal/lead/leadtest"
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
 	"stafette/internal/redelivery/redeliverytest"
@@ -57,6 +58,7 @@ type world struct {
 
 	redeliveries *redeliverytest.Store
 	checks       *listcheck.Service
+	privacy      *privacy.Service
 	log          *bytes.Buffer
 	operator     *operator
 
@@ -114,6 +116,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	if c.Acceptor == nil {
 		c.Acceptor = ingest.New(in)
 	}
+	c.Privacy = w.rights(keeper, service, c.Contacts)
 	w.leads = &leadtest.Store{}
 	c.Leads = lead.New(lead.Config{Store: w.leads, Acceptor: c.Acceptor, Tenants: w.tenants, Keeper: keeper, Now: now})
 	w.redeliveries = &redeliverytest.Store{All: w.ended}

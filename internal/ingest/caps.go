@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -10,12 +11,13 @@ import (
 	"stafette/internal/tenant"
 )
 
-// caps counts what actors with a cap of their own have sent today. The store is asked
-// once a minute and actor; what this process took since is added, so that a cap costs
-// no statement per message. It is safe for concurrent use.
+// caps holds what this process may still take today for actors with a cap of their own.
+// The store allots it in parts, each deducted from what is left for all nodes before it
+// is used: together they never take more than the cap, and a message costs no statement
+// of its own. It is safe for concurrent use.
 type caps struct {
-	mu    sync.Mutex
-	usage map[capped]*usage
+	mu   sync.Mutex
+	held map[capped]*allotment
 }
 
 type capped struct {
@@ -23,48 +25,109 @@ type capped struct {
 	actor  string
 }
 
-// usage is one actor's UTC day as far as it is known.
-type usage struct {
+// allotment is what one actor has left here of one UTC day.
+type allotment struct {
+	mu    sync.Mutex // held while the store is asked, so that a burst asks once
 	day   time.Time
-	asked time.Time // when the store was
-	sent  int64
+	left  int64
+	used  time.Time // when something was last taken
+	short int64     // what the store could not allot; 0: it could
+	asked time.Time // when it could not
 }
 
-// capsAsk is how long the store's answer is relied on.
+// capsAsk is how long a refusal of the store is relied on, and how long an allotment may
+// lie unused before it goes back to the others.
 const capsAsk = time.Minute
 
-func newCaps() *caps { return &caps{usage: map[capped]*usage{}} }
+func newCaps() *caps { return &caps{held: map[capped]*allotment{}} }
 
-// take counts a parcel in advance, all of its deliveries or none. What is refused later
-// stays counted until the store is asked again.
-func (c *caps) take(ctx context.Context, s Store, w *parcel) error {
-	name := capped{w.Principal.Tenant, w.Actor}
-	day := w.now.Truncate(24 * time.Hour)
-	n := int64(len(w.lines))
+func (c *caps) of(name capped) *allotment {
 	c.mu.Lock()
-	u := c.usage[name]
-	fresh := u != nil && u.day.Equal(day) && w.now.Sub(u.asked).Abs() < capsAsk
-	if fresh && u.sent+n <= w.Cap {
-		u.sent += n
-		c.mu.Unlock()
-		return nil
+	defer c.mu.Unlock()
+	a := c.held[name]
+	if a == nil {
+		a = &allotment{}
+		c.held[name] = a
 	}
-	c.mu.Unlock()
-	if !fresh {
-		sent, err := s.SentBy(ctx, name.tenant, name.actor, day)
+	return a
+}
+
+// take counts a parcel in advance, all of its deliveries or none.
+func (c *caps) take(ctx context.Context, s Store, w *parcel) error {
+	day, n := w.now.Truncate(24*time.Hour), int64(len(w.lines))
+	a := c.of(capped{w.Principal.Tenant, w.Actor})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.day.Equal(day) {
+		a.day, a.left, a.short = day, 0, 0 // what was left of another day is worth nothing
+	}
+	refused := a.short > 0 && n-a.left >= a.short && w.now.Sub(a.asked).Abs() < capsAsk
+	if a.left < n && !refused {
+		got, err := s.Allot(ctx, w.Principal.Tenant, w.Actor, day, w.Cap, n-a.left)
 		if err != nil {
 			return fmt.Errorf("count deliveries of key: %w", err)
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		u = &usage{day: day, asked: w.now, sent: sent}
-		c.usage[name] = u
-		if u.sent+n <= w.Cap {
-			u.sent += n
-			return nil
+		if a.short = 0; got == 0 {
+			a.short, a.asked = n-a.left, w.now
+		}
+		a.left += got
+	}
+	if a.left < n {
+		e := fault.New(fault.Limited, CodeKeyCapSpent, "The deliveries that this key may send in a day are used up.")
+		e.RetryAfter = day.Add(24 * time.Hour).Sub(w.now)
+		return e
+	}
+	a.left -= n
+	a.used, w.counted = w.now, n
+	return nil
+}
+
+// putBack counts a parcel no more that was refused for another reason. One of which it is
+// not known whether it was stored stays counted.
+func (c *caps) putBack(w *parcel, err error) {
+	var replay *Replay
+	if w.counted == 0 || fault.As(err) == nil && !errors.As(err, &replay) {
+		return
+	}
+	a := c.of(capped{w.Principal.Tenant, w.Actor})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.day.Equal(w.now.Truncate(24 * time.Hour)) {
+		a.left += w.counted
+	}
+	w.counted = 0
+}
+
+// ReturnAllotments gives back to the other nodes what keys with a daily cap may still
+// send and have not for a minute; at the end of the process, with all, whatever is left.
+// An allotment whose return fails is lost for the day: a cap is never exceeded for it.
+func (s *Service) ReturnAllotments(ctx context.Context, all bool) error {
+	now := s.c.Now()
+	s.caps.mu.Lock()
+	names := make(map[capped]*allotment, len(s.caps.held))
+	for name, a := range s.caps.held {
+		names[name] = a
+	}
+	s.caps.mu.Unlock()
+	var errs []error
+	for name, a := range names {
+		day, n := a.rest(now, all)
+		if n == 0 {
+			continue
+		}
+		if err := s.c.Store.Disallot(ctx, name.tenant, name.actor, day, n); err != nil {
+			errs = append(errs, fmt.Errorf("give back what a key may send: %w", err))
 		}
 	}
-	e := fault.New(fault.Limited, CodeKeyCapSpent, "The deliveries that this key may send in a day are used up.")
-	e.RetryAfter = day.Add(24 * time.Hour).Sub(w.now)
-	return e
+	return errors.Join(errs...)
+}
+
+// rest takes what lies unused.
+func (a *allotment) rest(now time.Time, all bool) (day time.Time, n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if all || now.Sub(a.used).Abs() >= capsAsk {
+		n, a.left = a.left, 0
+	}
+	return a.day, n
 }

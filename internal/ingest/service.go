@@ -103,6 +103,7 @@ type parcel struct {
 	body      []byte
 	lines     []Delivery
 	acc       Acceptance
+	counted   int64 // deliveries counted against the cap of its actor
 
 	over    bool // nothing more is to be done
 	receipt Receipt
@@ -158,6 +159,7 @@ func (s *Service) refuseIf(ctx context.Context, w *parcel, err error) {
 	if err == nil {
 		return
 	}
+	s.caps.putBack(w, err)
 	s.spent.note(w.Principal.Tenant, len(w.lines), w.now, err)
 	var replay *Replay
 	if errors.As(err, &replay) {

@@ -27,8 +27,13 @@ type Store interface {
 	// Replay looks an idempotency key up before the work is done: nil if unknown
 	// or expired at now.
 	Replay(ctx context.Context, t tenant.ID, key string, now time.Time) (*Replay, error)
-	// SentBy counts the deliveries of messages that the actor has had accepted since.
-	SentBy(ctx context.Context, t tenant.ID, actor string, since time.Time) (int64, error)
+	// Allot deducts from what an actor may still send on a UTC day (its midnight), of most
+	// in all, at least want, or nothing where less is left, and returns how much: a part of
+	// what is left, so that other nodes find some too. The first question of a day deducts
+	// what was accepted before it.
+	Allot(ctx context.Context, t tenant.ID, actor string, day time.Time, most, want int64) (int64, error)
+	// Disallot gives n of it back.
+	Disallot(ctx context.Context, t tenant.ID, actor string, day time.Time, n int64) error
 	// Suppressed returns which of the addresses may not be written to on the
 	// stream, each with the reason code of its suppression.
 	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)

@@ -147,7 +147,9 @@ func (d Digester) tellWeek(ctx context.Context, t tenant.Tenant, local time.Time
 	}
 	for _, r := range readers {
 		if r.Choice.Weekly {
-			if err := d.send(ctx, r.User, d.weekly(t, r.User, w, period)); err != nil {
+			own := w
+			own.todos = Allowed(w.todos, func(p tenant.Permission) bool { return tenant.Can(r.User.Role, p) })
+			if err := d.send(ctx, r.User, d.weekly(t, r.User, own, period)); err != nil {
 				return err
 			}
 		}
@@ -214,7 +216,8 @@ func (d Digester) tellTodos(ctx context.Context, t tenant.Tenant, local time.Tim
 		}
 		for _, r := range readers {
 			if r.Choice.Todos {
-				if err := d.send(ctx, r.User, d.open(t, r.User, todos, period)); err != nil {
+				own := Allowed(todos, func(p tenant.Permission) bool { return tenant.Can(r.User.Role, p) })
+				if err := d.send(ctx, r.User, d.open(t, r.User, own, period)); err != nil {
 					return err
 				}
 			}

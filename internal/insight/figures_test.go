@@ -97,7 +97,7 @@ func TestProvidersAreNamed(t *testing.T) {
 			t.Errorf("%s has no name", key)
 		}
 		for _, lang := range i18n.Langs() {
-			if a := p.Advice(key, lang); a.Tenant == "" || a.Operator == "" || a.Checked.IsZero() {
+			if a := p.Advice(key, lang, i18n.Du); a.Tenant == "" || a.Operator == "" || a.Checked.IsZero() {
 				t.Errorf("%s in %s: %+v", key, lang, a)
 			}
 		}

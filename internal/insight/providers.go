@@ -55,12 +55,20 @@ func (p *Providers) Name(key string) string {
 	return key
 }
 
+// du is under which name of a language the words for readers addressed as du stand, where
+// they are others.
+const du i18n.Lang = "de-du"
+
 // Advice returns what can be done about a provider. What is not known of it is what holds
 // for all.
-func (p *Providers) Advice(key string, lang i18n.Lang) Advice {
+func (p *Providers) Advice(key string, lang i18n.Lang, tone i18n.Tone) Advice {
 	known := p.byKey[key]
 	if len(known.Tenant) == 0 {
 		known = p.byKey[""]
 	}
-	return Advice{Tenant: known.Tenant[lang], Operator: known.Operator[lang], Checked: known.Checked.AsTime(time.UTC)}
+	words := known.Tenant[lang]
+	if other := known.Tenant[du]; lang == i18n.German && tone == i18n.Du && other != "" {
+		words = other
+	}
+	return Advice{Tenant: words, Operator: known.Operator[lang], Checked: known.Checked.AsTime(time.UTC)}
 }

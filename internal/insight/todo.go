@@ -31,6 +31,9 @@ type Todo struct {
 	Since time.Time
 	// Optional: nothing goes wrong if a person puts it aside for a while.
 	Optional bool
+	// Needs is the permission without which nobody can do it; "": everybody who sees the
+	// first page. See Allowed.
+	Needs tenant.Permission
 }
 
 // TodoSource is a room that may have something to do for a tenant. It answers out of

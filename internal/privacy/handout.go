@@ -28,6 +28,8 @@ type personFile struct {
 	Format       int                     `json:"format"` // 1
 	MadeAt       time.Time               `json:"made_at"`
 	By           string                  `json:"by"` // the tenant
+	ByContact    string                  `json:"by_contact,omitempty"`
+	ByImprint    string                  `json:"by_imprint,omitempty"`
 	Name         string                  `json:"name"`
 	Addresses    []string                `json:"addresses"`
 	Contact      *audience.ContactRecord `json:"contact"`
@@ -109,11 +111,16 @@ func (s *Service) handOut(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
+	said, err := s.c.Tenants.Profile(ctx, r.Tenant)
+	if err != nil {
+		return err
+	}
 	r.Done, r.Total, r.Counts = 0, int64(total), map[string]int64{}
 	p, err := s.personFile(ctx, r, owner.Name)
 	if err != nil {
 		return err
 	}
+	p.ByContact, p.ByImprint = said.Contact, said.Imprint
 	out := s.newFile(ctx, &r)
 	z := zip.NewWriter(out)
 	h := &handOut{s: s, r: &r, zip: z, now: p.MadeAt}

@@ -106,7 +106,9 @@ type Request struct {
 	// Block keeps the addresses from being written to again, by their hashes alone.
 	Block  bool
 	Locale string // of the page the file is read on, "de" or "en"
-	Tries  int    // grows when a node takes the request up
+	// Idempotency is the SHA-256 of the key a program gave; nil: it gave none.
+	Idempotency []byte
+	Tries       int // grows when a node takes the request up
 	// Done and Total tell how far it is, in deliveries and other things.
 	Done, Total int64
 	Size        int64            // of the file in bytes
@@ -136,8 +138,11 @@ type Part struct {
 // Store keeps requests, files and settings. Every method is one whole transaction. What
 // is not there is NotFound "privacy_request_not_found".
 type Store interface {
-	// AddRequest stores a new request.
+	// AddRequest stores a new request. Conflict "idempotency_conflict" if another one has its
+	// Idempotency.
 	AddRequest(ctx context.Context, r Request) error
+	// RequestByKey returns the request with an Idempotency.
+	RequestByKey(ctx context.Context, t tenant.ID, key []byte) (Request, error)
 	// Request returns one.
 	Request(ctx context.Context, t tenant.ID, r RequestID) (Request, error)
 	// Requests lists from new to old, below after if it is not zero.

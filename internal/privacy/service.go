@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audit"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
@@ -52,8 +54,10 @@ type Bodies interface {
 	Body(ctx context.Context, h spool.Handle) ([]byte, error)
 }
 
-// Tenants tells who a tenant is, and which there are; tenant.Store does.
+// Tenants tells who a tenant is and who answers for it, and which there are; *store.Store
+// does.
 type Tenants interface {
+	Profile(ctx context.Context, t tenant.ID) (tenant.Profile, error)
 	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
 	Tenants(ctx context.Context, after tenant.ID, limit int) ([]tenant.Tenant, error)
 }
@@ -190,10 +194,13 @@ type Wish struct {
 	Block  bool
 	Locale string
 	Actor  string
+	// Idempotency is the key of a program that may ask twice; "" for none.
+	Idempotency string
 }
 
 // Ask takes a request. One of the same kind about the same person that is still open is
-// returned instead.
+// returned instead, and so is the one that was made with the same idempotency key, how
+// long ago that was. Conflict "idempotency_conflict" if the key was used for something else.
 func (s *Service) Ask(ctx context.Context, w Wish) (Request, error) {
 	if len(w.Person.Addresses) == 0 || w.Person.Tenant.IsZero() {
 		return Request{}, fault.Field("address", "address_missing", "An address is expected.")
@@ -204,16 +211,18 @@ func (s *Service) Ask(ctx context.Context, w Wish) (Request, error) {
 	for _, a := range w.Person.Addresses {
 		r.Hashes = append(r.Hashes, s.c.Audience.Hash(r.Tenant, a))
 	}
-	lately, _, err := s.c.Store.Requests(ctx, r.Tenant, RequestID{}, 100)
-	if err != nil {
-		return Request{}, err
+	if w.Idempotency != "" {
+		sum := sha256.Sum256([]byte(w.Idempotency))
+		r.Idempotency = sum[:]
 	}
-	for _, one := range lately {
-		if one.Kind == r.Kind && one.State.Open() && slices.Equal(one.Hashes, r.Hashes) {
-			return one, nil
-		}
+	if one, found, err := s.asked(ctx, r); err != nil || found {
+		return one, err
 	}
+	ctx = audit.Note(ctx, func(a *audit.Act) { a.Target = r.ID.String() })
 	if err := s.c.Store.AddRequest(ctx, r); err != nil {
+		if one, found, again := s.asked(ctx, r); fault.IsKind(err, fault.Conflict) && again == nil && found {
+			return one, nil // somebody asked at the same moment
+		}
 		return Request{}, err
 	}
 	select {
@@ -221,6 +230,31 @@ func (s *Service) Ask(ctx context.Context, w Wish) (Request, error) {
 	default:
 	}
 	return r, nil
+}
+
+// asked finds the request that r would repeat.
+func (s *Service) asked(ctx context.Context, r Request) (Request, bool, error) {
+	if r.Idempotency != nil {
+		one, err := s.c.Store.RequestByKey(ctx, r.Tenant, r.Idempotency)
+		switch {
+		case err == nil && one.Kind == r.Kind && slices.Equal(one.Hashes, r.Hashes):
+			return one, true, nil
+		case err == nil:
+			return Request{}, false, fault.New(fault.Conflict, "idempotency_conflict", "This idempotency key was used for another request.")
+		case !fault.IsKind(err, fault.NotFound):
+			return Request{}, false, err
+		}
+	}
+	lately, _, err := s.c.Store.Requests(ctx, r.Tenant, RequestID{}, 100)
+	if err != nil {
+		return Request{}, false, err
+	}
+	for _, one := range lately {
+		if one.Kind == r.Kind && one.State.Open() && slices.Equal(one.Hashes, r.Hashes) {
+			return one, true, nil
+		}
+	}
+	return Request{}, false, nil
 }
 
 // ConfirmErasure takes an erasure request if typed is one of the person's addresses: what
@@ -258,6 +292,9 @@ func (s *Service) SetSettings(ctx context.Context, t tenant.ID, v Settings) erro
 	if v.Months < 0 || v.Months > MaxMonths {
 		return fault.Field("months", "months_out_of_range", "Between 1 and 120 months, or 0 for the platform's default.")
 	}
+	ctx = audit.Note(ctx, func(a *audit.Act) {
+		a.Detail = fmt.Sprintf("months: %d; gather: %t; notes: %t", v.Months, v.Gather, v.Notes)
+	})
 	return s.c.Store.SetPrivacySettings(ctx, t, v, s.c.Now())
 }
 

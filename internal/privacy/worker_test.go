@@ -43,6 +43,10 @@ func (nobody) Tenant(_ context.Context, t tenant.ID) (tenant.Tenant, error) {
 	return tenant.Tenant{ID: t, Name: "Salon"}, nil
 }
 
+func (nobody) Profile(context.Context, tenant.ID) (tenant.Profile, error) {
+	return tenant.Profile{Contact: "030 123", Imprint: "Salon Eva\nBerlin"}, nil
+}
+
 func (nobody) Tenants(context.Context, tenant.ID, int) ([]tenant.Tenant, error) { return nil, nil }
 
 // holder fails until it is mended.

@@ -157,8 +157,12 @@ func (d *door) status(w http.ResponseWriter, r *http.Request) {
 		d.sorry(w, r, http.StatusServiceUnavailable, "broken")
 		return
 	}
+	said, err := d.Diagnosis.Tenants.Profile(r.Context(), link.Tenant)
+	if err != nil {
+		d.Log.ErrorContext(r.Context(), "contact of a status page failed", "err", err) // the page tells without it
+	}
 	p := d.page(r)
-	d.render(w, r, http.StatusOK, statusPage(p, d.view(p, v, link)))
+	d.render(w, r, http.StatusOK, statusPage(p, d.view(p, v, link, said.Contact)))
 }
 
 // sorry answers without a delivery; what is its reason.

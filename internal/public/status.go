@@ -24,8 +24,8 @@ type view struct {
 }
 
 // view leaves out what is not this recipient's: subject, content, other recipients, and
-// who of the sender did what.
-func (d *door) view(p page, v diagnosis.Verdict, link diagnosis.StatusLink) view {
+// who of the sender did what. contact is how to reach the sender, "" where that is not said.
+func (d *door) view(p page, v diagnosis.Verdict, link diagnosis.StatusLink, contact string) view {
 	voice := diagnosis.Voice{Lang: p.lang, Tone: i18n.Sie}
 	from := v.Message.From
 	view := view{
@@ -37,6 +37,9 @@ func (d *door) view(p page, v diagnosis.Verdict, link diagnosis.StatusLink) view
 			{p.t("status.messageid", nil), "<" + v.Message.MessageID + ">", true},
 			{p.t("status.accepted", nil), d.Diagnosis.Moment(p.lang, v.Message.AcceptedAt), false},
 		},
+	}
+	if contact != "" {
+		view.facts = append(view.facts, fact{p.t("status.contact", nil), contact, false})
 	}
 	if v.Situation == diagnosis.Late {
 		view.mark, view.label = "bounced", p.t("mark.late_bounce.label", nil)

@@ -273,13 +273,3 @@ func (s *Store) LockTenant(ctx context.Context, t tenant.ID, state tenant.State,
 	}
 	return nil
 }
-
-// SaveTenant implements account.Offices.
-func (s *Store) SaveTenant(ctx context.Context, t tenant.Tenant) error {
-	err := s.change1(ctx, "tenant_not_found", "UPDATE tenants SET name = $2, locale = $3, office_tone = $4, customer_tone = $5, daily_quota = $6 WHERE id = $1",
-		t.ID[:], plain(t.Name), t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota)
-	if err != nil {
-		return fmt.Errorf("save tenant: %w", err)
-	}
-	return nil
-}

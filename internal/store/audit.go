@@ -65,6 +65,9 @@ func (s *Store) Audit(ctx context.Context, t tenant.ID, f audit.Filter) ([]audit
 	if f.Before > 0 {
 		add("seq < $%d", f.Before)
 	}
+	if f.After > 0 {
+		add("seq > $%d", f.After)
+	}
 	if f.Action != "" {
 		add("action = $%d", plain(f.Action))
 	}
@@ -80,7 +83,11 @@ func (s *Store) Audit(ctx context.Context, t tenant.ID, f audit.Filter) ([]audit
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
-	text := "SELECT " + auditColumns + " FROM audit WHERE " + strings.Join(where, " AND ") + fmt.Sprintf(" ORDER BY seq DESC LIMIT %d", f.Limit)
+	order := "DESC"
+	if f.OldestFirst {
+		order = "ASC"
+	}
+	text := "SELECT " + auditColumns + " FROM audit WHERE " + strings.Join(where, " AND ") + fmt.Sprintf(" ORDER BY seq %s LIMIT %d", order, f.Limit)
 	return s.entries(ctx, text, args...)
 }
 

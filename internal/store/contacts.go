@@ -335,10 +335,10 @@ func (s *Store) Fields(ctx context.Context, t tenant.ID) ([]audience.Field, erro
 
 // SetFields implements audience.ContactStore.
 func (s *Store) SetFields(ctx context.Context, t tenant.ID, list []audience.Field) error {
-	_, err := s.write.ExecContext(ctx, "INSERT INTO contact_fields (tenant, fields) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET fields = excluded.fields",
+	err := s.change1(ctx, "", "INSERT INTO contact_fields (tenant, fields) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET fields = excluded.fields",
 		t[:], plain(asJSON(list)))
 	if err != nil {
-		return fmt.Errorf("store contact fields: %w", s.refusal(err))
+		return fmt.Errorf("store contact fields: %w", err)
 	}
 	return nil
 }

@@ -304,10 +304,10 @@ func (s *Store) LeadSettings(ctx context.Context, t tenant.ID) (v lead.Settings,
 
 // SaveLeadSettings implements lead.Store.
 func (s *Store) SaveLeadSettings(ctx context.Context, t tenant.ID, v lead.Settings) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO lead_settings (tenant, portal, sender) VALUES ($1, $2, $3)
+	err := s.change1(ctx, "", `INSERT INTO lead_settings (tenant, portal, sender) VALUES ($1, $2, $3)
 		ON CONFLICT (tenant) DO UPDATE SET portal = excluded.portal, sender = excluded.sender`, t[:], v.Portal, v.From)
 	if err != nil {
-		return fmt.Errorf("save settings of leads: %w", s.refusal(err))
+		return fmt.Errorf("save settings of leads: %w", err)
 	}
 	return nil
 }

@@ -71,13 +71,30 @@ func personColumns(p privacy.Person) (contact any, name, addresses string) {
 // AddRequest implements privacy.Store.
 func (s *Store) AddRequest(ctx context.Context, r privacy.Request) error {
 	contact, name, addresses := personColumns(r.Person)
-	_, err := s.write.ExecContext(ctx, `INSERT INTO privacy_requests (tenant, id, kind, state, actor, contact, name, addresses, hashes, block,
-		locale, due_at, tries, done, total, size, counts, why, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, 0, NULL, '', $12)`,
-		r.Tenant[:], r.ID[:], string(r.Kind), string(r.State), plain(r.Actor), contact, name, addresses, asJSON(r.Hashes), flag(r.Block), r.Locale, millis(r.CreatedAt))
+	var key any
+	if r.Idempotency != nil {
+		key = r.Idempotency
+	}
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO privacy_requests (tenant, id, kind, state, actor, contact, name, addresses, hashes, block,
+		locale, due_at, tries, done, total, size, counts, why, created_at, idempotency) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, 0, NULL, '', $12, $13)`,
+			r.Tenant[:], r.ID[:], string(r.Kind), string(r.State), plain(r.Actor), contact, name, addresses, asJSON(r.Hashes), flag(r.Block), r.Locale, millis(r.CreatedAt), key)
+		return s.taken(err, "idempotency_conflict", "This idempotency key was used for another request.")
+	})
 	if err != nil {
-		return fmt.Errorf("add privacy request: %w", s.refusal(err))
+		return fmt.Errorf("add privacy request: %w", err)
 	}
 	return nil
+}
+
+// RequestByKey implements privacy.Store.
+func (s *Store) RequestByKey(ctx context.Context, t tenant.ID, key []byte) (privacy.Request, error) {
+	r, err := readRequest(s.read.QueryRowContext(ctx, "SELECT "+requestColumns+" FROM privacy_requests WHERE tenant = $1 AND idempotency = $2", t[:], key))
+	if err != nil {
+		return privacy.Request{}, fmt.Errorf("read privacy request: %w", s.refusal(missing(err, "privacy_request_not_found")))
+	}
+	r.Idempotency = key
+	return r, nil
 }
 
 // Request implements privacy.Store.
@@ -252,12 +269,15 @@ func (s *Store) SetPrivacySettings(ctx context.Context, t tenant.ID, v privacy.S
 		months = v.Months
 	}
 	now := message.NewID(at)
-	_, err := s.write.ExecContext(ctx, `INSERT INTO privacy_settings (tenant, months, gather, gathered, notes) VALUES ($1, $2, $3, $4, $5)
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO privacy_settings (tenant, months, gather, gathered, notes) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (tenant) DO UPDATE SET months = excluded.months, gather = excluded.gather, notes = excluded.notes,
 		gathered = CASE WHEN privacy_settings.gather = 1 THEN privacy_settings.gathered ELSE excluded.gathered END`,
-		t[:], months, flag(v.Gather), now[:], flag(v.Notes))
+			t[:], months, flag(v.Gather), now[:], flag(v.Notes))
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("store privacy settings: %w", s.refusal(err))
+		return fmt.Errorf("store privacy settings: %w", err)
 	}
 	return nil
 }

@@ -7,9 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"stafette/internal/id"
 	"stafette/internal/ingest"
-	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
 
@@ -97,16 +95,4 @@ func (l allowances) giveBack(w *work) {
 	if left := l[spendingOf(w.accept)]; left != nil {
 		*left += int64(len(w.accept.Deliveries))
 	}
-}
-
-// SentBy implements ingest.Store. Identifiers begin with their time, so a day of a
-// tenant is one range of the primary key.
-func (s *Store) SentBy(ctx context.Context, t tenant.ID, actor string, since time.Time) (int64, error) {
-	low := id.Lowest[message.Kind](since)
-	var n int64
-	err := s.read.QueryRowContext(ctx, "SELECT COALESCE(sum(recipients), 0) FROM messages WHERE tenant = $1 AND id >= $2 AND actor = $3", t[:], low[:], plain(actor)).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("count deliveries of actor: %w", s.refusal(err))
-	}
-	return n, nil
 }

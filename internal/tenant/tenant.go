@@ -91,7 +91,8 @@ type Tenant struct {
 	Locale       string // "de" or "en": language of the office where a user has no own choice
 	OfficeTone   Tone
 	CustomerTone Tone
-	DailyQuota   int64 // deliveries per UTC day; 0 means no limit
+	TimeZone     string // of times on pages and in letters, a name of the tz database; "" is the platform's
+	DailyQuota   int64  // deliveries per UTC day; 0 means no limit
 	CreatedAt    time.Time
 	// NoFailureReports: senders of SMTP submission who do not say what they want to be
 	// told by mail (RFC 3461) are told nothing. By default they are told of failures.
@@ -287,8 +288,8 @@ type Key struct {
 	ExpiresAt  time.Time // zero if it does not expire
 	// Networks are those the key may be used from; none: from everywhere.
 	Networks []netip.Prefix
-	// DailyCap is how many deliveries a UTC day it may send, counted on each node; 0: as
-	// many as the tenant.
+	// DailyCap is how many deliveries a UTC day it may send, over all nodes; 0: as many as
+	// the tenant.
 	DailyCap int64
 	// CreatedBy is the text of the user who made it; "" for the first ones.
 	CreatedBy string

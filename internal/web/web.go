@@ -41,6 +41,7 @@ import (
 	"stafette/internal/web/rules"
 	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
@@ -57,6 +58,7 @@ type Config struct {
 	Keys         keys.Config
 	Record       record.Config
 	Offices      offices.Config
+	Settings     settings.Config
 	Messages     messages.Config
 	Contacts     contacts.Config
 	Privacy      privacy.Config
@@ -77,6 +79,7 @@ type Config struct {
 	Published    published.Config
 	Figures      figures.Config
 	Todos        insight.Todos
+	StaffTodos   insight.Todos
 	Help         helpdesk.Config
 	Digests      digests.Config
 	Whereabouts  whereabouts.Config
@@ -117,7 +120,8 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		changeovers.Routes(c.Changeovers),
 		sending.Routes(c.Sending),
 		published.Routes(c.Published),
-		platform.Routes(platform.Config{Todos: c.Sources.Todos}),
+		platform.Routes(platform.Config{Todos: c.Sources.Todos, Own: c.StaffTodos, Log: f.Log}),
+		settings.Routes(c.Settings),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
 		record.Routes(c.Record),

@@ -26,6 +26,7 @@ type Store struct {
 	Before func(*ingest.Acceptance)
 
 	mu         sync.Mutex
+	allotted   map[allotted]int64
 	accepted   []ingest.Acceptance
 	suppressed []suppression
 }
@@ -93,20 +94,41 @@ func (s *Store) AcceptAll(ctx context.Context, list []*ingest.Acceptance) []erro
 	return errs
 }
 
-// SentBy implements ingest.Store.
-func (s *Store) SentBy(_ context.Context, t tenant.ID, actor string, since time.Time) (n int64, _ error) {
+// allotted is an actor's UTC day.
+type allotted struct {
+	tenant tenant.ID
+	actor  string
+	day    time.Time
+}
+
+// Allot implements ingest.Store; a part is half of what is left.
+func (s *Store) Allot(_ context.Context, t tenant.ID, actor string, day time.Time, most, want int64) (int64, error) {
 	s.Calls.Add(1)
-	if err := s.fail("SentBy"); err != nil {
+	if err := s.fail("Allot"); err != nil {
 		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.accepted {
-		if a.Message.Tenant == t && a.Message.Actor == actor && !a.Message.AcceptedAt.Before(since) {
-			n += int64(len(a.Deliveries))
-		}
+	of := allotted{t, actor, day}
+	if s.allotted == nil {
+		s.allotted = map[allotted]int64{}
 	}
-	return n, nil
+	left := most - s.allotted[of]
+	if left < want {
+		return 0, nil
+	}
+	got := max(want, left/2)
+	s.allotted[of] += got
+	return got, nil
+}
+
+// Disallot implements ingest.Store.
+func (s *Store) Disallot(_ context.Context, t tenant.ID, actor string, day time.Time, n int64) error {
+	s.Calls.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.allotted[allotted{t, actor, day}] -= n
+	return nil
 }
 
 // Replay implements ingest.Store.

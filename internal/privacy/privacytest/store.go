@@ -45,8 +45,23 @@ func (s *Store) find(t tenant.ID, r privacy.RequestID) (int, error) {
 func (s *Store) AddRequest(_ context.Context, r privacy.Request) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.Idempotency != nil && slices.ContainsFunc(s.requests, func(one job) bool { return one.Tenant == r.Tenant && bytes.Equal(one.Idempotency, r.Idempotency) }) {
+		return fault.New(fault.Conflict, "idempotency_conflict", "This idempotency key was used for another request.")
+	}
 	s.requests = append(s.requests, job{r, r.CreatedAt})
 	return nil
+}
+
+// RequestByKey implements privacy.Store.
+func (s *Store) RequestByKey(_ context.Context, t tenant.ID, key []byte) (privacy.Request, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.requests {
+		if one.Tenant == t && bytes.Equal(one.Idempotency, key) {
+			return one.Request, nil
+		}
+	}
+	return privacy.Request{}, fault.New(fault.NotFound, "privacy_request_not_found", "There is no such thing here.")
 }
 
 // Request implements privacy.Store.

@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/tenant"
 )
@@ -25,7 +28,8 @@ func accountTests() map[string]func(*testing.T, *World) {
 		"Devices":                     devices,
 		"Visits":                      visits,
 		"Tries":                       triesLast,
-		"SentBy":                      sentBy,
+		"Allotted":                    allotted,
+		"ThingsToDo":                  thingsToDo,
 		"FindTenants":                 findTenants,
 		"Audit":                       auditChain,
 		"AuditGoesWithTheTransaction": auditGoesWithTheTransaction,
@@ -306,8 +310,16 @@ func findTenants(t *testing.T, w *World) {
 	}
 	have, err := w.Store.Tenant(ctx, w.B)
 	w.must(err)
-	have.Name, have.Locale, have.OfficeTone, have.DailyQuota = "Blumen", "en", tenant.Du, 9
-	w.must(w.Store.SaveTenant(ctx, have))
+	have.Name, have.Locale, have.OfficeTone, have.DailyQuota, have.TimeZone = "Blumen", "en", tenant.Du, 9, "Europe/Vienna"
+	said, err := w.Store.Profile(ctx, w.B)
+	same(t, "before anything was said", said, tenant.Profile{}, err)
+	says := tenant.Profile{Stream: tenant.Reminder, From: message.Mailbox{Name: "Blumen", Address: Address("gruss@b.example")}, Contact: "030 123", Imprint: "Blumen GmbH\nBerlin"}
+	w.must(w.Store.SaveTenant(ctx, have, tenant.Profile{Contact: "first"}))
+	w.must(w.Store.SaveTenant(ctx, have, says))
+	said, err = w.Store.Profile(ctx, w.B)
+	same(t, "profile", said, says, err)
+	said, err = w.Store.Profile(ctx, w.A)
+	same(t, "another's profile", said, tenant.Profile{}, err)
 	again, err := w.Store.Tenant(ctx, w.B)
 	same(t, "saved", again, have, err)
 }
@@ -324,7 +336,7 @@ func auditChain(t *testing.T, w *World) {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 	after := list[0].At.Add(time.Millisecond) // by the clock of the database
-	for want, f := range map[int]audit.Filter{0: {From: after}, 1: {Action: "keys.revoke", Before: 3}, 3: {To: after, Actor: "usr_1"}} {
+	for want, f := range map[int]audit.Filter{0: {From: after}, 1: {Action: "keys.revoke", Before: 3, OldestFirst: true}, 2: {After: 1, OldestFirst: true}, 3: {To: after, Actor: "usr_1"}} {
 		list, err := w.Store.Audit(ctx, w.A, f)
 		if err != nil || len(list) != want {
 			t.Errorf("%+v finds %d, %v", f, len(list), err)
@@ -357,13 +369,66 @@ func auditGoesWithTheTransaction(t *testing.T, w *World) {
 	}
 }
 
-func sentBy(t *testing.T, w *World) {
+// What the office's things to do are made of.
+func thingsToDo(t *testing.T, w *World) {
+	ctx := context.Background()
+	now := w.Clock.Now()
+	w.must(w.Store.PutInvitation(ctx, account.Invitation{
+		ID: id.New[account.InvitationKind](now), Tenant: w.A, Hash: [32]byte{9}, Email: "neu@a.example", Role: tenant.Office, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}, nil))
+	list, err := w.Store.Awaited(ctx, w.A, now)
+	same(t, "just invited", len(list), 0, err)
+	list, err = w.Store.Awaited(ctx, w.A, now.Add(time.Millisecond))
+	if err != nil || len(list) != 1 || list[0].Email != "neu@a.example" || !list[0].EndsAt.Equal(now.Add(time.Hour)) {
+		t.Errorf("awaited %+v, %v", list, err)
+	}
+	n, _, err := w.Store.StoppedLeads(ctx, w.A)
+	same(t, "stopped leads", n, 0, err)
+	w.must(w.Store.LockTenant(ctx, w.B, tenant.Locked, "x", nil))
+	n, last, err := w.Store.Locked(ctx)
+	of, readErr := w.Store.Tenant(ctx, w.B)
+	w.must(readErr)
+	same(t, "locked", n, 1, err)
+	same(t, "the last one locked", last, of.Name, nil)
+}
+
+// Nodes share a cap by what each takes of it in advance.
+func allotted(t *testing.T, w *World) {
+	ctx := context.Background()
 	day := w.Clock.Now().Truncate(24 * time.Hour)
 	a, b := w.Draft(w.A, "x@example.net", "y@example.net"), w.Draft(w.A, "z@example.net")
 	b.Message.Actor = "key_2"
 	w.Accept(a, b, w.Draft(w.B, "x@example.net"))
-	n, err := w.Store.SentBy(context.Background(), w.A, "key_1", day)
-	same(t, "sent", n, 2, err)
-	n, err = w.Store.SentBy(context.Background(), w.A, "key_1", day.Add(24*time.Hour))
-	same(t, "tomorrow", n, 0, err)
+	sum := int64(2) // accepted before anybody asked
+	for _, want := range []int64{1, 1, 5} {
+		got, err := w.Store.Allot(ctx, w.A, "key_1", day, 100, want)
+		same(t, "allotted", got, max(want, (100-sum)/16), err)
+		sum += got
+	}
+	used, err := w.Store.KeyUsage(ctx, w.A, day)
+	same(t, "usage", used, map[string]int64{"key_1": sum}, err)
+	got, err := w.Store.Allot(ctx, w.A, "key_1", day, 100, 101-sum)
+	same(t, "more than is left", got, 0, err)
+	w.must(w.Store.Disallot(ctx, w.A, "key_1", day, 1))
+	got, err = w.Store.Allot(ctx, w.A, "key_1", day, 100, 101-sum)
+	same(t, "all that is left", got, 101-sum, err)
+	got, err = w.Store.Allot(ctx, w.A, "key_1", day.Add(24*time.Hour), 100, 100)
+	same(t, "tomorrow", got, 100, err)
+	used, err = w.Store.KeyUsage(ctx, w.A, day)
+	same(t, "yesterday is forgotten", used, map[string]int64{}, err)
+	used, err = w.Store.KeyUsage(ctx, w.B, day)
+	same(t, "another tenant", used, map[string]int64{}, err)
+	var group sync.WaitGroup
+	var all atomic.Int64
+	for range 20 {
+		group.Go(func() {
+			got, err := w.Store.Allot(ctx, w.B, "key_3", day, 50, 7)
+			if err != nil {
+				t.Error(err)
+			}
+			all.Add(got)
+		})
+	}
+	group.Wait()
+	same(t, "at the same moment", all.Load(), 49, nil)
 }

@@ -36,6 +36,7 @@ func privacyTests() map[string]func(*testing.T, *World) {
 		"Folded":       folded,
 		"Gathered":     gathered,
 		"Foreign":      foreignRequests,
+		"AskedTwice":   askedTwice,
 	}
 }
 
@@ -111,6 +112,30 @@ func (w *World) ask(s *privacy.Service, k privacy.Kind, address string) privacy.
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// A program that asks twice with one key has asked once, for good.
+func askedTwice(t *testing.T, w *World) {
+	s := w.Privacy()
+	ask := func(k privacy.Kind, address string) (privacy.Request, error) {
+		return s.Ask(t.Context(), privacy.Wish{Kind: k, Person: w.person(s, address), Actor: "key_1", Locale: "de", Idempotency: "ticket 1"})
+	}
+	first, err := ask(privacy.Access, "eva@x.example")
+	w.must(err)
+	w.turn(s)
+	again, err := ask(privacy.Access, "eva@x.example")
+	if err != nil || again.ID != first.ID || again.State != privacy.Done {
+		t.Errorf("asked again: %+v, %v", again, err)
+	}
+	if _, err := ask(privacy.Access, "max@x.example"); !fault.IsKind(err, fault.Conflict) {
+		t.Errorf("the key for another person: %v", err)
+	}
+	if _, err := ask(privacy.Erasure, "eva@x.example"); !fault.IsKind(err, fault.Conflict) {
+		t.Errorf("the key for another request: %v", err)
+	}
+	if _, err := w.Store.RequestByKey(t.Context(), w.B, first.Idempotency); !fault.IsKind(err, fault.NotFound) {
+		t.Errorf("another tenant's key: %v", err)
+	}
 }
 
 func mailToPerson(t *testing.T, w *World) {

@@ -33,6 +33,7 @@ type Store struct {
 	dkim     []tenant.DKIMKey
 	facts    map[tenant.ID][]tenant.DomainFact
 	reports  []savedReport
+	profiles map[tenant.ID]tenant.Profile
 }
 
 var (

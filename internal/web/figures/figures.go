@@ -174,8 +174,9 @@ func (c Config) read(r *http.Request, p frame.Page, path string) (table, error) 
 	if err != nil {
 		return t, err
 	}
+	_, tone := p.Words()
 	for _, g := range now {
-		one := row{Group: g, name: c.Name(p, g.Provider), advice: c.Providers.Advice(g.Provider, p.Lang)}
+		one := row{Group: g, name: c.Name(p, g.Provider), advice: c.Providers.Advice(g.Provider, p.Lang, tone)}
 		if i := slices.IndexFunc(before, func(b insight.Group) bool { return b.Provider == g.Provider }); i >= 0 {
 			one.before = before[i].Figures
 		}

@@ -9,6 +9,7 @@
 package frame
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"time"
 
+	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
 	"stafette/internal/tenant"
@@ -31,6 +33,12 @@ type Config struct {
 	// ClientIP tells the address a request came from, for throttling; nil takes
 	// the peer of the connection.
 	ClientIP func(*http.Request) string
+	// Visited keeps what staff look at while they visit a tenant, in the tenant's record,
+	// before they see it: what cannot be kept is not shown. nil keeps nothing.
+	Visited func(ctx context.Context, a audit.Act) error
+	// PreviewOrigin is where the content of mails is shown apart from the office,
+	// "https://preview.post.example"; "": within it.
+	PreviewOrigin string
 	// Now is the clock; it is needed.
 	Now func() time.Time
 	// Zone is the time zone of all pages; nil is UTC.
@@ -50,6 +58,7 @@ type Frame struct {
 	host    string
 	secure  bool
 	entries []entry
+	visits  visits
 }
 
 // New makes a frame without pages. It reads nothing but its Config and starts nothing.

@@ -1,16 +1,28 @@
 package frame
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // pagePolicy lets a page load from its own origin only and run nothing inline.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// policy is pagePolicy with where the content of mails is shown.
+func (f *Frame) policy() string {
+	if f.PreviewOrigin == "" {
+		return pagePolicy
+	}
+	return strings.Replace(pagePolicy, "frame-src 'self'", "frame-src "+f.PreviewOrigin, 1)
+}
+
 // harden sets the headers every answer bears. Routes with other needs overwrite them.
 func (f *Frame) harden(next http.Handler) http.Handler {
+	policy := f.policy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", pagePolicy)
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		// Not no-referrer: with it browsers send "Origin: null" on our own forms, and

@@ -43,7 +43,7 @@ type Page struct {
 
 func (f *Frame) newPage(r *http.Request, who tenant.Identity) Page {
 	p := Page{frame: f, Who: who, SignedIn: !who.User.ID.IsZero(), path: r.URL.RequestURI(), done: r.URL.Query().Get("done")}
-	p.Clock = i18n.Clock{Lang: f.languageOf(r, who), Zone: f.Zone, Now: f.Now()}
+	p.Clock = i18n.Clock{Lang: f.languageOf(r, who), Zone: who.Tenant.Zone(f.Zone), Now: f.Now()}
 	p.tone = i18n.Tone(who.Tenant.OfficeTone)
 	if t := cookieValue(r, ThemeCookie); t == "light" || t == "dark" {
 		p.theme = t

@@ -3,6 +3,7 @@ package frame
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"stafette/internal/audit"
@@ -106,6 +107,10 @@ func (f *Frame) serve(rt Route) http.Handler {
 			http.Redirect(w, r, LockedPage, http.StatusSeeOther)
 			return
 		}
+		if err := f.visited(r, rt, p); err != nil {
+			f.fail(w, r, p, err)
+			return
+		}
 		r = f.recorded(r, rt, p)
 		if err := rt.Do(w, r, p); err != nil {
 			f.fail(w, r, p, err)
@@ -116,26 +121,41 @@ func (f *Frame) serve(rt Route) http.Handler {
 // recorded makes the request owe its entry in the record: whatever transaction changes
 // something on its behalf writes it.
 func (f *Frame) recorded(r *http.Request, rt Route, p Page) *http.Request {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || rt.Act == Unrecorded || !p.SignedIn {
+	if rt.action() == "" || !p.SignedIn {
 		return r
 	}
 	a := audit.Act{
 		Tenant: p.Tenant(), Actor: p.Who.User.ID.String(), Door: "office", Action: rt.Act, Network: tenant.Network(f.ClientIP(r)),
 	}
-	var words, targets []string
-	_, path, _ := strings.Cut(rt.Pattern, " ")
-	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-		if name, ok := strings.CutPrefix(part, "{"); ok {
-			targets = append(targets, r.PathValue(strings.TrimRight(name, "$}.")))
-		} else {
-			words = append(words, part)
+	_, things := parts(r, rt.Pattern)
+	a.Action, a.Target = rt.action(), strings.Join(things, " ")
+	return r.WithContext(audit.With(r.Context(), a))
+}
+
+// action is what the route does in the record; "" for one that leaves no entry.
+func (rt Route) action() string {
+	method, path, _ := strings.Cut(rt.Pattern, " ")
+	switch {
+	case method == http.MethodGet || rt.Act == Unrecorded:
+		return ""
+	case rt.Act != "":
+		return rt.Act
+	}
+	words := strings.Split(strings.Trim(path, "/"), "/")
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "{") }), ".")
+}
+
+// Actions lists what routes do in the record, each once and in order. Every one has its
+// words in the catalogue, as "act." and its name.
+func Actions(routes []Route) []string {
+	list := []string{visitAct}
+	for _, rt := range routes {
+		if a := rt.action(); a != "" && rt.Access != Anyone {
+			list = append(list, a)
 		}
 	}
-	if a.Action == "" {
-		a.Action = strings.Join(words, ".")
-	}
-	a.Target = strings.Join(targets, " ")
-	return r.WithContext(audit.With(r.Context(), a))
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func toSignIn(w http.ResponseWriter, r *http.Request) {

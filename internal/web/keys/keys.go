@@ -34,6 +34,7 @@ const room = "keys"
 func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{Pattern: "GET /keys", Permission: tenant.KeysManage, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupAdministration}},
+		{Pattern: "GET /keys.csv", Permission: tenant.KeysManage, Do: c.export},
 		{Pattern: "GET /keys/new", Permission: tenant.KeysManage, Do: c.showNew},
 		{Pattern: "POST /keys", Permission: tenant.KeysManage, Act: "keys.create", Do: c.create},
 		{Pattern: "POST /keys/{key}/revoke", Permission: tenant.KeysManage, Act: "keys.revoke", Do: c.revoke},
@@ -46,7 +47,14 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 		return err
 	}
 	p.Room, p.Title = room, p.T("nav.keys")
-	return p.Render(w, r, http.StatusOK, keysPage(p, list, p.Done("revoked")))
+	return p.Render(w, r, http.StatusOK, keysPage(p, page{frame.ReadView(r, listing(p)), list, p.Done("revoked")}))
+}
+
+// page is what the page shows.
+type page struct {
+	frame.View
+	keys []tenant.Key // all there are
+	done string
 }
 
 func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {

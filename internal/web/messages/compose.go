@@ -41,7 +41,14 @@ type letterForm struct {
 }
 
 func (o *office) showCompose(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	f := letterForm{stream: tenant.Transactional, key: rand.Text(), name: p.Who.Tenant.Name}
+	said, err := o.Tenants.Profile(r.Context(), p.Tenant())
+	if err != nil {
+		return fmt.Errorf("begin a letter: %w", err)
+	}
+	f := letterForm{
+		stream: cmp.Or(said.Stream, tenant.Transactional), key: rand.Text(),
+		name: cmp.Or(said.From.Name, p.Who.Tenant.Name), local: said.From.Local, domain: said.From.Domain,
+	}
 	if err := o.prefill(r, p, &f); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type content struct {
 	gone    bool
 	text    string // of the views text and source
 	cut     bool   // text was shortened
+	preview string // address of the HTML part
 	fields  []headerField
 }
 
@@ -51,7 +52,10 @@ func (o *office) showContent(w http.ResponseWriter, r *http.Request, p frame.Pag
 		return err
 	}
 	p.Room, p.Title = "messages", Subject(p, m.Subject)
-	c := content{id: m.ID.String(), subject: Subject(p, m.Subject), gone: gone, view: r.URL.Query().Get("view")}
+	c := content{preview: "/messages/" + m.ID.String() + "/preview", id: m.ID.String(), subject: Subject(p, m.Subject), gone: gone, view: r.URL.Query().Get("view")}
+	if o.Preview != nil {
+		c.preview = o.Preview.Address(p.Tenant(), m.ID)
+	}
 	if !gone {
 		if err := c.fill(body); err != nil {
 			return err
@@ -164,10 +168,9 @@ func (o *office) preview(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	if err != nil {
 		return err
 	}
-	shown, _ := cutText(env.HTML, htmlShown)
-	tamed, err := tame(shown, inlinePictures(env))
+	tamed, err := tamedHTML(env)
 	if err != nil {
-		return fmt.Errorf("preview: %w", err)
+		return err
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", previewPolicy)
@@ -176,6 +179,16 @@ func (o *office) preview(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	h.Set("Cache-Control", "no-store")
 	_, _ = w.Write(tamed)
 	return nil
+}
+
+// tamedHTML is the HTML part as it is shown.
+func tamedHTML(env *enmime.Envelope) ([]byte, error) {
+	shown, _ := cutText(env.HTML, htmlShown)
+	tamed, err := tame(shown, inlinePictures(env))
+	if err != nil {
+		return nil, fmt.Errorf("preview: %w", err)
+	}
+	return tamed, nil
 }
 
 // inlinePictures maps content IDs to data URLs of the pictures within the message.

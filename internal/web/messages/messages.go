@@ -28,6 +28,7 @@ type Tenants interface {
 	Domains(ctx context.Context, t tenant.ID) ([]tenant.Domain, error)
 	User(ctx context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error)
 	Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error)
+	Profile(ctx context.Context, t tenant.ID) (tenant.Profile, error)
 }
 
 // Bodies reads messages in clear; *spool.Spool does.
@@ -68,6 +69,9 @@ type Config struct {
 	Dialogues Dialogues
 	// ProviderHosts lists the ends of the host names of a provider; nil is dns.ProviderHosts.
 	ProviderHosts func(provider string) []string
+	// Preview shows HTML on an origin of its own; nil shows it in an opaque origin of the
+	// office's own host.
+	Preview *Preview
 	// MaxUpload bounds a posted message with its attachments; 0 is 32 MiB.
 	MaxUpload int64
 	// LiveFor ends a live stream, so that a session that was closed loses it soon;

@@ -8,6 +8,7 @@ package offices
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/settings"
 )
 
 // Accounts does what the pages ask for; *account.Service does.
@@ -26,6 +28,7 @@ type Accounts interface {
 	Lock(ctx context.Context, t tenant.ID, reason string) error
 	Unlock(ctx context.Context, t tenant.ID, reason string) error
 	SaveOffice(ctx context.Context, t tenant.ID, to account.OfficeSettings) error
+	OfficeProfile(ctx context.Context, t tenant.ID) (tenant.Profile, error)
 	Visit(ctx context.Context, who tenant.Identity, t tenant.ID, reason string) error
 	EndVisit(ctx context.Context, who tenant.Identity) error
 }
@@ -64,13 +67,16 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	if err != nil {
 		return err
 	}
+	if state := v.Filter("state"); state != "" {
+		list = slices.DeleteFunc(list, func(t tenant.Tenant) bool { return string(t.State) != state })
+	}
 	p.Room, p.Title = room, p.T("nav.offices")
 	return p.Render(w, r, http.StatusOK, listPage(p, v, list))
 }
 
 func listing(p frame.Page) frame.Listing {
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("offices.col." + key)} }
-	return frame.Listing{Path: path, Filters: []string{"q"}, Columns: []frame.Column{column("name"), column("state"), column("quota"), column("since")}}
+	return frame.Listing{Path: path, Filters: []string{"q", "state"}, Choices: map[string][]string{"state": {string(tenant.Active), string(tenant.Locked)}}, Columns: []frame.Column{column("name"), column("state"), column("quota"), column("since")}}
 }
 
 func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -147,9 +153,11 @@ func (c Config) page(w http.ResponseWriter, r *http.Request, p frame.Page, statu
 		return err
 	}
 	if o.settings.Values == nil {
-		o.settings.Values = map[string]string{
-			"name": o.Name, "locale": o.Locale, "office_tone": string(o.OfficeTone), "customer_tone": string(o.CustomerTone), "daily_quota": "",
+		said, err := c.Accounts.OfficeProfile(r.Context(), t)
+		if err != nil {
+			return err
 		}
+		o.settings.Values = settings.Values(o.Tenant, said)
 		if o.DailyQuota > 0 {
 			o.settings.Values["daily_quota"] = strconv.FormatInt(o.DailyQuota, 10)
 		}
@@ -195,11 +203,10 @@ func (c Config) act(w http.ResponseWriter, r *http.Request, p frame.Page, done s
 func (c Config) save(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	var f frame.Form
 	return c.act(w, r, p, "saved", func(t tenant.ID) error {
-		f = typed(r, "name", "locale", "office_tone", "customer_tone", "daily_quota")
-		return c.Accounts.SaveOffice(r.Context(), t, account.OfficeSettings{
-			Name: f.Value("name"), Locale: f.Value("locale"), OfficeTone: tenant.Tone(f.Value("office_tone")),
-			CustomerTone: tenant.Tone(f.Value("customer_tone")), DailyQuota: quota(f.Value("daily_quota")),
-		})
+		f = typed(r, append(settings.Names(), "daily_quota")...)
+		to := settings.Read(f)
+		to.DailyQuota = quota(f.Value("daily_quota"))
+		return c.Accounts.SaveOffice(r.Context(), t, to)
 	}, func(o *one, err error) bool {
 		ok := frame.Refused(p, &f, err, "name")
 		o.settings = f

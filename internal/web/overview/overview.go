@@ -100,6 +100,7 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 		c.Log.ErrorContext(ctx, "things to do are not complete", "tenant", t.String(), "err", err)
 		v.partial = true
 	}
+	v.todos = insight.Allowed(v.todos, p.Can)
 	counts, err := c.Insight.Counts(ctx, t, v.span.From, v.span.To)
 	if err != nil {
 		return fmt.Errorf("overview: %w", err)

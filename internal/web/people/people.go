@@ -53,6 +53,7 @@ func (s side) routes(access frame.Access, permission tenant.Permission, group fr
 	show.Entry = frame.Entry{Room: room, Icon: "clip", Group: group}
 	return []frame.Route{
 		show,
+		route("GET "+s.path+".csv", "", s.export),
 		route("POST "+s.path+"/invitations", "users.invite", s.invite),
 		route("POST "+s.path+"/invitations/{id}/again", "users.invite", s.again),
 		route("POST "+s.path+"/invitations/{id}/revoke", "users.uninvite", s.revoke),
@@ -66,6 +67,7 @@ func (s side) routes(access frame.Access, permission tenant.Permission, group fr
 // team is what the page shows.
 type team struct {
 	side
+	frame.View
 	users   []tenant.User
 	invited []account.Invitation
 	form    frame.Form
@@ -94,7 +96,8 @@ func (s side) page(w http.ResponseWriter, r *http.Request, p frame.Page, status 
 	if t.users, t.invited, err = s.Accounts.Team(r.Context(), p.Who.User.Tenant); err != nil {
 		return err
 	}
-	t.side = s
+	t.side, t.View = s, frame.ReadView(r, s.listing(p))
+	narrow(t.View, &t)
 	if t.form.Value("role") == "" {
 		t.form.Values = map[string]string{"email": t.form.Value("email"), "name": t.form.Value("name"), "role": roles(p)[1].Value}
 	}

@@ -8,9 +8,11 @@ package platform
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 
+	"stafette/internal/insight"
 	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/sources"
@@ -20,6 +22,9 @@ import (
 type Config struct {
 	// Todos lists what is to be done about the ways out.
 	Todos func(ctx context.Context) ([]sources.Todo, error)
+	// Own is what else there is to do for staff.
+	Own insight.Todos
+	Log *slog.Logger
 }
 
 // Routes is the staff's first page.
@@ -42,7 +47,12 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 			return fmt.Errorf("start page of staff: %w", err)
 		}
 	}
-	return p.Render(w, r, http.StatusOK, start(p, todos[:min(len(todos), todosShown)], len(todos)))
+	own, err := c.Own.For(r.Context(), tenant.ID{}, p.Who.User.ID, p.Now)
+	if err != nil {
+		// What one part cannot say must not hide what the others do.
+		c.Log.ErrorContext(r.Context(), "things to do for staff are not complete", "err", err)
+	}
+	return p.Render(w, r, http.StatusOK, start(p, insight.Allowed(own, p.Can), todos[:min(len(todos), todosShown)], len(todos)))
 }
 
 // sections are what the reader may open, without this page itself.

@@ -57,6 +57,7 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 	}
 	return []frame.Route{
 		route("GET /profile", "", d.show),
+		route("GET /profile/sessions.csv", "", d.exportSessions),
 		route("GET /profile/confirm", "", d.showConfirm),
 		route("POST /profile/confirm", frame.Unrecorded, d.confirm),
 		route("POST /profile/password", "password.change", d.password),
@@ -75,11 +76,12 @@ func Routes(f *frame.Frame, c Config) []frame.Route {
 
 // own is what the page shows.
 type own struct {
-	factors  account.Factors
-	sessions []tenant.Session
-	passkeys bool // can be used in this office
-	form     frame.Form
-	done     string
+	frame.View // of sessions
+	factors    account.Factors
+	sessions   []tenant.Session
+	passkeys   bool // can be used in this office
+	form       frame.Form
+	done       string
 }
 
 func (d desk) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -94,7 +96,7 @@ func (d desk) page(w http.ResponseWriter, r *http.Request, p frame.Page, status 
 	if o.sessions, err = d.Accounts.Sessions(r.Context(), p.Who); err != nil {
 		return err
 	}
-	o.passkeys = d.Accounts.Passkeys()
+	o.passkeys, o.View = d.Accounts.Passkeys(), frame.ReadView(r, listing(p))
 	p.Room, p.Title = room, p.T("profile.title")
 	return p.Render(w, r, status, profilePage(p, o))
 }

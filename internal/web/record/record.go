@@ -70,15 +70,17 @@ func (s side) listing(p frame.Page) frame.Listing {
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("record.col." + key)} }
 	network := column("network")
 	network.Extra = true
+	at := column("at")
+	at.Sortable = true
 	return frame.Listing{
-		Path: s.path, Filters: []string{"action", "actor", "from", "to"},
-		Columns: []frame.Column{column("at"), column("actor"), column("action"), column("target"), column("detail"), network},
+		Name: "record", Path: s.path, Sort: "at", Descending: true, Filters: []string{"action", "actor", "from", "to"},
+		Columns: []frame.Column{at, column("actor"), column("action"), column("target"), column("detail"), network},
 	}
 }
 
 // question is the view as the record is asked for it; what makes no sense is dropped.
 func question(p frame.Page, v frame.View) audit.Filter {
-	f := audit.Filter{Action: v.Filter("action"), Actor: v.Filter("actor")}
+	f := audit.Filter{Action: v.Filter("action"), Actor: v.Filter("actor"), OldestFirst: !v.Descending}
 	zone := p.Day(p.Now).Location()
 	if day, err := time.ParseInLocation(time.DateOnly, v.Filter("from"), zone); err == nil {
 		f.From = day
@@ -87,7 +89,7 @@ func question(p frame.Page, v frame.View) audit.Filter {
 		f.To = day.AddDate(0, 0, 1)
 	}
 	if n, err := strconv.ParseInt(v.After, 10, 64); err == nil && n > 0 {
-		f.Before = n
+		return goingOn(f, n)
 	}
 	return f
 }
@@ -162,6 +164,35 @@ func actionText(p frame.Page, action string) string {
 	return p.Either("act."+action, "act.other", "action", action)
 }
 
+// chosen gives all entries of a view in its order.
+func (s side) chosen(ctx context.Context, t tenant.ID, f audit.Filter, do func(audit.Entry) error) error {
+	for f.Limit = exportPage; ; {
+		page, err := s.Entries.Audit(ctx, t, f)
+		if err != nil {
+			return fmt.Errorf("export record: %w", err)
+		}
+		for _, e := range page {
+			if err := do(e); err != nil {
+				return err
+			}
+			f = goingOn(f, e.Seq)
+		}
+		if len(page) < exportPage {
+			return nil
+		}
+	}
+}
+
+// goingOn is the question for what comes after an entry.
+func goingOn(f audit.Filter, seq int64) audit.Filter {
+	if f.OldestFirst {
+		f.After = seq
+	} else {
+		f.Before = seq
+	}
+	return f
+}
+
 // each gives all entries of the chain in order.
 func (s side) each(ctx context.Context, t tenant.ID, do func(audit.Entry) error) error {
 	for after := int64(0); ; {
@@ -201,7 +232,9 @@ func (s side) exportCSV(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	_, _ = io.WriteString(w, spreadsheet.BOM)
 	out := spreadsheet.NewWriter(w, spreadsheet.Semicolon)
 	_ = out.Write("seq", "at", "actor", "door", "action", "target", "detail", "network", "prev", "hash")
-	err := s.each(r.Context(), p.Tenant(), func(e audit.Entry) error {
+	v := frame.ReadView(r, s.listing(p))
+	v.After = "" // a file begins at the beginning
+	err := s.chosen(r.Context(), p.Tenant(), question(p, v), func(e audit.Entry) error {
 		return out.Write(
 			strconv.FormatInt(e.Seq, 10), e.At.UTC().Format("2006-01-02T15:04:05.000Z"), e.Actor, e.Door, e.Action, e.Target,
 			e.Detail, e.Network, hex.EncodeToString(e.Prev[:]), hex.EncodeToString(e.Hash[:]),
@@ -214,7 +247,8 @@ func (s side) exportCSV(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	return nil
 }
 
-// exportJSON writes one entry a line, as "stafette audit verify" reads them.
+// exportJSON writes the whole chain, whatever the view shows: only whole it proves
+// anything. It has one entry a line, as "stafette audit verify" reads them.
 func (s side) exportJSON(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	if err := s.begin(w, r, p, "application/x-ndjson", "json"); err != nil {
 		return err

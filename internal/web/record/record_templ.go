@@ -59,7 +59,7 @@ func recordPage(p frame.Page, l list) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = frame.Button(frame.Action{Text: "CSV", Label: p.T("record.csv"), Icon: "down", Href: l.path + ".csv", Download: true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Button(frame.Action{Text: "CSV", Label: p.T("record.csv"), Icon: "down", Href: l.Export(l.path + ".csv"), Download: true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/web/people"
 	"stafette/internal/web/profile"
 	"stafette/internal/web/record"
+	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 )
 
@@ -40,11 +41,12 @@ func accountsSubject() Subject {
 			c.Keys = keys.Config{Accounts: a}
 			c.Record = record.Config{Entries: a, People: a}
 			c.Offices = offices.Config{Accounts: a}
+			c.Settings = settings.Config{Accounts: a, Rights: w.Rights()}
 		},
 		Own:     func(w *World) map[string]string { return w.Accounts().paths(w.Tenant.ID) },
 		Foreign: func(w *World) map[string]string { return w.Accounts().paths(w.Other.ID) },
 		Pages: func(*World) []string {
-			return []string{"/profile?done=password", "/forgotten?done=sent", "/invitation/no-such", "/password/no-such"}
+			return []string{"/settings?done=saved", "/profile?done=password", "/forgotten?done=sent", "/invitation/no-such", "/password/no-such"}
 		},
 	}
 }
@@ -248,9 +250,11 @@ func (a *Accounts) RevokeKey(_ context.Context, who tenant.Identity, k tenant.Ke
 // Audit implements record.Entries.
 func (a *Accounts) Audit(_ context.Context, t tenant.ID, f audit.Filter) ([]audit.Entry, error) {
 	list := keep(a.Entries, func(e audit.Entry) bool {
-		return e.Tenant == t && (f.Action == "" || f.Action == e.Action) && (f.Actor == "" || f.Actor == e.Actor) && (f.Before == 0 || e.Seq < f.Before)
+		return e.Tenant == t && (f.Action == "" || f.Action == e.Action) && (f.Actor == "" || f.Actor == e.Actor) && (f.Before == 0 || e.Seq < f.Before) && e.Seq > f.After
 	})
-	slices.Reverse(list)
+	if !f.OldestFirst {
+		slices.Reverse(list)
+	}
 	return list[:min(len(list), f.Limit)], nil
 }
 
@@ -302,6 +306,19 @@ func (a *Accounts) Lock(_ context.Context, _ tenant.ID, reason string) error {
 // Unlock implements offices.Accounts.
 func (a *Accounts) Unlock(_ context.Context, _ tenant.ID, reason string) error {
 	return a.reasoned(reason, "unlock")
+}
+
+// OfficeProfile implements offices.Accounts and settings.Accounts.
+func (a *Accounts) OfficeProfile(ctx context.Context, t tenant.ID) (tenant.Profile, error) {
+	return a.w.Profile(ctx, t)
+}
+
+// SaveOwnOffice implements settings.Accounts.
+func (a *Accounts) SaveOwnOffice(ctx context.Context, t tenant.ID, to account.OfficeSettings) error {
+	if to.TimeZone == "Mond" {
+		return fault.Field("time_zone", "time_zone_unknown", "")
+	}
+	return a.SaveOffice(ctx, t, to)
 }
 
 // SaveOffice implements offices.Accounts.

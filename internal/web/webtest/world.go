@@ -251,6 +251,17 @@ func (w *World) Key(context.Context, string, string) (tenant.Key, error) {
 // Keys implements messages.Tenants.
 func (w *World) Keys(context.Context, tenant.ID) ([]tenant.Key, error) { return nil, nil }
 
+// Profile implements messages.Tenants: World.Tenant says something of itself.
+func (w *World) Profile(_ context.Context, t tenant.ID) (tenant.Profile, error) {
+	if t != w.Tenant.ID {
+		return tenant.Profile{}, nil
+	}
+	return tenant.Profile{
+		Stream: tenant.Reminder, From: message.Mailbox{Name: "Hafenkontor", Address: message.Address{Local: "info", Domain: "hafenkontor.example"}},
+		Contact: "040 123456", Imprint: "Hafenkontor Immobilien GmbH\nAm Kai 1, 20457 Hamburg",
+	}, nil
+}
+
 // Domains implements messages.Tenants.
 func (w *World) Domains(_ context.Context, t tenant.ID) ([]tenant.Domain, error) {
 	w.mu.Lock()

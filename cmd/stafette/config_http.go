@@ -1,0 +1,100 @@
+package main
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"stafette/internal/forwarded"
+)
+
+// HTTP is the door for the API and the office.
+type HTTP struct {
+	// Listen is host:port. Default "127.0.0.1:8080".
+	Listen string `toml:"listen"`
+	// PublicURL is how people reach it, for links and cookies. Default: http://Listen.
+	PublicURL string `toml:"public_url"`
+	// TLS serves HTTPS with the certificate of [tls]. Default false: a proxy does it.
+	TLS bool `toml:"tls"`
+	// TrustedProxies are the networks or addresses of reverse proxies before this door.
+	// Where a request comes from one, its client is the right-most address of
+	// ForwardedHeader that is none of them: sign-in, limits, networks of API keys and the
+	// record count and name that one. Default none: the client is who connects.
+	TrustedProxies []string `toml:"trusted_proxies"`
+	// ForwardedHeader is the field that the proxies set: "X-Forwarded-For" (the default) or
+	// "Forwarded" (RFC 7239). The other one is not read: clients could set it.
+	ForwardedHeader string `toml:"forwarded_header"`
+	// PreviewHost is a host name of its own under which the HTML of mails is shown, apart
+	// from the office and its cookies; it leads to this door like PublicURL's, with the
+	// same scheme and port. Default none: HTML is shown in an opaque sandbox of the office's
+	// own host.
+	PreviewHost string `toml:"preview_host"`
+	// Components opens the page /components, which shows every part of the office, to
+	// everybody; without it only staff see it. The demo sets it.
+	Components bool `toml:"components"`
+}
+
+// validate reports what cannot work.
+func (h HTTP) validate(bad func(key, format string, args ...any)) {
+	for _, text := range h.TrustedProxies {
+		if _, ok := network(text); !ok {
+			bad("http.trusted_proxies", "want networks such as 10.0.0.0/8 or addresses, have %q", text)
+		}
+	}
+	switch h.ForwardedHeader {
+	case "", forwarded.XForwardedFor, forwarded.Forwarded:
+	default:
+		bad("http.forwarded_header", "want %q or %q, have %q", forwarded.XForwardedFor, forwarded.Forwarded, h.ForwardedHeader)
+	}
+	if h.PreviewHost == "" {
+		return
+	}
+	public, err := url.Parse(h.PublicURL)
+	if strings.Trim(h.PreviewHost, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" || err == nil && strings.EqualFold(public.Hostname(), h.PreviewHost) {
+		bad("http.preview_host", "want a host name in lower case other than public_url's, have %q", h.PreviewHost)
+	}
+}
+
+// network reads a network, or an address as a network of one.
+func network(text string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), true
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), true
+}
+
+// proxies are the trusted ones.
+func (h HTTP) proxies() []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range h.TrustedProxies {
+		if p, ok := network(text); ok { // validate has refused what is none
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// forwardedHeader is the field that the proxies set.
+func (h HTTP) forwardedHeader() string {
+	if h.ForwardedHeader == "" {
+		return forwarded.XForwardedFor
+	}
+	return h.ForwardedHeader
+}
+
+// previewOrigin is where the HTML of mails is shown; "" where that is the office.
+func (h HTTP) previewOrigin() string {
+	public, err := url.Parse(h.PublicURL)
+	if h.PreviewHost == "" || err != nil {
+		return ""
+	}
+	origin := public.Scheme + "://" + h.PreviewHost
+	if port := public.Port(); port != "" {
+		origin += ":" + port
+	}
+	return origin
+}
