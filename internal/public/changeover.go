@@ -37,9 +37,6 @@ type ChangeoverConfig struct {
 	Log       *slog.Logger // nil: discard
 }
 
-// formPolicy is policy for pages with forms of their own.
-const formPolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-
 const maxChangeoverForm = 4 << 10 // bytes
 
 // changeovers is the door's part for customers of changeovers.
@@ -202,12 +199,12 @@ func (d *changeovers) questions(w http.ResponseWriter, r *http.Request) {
 	d.render(w, r, http.StatusOK, questionsPage(p, d.asked(p, a)))
 }
 
-// question is one with its answer.
-type question struct{ title, text string }
+// faqEntry is a question with its answer.
+type faqEntry struct{ title, text string }
 
 // asked are the questions that customers have, answered from the plan (A21). What the
 // plan says nothing about is not asked.
-func (d *changeovers) asked(p paged, a announce.Announcement) []question {
+func (d *changeovers) asked(p paged, a announce.Announcement) []faqEntry {
 	reason := a.ReasonDE
 	if p.lang == i18n.English {
 		reason = a.ReasonEN
@@ -230,11 +227,11 @@ func (d *changeovers) asked(p paged, a announce.Announcement) []question {
 	if len(p.Concerned) > 0 {
 		whom += " " + p.t("announce.makers.concerned", args)
 	}
-	list := []question{{say("1"), change}}
+	list := []faqEntry{{say("1"), change}}
 	for _, n := range []string{"2", "3", "4", "5", "6", "7"} {
-		list = append(list, question{say(n), say(n + ".text")})
+		list = append(list, faqEntry{say(n), say(n + ".text")})
 	}
-	return append(list, question{say("8"), whom}, question{say("9"), say("9.text")})
+	return append(list, faqEntry{say("8"), whom}, faqEntry{say("9"), say("9.text")})
 }
 
 func joined(list []string) string {

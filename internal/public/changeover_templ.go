@@ -864,7 +864,7 @@ func shown(t affected.Test) string {
 	return "none"
 }
 
-func questionsPage(p paged, list []question) templ.Component {
+func questionsPage(p paged, list []faqEntry) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

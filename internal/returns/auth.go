@@ -77,7 +77,7 @@ func (p *prover) spf(ctx context.Context, r *reading) string {
 // SPF is what a domain's SPF record says of mail from an address: "pass", "fail",
 // "softfail", "neutral", "none", "temperror" or "permerror" (RFC 7208, 2.6).
 func SPF(ctx context.Context, r dns.Resolver, domain string, from netip.Addr) string {
-	result, _ := spf.CheckHostWithSender(net.IP(from.AsSlice()), domain, "postmaster@"+domain, spf.WithContext(ctx), spf.WithResolver(asked{r}))
+	result, _ := spf.CheckHostWithSender(net.IP(from.AsSlice()), domain, "postmaster@"+domain, spf.WithContext(ctx), spf.WithResolver(dns.Standard{Resolver: r}))
 	return string(result)
 }
 
