@@ -127,24 +127,6 @@ func (s Keys) Todos(ctx context.Context, t tenant.ID, now time.Time) ([]Todo, er
 	return list, nil
 }
 
-// StoppedLeads has to do where an enquiry did not become a mail.
-type StoppedLeads struct {
-	// Store counts the tenant's leads whose mail could not be made or accepted, up to a
-	// hundred, and tells since when the first of them waits.
-	Store interface {
-		StoppedLeads(ctx context.Context, t tenant.ID) (n int, since time.Time, err error)
-	}
-}
-
-// Todos implements TodoSource.
-func (s StoppedLeads) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]Todo, error) {
-	n, since, err := s.Store.StoppedLeads(ctx, t)
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	return []Todo{{Key: "leads_stopped", Kind: "leads_stopped", Args: i18n.Args{"n": n}, Mark: "bounced", Link: "/leads?state=stopped", Since: since}}, nil
-}
-
 // Certificate has to do for operators when the certificate of the doors is about to end.
 type Certificate struct {
 	// End is when that is.

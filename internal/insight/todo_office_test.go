@@ -16,7 +16,6 @@ type houses struct {
 	waiting []insight.Awaited
 	keys    []tenant.Key
 	used    map[string]int64
-	stopped int
 	locked  int
 }
 
@@ -30,10 +29,6 @@ func (h houses) Keys(context.Context, tenant.ID) ([]tenant.Key, error) { return 
 
 func (h houses) KeyUsage(context.Context, tenant.ID, time.Time) (map[string]int64, error) {
 	return h.used, nil
-}
-
-func (h houses) StoppedLeads(context.Context, tenant.ID) (int, time.Time, error) {
-	return h.stopped, time.Time{}, nil
 }
 
 func (h houses) Locked(context.Context) (int, string, error) { return h.locked, "Salon", nil }
@@ -71,8 +66,6 @@ func TestThingsToDoInTheOffice(t *testing.T) {
 		"a key near its cap":         {insight.Keys{Store: houses{keys: []tenant.Key{capped}, used: map[string]int64{capped.ID.String(): 8}}}, own, []string{"key_cap"}},
 		"a key far from it":          {insight.Keys{Store: houses{keys: []tenant.Key{capped}, used: map[string]int64{capped.ID.String(): 7}}}, own, nil},
 		"a key near its end":         {insight.Keys{Store: houses{keys: []tenant.Key{ending}}}, own, []string{"key_ending"}},
-		"leads":                      {insight.StoppedLeads{Store: houses{stopped: 2}}, own, []string{"leads_stopped"}},
-		"no leads":                   {insight.StoppedLeads{Store: houses{}}, own, nil},
 		"a certificate":              {certificate(20 * day), tenant.ID{}, []string{"certificate"}},
 		"a certificate that is over": {certificate(0), tenant.ID{}, []string{"certificate_over"}},
 		"a good certificate":         {certificate(21 * day), tenant.ID{}, nil},

@@ -76,26 +76,6 @@ func (s *Store) Awaited(ctx context.Context, t tenant.ID, before time.Time) ([]i
 	return list, nil
 }
 
-// stoppedCounted bounds how many stopped leads are counted.
-const stoppedCounted = 100
-
-// StoppedLeads implements what insight.StoppedLeads asks.
-func (s *Store) StoppedLeads(ctx context.Context, t tenant.ID) (n int, since time.Time, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT taken_at FROM leads WHERE tenant = $1 AND state = 'stopped' ORDER BY id LIMIT $2", t[:], stoppedCounted)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var at time.Time
-		err := row.Scan(instant{&at})
-		if n++; n == 1 {
-			since = at
-		}
-		return err
-	})
-	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("count stopped leads: %w", s.refusal(err))
-	}
-	return n, since, nil
-}
-
 // Locked implements what insight.LockedAccounts asks.
 func (s *Store) Locked(ctx context.Context) (n int, last string, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT name FROM tenants WHERE state = 'locked' ORDER BY created_at, id")

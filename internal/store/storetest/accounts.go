@@ -382,8 +382,6 @@ func thingsToDo(t *testing.T, w *World) {
 	if err != nil || len(list) != 1 || list[0].Email != "neu@a.example" || !list[0].EndsAt.Equal(now.Add(time.Hour)) {
 		t.Errorf("awaited %+v, %v", list, err)
 	}
-	n, _, err := w.Store.StoppedLeads(ctx, w.A)
-	same(t, "stopped leads", n, 0, err)
 	w.must(w.Store.LockTenant(ctx, w.B, tenant.Locked, "x", nil))
 	n, last, err := w.Store.Locked(ctx)
 	of, readErr := w.Store.Tenant(ctx, w.B)

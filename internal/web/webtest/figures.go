@@ -32,7 +32,7 @@ func figuresSubject() Subject {
 			c.Todos = insight.Todos{Store: desk, Sources: []insight.TodoSource{
 				insight.HaltedMail{Breaker: w.haltDesk()}, insight.DomainSetup{Domains: c.Domains.Registry},
 				insight.HeldMail{Store: desk}, insight.RefusedAddresses{Statistics: sums},
-				insight.Team{Store: officeTodos{w}}, insight.Keys{Store: officeTodos{w}}, insight.StoppedLeads{Store: officeTodos{w}},
+				insight.Team{Store: officeTodos{w}}, insight.Keys{Store: officeTodos{w}},
 			}}
 			c.StaffTodos = insight.Todos{Store: desk, Sources: []insight.TodoSource{
 				insight.Certificate{End: func() time.Time { return w.Now().Add(5 * 24 * time.Hour) }}, insight.LockedAccounts{Store: officeTodos{w}}, insight.Team{Store: officeTodos{w}},

@@ -47,11 +47,4 @@ func (o officeTodos) KeyUsage(ctx context.Context, t tenant.ID, _ time.Time) (ma
 	return used, err
 }
 
-func (o officeTodos) StoppedLeads(_ context.Context, t tenant.ID) (int, time.Time, error) {
-	if t == o.Other.ID {
-		return 0, time.Time{}, nil
-	}
-	return 2, o.Now().Add(-time.Hour), nil
-}
-
 func (o officeTodos) Locked(context.Context) (int, string, error) { return 1, "<b>Gesperrt</b>", nil }
