@@ -144,5 +144,8 @@ func cliAct(command string) string {
 	if len(words) == 0 || !slices.Contains([]string{"setup", "tenant", "queue", "egress", "changeover"}, words[0]) {
 		return ""
 	}
+	if last := words[len(words)-1]; words[0] == "changeover" && (last == "list" || last == "show") {
+		return ""
+	}
 	return "cli." + strings.Join(words, ".")
 }

@@ -24,6 +24,7 @@ import (
 	"stafette/internal/public"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
+	"stafette/internal/tenant/tenanttest"
 )
 
 var start = time.Date(2026, 11, 19, 11, 0, 0, 0, time.UTC)
@@ -79,7 +80,7 @@ func newWorld(t *testing.T, state event.State) *world {
 		t.Fatal(err)
 	}
 	now := func() time.Time { return w.now }
-	w.service, err = diagnosis.New(diagnosis.Config{Store: w.store, Mail: w, Catalog: catalog, Reasons: reasons, Keeper: keeper, PublicURL: "https://post.example", Zone: zone, Now: now})
+	w.service, err = diagnosis.New(diagnosis.Config{Store: w.store, Mail: w, Tenants: &tenanttest.Store{}, Catalog: catalog, Reasons: reasons, Keeper: keeper, PublicURL: "https://post.example", Zone: zone, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestListIsTakenAndTold(t *testing.T) {
 func TestListResults(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
 	page := d.Get("/addresses/lists")
-	i := strings.Index(page.Text, "Kunden")
+	i := strings.Index(page.Text, "Kunden &lt;b&gt;")
 	path := page.Text[strings.LastIndex(page.Text[:i], "/addresses/lists/chk_"):]
 	path = path[:strings.IndexByte(path, '"')]
 	webtest.Expect(t, d.Get(path), http.StatusOK, "Geprüft", "2 Adressen sind gültig.", "Eine Adresse ist gesperrt.", "Eine Zeile steht doppelt in der Liste.",
