@@ -170,7 +170,7 @@ func nodeTests(env *environment, dir string) func(context.Context, *tally) {
 		if _, err := os.Stat(filepath.Join(dir, "package.json")); err != nil {
 			return
 		}
-		cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=tap", "--test-timeout=1500000")
+		cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=tap", "--test-timeout=2700000")
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), env.variables()...)
 		out, err := cmd.CombinedOutput()
 		found := readTAP(dir, string(out))
