@@ -10,7 +10,9 @@ import (
 	"stafette/internal/changeover/announce"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
+	"stafette/internal/lead/leadcase"
 	"stafette/internal/public"
+	"stafette/internal/tenant"
 )
 
 const (
@@ -24,13 +26,35 @@ const (
 func (p *platform) openAnnouncements(catalog *i18n.Catalog, zone *time.Location) (err error) {
 	p.surveyor = affected.NewSurveyor(affected.Config{
 		Store: p.store, Changeovers: p.store, Marks: p.store.FallbackMarks, Advertisers: p.store, Ways: p.store, Tenants: p.store,
-		Provider: p.config.providerOf, Now: p.store.Now, Log: p.log,
+		Cases: reportedLeads{p.leadCases}, Provider: p.config.providerOf, Now: p.store.Now, Log: p.log,
 	})
 	p.announcer, err = announce.New(announce.Config{
 		Store: p.store, Customers: p.store, Changeovers: p.store, Ways: p.store, Leads: p.leads, Acceptor: p.entrance,
-		Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone, Now: p.store.Now, Log: p.log,
+		Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL, Zone: zone,
+		AddressesURL: func(lang i18n.Lang, t tenant.ID) string {
+			return p.config.HTTP.PublicURL + p.published.Path(string(lang), t)
+		},
+		GenuineURL: func(lang i18n.Lang, t tenant.ID) string {
+			return p.config.HTTP.PublicURL + public.GenuinePath(string(lang), t)
+		},
+		Now: p.store.Now, Log: p.log,
 	})
 	return err
+}
+
+// reportedLeads tells the survey of reports that a lead came without its XML.
+type reportedLeads struct{ cases *leadcase.Service }
+
+func (r reportedLeads) MissingXML(ctx context.Context, t tenant.ID, advertiser string, since time.Time) (n int, last time.Time, err error) {
+	list, err := r.cases.CasesOf(ctx, t, advertiser)
+	for _, c := range list {
+		if (c.Kind == leadcase.NoXML || c.Kind == leadcase.Damaged) && !c.OpenedAt.Before(since) {
+			if n++; c.OpenedAt.After(last) {
+				last = c.OpenedAt
+			}
+		}
+	}
+	return n, last, err
 }
 
 // customerPages are those that customers of changeovers see without an account.

@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"time"
 
+	"stafette/internal/changeover/announce"
 	"stafette/internal/i18n"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/public"
 	"stafette/internal/public/leadpages"
 )
@@ -23,4 +26,26 @@ func (p *platform) openLeadPages(mux *http.ServeMux, catalog *i18n.Catalog, zone
 	for _, path := range []string{leadpages.FormPath, lead.ConfirmPath, lead.ReportPath} {
 		mux.Handle(path, door)
 	}
+}
+
+// openLeads makes the rooms of leads, and what sends mail once more.
+func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
+	p.leads = lead.New(lead.Config{
+		Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Genuine: p.genuineFoot(catalog),
+		PublicURL: p.config.HTTP.PublicURL, Now: p.store.Now, Zone: zone, Log: p.log,
+	})
+	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
+	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
+	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
+	return p.openAnnouncements(catalog, zone)
+}
+
+// openPublic puts the pages for people without an account on the map.
+func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Location) {
+	door := public.New(c)
+	for _, path := range public.Paths() {
+		mux.Handle(path, door)
+	}
+	mux.Handle(announce.Path, p.customerPages(c.Catalog, zone))
+	p.openLeadPages(mux, c.Catalog, zone)
 }

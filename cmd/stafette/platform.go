@@ -190,11 +190,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
-	p.leads = lead.New(lead.Config{Genuine: p.genuineFoot(catalog), Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, PublicURL: p.config.HTTP.PublicURL, Now: p.store.Now, Zone: zone, Log: p.log})
-	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
-	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
-	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
-	if err := p.openAnnouncements(catalog, zone); err != nil {
+	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
@@ -251,12 +247,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
-	door := public.New(public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Catalog: catalog, Now: p.store.Now, Log: p.log})
-	for _, path := range public.Paths() {
-		mux.Handle(path, door)
-	}
-	mux.Handle(announce.Path, p.customerPages(catalog, zone))
-	p.openLeadPages(mux, catalog, zone)
+	p.openPublic(mux, public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Catalog: catalog, Now: p.store.Now, Log: p.log}, zone)
 	mux.Handle("/", office)
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)

@@ -152,7 +152,6 @@ func (d *changeovers) back(w http.ResponseWriter, r *http.Request, done string) 
 	if lang := i18n.Lang(r.URL.Query().Get("lang")); lang.Valid() {
 		q.Set("lang", string(lang))
 	}
-	//nolint:gosec // G710: the path begins with ours, and the token was good
 	http.Redirect(w, r, announce.Path+url.PathEscape(r.PathValue("token"))+"?"+q.Encode(), http.StatusSeeOther)
 }
 

@@ -32,7 +32,7 @@ func (s *Store) Attempts(ctx context.Context, t tenant.ID, q affected.Query) (af
 	var steps affected.Steps
 	to := map[message.DeliveryID]message.Address{}
 	var order []message.DeliveryID
-	//nolint:gosec // G202: constants only
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT id, recipient, local FROM deliveries WHERE "+where+" ORDER BY id DESC LIMIT $4", args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var d message.DeliveryID
@@ -177,7 +177,6 @@ func oneCustomer(list []affected.Customer, err error) (affected.Customer, error)
 func (s *Store) customers(ctx context.Context, where string, args ...any) ([]affected.Customer, error) {
 	var list []affected.Customer
 	at := map[affected.ID]int{}
-	//nolint:gosec // G202: constants only
 	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("SELECT "+customerColumns+" FROM changeover_customers c WHERE "+where+
 		" ORDER BY c.name, c.number, c.id LIMIT %d", customersMost), args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -187,8 +186,8 @@ func (s *Store) customers(ctx context.Context, where string, args ...any) ([]aff
 		return err
 	})
 	if err == nil && len(list) > 0 {
-		//nolint:gosec // G202: constants only
-		rows, err = s.read.QueryContext(ctx, `SELECT v.customer, v.source, v.lead, v.sent_at, v.body_at, v.xml_at FROM changeover_tests v
+			//nolint:gosec // G202: constants and placeholders only
+			rows, err = s.read.QueryContext(ctx, `SELECT v.customer, v.source, v.lead, v.sent_at, v.body_at, v.xml_at FROM changeover_tests v
 			JOIN changeover_customers c ON c.tenant = $1 AND c.id = v.customer WHERE v.tenant = $1 AND `+where+" ORDER BY v.source", args...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var n affected.ID

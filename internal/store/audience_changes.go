@@ -126,6 +126,7 @@ func (s *Store) set(ctx context.Context, t tenant.ID, setting, after, actor stri
 		if after == "" {
 			_, err = tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE tenant = $1", t[:])
 		} else {
+			//nolint:gosec // G202: names of ours
 			_, err = tx.ExecContext(ctx, "INSERT INTO "+table+" (tenant, "+setting+") VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET "+
 				setting+" = excluded."+setting, t[:], after)
 		}

@@ -134,6 +134,7 @@ func (s *Store) LeadCases(ctx context.Context, t tenant.ID, f leadcase.Filter) (
 		add(behind, f.After[:])
 	}
 	args = append(args, f.Limit+1)
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+leadCaseColumns+" FROM lead_cases WHERE "+strings.Join(where, " AND ")+
 		fmt.Sprintf(" ORDER BY id %s LIMIT $%d", order, len(args)), args...)
 	err = scan(rows, err, func(row *sql.Rows) error {

@@ -42,6 +42,7 @@ func (s *Store) TakeLead(ctx context.Context, l lead.Lead, a lead.Advertiser, ke
 		if err := saveAdvertiser(ctx, tx, l.Tenant, a); err != nil {
 			return err
 		}
+		//nolint:dupword // two columns without a value
 		_, err := tx.ExecContext(ctx, `INSERT INTO leads (`+leadColumns+`, idempotency, request) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, NULL, $9, $10, $11, $12, $13)`,
 			l.Tenant[:], l.ID[:], l.Advertiser, l.Object, l.Title, flag(l.Test), string(l.State), l.Reason, millis(l.TakenAt), l.Sealed, l.Salt[:],
 			sql.NullString{String: key, Valid: key != ""}, hash[:])
@@ -135,6 +136,7 @@ func (s *Store) Leads(ctx context.Context, t tenant.ID, f lead.Filter) (lead.Pag
 	}
 	add("id IS NOT NULL ORDER BY id DESC LIMIT $", f.Limit+1)
 	var page lead.Page
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+leadColumns+" FROM leads WHERE "+strings.Join(where, " AND "), args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		l, err := readLead(row)

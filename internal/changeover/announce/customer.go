@@ -38,8 +38,10 @@ type View struct {
 	Old, New []Address
 	// Software statements, see Announcement.
 	Unconcerned, Concerned []string
-	// URLs of other pages; "" if there is none.
-	Addresses, Genuine, Questions string
+	// Questions is the URL of another page; Addresses and Genuine are such by language,
+	// without an entry if there is none.
+	Questions          string
+	Addresses, Genuine map[i18n.Lang]string
 	// CanTest: there are leads to test, and new sources that may send one.
 	CanTest bool
 	Over    bool // the plan has ended; nothing is asked any more
@@ -81,12 +83,14 @@ func (s *Service) view(ctx context.Context, t tenant.ID, plan changeover.Changeo
 		return View{}, fmt.Errorf("open customer's page: %w", err)
 	}
 	v := View{Plan: plan, Portal: set.Portal, Contact: a.Contact, Unconcerned: a.Unconcerned, Concerned: a.Concerned,
-		Questions: s.QuestionsURL(t, plan.ID), Over: !tellable(plan)}
-	if s.c.AddressesURL != nil {
-		v.Addresses = s.c.AddressesURL(t)
-	}
-	if s.c.GenuineURL != nil {
-		v.Genuine = s.c.GenuineURL(t)
+		Questions: s.QuestionsURL(t, plan.ID), Addresses: map[i18n.Lang]string{}, Genuine: map[i18n.Lang]string{}, Over: !tellable(plan)}
+	for _, lang := range i18n.Langs() {
+		if s.c.AddressesURL != nil {
+			v.Addresses[lang] = s.c.AddressesURL(lang, t)
+		}
+		if s.c.GenuineURL != nil {
+			v.Genuine[lang] = s.c.GenuineURL(lang, t)
+		}
 	}
 	v.Old, v.New, err = s.addresses(ctx, plan)
 	return v, err

@@ -253,11 +253,11 @@ func (v voice) genuine() block {
 	return b
 }
 
-func (v voice) url(of func(tenant.ID) string) string {
+func (v voice) url(of func(i18n.Lang, tenant.ID) string) string {
 	if of == nil {
 		return ""
 	}
-	return of(v.Tenant)
+	return of(v.lang, v.Tenant)
 }
 
 func (v voice) reminder(kind Letter) []block {

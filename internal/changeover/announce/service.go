@@ -51,7 +51,7 @@ type Config struct {
 	// AddressesURL and GenuineURL are where a tenant's sending addresses are published and
 	// where a mail's origin can be asked for; nil or "": there is no such page, and nothing
 	// is said of it.
-	AddressesURL, GenuineURL func(t tenant.ID) string
+	AddressesURL, GenuineURL func(lang i18n.Lang, t tenant.ID) string
 	// Retention is how long leads can be sent again; 0: lead.Kept.
 	Retention time.Duration
 	// Zone is where dates are read from a clock; nil: UTC.

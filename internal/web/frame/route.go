@@ -127,7 +127,7 @@ func (f *Frame) recorded(r *http.Request, rt Route, p Page) *http.Request {
 	a := audit.Act{
 		Tenant: p.Tenant(), Actor: p.Who.User.ID.String(), Door: "office", Action: rt.Act, Network: tenant.Network(f.ClientIP(r)),
 	}
-	_, things := parts(r, rt.Pattern)
+	things := placed(r, rt.Pattern)
 	a.Action, a.Target = rt.action(), strings.Join(things, " ")
 	return r.WithContext(audit.With(r.Context(), a))
 }

@@ -64,7 +64,7 @@ func (f *Frame) visited(r *http.Request, rt Route, p Page) error {
 	if f.Visited == nil || !p.Who.Visiting() || rt.Access != SignedIn {
 		return nil
 	}
-	_, things := parts(r, rt.Pattern)
+	things := placed(r, rt.Pattern)
 	page := visitedPage{p.Who.Session.Hash, rt.Pattern, strings.Join(things, " ")}
 	if !f.visits.due(page, p.Now) {
 		return nil
@@ -80,17 +80,15 @@ func (f *Frame) visited(r *http.Request, rt Route, p Page) error {
 	return nil
 }
 
-// parts are the words of a route's path and what stands in the places between them.
-func parts(r *http.Request, pattern string) (words, things []string) {
+// placed is what stands in the places of a route's path.
+func placed(r *http.Request, pattern string) (things []string) {
 	_, path, _ := strings.Cut(pattern, " ")
 	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			if name = strings.TrimRight(name, "$}."); name != "" {
 				things = append(things, r.PathValue(name))
 			}
-		} else {
-			words = append(words, part)
 		}
 	}
-	return words, things
+	return things
 }
