@@ -186,8 +186,8 @@ func (s *Store) customers(ctx context.Context, where string, args ...any) ([]aff
 		return err
 	})
 	if err == nil && len(list) > 0 {
-			//nolint:gosec // G202: constants and placeholders only
-			rows, err = s.read.QueryContext(ctx, `SELECT v.customer, v.source, v.lead, v.sent_at, v.body_at, v.xml_at FROM changeover_tests v
+		//nolint:gosec // G202: constants and placeholders only
+		rows, err = s.read.QueryContext(ctx, `SELECT v.customer, v.source, v.lead, v.sent_at, v.body_at, v.xml_at FROM changeover_tests v
 			JOIN changeover_customers c ON c.tenant = $1 AND c.id = v.customer WHERE v.tenant = $1 AND `+where+" ORDER BY v.source", args...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var n affected.ID
