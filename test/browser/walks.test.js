@@ -203,10 +203,10 @@ walk("hold what waits and see the order", {}, async ({ page, picture, narrow }) 
 walk("staff: why mail is held, release it, look at the lanes", { who: STAFF, from: "/platform" }, async ({ page, picture, narrow, go }) => {
   await room(page, "/platform/halts", narrow);
   await picture();
-  const forms = await page.locator("main form").count();
+  const forms = await page.locator("main form[method=post]").count();
   if (forms > 0) { // the first walk releases what the second one finds released
-    await page.locator("main form input:not([type=hidden])").first().fill("Liste bereinigt");
-    await page.locator("main form .btn--primary").first().click();
+    await page.locator("main form[method=post] input:not([type=hidden])").first().fill("Liste bereinigt");
+    await page.locator("main form[method=post] .btn--primary").first().click();
     await page.waitForSelector(".note.is-delivered");
   }
   await room(page, "/platform/lanes", narrow);

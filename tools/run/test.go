@@ -60,14 +60,14 @@ func testSteps(fast bool) []step {
 	}
 	return append(steps,
 		step{"RSA signatures by OpenSSL", opensslTests(env)},
-		step{"The built program: real mail servers, crashes", goTests(env, "-timeout", "8m", "./test/...")},
+		step{"The built program: real mail servers, crashes", goTests(env, "-timeout", "20m", "./test/...")},
 		step{"The office in a browser", nodeTests(env, "test/browser")})
 }
 
 // raceFlags turn the race detector on, but not inside SQLite: that is C turned into Go,
 // watched over by locks of our side, and ten times slower under the detector.
 func raceFlags() []string {
-	return []string{"-race", "-timeout", "20m",
+	return []string{"-race", "-timeout", "40m",
 		"-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false"}
 }
 
