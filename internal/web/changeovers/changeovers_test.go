@@ -128,10 +128,7 @@ func TestStartIsBlocked(t *testing.T) {
 func TestOwnCustomersOnly(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
 	c := of(d, changeover.Shifting)
-	mine, other := "makler-"+d.World.Tenant.ID.String()[4:8], "makler-"+d.World.Other.ID.String()[4:8]
-	if mine == other {
-		t.Skip("the world's tenants look alike")
-	}
+	mine, other := "makler-"+d.World.Tenant.ID.String()[26:], "makler-"+d.World.Other.ID.String()[26:]
 	for _, path := range []string{"/changeovers/" + c.ID.String(), "/changeovers/" + c.ID.String() + "/customers.csv"} {
 		a := d.Get(path)
 		webtest.Expect(t, a, http.StatusOK, mine)

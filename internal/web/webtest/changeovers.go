@@ -83,7 +83,7 @@ func (w *World) changeovers() (*changeovertest.Store, []changeover.Changeover) {
 			mustDo(w.moves.PutChangeover(context.Background(), c, changeover.Deed{At: now, Actor: "cli", What: "created"}))
 			c.Version = 1
 			for _, of := range []tenant.ID{w.Tenant.ID, w.Other.ID} {
-				mustDo(w.moves.AddFallbackMark(context.Background(), changeover.Mark{Changeover: c.ID, Tenant: of, Domain: "makler-" + of.String()[4:8] + ".example", Site: "mx.makler.example",
+				mustDo(w.moves.AddFallbackMark(context.Background(), changeover.Mark{Changeover: c.ID, Tenant: of, Domain: "makler-" + of.String()[26:] + ".example", Site: "mx.makler.example",
 					Source: "neu", Count: 41, Reply: "554 5.7.1 <script>alert(1)</script> not on our list", LastAt: now.Add(-time.Hour), Delivery: "dlv_1"}))
 			}
 			w.movesList = append(w.movesList, c)
