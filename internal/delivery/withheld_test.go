@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,8 +94,11 @@ func TestOutcomesCount(t *testing.T) {
 			}
 			return smtp.Reply{}, refuse(smtp.StageRcpt, 452, "4.5.2", "not now")
 		}})
+		var mu sync.Mutex // sessions of two lanes count at the same time
 		var told []string
 		w.cfg.Strike = func(e queue.Entry, j bounce.Judgement, _ time.Time) *audience.Strike {
+			mu.Lock()
+			defer mu.Unlock()
 			told = append(told, e.Recipient.Local+" "+string(j.Class))
 			return nil
 		}
