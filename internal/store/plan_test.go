@@ -49,11 +49,14 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 	queued, queuedOrder := waitingRange(event.Queued)
 	held, heldOrder := waitingRange(event.Held)
 	rare := s.tagged(tenant.ID{}, queue.Selection{Tag: "rare"}, event.Queued, 5)
+	heldCount, heldOldest := s.heldTexts()
 	for name, c := range map[string]struct {
 		text string
 		args []any
 		want string
 	}{
+		"count held":  {heldCount, []any{zero, "", 1}, "deliveries_waiting (tenant=? AND state=?)"},
+		"oldest held": {heldOldest, []any{zero, ""}, "deliveries_waiting (tenant=? AND state=?)"},
 		"due tenants": {dueTenantsText([]queue.Epoch{0, 7}), []any{zero, 1, 10}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
 		"next due":    {nextDueText([]queue.Epoch{0, 7}), []any{1, 2}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at>? AND due_at<?)"},
 		"dead holds":  {holdsText, []any{1}, "deliveries_due (tenant=? AND owner=?)"},

@@ -19,11 +19,11 @@ const heldCounted = 100_000
 // reason than except, and since when the oldest message of them waits. It counts no
 // further than a hundred thousand.
 func (s *Store) Held(ctx context.Context, t tenant.ID, except string) (n int64, since time.Time, err error) {
-	const held = ` FROM deliveries d WHERE d.tenant = $1 AND d.state = 'held' AND d.state IN ('deferred', 'held') AND d.reason <> $2 `
-	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1"+held+"LIMIT $3) h", t[:], except, heldCounted).Scan(&n)
+	count, oldest := s.heldTexts()
+	err = s.read.QueryRowContext(ctx, count, t[:], except, heldCounted).Scan(&n)
 	if err == nil && n > 0 {
 		var first message.DeliveryID
-		err = s.read.QueryRowContext(ctx, "SELECT d.id"+held+"ORDER BY d.id LIMIT 1", t[:], except).Scan(&first)
+		err = s.read.QueryRowContext(ctx, oldest, t[:], except).Scan(&first)
 		since = first.Time()
 	}
 	if errors.Is(err, sql.ErrNoRows) { // released between the two
@@ -33,6 +33,14 @@ func (s *Store) Held(ctx context.Context, t tenant.ID, except string) (n int64, 
 		return 0, time.Time{}, fmt.Errorf("count held deliveries: %w", s.refusal(err))
 	}
 	return n, since, nil
+}
+
+// heldTexts are the queries of Held. Without statistics SQLite prefers the primary key,
+// and walks all deliveries of the tenant.
+func (s *Store) heldTexts() (count, oldest string) {
+	held := " FROM deliveries" + s.dialect.through("deliveries_waiting") +
+		" WHERE tenant = $1 AND state = 'held' AND state IN ('deferred', 'held') AND reason <> $2 "
+	return "SELECT count(*) FROM (SELECT 1" + held + "LIMIT $3) h", "SELECT id" + held + "ORDER BY id LIMIT 1"
 }
 
 // Dismiss implements insight.TodoStore.
