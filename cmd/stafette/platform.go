@@ -247,7 +247,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
-	p.openPublic(mux, public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Catalog: catalog, Now: p.store.Now, Log: p.log}, zone)
+	p.openPublic(mux, public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Preference: p.returns.preference, Catalog: catalog, Now: p.store.Now, Log: p.log}, zone)
 	mux.Handle("/", office)
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)

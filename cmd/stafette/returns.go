@@ -12,6 +12,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/fault"
 	"stafette/internal/message"
+	"stafette/internal/preference"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/smtpserver"
@@ -30,7 +31,9 @@ type returnMail struct {
 	addresses *returns.Addresses
 	hosts     *returns.Hosts
 	sorter    *returns.Sorter
-	door      *smtpserver.Returns
+	// preference takes what recipients decide by link; nil: they cannot.
+	preference *preference.Service
+	door       *smtpserver.Returns
 }
 
 func newReturnMail(b *base) (*returnMail, error) {
@@ -49,7 +52,7 @@ func newReturnMail(b *base) (*returnMail, error) {
 		}
 	}
 	return &returnMail{
-		base: b, domain: domain, paths: paths, leave: unsubscribe, lists: b.config.ReturnMail.listStreams(),
+		base: b, preference: newPreference(b), domain: domain, paths: paths, leave: unsubscribe, lists: b.config.ReturnMail.listStreams(),
 		addresses: returns.NewAddresses(paths, unsubscribe, domain, b.config.Hostname),
 		hosts:     returns.NewHosts(returns.HostsConfig{Domain: domain, Resolver: b.resolver, Domains: b.store.UsableDomains, Log: b.log}),
 	}, nil
@@ -125,14 +128,42 @@ func (r *returnMail) path(e queue.Entry) string {
 	return r.paths.Make(returns.PathOf(e.Tenant, e.Delivery), r.hosts.Host(e.SignDomain)).String()
 }
 
-// fields are those of mailings: an address to unsubscribe at (RFC 2369, 3.2), which names
-// the delivery as the return path does. A mail that names one itself keeps it.
+// fields are those of mailings: where to unsubscribe (RFC 2369, 3.2), by one click
+// (RFC 8058) and by mail, each naming the delivery as the return path does. A mail that
+// says so itself keeps what it says.
 func (r *returnMail) fields(e queue.Entry, mail []byte) []byte {
-	if r.domain == "" || !slices.Contains(r.lists, e.Stream) || hasField(mail, "List-Unsubscribe") {
+	if !slices.Contains(r.lists, e.Stream) || hasField(mail, "List-Unsubscribe") {
 		return nil
 	}
-	to := r.leave.Make(returns.PathOf(e.Tenant, e.Delivery), r.hosts.Host(e.SignDomain))
-	return []byte("List-Unsubscribe:\r\n <mailto:" + to.String() + "?subject=unsubscribe>\r\n")
+	var ways []string
+	if r.preference != nil {
+		ways = append(ways, "<"+r.preference.Link(e.Tenant, e.Delivery)+">")
+	}
+	if r.domain != "" {
+		to := r.leave.Make(returns.PathOf(e.Tenant, e.Delivery), r.hosts.Host(e.SignDomain))
+		ways = append(ways, "<mailto:"+to.String()+"?subject=unsubscribe>")
+	}
+	if len(ways) == 0 {
+		return nil
+	}
+	text := "List-Unsubscribe:\r\n " + strings.Join(ways, ",\r\n ") + "\r\n"
+	if r.preference != nil && !hasField(mail, "List-Unsubscribe-Post") {
+		text += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+	}
+	return []byte(text)
+}
+
+// newPreference makes what recipients decide by link; nil where pages have no address that
+// a mail program would post to. RFC 8058, 3.1 wants https; plain HTTP is for a world that
+// does not leave this machine.
+func newPreference(b *base) *preference.Service {
+	public := strings.TrimRight(b.config.HTTP.PublicURL, "/")
+	if !strings.HasPrefix(public, "https://") && !b.config.Egress.LoopbackOnly {
+		return nil
+	}
+	return preference.New(preference.Config{
+		Store: b.store, List: b.audience, Key: b.keeper.MACKey("preference link"), PublicURL: public, Now: b.store.Now, Log: b.log,
+	})
 }
 
 // hasField reports whether the header of a mail with CRLF line ends has a field.

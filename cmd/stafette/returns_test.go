@@ -9,6 +9,7 @@ import (
 	"stafette/internal/dns"
 	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/preference"
 	"stafette/internal/queue"
 	"stafette/internal/returns"
 	"stafette/internal/tenant"
@@ -44,6 +45,15 @@ func TestListUnsubscribe(t *testing.T) {
 	}
 	if own := r.fields(e, []byte("Subject: x\r\nLIST-Unsubscribe: <https://x.example>\r\n\r\n")); own != nil {
 		t.Errorf("a second one: %q", own)
+	}
+	r.preference = preference.New(preference.Config{Key: key, PublicURL: "https://post.example"})
+	want := "List-Unsubscribe:\r\n <" + r.preference.Link(e.Tenant, e.Delivery) + ">,\r\n <mailto:" + to + "?subject=unsubscribe>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+	if both := string(r.fields(e, []byte("Subject: x\r\n\r\n"))); both != want {
+		t.Errorf("%q, want %q", both, want)
+	}
+	r.domain = ""
+	if one := string(r.fields(e, []byte("\r\n"))); strings.Contains(one, "mailto") || !strings.Contains(one, "https://post.example/abmelden/") {
+		t.Errorf("without return mail: %q", one)
 	}
 	e.Stream = tenant.Transactional
 	if other := r.fields(e, []byte("\r\n")); other != nil {

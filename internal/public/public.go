@@ -1,8 +1,8 @@
 // Package public is the door for people without an account: the status page of one
 // delivery, for its recipient or their administrator, the key that delivery proofs
 // are verified with, the addresses that mail leaves from with the wish to be told of
-// their changes, the question whether an e-mail is genuine, and the pages of customers
-// of a changeover.
+// their changes, the question whether an e-mail is genuine, what a recipient wants to get
+// of a sender, and the pages of customers of a changeover.
 //
 // It is a door (floor 4) behind the journey. A link to a page is a capability; whoever
 // has it sees what it is about and nothing else. Looking changes nothing: there is no
@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -25,6 +26,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/genuine"
 	"stafette/internal/i18n"
+	"stafette/internal/preference"
 	"stafette/internal/published"
 )
 
@@ -34,6 +36,8 @@ type Config struct {
 	Catalog   *i18n.Catalog
 	Published *published.Service // nil: there are no pages of sending addresses
 	Genuine   *genuine.Service   // nil: nobody is answered whether an e-mail is genuine
+	// Preference takes what recipients decide; nil: they cannot.
+	Preference *preference.Service
 	// ClientIP tells the address a request came from, for limits; nil takes the peer of
 	// the connection.
 	ClientIP func(*http.Request) string
@@ -58,6 +62,7 @@ type door struct {
 	Config
 	limits *limits
 	asks   *limits // of forms
+	leaves *limits // of one-click requests
 }
 
 // Paths are those that the door answers, as patterns of http.ServeMux.
@@ -66,7 +71,7 @@ func Paths() []string {
 	for _, p := range []string{published.PathDE, published.PathEN} {
 		list = append(list, p, p+"/", p+jsonEnd, p+textEnd, p+sigEnd)
 	}
-	return append(list, genuineDE, genuineEN)
+	return append(list, genuineDE, genuineEN, preference.Path)
 }
 
 // New makes the door, for Paths. It is safe for concurrent use.
@@ -83,7 +88,7 @@ func New(c Config) http.Handler {
 	if c.AsksPerMinute <= 0 {
 		c.AsksPerMinute = 10
 	}
-	d := &door{Config: c, limits: newLimits(c.PerMinute), asks: newLimits(c.AsksPerMinute)}
+	d := &door{Config: c, limits: newLimits(c.PerMinute), asks: newLimits(c.AsksPerMinute), leaves: newLimits(leavingPerMinute)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+diagnosis.StatusPath+"{token}", d.status)
 	mux.HandleFunc("GET "+stylePath, d.style)
@@ -95,8 +100,14 @@ func New(c Config) http.Handler {
 	if c.Genuine != nil {
 		d.genuine(mux)
 	}
-	// Forms know no cookie; but another site must not have its visitors send them.
-	return d.guarded(http.NewCrossOriginProtection().Handler(mux))
+	// Forms know no cookie; but another site must not have its visitors send them, unless
+	// it is a mail program that unsubscribes by one click.
+	protection := http.NewCrossOriginProtection()
+	if c.Preference != nil {
+		d.choices(mux)
+		protection.AddInsecureBypassPattern("POST " + preference.Path)
+	}
+	return d.guarded(protection.Handler(mux))
 }
 
 // guarded sets what every answer bears and counts requests.
@@ -112,7 +123,11 @@ func (d *door) guarded(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		if wait := d.limits.take(network(d.ClientIP(r)), d.Now()); wait > 0 {
+		limits := d.limits
+		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, preference.Path) {
+			limits = d.leaves
+		}
+		if wait := limits.take(network(d.ClientIP(r)), d.Now()); wait > 0 {
 			h.Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 			d.sorry(w, r, http.StatusTooManyRequests, "limited")
 			return
