@@ -47,6 +47,7 @@ const (
 	OriginAPI    Origin = "api"    // a program of the tenant
 	OriginMail   Origin = "mail"   // the tenant wrote to the address, and wants contacts made of that
 	OriginImport Origin = "import" // came with a list; see Import
+	OriginForm   Origin = "form"   // signed up themselves and confirmed it
 )
 
 // Limits of a contact.

@@ -24,7 +24,7 @@ import (
 //
 // now is the clock that requests are made by.
 func (s *Store) Holders(now func() time.Time) []privacy.Holder {
-	return []privacy.Holder{waitingMail{s, now}, returnHolder{s}, mailHolder{s, now}, mentions{s}, contactHolder{s}, fileHolder{s}, checkHolder{s}}
+	return []privacy.Holder{waitingMail{s, now}, returnHolder{s}, mailHolder{s, now}, mentions{s}, contactHolder{s}, fileHolder{s}, checkHolder{s}, consentHolder{s}}
 }
 
 // erasedActor is who is noted for what an erasure does.
