@@ -28,6 +28,7 @@ import (
 	"stafette/internal/i18n"
 	"stafette/internal/preference"
 	"stafette/internal/published"
+	"stafette/internal/signup"
 )
 
 // Config is what the door stands on. Fields without a stated default are needed.
@@ -38,6 +39,8 @@ type Config struct {
 	Genuine   *genuine.Service   // nil: nobody is answered whether an e-mail is genuine
 	// Preference takes what recipients decide; nil: they cannot.
 	Preference *preference.Service
+	// Signup takes what is entered into forms; nil: there are none.
+	Signup *signup.Service
 	// ClientIP tells the address a request came from, for limits; nil takes the peer of
 	// the connection.
 	ClientIP func(*http.Request) string
@@ -63,6 +66,8 @@ type door struct {
 	limits *limits
 	asks   *limits // of forms
 	leaves *limits // of one-click requests
+	// entering bounds entries into sign-up forms.
+	entering *Limiter
 }
 
 // Paths are those that the door answers, as patterns of http.ServeMux.
@@ -71,7 +76,7 @@ func Paths() []string {
 	for _, p := range []string{published.PathDE, published.PathEN} {
 		list = append(list, p, p+"/", p+jsonEnd, p+textEnd, p+sigEnd)
 	}
-	return append(list, genuineDE, genuineEN, preference.Path)
+	return append(list, genuineDE, genuineEN, preference.Path, signup.FormPath, signup.ConfirmPath)
 }
 
 // New makes the door, for Paths. It is safe for concurrent use.
@@ -102,6 +107,9 @@ func New(c Config) http.Handler {
 	}
 	// Forms know no cookie; but another site must not have its visitors send them, unless
 	// it is a mail program that unsubscribes by one click.
+	if c.Signup != nil {
+		d.signups(mux)
+	}
 	protection := http.NewCrossOriginProtection()
 	if c.Preference != nil {
 		d.choices(mux)

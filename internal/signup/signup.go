@@ -218,6 +218,9 @@ func (s *Service) Drop(ctx context.Context, t tenant.ID, number ID) error {
 	return s.c.Store.DropSignupForm(ctx, t, number)
 }
 
+// PageOf is the address of a form's own page.
+func (s *Service) PageOf(f Form) string { return s.c.PublicURL + FormPath + f.Key() }
+
 // Entries lists what came through a form.
 func (s *Service) Entries(ctx context.Context, t tenant.ID, f consent.Filter) ([]consent.Consent, bool, error) {
 	return s.c.Store.Consents(ctx, t, f)

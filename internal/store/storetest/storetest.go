@@ -61,6 +61,7 @@ func Run(t *testing.T, open Open) {
 		{"Published", publishedTests()},
 		{"Genuine", genuineTests()},
 		{"Preference", preferenceTests()},
+		{"Consents", consentTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
