@@ -38,6 +38,7 @@ import (
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
 	"stafette/internal/returns"
+	"stafette/internal/signup"
 	"stafette/internal/smtpserver"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
@@ -106,6 +107,7 @@ type platform struct {
 	announcer  *announce.Service
 	leadForms  *leadform.Service
 	leadCases  *leadcase.Service
+	signups    *signup.Service
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -193,6 +195,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
+	p.openSignups(catalog)
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
@@ -247,7 +250,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
-	p.openPublic(mux, public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Preference: p.returns.preference, Catalog: catalog, Now: p.store.Now, Log: p.log}, zone)
+	p.openPublic(mux, public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Preference: p.returns.preference, Signup: p.signups, Catalog: catalog, Now: p.store.Now, Log: p.log}, zone)
 	mux.Handle("/", office)
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
@@ -299,6 +302,7 @@ func (p *platform) office(with shared) web.Config {
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
 		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
+		Signups:      p.signupPages(with.told, with.zone),
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},

@@ -72,10 +72,17 @@ type List interface {
 	Lift(ctx context.Context, t tenant.ID, e audience.ID, actor, why string) (audience.Entry, error)
 }
 
+// Consents is told of what people want no more; *consent.Book is.
+type Consents interface {
+	Refused(ctx context.Context, t tenant.ID, a message.Address, purpose tenant.Stream) error
+}
+
 // Config is what a Service needs.
 type Config struct {
 	Store Store
 	List  List
+	// Consents of a category that a person refuses are withdrawn; nil: none are kept.
+	Consents Consents
 	// Key derives the MACs of links; 32 bytes used for nothing else.
 	Key []byte
 	// PublicURL is the address of the pages without a path.
@@ -245,6 +252,12 @@ func (s *Service) refuse(ctx context.Context, v State, streams []tenant.Stream) 
 		news = news || v.Off[stream] == ""
 		w := audience.Wish{Address: v.Address, Stream: stream, Reason: audience.Unsubscribed}
 		if _, err := s.c.List.Suppress(ctx, v.Tenant.ID, w, actor); err != nil {
+			return v, fmt.Errorf("end a category: %w", err)
+		}
+		if s.c.Consents == nil {
+			continue
+		}
+		if err := s.c.Consents.Refused(ctx, v.Tenant.ID, v.Address, stream); err != nil {
 			return v, fmt.Errorf("end a category: %w", err)
 		}
 	}

@@ -43,6 +43,7 @@ import (
 	"stafette/internal/web/sending"
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
+	"stafette/internal/web/signups"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
 	"stafette/internal/web/whereabouts"
@@ -63,6 +64,7 @@ type Config struct {
 	Contacts     contacts.Config
 	Privacy      privacy.Config
 	Suppressions suppressions.Config
+	Signups      signups.Config
 	Rules        rules.Config
 	Addresses    addresses.Config
 	Returns      returnmail.Config
@@ -109,6 +111,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		whereabouts.Routes(c.Whereabouts),
 		contacts.Routes(c.Contacts),
 		privacy.Routes(c.Privacy),
+		signups.Routes(c.Signups),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		rules.Routes(c.Rules),

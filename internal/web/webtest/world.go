@@ -95,7 +95,8 @@ type World struct {
 
 	accounts *Accounts
 
-	crowd crowd // of contacts
+	crowd  crowd  // of contacts
+	joined joined // through sign-up forms
 }
 
 // Now is the world's clock.
