@@ -110,7 +110,9 @@ func (d *door) choiceFailed(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // mine reports whether a person may tick a category: it is on, or off by their own wish.
-func mine(v preference.State, stream tenant.Stream) bool { return v.Off[stream] == "" || v.Mine(stream) }
+func mine(v preference.State, stream tenant.Stream) bool {
+	return v.Off[stream] == "" || v.Mine(stream)
+}
 
 // lost lists the categories that only the sender can open again.
 func lost(v preference.State) []tenant.Stream {

@@ -1,6 +1,7 @@
 package signup
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/base64"
@@ -212,12 +213,12 @@ func (s *Service) ask(ctx context.Context, f Form, c consent.Consent) error {
 	if err != nil {
 		return fmt.Errorf("sender of form: %w", err)
 	}
-	lang := i18n.Lang(c.Lang)
+	lang, tone := i18n.Lang(c.Lang), i18n.Tone(cmp.Or(who.CustomerTone, tenant.Sie))
 	args := i18n.Args{"name": who.Name, "link": s.c.PublicURL + ConfirmPath + s.token(c), "days": int(f.lasts().Hours() / 24), "form": f.Title,
 		"wording": f.Wording, "imprint": profile.Imprint}
 	d := message.Draft{
 		From: from, To: []message.Mailbox{{Address: c.Address}}, Date: c.AskedAt,
-		Subject: s.c.Catalog.Text(lang, i18n.Sie, "signup.mail.subject", args), Text: s.c.Catalog.Text(lang, i18n.Sie, "signup.mail.text", args),
+		Subject: s.c.Catalog.Text(lang, tone, "signup.mail.subject", args), Text: s.c.Catalog.Text(lang, tone, "signup.mail.text", args),
 		Headers: []message.Header{{Name: "Auto-Submitted", Value: "auto-replied"}},
 	}
 	r, err := s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: f.Tenant, Actor: f.ID.String(), Door: "form"}, ingest.Submission{

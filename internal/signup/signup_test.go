@@ -88,7 +88,9 @@ func newWorld(t *testing.T) *world {
 	w.store = &signuptest.Store{Store: w.tenants}
 	w.service = signup.New(signup.Config{
 		Store: w.store, Audience: w.list, Contacts: w.contacts, Groups: w.groups, Acceptor: w, ParseMailbox: message.ParseMailbox,
-		Usable: func(_ context.Context, _ tenant.ID, domain string) (bool, error) { return domain == "hafenkontor.example", nil },
+		Usable: func(_ context.Context, _ tenant.ID, domain string) (bool, error) {
+			return domain == "hafenkontor.example", nil
+		},
 		Keeper: keeper, Catalog: catalog, PublicURL: "https://post.example", Now: now,
 	})
 	return w

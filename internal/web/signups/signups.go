@@ -97,7 +97,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + consents + "/new", Permission: people, Do: c.newConsent},
 		{Pattern: "POST " + consents, Permission: people, Do: c.record},
 		{Pattern: "GET " + consents + "/{id}", Permission: tenant.MessagesRead, Do: c.showConsent},
-		{Pattern: "GET " + consents + "/{id}/evidence", Permission: tenant.PrivacyManage, Do: c.evidence},
+		{Pattern: "GET " + consents + "/{id}/evidence.zip", Permission: tenant.PrivacyManage, Do: c.evidence},
 		{Pattern: "POST " + consents + "/{id}/withdraw", Permission: people, Do: c.withdraw},
 		{Pattern: "POST " + consents + "/{id}/release", Permission: people, Do: c.release},
 	}

@@ -1205,7 +1205,7 @@ func consentPage(p frame.Page, c consent.Consent, done string) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if p.Can(tenant.PrivacyManage) {
-					templ_7745c5c3_Err = frame.Button(frame.Action{Text: p.T("signups.evidence.button"), Icon: "down", Href: consents + "/" + c.ID.String() + "/evidence", Download: true}).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = frame.Button(frame.Action{Text: p.T("signups.evidence.button"), Icon: "down", Href: consents + "/" + c.ID.String() + "/evidence.zip", Download: true}).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
