@@ -39,12 +39,12 @@ var ErrNone = errors.New("no PostgreSQL found: install it, or set STAFETTE_EMBED
 // Server is one cluster, started at first use. The zero value is ready; call
 // Stop in TestMain after the tests. It is safe for concurrent use.
 type Server struct {
-	once, filled sync.Once
-	err          error
-	dir          string
-	cmd          *exec.Cmd
-	bin          string
-	count        atomic.Int64
+	once, filled  sync.Once
+	err, unfilled error // each written within its Once
+	dir           string
+	cmd           *exec.Cmd
+	bin           string
+	count         atomic.Int64
 }
 
 // URL returns the address of a new empty database that only this test uses.
@@ -61,11 +61,13 @@ func (s *Server) Copy(t testing.TB, fill func(url string) error) string {
 	t.Helper()
 	s.need(t)
 	s.filled.Do(func() {
-		if s.err = s.create(pattern, "template0"); s.err == nil {
-			s.err = fill(s.url(pattern))
+		if s.unfilled = s.create(pattern, "template0"); s.unfilled == nil {
+			s.unfilled = fill(s.url(pattern))
 		}
 	})
-	s.need(t)
+	if s.unfilled != nil {
+		t.Fatalf("fill a database: %v", s.unfilled)
+	}
 	return s.created(t, pattern)
 }
 
