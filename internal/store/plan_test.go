@@ -49,11 +49,15 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 	queued, queuedOrder := waitingRange(event.Queued)
 	held, heldOrder := waitingRange(event.Held)
 	rare := s.tagged(tenant.ID{}, queue.Selection{Tag: "rare"}, event.Queued, 5)
+	behind := narrowed(tenant.ID{}, queue.Selection{Domain: "example.net"}, event.Queued, 5)
+	behind.from = "deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = " + d.messageOf("d.id")
+	behind.and(fromPlace, 1, 2)
 	for name, c := range map[string]struct {
 		text string
 		args []any
 		want string
 	}{
+		"next part":   {behind.text(""), behind.args, "deliveries_due (tenant=? AND owner=? AND (urgency,due_at)>(?,?))"},
 		"due tenants": {dueTenantsText([]queue.Epoch{0, 7}), []any{zero, 1, 10}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
 		"next due":    {nextDueText([]queue.Epoch{0, 7}), []any{1, 2}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at>? AND due_at<?)"},
 		"dead holds":  {holdsText, []any{1}, "deliveries_due (tenant=? AND owner=?)"},
