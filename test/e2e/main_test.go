@@ -87,10 +87,11 @@ func initiate() (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	tests, err := os.StartProcess(self, os.Args, &os.ProcAttr{
-		Env:   append(os.Environ(), insideVariable+"="+asTests), // the last one of a name counts
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
-	})
+	// Set, not added: of two of a name a program finds the first, and would be init again.
+	if err := os.Setenv(insideVariable, asTests); err != nil {
+		return 1, err
+	}
+	tests, err := os.StartProcess(self, os.Args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
 		return 1, err
 	}
