@@ -13,7 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"stafette/internal/event"
+	"stafette/internal/id"
 	"stafette/internal/queue"
+	"stafette/internal/tenant"
 )
 
 type queueAgesCmd struct {
@@ -26,16 +28,31 @@ type queueAgesCmd struct {
 // itself.
 func (q queueAgesCmd) Run(ctx context.Context, con *console) error {
 	var a queue.Ages
-	if err := con.ask(ctx, http.MethodGet, "/ages", nil, &a); err == nil {
+	asked := con.ask(ctx, http.MethodGet, "/ages", nil, &a)
+	if asked == nil && (q.Output == "json" || queue.AgeBy(q.By) != queue.ByTenant) {
 		return q.print(con.stdout, a)
 	}
 	return withBase(ctx, con, func(b *base) error {
-		a, err := queue.NewAgeBook(b.store, nil, b.store.Now).Ages(ctx)
-		if err != nil {
-			return err
+		if asked != nil {
+			var err error
+			if a, err = queue.NewAgeBook(b.store, nil, b.store.Now).Ages(ctx); err != nil {
+				return err
+			}
+		}
+		if q.Output == "text" {
+			nameTenants(a.By[queue.ByTenant], b.namer(ctx))
 		}
 		return q.print(con.stdout, a)
 	})
+}
+
+// nameTenants puts names where the book has identifiers.
+func nameTenants(list []queue.AgeLine, named func(tenant.ID) string) {
+	for i := range list {
+		if t, err := id.Parse[tenant.Kind](list[i].Name); err == nil {
+			list[i].Name = named(t)
+		}
+	}
 }
 
 func (q queueAgesCmd) print(w io.Writer, a queue.Ages) error {

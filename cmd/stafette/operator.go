@@ -13,6 +13,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/queue"
+	"stafette/internal/tenant"
 )
 
 // newOperator does what people command about the queue. changed is told when mail may
@@ -188,6 +189,7 @@ func (q queueOrdersCmd) Run(ctx context.Context, con *console) error {
 		if q.Output == "json" {
 			return json.NewEncoder(con.stdout).Encode(list)
 		}
+		named := b.namer(ctx)
 		t := tabwriter.NewWriter(con.stdout, 0, 8, 2, ' ', 0)
 		fmt.Fprintln(t, "ORDER\tCOMMAND\tTENANT\tSTREAM\tTAG\tDOMAIN\tSITE\tTO\tEXPIRES\tACTOR\tREASON")
 		for _, o := range list {
@@ -195,11 +197,26 @@ func (q queueOrdersCmd) Run(ctx context.Context, con *console) error {
 			if !o.Expires.IsZero() {
 				expires = o.Expires.Format(time.RFC3339)
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.ID, o.Command, o.Scope.Tenant, o.Scope.Stream, o.Scope.Tag,
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.ID, o.Command, named(o.Scope.Tenant), o.Scope.Stream, o.Scope.Tag,
 				o.Scope.Domain, o.Scope.Site, o.Pool+o.NextHop, expires, o.Actor, o.Reason)
 		}
 		return t.Flush()
 	})
+}
+
+// namer returns what tells people whose something is: the name of a tenant and its
+// identifier, which alone is told where the name cannot be read.
+func (b *base) namer(ctx context.Context) func(tenant.ID) string {
+	known := map[tenant.ID]string{{}: "-"}
+	return func(t tenant.ID) string {
+		if _, ok := known[t]; !ok {
+			known[t] = t.String()
+			if found, err := b.store.Tenant(ctx, t); err == nil {
+				known[t] = found.Name + " (" + t.String() + ")"
+			}
+		}
+		return known[t]
+	}
 }
 
 type queueLogCmd struct {

@@ -51,6 +51,7 @@ func TestFreshReplies(t *testing.T) {
 		"first.tsv":  {98, 93},
 		"second.tsv": {98, 93},
 		"third.tsv":  {90, 80},
+		"fourth.tsv": {98, 95},
 	} {
 		t.Run(file, func(t *testing.T) {
 			list := freshReplies(t, file)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -50,8 +51,10 @@ type rule struct {
 	patterns []*regexp.Regexp
 }
 
-// Load reads the table that comes with the program.
-func Load() (*Table, error) { return Parse(embedded) }
+// Load returns the table that comes with the program, read at the first call.
+func Load() (*Table, error) { return own() }
+
+var own = sync.OnceValues(func() (*Table, error) { return Parse(embedded) })
 
 // Parse reads a table in the form of classes.toml. Unknown keys, rules without a
 // condition and rules to unknown classes are errors.

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -115,8 +116,8 @@ type API struct {
 	c      Config
 	mux    *http.ServeMux
 	routes []Route
-	yaml   []byte
-	json   []byte
+	// document renders the OpenAPI document once.
+	document func() (rendering, error)
 }
 
 // New makes an API. An error means that the OpenAPI document cannot be made, which
@@ -152,9 +153,7 @@ func New(c Config) (*API, error) {
 		Transformers:                 []huma.Transformer{translateSchemaErrors},
 	})
 	a.register(api)
-	if err := a.publish(api.OpenAPI()); err != nil {
-		return nil, err
-	}
+	a.document = sync.OnceValues(func() (rendering, error) { return render(api.OpenAPI()) })
 	return a, nil
 }
 

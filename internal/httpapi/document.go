@@ -50,36 +50,48 @@ func describeErrors(api huma.API, op *huma.Operation, statuses []int) {
 	}
 }
 
-// publish renders the document once; it never changes afterwards.
-func (a *API) publish(doc *huma.OpenAPI) error {
-	var err error
-	if a.yaml, err = doc.YAML(); err != nil {
-		return fmt.Errorf("render openapi.yaml: %w", err)
+// rendering is the document as it is served.
+type rendering struct{ yaml, json []byte }
+
+// render renders the document.
+func render(doc *huma.OpenAPI) (r rendering, err error) {
+	if r.yaml, err = doc.YAML(); err != nil {
+		return r, fmt.Errorf("render openapi.yaml: %w", err)
 	}
 	compact, err := json.Marshal(doc)
 	if err != nil {
-		return fmt.Errorf("render openapi.json: %w", err)
+		return r, fmt.Errorf("render openapi.json: %w", err)
 	}
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, compact, "", "  "); err != nil {
-		return fmt.Errorf("render openapi.json: %w", err)
+		return r, fmt.Errorf("render openapi.json: %w", err)
 	}
-	a.json = pretty.Bytes()
-	return nil
+	r.json = pretty.Bytes()
+	return r, nil
 }
 
-// YAML returns the OpenAPI document as served at /openapi.yaml.
-func (a *API) YAML() []byte { return a.yaml }
+// YAML returns the OpenAPI document as served at /openapi.yaml, nil if it cannot be
+// rendered. That takes tens of milliseconds, once, when somebody asks for the first time.
+func (a *API) YAML() []byte {
+	r, _ := a.document() // told to who asks for it over HTTP
+	return r.yaml
+}
 
 func registerDocument(a *API, _ huma.API, r Route) {
-	a.mux.HandleFunc(r.Method+" "+r.Path, func(w http.ResponseWriter, _ *http.Request) {
+	a.mux.HandleFunc(r.Method+" "+r.Path, func(w http.ResponseWriter, req *http.Request) {
+		document, err := a.document()
+		if err != nil {
+			a.c.Log.ErrorContext(req.Context(), "OpenAPI document not rendered", "err", err)
+			http.Error(w, "the document cannot be rendered", http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		if strings.HasSuffix(r.Path, ".json") {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(a.json)
+			_, _ = w.Write(document.json)
 			return
 		}
 		w.Header().Set("Content-Type", "application/yaml")
-		_, _ = w.Write(a.yaml)
+		_, _ = w.Write(document.yaml)
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -56,9 +57,11 @@ type Catalog struct {
 //go:embed de/*.json en/*.json
 var files embed.FS
 
-// Load compiles the embedded catalogues. An error means that the program was
-// built with a broken catalogue.
-func Load() (*Catalog, error) {
+// Load returns the embedded catalogues, compiled at the first call. An error means that
+// the program was built with a broken catalogue.
+func Load() (*Catalog, error) { return embedded() }
+
+var embedded = sync.OnceValues(func() (*Catalog, error) {
 	c := &Catalog{texts: map[Lang]map[string]pattern{}}
 	for _, lang := range Langs() {
 		texts, err := compileDir(string(lang))
@@ -68,7 +71,7 @@ func Load() (*Catalog, error) {
 		c.texts[lang] = texts
 	}
 	return c, nil
-}
+})
 
 // compileDir compiles the files of one language. A key stands in one of them only.
 func compileDir(dir string) (map[string]pattern, error) {

@@ -11,7 +11,6 @@
 package public
 
 import (
-	"bytes"
 	_ "embed"
 	"log/slog"
 	"net"
@@ -194,20 +193,7 @@ func (d *door) sorry(w http.ResponseWriter, r *http.Request, status int, what st
 }
 
 func (d *door) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
-	var b bytes.Buffer
-	if err := c.Render(r.Context(), &b); err != nil {
-		d.Log.ErrorContext(r.Context(), "status page not rendered", "err", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	h.Add("Vary", "Accept-Language")
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(b.Bytes()) // the reader left: nothing to be done
-	}
+	Render(w, r, d.Log, status, c)
 }
 
 // page is what every template needs of a request.

@@ -401,32 +401,50 @@ func (o *Operator) run(ctx context.Context, c Command, sel Selection, p plan, l 
 	for _, t := range tenants {
 		part := sel
 		part.Tenant, part.Platform = t, false
-		for {
-			part.Limit = commandBatch
-			if !p.Open {
-				part.Limit = int(min(p.Total-l.Changed, commandBatch))
+		for _, state := range c.From() {
+			if len(sel.States) > 0 && !slices.Contains(sel.States, state) {
+				continue
 			}
-			if part.Limit <= 0 {
-				return nil
-			}
-			changed, err := o.c.Store.ApplyNoted(ctx, c, part, l.Actor, l.Reason, o.c.Now())
-			if err != nil {
+			part.States = []event.State{state}
+			if err := o.runState(ctx, c, part, p, l, progress); err != nil {
 				return err
-			}
-			l.Changed += int64(len(changed))
-			progress(l.Changed, l.Planned)
-			if len(changed) < part.Limit {
-				break
-			}
-			if c == Retry { // what was made due is still deferred
-				part.After = changed[len(changed)-1]
-			}
-			if err := o.c.Store.PutLog(ctx, *l); err != nil {
-				return fmt.Errorf("log command: %w", err)
 			}
 		}
 	}
 	return nil
+}
+
+// runState applies a command to one state of one tenant. Each part goes on where the one
+// before ended, so that nothing is looked at once for every part; then the front is looked
+// at again for what came back into it.
+func (o *Operator) runState(ctx context.Context, c Command, part Selection, p plan, l *LogEntry, progress func(changed, planned int64)) error {
+	for {
+		part.Limit = commandBatch
+		if !p.Open {
+			part.Limit = int(min(p.Total-l.Changed, commandBatch))
+		}
+		if part.Limit <= 0 {
+			return nil
+		}
+		changed, err := o.c.Store.ApplyNoted(ctx, c, part, l.Actor, l.Reason, o.c.Now())
+		if err != nil {
+			return err
+		}
+		l.Changed += int64(len(changed))
+		progress(l.Changed, l.Planned)
+		switch {
+		case len(changed) == part.Limit && c != Due: // whose order is what it changes
+			part.After = changed[len(changed)-1]
+		case len(changed) == part.Limit:
+		case part.After.IsZero() || c == Retry: // what was made due is still deferred
+			return nil
+		default:
+			part.After = message.DeliveryID{}
+		}
+		if err := o.c.Store.PutLog(ctx, *l); err != nil {
+			return fmt.Errorf("log command: %w", err)
+		}
+	}
 }
 
 // SortTallies puts the greatest first, equal ones by name.

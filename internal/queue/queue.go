@@ -147,8 +147,9 @@ type Selection struct {
 	Limit    int // 0: 1000
 	// Before leaves out what was accepted at this instant or later; zero: nothing.
 	Before time.Time
-	// After leaves out deliveries up to this one among those deferred or held, so that
-	// a long list can be gone through in parts.
+	// After goes on behind the last delivery that was found, with the one state it had in
+	// States, so that a long list can be gone through in parts. Of what is queued it may
+	// leave out deliveries that a process gave back meanwhile.
 	After message.DeliveryID `json:",omitzero"`
 }
 

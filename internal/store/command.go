@@ -205,6 +205,40 @@ func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queu
 	if !late.IsZero() {
 		n.and("d.owner = 0 AND d.due_at > ? AND (m.send_at IS NULL OR m.send_at <= ?)", millis(late), millis(late))
 	}
+	if sel.After.IsZero() || n.byID {
+		return s.listed(ctx, q, t, n, lock)
+	}
+	return s.listedBehind(ctx, q, t, n, sel.After, limit, lock)
+}
+
+// fromPlace is what nobody holds, from a place in the order of the queue on.
+const fromPlace = "d.owner = 0 AND (d.urgency, d.due_at) >= (?, ?)"
+
+// listedBehind reads what is queued from the place of a delivery on, in the order of the
+// queue. That of what is in a process's memory is another one, but it is not much.
+func (s *Store) listedBehind(ctx context.Context, q querier, t tenant.ID, n condition, after message.DeliveryID, limit int, lock string) ([]queue.Listed, error) {
+	var urgency, due int64
+	err := q.QueryRowContext(ctx, "SELECT urgency, due_at FROM deliveries WHERE tenant = $1 AND id = $2", t[:], after[:]).Scan(&urgency, &due)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s.listed(ctx, q, t, n, lock)
+	}
+	if err != nil {
+		return nil, err
+	}
+	free, taken := n, n
+	free.args, taken.args = slices.Clone(n.args), slices.Clone(n.args)
+	free.and(fromPlace, urgency, due)
+	list, err := s.listed(ctx, q, t, free, lock)
+	if err != nil || len(list) == limit {
+		return list, err
+	}
+	taken.args[1] = limit - len(list)
+	taken.and("d.owner > 0")
+	rest, err := s.listed(ctx, q, t, taken, lock)
+	return append(list, rest...), err
+}
+
+func (s *Store) listed(ctx context.Context, q querier, t tenant.ID, n condition, lock string) ([]queue.Listed, error) {
 	var list []queue.Listed
 	rows, err := q.QueryContext(ctx, n.text(lock), n.args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -223,6 +257,7 @@ func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queu
 // begin with the tenant and another value.
 type condition struct {
 	from, where, order string
+	byID               bool // the order is that of the deliveries' identifiers
 	args               []any
 }
 
@@ -263,7 +298,7 @@ func (s *Store) tagged(t tenant.ID, sel queue.Selection, state event.State, limi
 		from: "message_tags g CROSS JOIN messages m CROSS JOIN deliveries d",
 		where: "g.tenant = $1 AND m.tenant = $1 AND m.id = g.message AND d.id > m.id AND d.id <= " + s.dialect.deliveryAt("m.id", 1<<16-1) +
 			" AND (d.state = '" + string(state) + "') IS TRUE",
-		order: "g.message, d.id", args: []any{t[:], limit},
+		order: "g.message, d.id", byID: true, args: []any{t[:], limit},
 	}
 	c.and("g.tag = ?", plain(sel.Tag))
 	sel.Tag = ""
@@ -281,7 +316,7 @@ func (c *condition) and(text string, values ...any) {
 }
 
 func narrowed(t tenant.ID, sel queue.Selection, state event.State, second any) condition {
-	c := condition{args: []any{t[:], second}}
+	c := condition{args: []any{t[:], second}, byID: state != event.Queued}
 	c.where, c.order = waitingRange(state)
 	c.narrow(sel, state)
 	return c
@@ -292,11 +327,11 @@ func (c *condition) narrow(sel queue.Selection, state event.State) {
 	if !sel.Message.IsZero() {
 		top := message.Delivery(sel.Message, 1<<16-1)
 		c.and("d.id BETWEEN ? AND ?", sel.Message[:], top[:])
-		c.order = "d.tenant, d.id"
+		c.order, c.byID = "d.tenant, d.id", true
 	}
 	if !sel.Delivery.IsZero() {
 		c.and("d.id = ?", sel.Delivery[:])
-		c.order = "d.tenant, d.id"
+		c.order, c.byID = "d.tenant, d.id", true
 	}
 	if !sel.Before.IsZero() {
 		low := id.Lowest[message.DeliveryKind](sel.Before)
@@ -304,7 +339,7 @@ func (c *condition) narrow(sel queue.Selection, state event.State) {
 		// of the key, once for each part of a long command.
 		c.and("(d.id < ?) IS TRUE", low[:])
 	}
-	if !sel.After.IsZero() && state != event.Queued {
+	if !sel.After.IsZero() && c.byID {
 		c.and("d.id > ?", sel.After[:])
 	}
 	if sel.Stream != "" {

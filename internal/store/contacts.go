@@ -323,9 +323,9 @@ func (s *Store) PutNote(ctx context.Context, t tenant.ID, n audience.Note) error
 
 // DeleteNote implements audience.ContactStore.
 func (s *Store) DeleteNote(ctx context.Context, t tenant.ID, c audience.ContactID, n audience.NoteID, author string) error {
-	res, err := s.write.ExecContext(ctx, "DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2 AND id = $3 AND author = $4", t[:], c[:], n[:], author)
-	if err := touched(res, err, "note_not_found"); err != nil {
-		return fmt.Errorf("delete note: %w", s.refusal(err))
+	err := s.change1(ctx, "note_not_found", "DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2 AND id = $3 AND author = $4", t[:], c[:], n[:], author)
+	if err != nil {
+		return fmt.Errorf("delete note: %w", err)
 	}
 	return nil
 }

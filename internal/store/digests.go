@@ -44,10 +44,10 @@ func (s *Store) Readers(ctx context.Context, t tenant.ID) ([]insight.Reader, err
 
 // ChooseDigests implements insight.DigestStore.
 func (s *Store) ChooseDigests(ctx context.Context, t tenant.ID, u tenant.UserID, c insight.Choice) error {
-	_, err := s.write.ExecContext(ctx, `INSERT INTO digest_choices (tenant, user_id, weekly, todos) VALUES ($1, $2, $3, $4)
+	err := s.change1(ctx, "", `INSERT INTO digest_choices (tenant, user_id, weekly, todos) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (tenant, user_id) DO UPDATE SET weekly = excluded.weekly, todos = excluded.todos`, t[:], u[:], flag(c.Weekly), flag(c.Todos))
 	if err != nil {
-		return fmt.Errorf("choose digests: %w", s.refusal(err))
+		return fmt.Errorf("choose digests: %w", err)
 	}
 	return nil
 }

@@ -2,9 +2,23 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 )
+
+// Migrate makes the tables of an empty database and leaves it as nobody has opened it.
+func Migrate(ctx context.Context, cfg Config) error {
+	s := &Store{cfg: cfg}
+	err := s.connect(ctx)
+	if err == nil {
+		err = migrate(ctx, s.dialect, s.write)
+	}
+	if err == nil && s.dialect.onlyProcess() {
+		_, err = s.write.ExecContext(ctx, s.dialect.checkpoint())
+	}
+	return errors.Join(err, s.disconnect())
+}
 
 // LimitPages lets the database grow no further until lift is called.
 func LimitPages(t *testing.T, s *Store) (lift func()) {

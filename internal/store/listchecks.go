@@ -197,10 +197,10 @@ func (s *Store) CancelCheck(ctx context.Context, t tenant.ID, c listcheck.ID, no
 
 // ForgetCheck implements listcheck.Store.
 func (s *Store) ForgetCheck(ctx context.Context, t tenant.ID, c listcheck.ID, now time.Time) error {
-	res, err := s.write.ExecContext(ctx, `UPDATE list_checks SET expires_at = $3, state = CASE WHEN state = 'done' THEN state ELSE 'cancelled' END
+	err := s.change1(ctx, "check_not_found", `UPDATE list_checks SET expires_at = $3, state = CASE WHEN state = 'done' THEN state ELSE 'cancelled' END
 		WHERE tenant = $1 AND id = $2`, t[:], c[:], millis(now))
-	if err := touched(res, err, "check_not_found"); err != nil {
-		return fmt.Errorf("forget check of a list: %w", s.refusal(err))
+	if err != nil {
+		return fmt.Errorf("forget check of a list: %w", err)
 	}
 	return nil
 }

@@ -50,6 +50,9 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 	held, heldOrder := waitingRange(event.Held)
 	rare := s.tagged(tenant.ID{}, queue.Selection{Tag: "rare"}, event.Queued, 5)
 	heldCount, heldOldest := s.heldTexts()
+	behind := narrowed(tenant.ID{}, queue.Selection{Domain: "example.net"}, event.Queued, 5)
+	behind.from = "deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = " + d.messageOf("d.id")
+	behind.and(fromPlace, 1, 2)
 	for name, c := range map[string]struct {
 		text string
 		args []any
@@ -57,6 +60,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 	}{
 		"count held":  {heldCount, []any{zero, "", 1}, "deliveries_waiting (tenant=? AND state=?)"},
 		"oldest held": {heldOldest, []any{zero, ""}, "deliveries_waiting (tenant=? AND state=?)"},
+		"next part":   {behind.text(""), behind.args, "deliveries_due (tenant=? AND owner=? AND (urgency,due_at)>(?,?))"},
 		"due tenants": {dueTenantsText([]queue.Epoch{0, 7}), []any{zero, 1, 10}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
 		"next due":    {nextDueText([]queue.Epoch{0, 7}), []any{1, 2}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at>? AND due_at<?)"},
 		"dead holds":  {holdsText, []any{1}, "deliveries_due (tenant=? AND owner=?)"},

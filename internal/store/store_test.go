@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -25,15 +26,38 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// emptySQLite is a migrated database in which nobody has written: most tests begin with
+// a copy, because to make the tables takes longer than what they test.
+var emptySQLite = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "stafette-empty-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := store.Migrate(context.Background(), store.Config{DataDir: dir, Now: storetest.Start}); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "stafette.db"))
+})
+
 func openSQLite(t testing.TB, cfg store.Config) *store.Store {
 	t.Helper()
+	empty, err := emptySQLite()
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg.DataDir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, "stafette.db"), empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return open(t, cfg)
 }
 
 func openPostgres(t testing.TB, cfg store.Config) *store.Store {
 	t.Helper()
-	cfg.URL = postgres.URL(t)
+	cfg.URL = postgres.Copy(t, func(url string) error {
+		return store.Migrate(context.Background(), store.Config{URL: url, Now: storetest.Start})
+	})
 	return open(t, cfg)
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -18,19 +19,28 @@ import (
 	"stafette/internal/web/webtest"
 )
 
-// routes is the composed map of the office.
+// routes is the composed map of the office. What stands behind its patterns is the
+// office of nobody's world.
 func routes(t *testing.T) []frame.Route {
 	t.Helper()
-	config, err := webtest.New().Config("http://buero.example")
+	all, err := composed()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return all
+}
+
+var composed = sync.OnceValues(func() ([]frame.Route, error) {
+	config, err := webtest.New().Config("http://buero.example")
+	if err != nil {
+		return nil, err
 	}
 	f, err := frame.New(config.Config)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return config.Routes(f)
-}
+	return config.Routes(f), nil
+})
 
 // ask sends an empty request to a route, as one of our own pages would.
 func ask(d *webtest.Desk, rt frame.Route, foreign bool) webtest.Answer {
@@ -42,12 +52,13 @@ func ask(d *webtest.Desk, rt frame.Route, foreign bool) webtest.Answer {
 }
 
 func TestRoutesSayWhoMayOpenThem(t *testing.T) {
+	world := webtest.New()
 	for _, rt := range routes(t) {
 		if rt.Access == frame.SignedIn && rt.Permission == "" {
 			t.Errorf("%s is open to every role", rt.Pattern)
 		}
 		_, pattern, _ := strings.Cut(rt.Pattern, " ")
-		if strings.Contains(webtest.New().Concrete(pattern, false), "{") {
+		if strings.Contains(world.Concrete(pattern, false), "{") {
 			t.Errorf("%s: no webtest.Subject has a path for it", rt.Pattern)
 		}
 		if rt.Entry.Room != "" && (!strings.HasPrefix(rt.Pattern, "GET /") || strings.Contains(rt.Pattern, "{") && rt.Pattern != "GET /{$}") {
@@ -76,23 +87,30 @@ func TestRolesAreHeldToTheirPermissions(t *testing.T) {
 		t.Errorf("%d people for %d roles", len(people), len(tenant.Roles()))
 	}
 	for role, email := range people {
-		d := webtest.Open(t).SignIn(email)
-		for _, rt := range routes(t) {
-			if rt.Access == frame.Anyone || strings.HasSuffix(rt.Pattern, "/live") {
-				continue
+		t.Run(string(role), func(t *testing.T) {
+			t.Parallel()
+			isHeld(t, role, webtest.Open(t).SignIn(email))
+		})
+	}
+}
+
+func isHeld(t *testing.T, role tenant.Role, d *webtest.Desk) {
+	t.Helper()
+	for _, rt := range routes(t) {
+		if rt.Access == frame.Anyone || strings.HasSuffix(rt.Pattern, "/live") {
+			continue
+		}
+		a := ask(d, rt, false)
+		if rt.Pattern == "GET /{$}" && role.OfPlatform() {
+			if a.Header.Get("Location") != frame.StaffHome {
+				t.Errorf("staff begin at %q, status %d", a.Header.Get("Location"), a.StatusCode)
 			}
-			a := ask(d, rt, false)
-			if rt.Pattern == "GET /{$}" && role.OfPlatform() {
-				if a.Header.Get("Location") != frame.StaffHome {
-					t.Errorf("staff begin at %q, status %d", a.Header.Get("Location"), a.StatusCode)
-				}
-				continue
-			}
-			side := rt.Access == frame.Person || role.OfPlatform() == (rt.Access == frame.Staff)
-			may := side && (rt.Permission == "" || tenant.Can(role, rt.Permission))
-			if got := a.StatusCode != http.StatusForbidden; got != may {
-				t.Errorf("%s for %s: let in is %v, want %v", rt.Pattern, role, got, may)
-			}
+			continue
+		}
+		side := rt.Access == frame.Person || role.OfPlatform() == (rt.Access == frame.Staff)
+		may := side && (rt.Permission == "" || tenant.Can(role, rt.Permission))
+		if got := a.StatusCode != http.StatusForbidden; got != may {
+			t.Errorf("%s for %s: let in is %v, want %v", rt.Pattern, role, got, may)
 		}
 	}
 }
@@ -194,29 +212,42 @@ var gap = regexp.MustCompile(`⟦[^⟧]*⟧`)
 func TestEveryPageInEveryLanguage(t *testing.T) {
 	for _, lang := range []string{"de", "en"} {
 		for email, access := range map[string]frame.Access{"": frame.Anyone, webtest.Clerk: frame.SignedIn, webtest.Staff: frame.Staff} {
-			d := webtest.Open(t)
-			d.Lang = lang
-			if email != "" {
-				d.SignIn(email)
-			}
-			for _, path := range d.World.Pages(routes(t), access) {
-				a := d.Get(path)
-				if missing := gap.FindString(a.Text); missing != "" {
-					t.Errorf("%s %s: text %s is missing", lang, path, missing)
+			t.Run(lang+" "+email, func(t *testing.T) {
+				t.Parallel()
+				d := webtest.Open(t)
+				d.Lang = lang
+				if email != "" {
+					d.SignIn(email)
 				}
-				webtest.CheckDocument(t, lang+" "+path, a.Document(t))
-				want := lang
-				switch { // public pages have one language each, whoever reads
-				case strings.HasPrefix(path, "/hilfe"):
-					want = "de"
-				case strings.HasPrefix(path, "/help") && email == "":
-					want = "en"
+				for _, path := range d.World.Pages(routes(t), access) {
+					isWhole(t, d.Get(path), path, languageOf(path, lang, email == ""))
 				}
-				if got := webtest.Attribute(webtest.Find(a.Document(t), "html"), "lang"); got != want {
-					t.Errorf("%s %s: page is in %q", lang, path, got)
-				}
-			}
+			})
 		}
+	}
+}
+
+// languageOf is the language of a page for a reader of lang: public pages have one each,
+// whoever reads.
+func languageOf(path, lang string, stranger bool) string {
+	switch {
+	case strings.HasPrefix(path, "/hilfe"):
+		return "de"
+	case strings.HasPrefix(path, "/help") && stranger:
+		return "en"
+	}
+	return lang
+}
+
+func isWhole(t *testing.T, a webtest.Answer, path, lang string) {
+	t.Helper()
+	if missing := gap.FindString(a.Text); missing != "" {
+		t.Errorf("%s: text %s is missing", path, missing)
+	}
+	doc := a.Document(t)
+	webtest.CheckDocument(t, path, doc)
+	if got := webtest.Attribute(webtest.Find(doc, "html"), "lang"); got != lang {
+		t.Errorf("%s: page is in %q, want %q", path, got, lang)
 	}
 }
 

@@ -89,27 +89,41 @@ export class Office {
    * A browser of its own, signed in as who ("" for nobody). complaints collects what must not be: errors of
    * scripts, breaches of the policy, requests to other hosts, bad answers.
    */
-  async desk({ lang = "de", scheme = "light", width = 1280, height = 860, javaScriptEnabled = true, who = CLERK } = {}) {
-    const context = await this.browser.newContext({
-      viewport: { width, height }, colorScheme: scheme, locale: lang, javaScriptEnabled, reducedMotion: "reduce",
-    });
-    if (who) await context.addCookies([await this.session(who)]);
-    const page = await context.newPage();
-    const complaints = [];
-    page.on("console", (m) => m.type() === "error" && !/status of (401|403|404|409|422)/.test(m.text()) && complaints.push(m.text()));
-    page.on("pageerror", (e) => complaints.push(String(e)));
-    page.on("request", (r) => !r.url().startsWith(this.origin) && !/^(data|blob|about):/.test(r.url()) && complaints.push(`asked ${r.url()}`));
-    page.on("response", (r) => r.status() >= 500 && complaints.push(`${r.status()} from ${r.url()}`));
-    return { context, page, complaints, go: (path) => page.goto(new URL(path, this.origin).href) };
+  async desk({ who = CLERK, ...look } = {}) {
+    return desk(this.browser, this.origin, { ...look, cookies: who ? [await this.session(who)] : [] });
   }
 }
 
-/** Runs axe in an isolated world, which the page's policy does not bind and which leaves the policy as it is. */
-export async function axe(page) {
+/** A browser of its own before an office at an origin, see Office.desk. */
+export async function desk(browser, origin, { lang = "de", scheme = "light", width = 1280, height = 860, javaScriptEnabled = true, cookies = [] } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height }, colorScheme: scheme, locale: lang, javaScriptEnabled, reducedMotion: "reduce",
+  });
+  await context.addCookies(cookies);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("console", (m) => m.type() === "error" && !/status of (401|403|404|409|422)/.test(m.text()) && complaints.push(m.text()));
+  page.on("pageerror", (e) => complaints.push(String(e)));
+  page.on("request", (r) => !r.url().startsWith(origin) && !/^(data|blob|about):/.test(r.url()) && complaints.push(`asked ${r.url()}`));
+  page.on("response", (r) => r.status() >= 500 && complaints.push(`${r.status()} from ${r.url()}`));
+  return { context, page, complaints, go: (path) => page.goto(new URL(path, origin).href) };
+}
+
+/** The rules whose findings depend on light and width. */
+export const RULES_OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"];
+
+const STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/**
+ * Runs axe in an isolated world, which the page's policy does not bind and which leaves the policy as it is: all
+ * rules, or only those named.
+ */
+export async function axe(page, rules) {
+  const runOnly = rules ? { type: "rule", values: rules } : STANDARDS;
   for (let tries = 3; ; tries--) {
     await page.waitForLoadState("load");
     try {
-      return await within(AXE_TIME, examine(page));
+      return await within(AXE_TIME, examine(page, runOnly));
     } catch (e) {
       if (tries === 1) throw e; // a page that was just being left never answers: ask the next one
     }
@@ -120,13 +134,13 @@ export async function axe(page) {
 const AXE_TIME = 30_000;
 
 /** The promise's value, or an error when it takes longer than ms. */
-function within(ms, promise) {
+export function within(ms, promise) {
   let timer;
   const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms); });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-async function examine(page) {
+async function examine(page, runOnly) {
   const client = await page.context().newCDPSession(page);
   const { frameTree } = await client.send("Page.getFrameTree");
   const { executionContextId } = await client.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id, worldName: "axe" });
@@ -138,7 +152,7 @@ async function examine(page) {
   await run(`${axeSource}; undefined`);
   const found = await run(`axe.run(document, {
     iframes: false,
-    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    runOnly: ${JSON.stringify(runOnly)},
     resultTypes: ["violations"],
   }).then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target.join(" ") + " " + n.failureSummary).join(" | ")))`);
   await client.detach();

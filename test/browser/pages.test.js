@@ -1,9 +1,9 @@
 // Every page of the office, from its own map of routes: accessible by axe, as wide as the screen, small, quiet, in
 // the language that was asked for, and usable without scripts. A new page is in here as soon as it is on the map.
-// Pictures of all of them lie in shots/ afterwards.
+// Pictures of all of them lie where SHOTS says.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { axe, LOOKS, lookName, Office, overflow, OWNER, shot, STAFF } from "./desk.js";
+import { axe, LOOKS, lookName, Office, overflow, OWNER, RULES_OF_LOOKS, shot, STAFF } from "./desk.js";
 
 /** What a page may cost on its way to somebody who was never here, in bytes. */
 const MOST = 150_000;
@@ -30,69 +30,77 @@ function languageOf(path, who) {
   return /^\/help/.test(path) && !who ? "en" : undefined;
 }
 
-/** Pages of the map in every look, further states of them in two. */
-function due(paths, path, n, look) {
-  if (process.env.LOOKS === "all" || paths.indexOf(path.split("?")[0]) === n) return true;
-  return n % 2 === look % 2;
+/** How a page is examined in a look. */
+const NOT_AT_ALL = 0, BY_RULES_OF_LOOKS = 1, BY_ALL_RULES = 2;
+
+/**
+ * Pages of the map are seen in every look, further states of them in one look of each language. All rules are asked
+ * once: of a page of the map in both languages and widths, of a state in German.
+ */
+function depth(paths, path, n, l) {
+  const look = LOOKS[l];
+  if (paths.indexOf(path.split("?")[0]) === n) return look.scheme === "light" ? BY_ALL_RULES : BY_RULES_OF_LOOKS;
+  if (n % 2 !== l % 2) return process.env.LOOKS === "all" ? BY_RULES_OF_LOOKS : NOT_AT_ALL;
+  return look.lang === "de" ? BY_ALL_RULES : BY_RULES_OF_LOOKS;
 }
 
-/** The bytes a first visit moves. */
-async function weight(page, path, go) {
+/** Counts the bytes that a first visit moves: nothing comes out of the browser's cache. */
+async function scale(page) {
   const client = await page.context().newCDPSession(page);
+  const pan = { bytes: 0 };
   await client.send("Network.enable");
   await client.send("Network.setCacheDisabled", { cacheDisabled: true });
-  let bytes = 0;
-  client.on("Network.loadingFinished", (e) => { bytes += e.encodedDataLength; });
-  await go(path);
-  await page.waitForLoadState("networkidle", { timeout: 1500 }).catch(() => {}); // a live page never is
-  await client.send("Network.setCacheDisabled", { cacheDisabled: false });
-  await client.detach();
-  return bytes;
+  client.on("Network.loadingFinished", (e) => { pan.bytes += e.encodedDataLength; });
+  return pan;
 }
 
-for (const { name, who, paths } of readers) {
-  LOOKS.forEach((look, l) => {
-    describe(`${name}, ${lookName(look)}`, { concurrency: false }, () => {
-      let desk;
-      before(async () => { desk = await office.desk({ ...look, who }); });
-      after(() => desk.context.close());
-      paths.forEach((path, n) => {
-        if (!only.test(path) || !due(paths, path, n, l)) return;
-        test(nameOf(path), async () => {
-          const { page, complaints } = desk;
-          complaints.length = 0;
-          await desk.go(path);
-          await page.evaluate(() => document.querySelectorAll("main details").forEach((d) => { d.open = true; }));
-          await shot(page, lookName(look), `${name} ${nameOf(path)}`);
-          assert.deepEqual(await axe(page), []);
-          assert.ok((await overflow(page)) <= 0, "wider than the screen");
-          assert.equal(await page.getAttribute("html", "lang"), languageOf(path, who) ?? look.lang);
-          if (l === 0) {
-            for (const width of WIDTHS) {
-              await page.setViewportSize({ width, height: 860 });
-              assert.ok((await overflow(page)) <= 0, `wider than a screen of ${width} px`);
-            }
-            await page.setViewportSize({ width: look.width, height: 860 });
-          }
-          assert.deepEqual(complaints, []);
-        });
+async function fitsAllWidths(page, usual) {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 860 });
+    assert.ok((await overflow(page)) <= 0, `wider than a screen of ${width} px`);
+  }
+  await page.setViewportSize({ width: usual, height: 860 });
+}
+
+function inLook(reader, l) {
+  const { name, who, paths } = reader, look = LOOKS[l];
+  describe(`${name}, ${lookName(look)}`, { concurrency: false }, () => {
+    let desk, pan;
+    before(async () => {
+      desk = await office.desk({ ...look, who });
+      pan = await scale(desk.page);
+    });
+    after(() => desk.context.close());
+    paths.forEach((path, n) => {
+      const how = depth(paths, path, n, l);
+      if (!only.test(path) || how === NOT_AT_ALL) return;
+      test(nameOf(path), async () => {
+        const { page, complaints } = desk;
+        complaints.length = pan.bytes = 0;
+        await desk.go(path);
+        await page.evaluate(() => document.querySelectorAll("main details").forEach((d) => { d.open = true; }));
+        if (process.env.SHOTS) await shot(page, lookName(look), `${name} ${nameOf(path)}`);
+        assert.deepEqual(await axe(page, how === BY_ALL_RULES ? undefined : RULES_OF_LOOKS), []);
+        assert.ok((await overflow(page)) <= 0, "wider than the screen");
+        assert.equal(await page.getAttribute("html", "lang"), languageOf(path, who) ?? look.lang);
+        assert.ok(pan.bytes > 1000 && pan.bytes < MOST, `moves ${pan.bytes} bytes`);
+        if (how === BY_ALL_RULES) await fitsAllWidths(page, look.width);
+        assert.deepEqual(complaints, []);
       });
     });
   });
+}
 
-  test(`${name}: every page is light and asks no other host`, async () => {
-    const { context, page, complaints, go } = await office.desk({ who });
-    for (const path of paths) {
-      const bytes = await weight(page, path, go);
-      assert.ok(bytes > 1000 && bytes < MOST, `${path} moves ${bytes} bytes`);
-    }
-    assert.deepEqual(complaints, []);
-    await context.close();
-  });
+// Two browsers at once: a page that loads leaves the machine to one that is examined.
+describe("pages", { concurrency: 2 }, () => {
+  for (const reader of readers) LOOKS.forEach((_, l) => inLook(reader, l));
+  for (const reader of readers) withoutScripts(reader);
+});
 
+function withoutScripts({ name, who, paths }) {
   test(`${name}: every page without scripts`, async () => {
     const { context, page, complaints, go } = await office.desk({ who, javaScriptEnabled: false });
-    for (const path of paths) {
+    for (const path of paths.filter((p) => only.test(p))) {
       await go(path);
       assert.ok(await page.locator("h1").isVisible(), `${path} has no heading`);
       assert.equal(await page.locator("dialog[open]").count(), 0, `${path} has a dialog open`);

@@ -1,7 +1,7 @@
 // The tests of the pages find what they are for.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { axe, Office, overflow } from "./desk.js";
+import { axe, Office, overflow, RULES_OF_LOOKS } from "./desk.js";
 
 const office = await Office.open();
 after(() => office.close());
@@ -21,6 +21,8 @@ for (const scheme of ["light", "dark"]) {
     const found = await axe(page);
     assert.ok(found.some((v) => v.startsWith("color-contrast")), `contrast not found in ${found}`);
     assert.ok(found.some((v) => v.startsWith("label")), `label not found in ${found}`);
+    const again = await axe(page, RULES_OF_LOOKS);
+    assert.ok(again.some((v) => v.startsWith("color-contrast")) && !again.some((v) => v.startsWith("label")), `the rules of looks found ${again}`);
     assert.ok((await overflow(page)) > 0, "the wide line was not found");
     await context.close();
   });

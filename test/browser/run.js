@@ -10,7 +10,7 @@ const files = readdirSync(import.meta.dirname).filter((f) => f.endsWith(".test.j
 const folder = mkdtempSync(join(tmpdir(), "stafette-office-"));
 try {
   const env = { ...process.env, STAFETTE_OFFICE: process.env.STAFETTE_OFFICE ?? build(folder) };
-  const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=spec", "--test-concurrency=2", "--test-timeout=2700000", ...files], { cwd: import.meta.dirname, env, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, ["--test", `--test-reporter=${process.env.REPORTER ?? "spec"}`, "--test-concurrency=2", "--test-timeout=2700000", ...files], { cwd: import.meta.dirname, env, stdio: "inherit" });
   process.exitCode = files.length === 0 ? 2 : status ?? 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

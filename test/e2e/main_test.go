@@ -13,8 +13,10 @@ import (
 const (
 	// binaryVariable names the built program; set, it is not built again.
 	binaryVariable = "STAFETTE_TEST_BINARY"
-	// insideVariable says that we already run in a namespace of our own.
+	// insideVariable says that we already run in a namespace of our own, and as what.
 	insideVariable = "STAFETTE_TEST_INSIDE"
+	asInit         = "init"
+	asTests        = "tests"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +29,10 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
-	if os.Getenv(insideVariable) != "" {
+	switch os.Getenv(insideVariable) {
+	case asInit:
+		return initiate()
+	case asTests:
 		if err := furnish(); err != nil {
 			return 1, err
 		}
@@ -63,7 +68,7 @@ func moveIn() (int, error) {
 	}
 	args := append([]string{"--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", self}, os.Args[1:]...)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append(os.Environ(), insideVariable+"=1")
+	cmd.Env = append(os.Environ(), insideVariable+"="+asInit)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()
@@ -74,8 +79,47 @@ func moveIn() (int, error) {
 	return 0, err
 }
 
-// furnish gives the namespace its addresses.
+// initiate is the namespace's process 1: it runs the tests and buries whoever was left
+// behind by its parent, as Postfix's master and its children are. The tests cannot do so
+// themselves: they wait for children of their own.
+func initiate() (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	// Set, not added: of two of a name a program finds the first, and would be init again.
+	if err := os.Setenv(insideVariable, asTests); err != nil {
+		return 1, err
+	}
+	tests, err := os.StartProcess(self, os.Args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+	if err != nil {
+		return 1, err
+	}
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 1, fmt.Errorf("wait for the tests: %w", err)
+		case pid == tests.Pid && status.Exited():
+			return status.ExitStatus(), nil
+		case pid == tests.Pid:
+			return 1, fmt.Errorf("the tests ended by %s", status.Signal())
+		}
+	}
+}
+
+// datagrams is how many lines of a journal may wait for the process that writes them.
+// The kernel's 10 hold up every Postfix process that says something while the machine
+// is busy elsewhere, to the end of their patience and ours.
+const datagrams = "512"
+
+// furnish gives the namespace its addresses and room for journals.
 func furnish() error {
+	if err := os.WriteFile("/proc/sys/net/unix/max_dgram_qlen", []byte(datagrams), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: journals of Postfix may be slow:", err)
+	}
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
 		{"address", "add", mxAddress + "/32", "dev", "lo"},

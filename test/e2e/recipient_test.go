@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -195,12 +196,45 @@ func daemon(t *testing.T, dir, program string, start, stop []string) {
 				text, _ := os.ReadFile(filepath.Join(dir, name))
 				t.Logf("%s:\n%s", name, text)
 			}
+			t.Logf("what runs:\n%s", processes())
 		}
 		// The namespace would end it anyway; this lets the next test have the port.
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 		defer cancel()
-		_ = exec.CommandContext(ctx, program, stop...).Run()
+		if err := exec.CommandContext(ctx, program, stop...).Run(); err != nil {
+			t.Logf("%s %s: %v; it is killed", program, strings.Join(stop, " "), err)
+			killBelow(t, dir)
+		}
 	})
+}
+
+// stopTime is how long a daemon may take to end before it is killed.
+const stopTime = 20 * time.Second
+
+// processes lists what runs in the namespace and where in the kernel it waits.
+func processes() string {
+	out, err := exec.Command("ps", "-eo", "pid,ppid,stat,wchan:24,args").CombinedOutput()
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
+
+// killBelow ends every process that works in a directory or has it in its arguments.
+func killBelow(t *testing.T, dir string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		pid, _ := strconv.Atoi(filepath.Base(one))
+		args, _ := os.ReadFile(filepath.Join(one, "cmdline"))
+		at, _ := os.Readlink(filepath.Join(one, "cwd"))
+		if pid > 1 && pid != os.Getpid() && (strings.Contains(string(args), dir) || strings.HasPrefix(at, dir)) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // selfSigned returns a PEM file with key and certificate.

@@ -11,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -356,7 +355,7 @@ func (s *stafette) guarded(t *testing.T, domain, outcome, policy, result string)
 			Deliveries []struct{ Attempts []protectedAttempt }
 		}](t, a.body)
 		if len(found.Deliveries[0].Attempts) == 0 {
-			return errors.New("none yet")
+			return fmt.Errorf("none yet: %s", a)
 		}
 		first = found.Deliveries[0].Attempts[0]
 		return nil

@@ -9,7 +9,6 @@
 package leadpages
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"log/slog"
@@ -27,6 +26,7 @@ import (
 	"stafette/internal/lead"
 	"stafette/internal/lead/leadcase"
 	"stafette/internal/lead/leadform"
+	"stafette/internal/public"
 	"stafette/internal/tenant"
 )
 
@@ -214,20 +214,7 @@ func (d *door) broken(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (d *door) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
-	var b bytes.Buffer
-	if err := c.Render(r.Context(), &b); err != nil {
-		d.Log.ErrorContext(r.Context(), "page of leads not rendered", "err", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	h.Add("Vary", "Accept-Language")
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(b.Bytes()) // the reader left: nothing to be done
-	}
+	public.Render(w, r, d.Log, status, c)
 }
 
 // page is what every template needs of a request.

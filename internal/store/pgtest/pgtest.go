@@ -39,16 +39,43 @@ var ErrNone = errors.New("no PostgreSQL found: install it, or set STAFETTE_EMBED
 // Server is one cluster, started at first use. The zero value is ready; call
 // Stop in TestMain after the tests. It is safe for concurrent use.
 type Server struct {
-	once  sync.Once
-	err   error
-	dir   string
-	cmd   *exec.Cmd
-	bin   string
-	count atomic.Int64
+	once, filled  sync.Once
+	err, unfilled error // each written within its Once
+	dir           string
+	cmd           *exec.Cmd
+	bin           string
+	count         atomic.Int64
 }
 
 // URL returns the address of a new empty database that only this test uses.
 func (s *Server) URL(t testing.TB) string {
+	t.Helper()
+	s.need(t)
+	return s.created(t, "template0")
+}
+
+// Copy returns the address of a new database that only this test uses and that begins
+// as fill left the first one it was given: what every test needs is done once. Every
+// call must bring the same fill, which returns with its connections closed.
+func (s *Server) Copy(t testing.TB, fill func(url string) error) string {
+	t.Helper()
+	s.need(t)
+	s.filled.Do(func() {
+		if s.unfilled = s.create(pattern, "template0"); s.unfilled == nil {
+			s.unfilled = fill(s.url(pattern))
+		}
+	})
+	if s.unfilled != nil {
+		t.Fatalf("fill a database: %v", s.unfilled)
+	}
+	return s.created(t, pattern)
+}
+
+// pattern is the database that Copy copies.
+const pattern = "pattern"
+
+// need starts the server, and skips or fails the test where there is none.
+func (s *Server) need(t testing.TB) {
 	t.Helper()
 	s.once.Do(func() {
 		if s.bin, s.err = binaries(); s.err == nil {
@@ -61,8 +88,12 @@ func (s *Server) URL(t testing.TB) string {
 	if s.err != nil {
 		t.Fatalf("start PostgreSQL: %v", s.err)
 	}
+}
+
+func (s *Server) created(t testing.TB, template string) string {
+	t.Helper()
 	name := fmt.Sprintf("t%d", s.count.Add(1))
-	if err := s.create(name); err != nil {
+	if err := s.create(name, template); err != nil {
 		t.Fatalf("create database: %v", err)
 	}
 	return s.url(name)
@@ -72,12 +103,12 @@ func (s *Server) url(database string) string {
 	return fmt.Sprintf("postgres:///%s?host=%s&user=stafette", database, s.dir)
 }
 
-func (s *Server) create(name string) error {
+func (s *Server) create(name, template string) error {
 	db, err := sql.Open("pgx", s.url("postgres"))
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(context.Background(), "CREATE DATABASE "+name+" TEMPLATE template0")
+	_, err = db.ExecContext(context.Background(), "CREATE DATABASE "+name+" TEMPLATE "+template)
 	return errors.Join(err, db.Close())
 }
 
@@ -108,8 +139,9 @@ func (s *Server) start() error {
 	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
+	// It is thrown away: nothing in it has to outlive the machine's power.
 	s.cmd = s.command("postgres", "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200",
-		"-c", "logging_collector=off", "-c", "log_min_messages=panic")
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "logging_collector=off", "-c", "log_min_messages=panic")
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
 		return err

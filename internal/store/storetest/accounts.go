@@ -369,6 +369,16 @@ func auditGoesWithTheTransaction(t *testing.T, w *World) {
 	}
 }
 
+// recorded does something as an act of the first tenant's and demands its entry.
+func (w *World) recorded(action string, do func(context.Context) error) {
+	w.t.Helper()
+	w.must(do(audit.With(context.Background(), audit.Act{Tenant: w.A, Actor: "usr_1", Action: action})))
+	list, err := w.Store.Audit(context.Background(), w.A, audit.Filter{Action: action})
+	if err != nil || len(list) != 1 {
+		w.t.Errorf("%s: entries %+v, %v", action, list, err)
+	}
+}
+
 // What the office's things to do are made of.
 func thingsToDo(t *testing.T, w *World) {
 	ctx := context.Background()

@@ -240,9 +240,7 @@ func contactNotes(t *testing.T, w *World) {
 	if err != nil || len(notes) != 1 || notes[0].Text != "neu" || notes[0].Author != "usr_1" || notes[0].EditedAt != w.Clock.Now() {
 		t.Errorf("notes %+v, %v", notes, err)
 	}
-	if err := people.DeleteNote(ctx, w.A, c.ID, n.ID, "usr_1"); err != nil {
-		t.Fatal(err)
-	}
+	w.recorded("contacts.notes.delete", func(ctx context.Context) error { return people.DeleteNote(ctx, w.A, c.ID, n.ID, "usr_1") })
 }
 
 func contactsForeign(t *testing.T, w *World) {

@@ -22,6 +22,7 @@ func orderTests() map[string]func(*testing.T, *World) {
 		"SurveyCounts":             surveyCounts,
 		"PreviewIsWhatIsDone":      previewIsWhatIsDone,
 		"ManyInParts":              manyInParts,
+		"QueuedInParts":            queuedInParts,
 		"TenantsCommandTheirOwn":   tenantsCommandTheirOwn,
 		"TokensAreTheirPreviewers": tokensAreTheirPreviewers,
 		"SenselessActs":            senselessActs,
@@ -195,6 +196,29 @@ func manyInParts(t *testing.T, w *World) {
 		if l := w.do(t, staff, queue.Act{Command: c}); l.Changed != 1200 {
 			t.Errorf("%s changed %d", c, l.Changed)
 		}
+	}
+}
+
+// queuedInParts: what waits in the order of the queue and what a process holds are gone
+// through to the end, whatever lies between them.
+func queuedInParts(t *testing.T, w *World) {
+	for i := range 7 {
+		mine, other := w.Draft(w.A, numbered(200)...), w.Draft(w.A, "x@elsewhere.example", "y@elsewhere.example")
+		if i%2 == 0 {
+			mine.Message.Stream, other.Message.Stream = tenant.Newsletter, tenant.Newsletter
+		}
+		w.Accept(mine, other)
+		w.Clock.Advance(time.Second)
+	}
+	w.Claim(w.Epoch("n"), w.A, 150)
+	sel := queue.Selection{Tenant: w.A, Domain: "example.net"}
+	for _, c := range []queue.Command{queue.Hold, queue.Resume, queue.Cancel} {
+		if l := w.do(t, staff, queue.Act{Command: c, Selection: sel}); l.Changed != 1400 || l.Planned != 1400 {
+			t.Errorf("%s changed %d of %d", c, l.Changed, l.Planned)
+		}
+	}
+	if left, err := w.Store.List(context.Background(), queue.Selection{Tenant: w.A}); err != nil || len(left) != 14 {
+		t.Errorf("%d deliveries wait, %v", len(left), err)
 	}
 }
 

@@ -65,7 +65,10 @@ func Run(t *testing.T, open Open) {
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
-				t.Run(name, func(t *testing.T) { test(t, NewWorld(t, open)) })
+				t.Run(name, func(t *testing.T) {
+					t.Parallel() // they wait for disks more than they compute
+					test(t, NewWorld(t, open))
+				})
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stafette/internal/audience"
+	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/tenant"
@@ -103,7 +104,8 @@ func (c Config) note(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	one, _ := id.Parse[audience.NoteKind](r.PostForm.Get("note")) // none: a new one
 	switch do := r.PostForm.Get("do"); {
 	case do == "delete":
-		err = c.Book.DeleteNote(r.Context(), p.Tenant(), found.ID, one, me)
+		ctx := audit.Note(r.Context(), func(a *audit.Act) { a.Action += ".delete" })
+		err = c.Book.DeleteNote(ctx, p.Tenant(), found.ID, one, me)
 	case one.IsZero():
 		_, err = c.Book.AddNote(r.Context(), p.Tenant(), found.ID, me, text)
 	default:

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed assets
@@ -33,7 +34,8 @@ type asset struct {
 	plain, gzip []byte
 }
 
-func loadAssets() (*assets, error) {
+// loadAssets packs the files at the first call.
+var loadAssets = sync.OnceValues(func() (*assets, error) {
 	a := &assets{urls: map[string]string{}, files: map[string]asset{}}
 	bundles := []struct {
 		name, kind string
@@ -55,7 +57,7 @@ func loadAssets() (*assets, error) {
 		a.add(b.name, b.kind, data)
 	}
 	return a, nil
-}
+})
 
 func (a *assets) add(name, kind string, data []byte) {
 	sum := sha256.Sum256(data)

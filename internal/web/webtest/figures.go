@@ -194,6 +194,14 @@ func (d *personal) ChooseDigests(_ context.Context, _ tenant.ID, u tenant.UserID
 	return nil
 }
 
+var articles = sync.OnceValue(func() *help.Library {
+	library, err := help.Load("digests", "lead", "redelivery")
+	if err != nil {
+		panic(err) // the articles are part of the binary
+	}
+	return library
+})
+
 // helpSubject is the real library with counts in memory.
 func helpSubject() Subject {
 	article := func(*World) map[string]string {
@@ -201,10 +209,7 @@ func helpSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			library, err := help.Load("digests", "lead", "redelivery")
-			if err != nil {
-				panic(err) // the articles are part of the binary
-			}
+			library := articles()
 			counts := &HelpCounts{answers: map[help.Answers]int64{}, missing: map[string]int64{"adressbuch umzug": 4, "frau m": 1}}
 			c.Help = helpdesk.Config{Library: library, Store: counts, Desk: &help.Desk{Library: library, Store: counts, Now: w.Now}}
 		},
