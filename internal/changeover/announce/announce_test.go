@@ -42,6 +42,8 @@ type world struct {
 	mails []ingest.Submission
 	keys  map[string]message.ID
 	tests []lead.Enquiry
+	// posted are the mails of the tests.
+	posted []message.ID
 	fail  error
 	dead  bool // all recipients are suppressed
 }
@@ -85,11 +87,12 @@ func (l leads) Submit(_ context.Context, _ ingest.Principal, e lead.Enquiry) (le
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tests = append(l.tests, e)
+	l.posted = append(l.posted, message.NewID(l.now))
 	return lead.Receipt{Lead: lead.Lead{ID: lead.ID{15: byte(len(l.tests))}}}, nil
 }
 
 func (l leads) Lead(_ context.Context, t tenant.ID, n lead.ID) (lead.Lead, error) {
-	return lead.Lead{ID: n, Tenant: t, Test: true, Object: l.tests[n[15]-1].Source}, nil
+	return lead.Lead{ID: n, Tenant: t, Test: true, Object: l.tests[n[15]-1].Source, Message: l.posted[n[15]-1]}, nil
 }
 
 func (leads) Prove(l lead.Lead, code string) lead.Proof {
@@ -306,6 +309,37 @@ func TestTestsFromEachNewSource(t *testing.T) {
 	w.store.Plans[0].Stage = changeover.Announced
 	if err := w.Order(t.Context(), w.token("2")); !fault.IsKind(err, fault.Conflict) {
 		t.Errorf("before the new sources may send: %v", err)
+	}
+}
+
+// The page tells what the customer's own server said to each test, and after word from the
+// customer the next test need not wait for a quarter of an hour.
+func TestTestsTellWhatTheServerSaid(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.Order(t.Context(), w.token("1")))
+	to := w.customer("1").Emails[0]
+	said := func(test, code int, outcome event.Outcome, reply string) {
+		w.store.Steps = append(w.store.Steps, affected.Step{Delivery: message.Delivery(w.posted[test], 0), Recipient: to, At: w.Now(),
+			Attempt: event.Attempt{Code: code, Enhanced: "5.7.1", Reply: reply, Outcome: outcome}})
+	}
+	said(0, 450, event.OutcomeDeferred, "later")
+	said(0, 554, event.OutcomeBounced, "Client host\nrejected")
+	v, err := w.Open(t.Context(), w.token("1"))
+	w.must(err)
+	if got := v.Fates["new-a"]; got.Taken || got.Reply != "554 5.7.1 Client host rejected" || len(v.Fates) != 1 {
+		t.Errorf("fates %+v", v.Fates)
+	}
+	w.turn(time.Minute + time.Second)
+	if err := w.Order(t.Context(), w.token("1")); !fault.IsKind(err, fault.Limited) {
+		t.Errorf("a minute later without a word: %v", err)
+	}
+	w.must(w.Hear(t.Context(), w.token("1"), affected.Added))
+	w.must(w.Order(t.Context(), w.token("1")))
+	if err := w.Order(t.Context(), w.token("1")); !fault.IsKind(err, fault.Limited) {
+		t.Errorf("again at once: %v", err)
+	}
+	if v, err := w.Open(t.Context(), w.token("1")); err != nil || len(v.Fates) != 0 {
+		t.Errorf("of the new tests: %+v, %v", v.Fates, err)
 	}
 }
 
