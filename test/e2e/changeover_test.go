@@ -459,8 +459,7 @@ func (w *walk) admitted() {
 // ended ends the overlap: there is a report, the old address is retired, and mail goes on.
 func (w *walk) ended() {
 	w.Helper()
-	w.deed("advance")
-	w.operator.shows("/platform/changeovers/"+w.plan, "Überlappung")
+	w.operator.shows("/platform/changeovers/"+w.plan, "/"+w.plan+"/finish") // the clock begins it, as all mail goes over the new address
 	if report := w.operator.get("/platform/changeovers/" + w.plan + "/report.pdf"); !strings.HasPrefix(report, "%PDF-") {
 		w.Errorf("the report begins with %.20q", report)
 	}

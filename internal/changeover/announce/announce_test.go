@@ -44,8 +44,8 @@ type world struct {
 	tests []lead.Enquiry
 	// posted are the mails of the tests.
 	posted []message.ID
-	fail  error
-	dead  bool // all recipients are suppressed
+	fail   error
+	dead   bool // all recipients are suppressed
 }
 
 func (w *world) Now() time.Time {
@@ -101,6 +101,10 @@ func (leads) Prove(l lead.Lead, code string) lead.Proof {
 
 func (leads) Settings(context.Context, tenant.ID) (lead.Settings, error) {
 	return lead.Settings{Portal: "Hafenkontor\r\nBcc: x@evil.example", From: "anfragen@hafenkontor.example"}, nil
+}
+
+func (leads) KeptFor(context.Context, tenant.ID) (time.Duration, error) {
+	return 30 * 24 * time.Hour, nil
 }
 
 // Ways are two new sources and an old one.

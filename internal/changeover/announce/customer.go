@@ -37,6 +37,8 @@ type View struct {
 	Portal   string // the tenant as customers know it
 	Contact  string
 	Old, New []Address
+	// Days is for how many days the tenant's leads can be sent again.
+	Days int
 	// Software statements, see Announcement.
 	Unconcerned, Concerned []string
 	// Questions is the URL of another page; Addresses and Genuine are such by language,
@@ -130,7 +132,11 @@ func (s *Service) view(ctx context.Context, t tenant.ID, plan changeover.Changeo
 	if err != nil {
 		return View{}, fmt.Errorf("open customer's page: %w", err)
 	}
-	v := View{Plan: plan, Portal: set.Portal, Contact: a.Contact, Unconcerned: a.Unconcerned, Concerned: a.Concerned,
+	kept, err := s.c.Leads.KeptFor(ctx, t)
+	if err != nil {
+		return View{}, fmt.Errorf("open customer's page: %w", err)
+	}
+	v := View{Days: days(kept), Plan: plan, Portal: set.Portal, Contact: a.Contact, Unconcerned: a.Unconcerned, Concerned: a.Concerned,
 		Questions: s.QuestionsURL(t, plan.ID), Addresses: map[i18n.Lang]string{}, Genuine: map[i18n.Lang]string{}, Over: !tellable(plan)}
 	for _, lang := range i18n.Langs() {
 		if s.c.AddressesURL != nil {
@@ -340,6 +346,3 @@ func (s *Service) Preview(ctx context.Context, a Announcement, c affected.Custom
 	}
 	return s.Compose(b, c, FirstLetter)
 }
-
-// RetentionDays is for how many days leads can be sent again.
-func (s *Service) RetentionDays() int { return int(s.c.Retention / (24 * time.Hour)) }
