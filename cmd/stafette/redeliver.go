@@ -19,12 +19,13 @@ import (
 	"stafette/internal/tenant"
 )
 
-// newRedelivery makes the room that sends kept mail once more.
-func (b *base) newRedelivery(acceptor ingest.Acceptor, leads *lead.Service, zone *time.Location) *redelivery.Service {
+// newRedelivery makes the room that sends kept mail once more. awaits is told of jobs that
+// wait for a second person; nil: nobody is.
+func (b *base) newRedelivery(acceptor ingest.Acceptor, leads *lead.Service, zone *time.Location, awaits func(context.Context, redelivery.Job)) *redelivery.Service {
 	return redelivery.New(redelivery.Config{
 		Store: b.store, Acceptor: acceptor, Leads: leads, Bodies: b.spool, PersonOf: b.personOf, ConfirmAbove: b.config.Limits.RedeliveryAlone,
-		OldSources: b.oldSources,
-		Kept:       time.Duration(b.config.Limits.Retention), Now: b.store.Now, Zone: zone, Log: b.log,
+		Awaits: awaits, OldSources: b.oldSources,
+		Kept: time.Duration(b.config.Limits.Retention), Now: b.store.Now, Zone: zone, Log: b.log,
 	})
 }
 
@@ -106,7 +107,7 @@ func (c redeliverCmd) Run(ctx context.Context, con *console) error {
 		if err != nil {
 			return fmt.Errorf("time zone: %w", err)
 		}
-		s := b.newRedelivery(nil, leads, zone) // nothing is sent from here
+		s := b.newRedelivery(nil, leads, zone, nil) // nothing is sent from here
 		if number, err := id.Parse[redelivery.Kind](c.ID); err == nil {
 			return c.act(ctx, con, s, t, number)
 		}

@@ -57,6 +57,9 @@ type Config struct {
 	PersonOf func(ctx context.Context, t tenant.ID, actor string) (string, error)
 	// ConfirmAbove is how many mails one person may send alone; 0: 500.
 	ConfirmAbove int
+	// Awaits is told of each job that begins to wait for a second person, once it does; nil:
+	// nobody is.
+	Awaits func(ctx context.Context, j Job)
 	// OldSources names the sources that a changeover under way moves a tenant's mail away
 	// from and that still send; nil: there are no changeovers.
 	OldSources func(ctx context.Context, t tenant.ID) ([]string, error)
@@ -230,6 +233,9 @@ func (s *Service) Start(ctx context.Context, who ingest.Principal, f Filter, o O
 	}
 	if err := s.c.Store.ChangeJob(ctx, j, Planning); err != nil {
 		return j, false, fmt.Errorf("start redelivery: %w", err)
+	}
+	if j.State == Awaiting && s.c.Awaits != nil {
+		s.c.Awaits(ctx, j)
 	}
 	return j, false, nil
 }
