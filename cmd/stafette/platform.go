@@ -299,7 +299,7 @@ func (p *platform) office(with shared) web.Config {
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
 		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
-		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
+		Suppressions: suppressions.Config{List: p.audience, People: p.store, Messages: p.store, Reasons: with.reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},

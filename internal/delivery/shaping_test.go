@@ -208,7 +208,9 @@ func TestMailBehindAProbeFollowsSoon(t *testing.T) {
 		w.submit(again...)
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		w.wantOneEach(again)
+		for _, m := range again {
+			w.wantState(m, event.Delivered)
+		}
 		w.end()
 	})
 }
