@@ -45,7 +45,8 @@ type world struct {
 	// posted are the mails of the tests.
 	posted []message.ID
 	fail   error
-	dead   bool // all recipients are suppressed
+	dead   bool            // all recipients are suppressed
+	shut   message.Address // whose mail is refused, as nobody else gets it
 }
 
 func (w *world) Now() time.Time {
@@ -59,6 +60,9 @@ func (w *world) Accept(_ context.Context, p ingest.Principal, s ingest.Submissio
 	defer w.mu.Unlock()
 	if w.fail != nil {
 		return ingest.Receipt{}, w.fail
+	}
+	if s.Draft.To[0].Address == w.shut {
+		return ingest.Receipt{}, fault.Field("to", ingest.CodeAllSuppressed, "Every recipient is on the suppression list.")
 	}
 	if first, again := w.keys[s.Idempotency]; again {
 		return ingest.Receipt{ID: first, Replayed: true, Deliveries: []ingest.ReceiptLine{{State: event.Queued}}}, nil
@@ -344,6 +348,21 @@ func TestTestsTellWhatTheServerSaid(t *testing.T) {
 	}
 	if v, err := w.Open(t.Context(), w.token("1")); err != nil || len(v.Fates) != 0 {
 		t.Errorf("of the new tests: %+v, %v", v.Fates, err)
+	}
+}
+
+// One customer who may not be written to keeps nobody else from being told, and is told
+// when that is over.
+func TestASuppressedCustomerHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t)
+	w.shut = w.customer("1").Emails[0]
+	w.must(w.Send(t.Context(), w.owner, w.plan.ID, announce.Everybody, "usr_1"))
+	if n := w.turn(0); n == 0 || !w.customer("1").InformedAt.IsZero() || w.customer("2").InformedAt.IsZero() {
+		t.Fatalf("%d told: the first %s, the second %s", n, w.customer("1").InformedAt, w.customer("2").InformedAt)
+	}
+	w.shut = message.Address{}
+	if n := w.turn(time.Minute); n != 1 || w.customer("1").InformedAt.IsZero() {
+		t.Errorf("%d told later", n)
 	}
 }
 

@@ -251,12 +251,21 @@ func (s *Service) turn(ctx context.Context, a Announcement) (n int, err error) {
 		if n == s.c.PerTurn {
 			break
 		}
-		if err := s.tell(ctx, b, c, kind); err != nil {
+		switch err := s.tell(ctx, b, c, kind); {
+		case err == nil:
+			n++
+		case unreachable(err): // until a suppression is lifted; the others are told
+		default:
 			return n, err
 		}
-		n++
 	}
 	return n, nil
+}
+
+// unreachable reports whether a customer may not be written to at any address.
+func unreachable(err error) bool {
+	f := fault.As(err)
+	return f != nil && f.Code == ingest.CodeAllSuppressed
 }
 
 // Letter is which mail a customer gets.
