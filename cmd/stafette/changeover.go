@@ -36,6 +36,7 @@ func (p *platform) changeovers() *changeover.Service {
 		if err := p.steward.Read(ctx); err != nil {
 			p.log.Warn("changed plan not read", "err", err)
 		}
+		p.published.Wake()
 	}
 	return p.newChangeovers(follow, p.cert.validity)
 }

@@ -27,6 +27,9 @@ type demoCmd struct {
 const (
 	demoSource    = "127.0.0.2"
 	demoNewSource = "127.0.0.3"
+	// demoNextSource is where the demo's changeover leads. The estate agents' own servers
+	// do not know it.
+	demoNextSource = "127.0.0.4"
 )
 
 // Run starts the demo world and a platform that lives in it, with data of its own
@@ -42,7 +45,8 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 		log = con.logger(Log{Level: "info", Format: "text"})
 	}
 	world, err := demo.Start(ctx, demo.Options{
-		Mailbox: d.Mailbox, Strangers: []netip.Addr{netip.MustParseAddr(demoNewSource)}, Now: time.Now, Log: log,
+		Mailbox: d.Mailbox, Strangers: []netip.Addr{netip.MustParseAddr(demoNewSource)},
+		Admitted: []netip.Addr{netip.MustParseAddr(demoSource), netip.MustParseAddr(demoNewSource)}, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err
@@ -61,7 +65,7 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	case <-ready:
 		seeder := &demoSeeder{p: p, tenants: map[string]tenant.ID{}}
 		if err = world.Seed(ctx, seeder); err == nil {
-			err = errors.Join(seeder.leads(ctx), demoOperator(ctx, p))
+			err = errors.Join(seeder.leads(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
 		}
 		if err == nil {
 			d.welcome(con.stdout, p, world)
@@ -90,6 +94,7 @@ func (d demoCmd) config(dir string, world *demo.World) Config {
 	c.Egress.Sources = []Source{
 		{IP: netip.MustParseAddr(demoSource), EHLO: "post1.stafette.example"},
 		{IP: netip.MustParseAddr(demoNewSource), EHLO: "post2.stafette.example"},
+		{IP: netip.MustParseAddr(demoNextSource), EHLO: "post3.stafette.example", Pools: []string{"demnaechst"}},
 	}
 	// A visitor does not wait a minute to see a second attempt.
 	c.Queue.Retry = append([]Duration{Duration(8 * time.Second), Duration(30 * time.Second)}, c.Queue.Retry...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"stafette/internal/changeover"
 	"stafette/internal/demo"
 	"stafette/internal/ingest"
 )
@@ -32,6 +33,18 @@ func (s *demoSeeder) leads(ctx context.Context) error {
 	f.Tenant = owner
 	if _, err := s.p.leadForms.Save(ctx, f); err != nil {
 		return fmt.Errorf("seed form: %w", err)
+	}
+	return nil
+}
+
+// demoChangeover plans the move to the demo's third source. It is a draft, so that whoever
+// looks can go the whole way.
+func demoChangeover(ctx context.Context, p *platform) error {
+	plan := changeover.Defaults(p.store.Now())
+	plan.Name = "Neue Versandserver"
+	plan.Old, plan.New = []string{demoSource, demoNewSource}, []string{demoNextSource}
+	if _, err := p.changeovers().Create(ctx, plan, byCommandLine); err != nil {
+		return fmt.Errorf("seed changeover: %w", err)
 	}
 	return nil
 }

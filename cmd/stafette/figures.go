@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
+	"stafette/internal/changeover"
 	"stafette/internal/dns"
 	"stafette/internal/help"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/lead/leadcase"
+	"stafette/internal/redelivery"
 	"stafette/internal/tenant"
 )
 
@@ -42,14 +45,14 @@ func (b *base) todos() insight.Todos {
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
-		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 	}}
 }
 
 // staffTodos are all that may have something for staff to do, beside the ways out.
 func (p *platform) staffTodos() insight.Todos {
 	return insight.Todos{Store: p.store, Sources: []insight.TodoSource{
-		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Team{Store: p.store},
+		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store},
 	}}
 }
 
@@ -67,7 +70,9 @@ func (p *platform) fold(ctx context.Context) {
 }
 
 // digest sends what is due of the mails about accounts.
-func (p *platform) digest(ctx context.Context, now time.Time) error { return p.digester.Run(ctx, now) }
+func (p *platform) digest(ctx context.Context, now time.Time) error {
+	return errors.Join(p.digester.Run(ctx, now), p.remindOperators(ctx, now))
+}
 
 // pruneFigures removes sums that are kept for a time only.
 func (p *platform) pruneFigures(ctx context.Context, now time.Time) error {

@@ -40,7 +40,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.leads = lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
-	p.redelivery, p.archive = b.newRedelivery(nil, p.leads, time.UTC), b.newArchive()
+	p.redelivery, p.archive = b.newRedelivery(nil, p.leads, time.UTC, nil), b.newArchive()
 	p.leadCases = leadcase.New(leadcase.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
 	p.lists = listcheck.New(listcheck.Config{Store: b.store, Now: b.store.Now})
 	if p.providers, err = insight.LoadProviders(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"stafette/internal/lead/leadform"
 	"stafette/internal/public"
 	"stafette/internal/public/leadpages"
+	"stafette/internal/tenant"
 )
 
 // openLeadPages opens the pages of prospects and of those who receive leads. A household or
@@ -32,12 +34,24 @@ func (p *platform) openLeadPages(mux *http.ServeMux, catalog *i18n.Catalog, zone
 func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
 	p.leads = lead.New(lead.Config{
 		Store: p.store, Acceptor: p.entrance, Tenants: p.store, Keeper: p.keeper, Genuine: p.genuineFoot(catalog),
+		Kept: time.Duration(p.config.Limits.Retention), Term: p.leadTerm,
 		PublicURL: p.config.HTTP.PublicURL, Now: p.store.Now, Zone: zone, Log: p.log,
 	})
 	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
 	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
-	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone), p.newArchive()
+	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone, p.askSecondPerson), p.newArchive()
 	return p.openAnnouncements(catalog, zone)
+}
+
+// leadTerm is for how many days a tenant has its leads kept; 0: as the platform does.
+func (b *base) leadTerm(ctx context.Context, t tenant.ID) (int, error) {
+	list, err := b.store.Terms(ctx, t)
+	for _, one := range list {
+		if one.Stream == tenant.Lead {
+			return one.Days, err
+		}
+	}
+	return 0, err
 }
 
 // openPublic puts the pages for people without an account on the map.

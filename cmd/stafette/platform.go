@@ -225,7 +225,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -303,7 +303,7 @@ func (p *platform) office(with shared) web.Config {
 		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Signups:      p.signupPages(with.told, with.zone),
-		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
+		Suppressions: suppressions.Config{List: p.audience, People: p.store, Messages: p.store, Reasons: with.reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},

@@ -19,12 +19,28 @@ import (
 	"stafette/internal/tenant"
 )
 
-// newRedelivery makes the room that sends kept mail once more.
-func (b *base) newRedelivery(acceptor ingest.Acceptor, leads *lead.Service, zone *time.Location) *redelivery.Service {
+// newRedelivery makes the room that sends kept mail once more. awaits is told of jobs that
+// wait for a second person; nil: nobody is.
+func (b *base) newRedelivery(acceptor ingest.Acceptor, leads *lead.Service, zone *time.Location, awaits func(context.Context, redelivery.Job)) *redelivery.Service {
 	return redelivery.New(redelivery.Config{
 		Store: b.store, Acceptor: acceptor, Leads: leads, Bodies: b.spool, PersonOf: b.personOf, ConfirmAbove: b.config.Limits.RedeliveryAlone,
+		Awaits: awaits, OldSources: b.oldSources,
 		Kept: time.Duration(b.config.Limits.Retention), Now: b.store.Now, Zone: zone, Log: b.log,
 	})
+}
+
+// oldSources are those that a changeover under way moves the tenant's mail away from.
+func (b *base) oldSources(ctx context.Context, t tenant.ID) ([]string, error) {
+	list, err := b.store.Changeovers(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		if c.Concerns(t) && c.Catches() {
+			return c.Old, nil
+		}
+	}
+	return nil, nil
 }
 
 func (b *base) newArchive() *redelivery.Archive {
@@ -67,6 +83,7 @@ type redeliverCmd struct {
 	To        string        `help:"Send all of it to this address."`
 	Delivered bool          `help:"Send what has arrived, too."`
 	Mark      bool          `help:"Put „Nachlieferung“ into the subject of mail that is no lead."`
+	Old       bool          `name:"old-sources" help:"Send it over an old address of the changeover under way."`
 	PerMinute int           `help:"Rate of the first minute, doubled every minute (default 20)."`
 	Ceiling   int           `help:"Highest rate a minute (default 600)."`
 	Reason    string        `help:"Why; it is kept with the job."`
@@ -90,7 +107,7 @@ func (c redeliverCmd) Run(ctx context.Context, con *console) error {
 		if err != nil {
 			return fmt.Errorf("time zone: %w", err)
 		}
-		s := b.newRedelivery(nil, leads, zone) // nothing is sent from here
+		s := b.newRedelivery(nil, leads, zone, nil) // nothing is sent from here
 		if number, err := id.Parse[redelivery.Kind](c.ID); err == nil {
 			return c.act(ctx, con, s, t, number)
 		}
@@ -150,7 +167,7 @@ func (c redeliverCmd) plan(ctx context.Context, con *console, s *redelivery.Serv
 	if err != nil {
 		return err
 	}
-	o := redelivery.Options{To: c.To, Delivered: c.Delivered, Mark: c.Mark, PerMinute: c.PerMinute, Ceiling: c.Ceiling, Reason: c.Reason}
+	o := redelivery.Options{To: c.To, Delivered: c.Delivered, Mark: c.Mark, Old: c.Old, PerMinute: c.PerMinute, Ceiling: c.Ceiling, Reason: c.Reason}
 	if c.Start {
 		j, _, err := s.Start(ctx, ingest.Principal{Tenant: t, Actor: "operator", Door: "cli"}, f, o, c.Key)
 		if err != nil {

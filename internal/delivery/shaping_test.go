@@ -182,6 +182,39 @@ func TestSourceAlarmMovesWhatWaits(t *testing.T) {
 	})
 }
 
+// TestMailBehindAProbeFollowsSoon: three mails, as of a redelivery, come to a server that
+// refused our only address until a while ago. One finds out; the others do not wait for
+// as long as a probe may take, but for about a minute.
+func TestMailBehindAProbeFollowsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var healed atomic.Bool
+		w.net.site("kunde.example", &server{takes: time.Second, dial: func(smtp.Options) error {
+			if !healed.Load() {
+				return refuse(smtp.StageGreeting, 554, "5.7.1", "blocked")
+			}
+			return nil
+		}})
+		w.start()
+		w.submit(w.many(5, tenantA, tenant.Transactional, "kunde.example")...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(w.fleet.Alarms()) != 1 {
+			t.Fatalf("alarms %+v", w.fleet.Alarms())
+		}
+		healed.Store(true)
+		time.Sleep(time.Until(w.fleet.Alarms()[0].PausedUntil.Add(time.Second)))
+		again := w.many(3, tenantB, tenant.Lead, "kunde.example")
+		w.submit(again...)
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		for _, m := range again {
+			w.wantState(m, event.Delivered)
+		}
+		w.end()
+	})
+}
+
 // TestOnlySourcePaused: the first mails learn it the hard way, the rest waits.
 func TestOnlySourcePaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

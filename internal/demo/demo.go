@@ -26,6 +26,9 @@ type Options struct {
 	// Strangers are our source addresses that the T-Online of this world does not
 	// know: it refuses them at the greeting.
 	Strangers []netip.Addr
+	// Admitted are our source addresses that the estate agents' own servers know from the
+	// start. One of them refuses mail from all others, one takes its XML files out.
+	Admitted []netip.Addr
 	// PerMinute is how many recipients the GMX of this world takes in a minute
 	// from one address; 0 is 20.
 	PerMinute int
@@ -90,7 +93,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, fmt.Errorf("start demo world: %w", errors.Join(err, w.close()))
 	}
 	closers = append(closers, w.post.close)
-	if w.page, err = openPage(ctx, w.boxes, w.zone, o); err != nil {
+	if w.page, err = openPage(ctx, w.boxes, w.zone, w.post.providers, o); err != nil {
 		return nil, fmt.Errorf("start demo world: %w", errors.Join(err, w.close()))
 	}
 	closers = append(closers, w.page.close)

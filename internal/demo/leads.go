@@ -8,15 +8,17 @@ import (
 	"stafette/internal/message"
 )
 
-// Advertisers are those who receive leads through the estate agency's portal.
+// Advertisers are those who receive leads through the estate agency's portal; the first
+// and the last have servers of their own, see Options.Admitted.
 func Advertisers() []lead.Advertiser {
 	return []lead.Advertiser{
-		{ID: "4711", Name: "Makler Brandt", Emails: []message.Address{{Local: "anfragen", Domain: "posteo.example"}}, Profile: lead.ProfileOf("onoffice")},
+		{ID: "4711", Name: "Makler Brandt", Emails: []message.Address{{Local: "anfragen", Domain: brandtDomain}}, Profile: lead.ProfileOf("onoffice")},
 		{ID: "4712", Name: "Elbufer Wohnen", Emails: []message.Address{{Local: "unbekannt", Domain: "t-online.example"}}, Profile: lead.ProfileOf("propstack")},
+		{ID: "4713", Name: "Alsterblick Immobilien", Emails: []message.Address{{Local: "anfragen", Domain: alsterDomain}}, Profile: lead.ProfileOf("flowfact")},
 	}
 }
 
-// Enquiries are leads to them: one that arrives, one that is refused, a test, and one that
+// Enquiries are leads to them: two that arrive, one that is refused, a test, and one that
 // may be spam.
 func Enquiries() []lead.Enquiry {
 	house := openimmo.Object{PortalID: "P123", AdvertiserRef: "MA-1024", Title: "Haus am Fleet", City: "Hamburg", Marketing: []string{"KAUF"}}
@@ -24,9 +26,11 @@ func Enquiries() []lead.Enquiry {
 	eva := openimmo.Prospect{Salutation: "Frau", FirstName: "Eva", LastName: "Sommer", Email: "eva.sommer@gmx.example", Phone: "040 5550 1234",
 		Preferred: []openimmo.Channel{openimmo.ByEmail}, Wishes: []openimmo.Wish{openimmo.Viewing}}
 	karl := openimmo.Prospect{Salutation: "Herr", FirstName: "Karl", LastName: "Brandt", Email: "karl.brandt@t-online.example"}
+	loft := openimmo.Object{PortalID: "P125", AdvertiserRef: "AB-3", Title: "Loft an der Alster", City: "Hamburg", Marketing: []string{"MIETE_PACHT"}}
 	return []lead.Enquiry{
 		{Advertiser: lead.AdvertiserRef{ID: "4711"}, Object: house, Prospect: eva, Message: "Guten Tag,\nist das Haus noch frei? Am Samstag hätte ich Zeit."},
 		{Advertiser: lead.AdvertiserRef{ID: "4712"}, Object: flat, Prospect: karl, Message: "Ich suche ab März. Sind Haustiere erlaubt?"},
+		{Advertiser: lead.AdvertiserRef{ID: "4713"}, Object: loft, Prospect: eva, Message: "Ab wann ist das Loft frei?"},
 		{Advertiser: lead.AdvertiserRef{ID: "4711"}, Object: house, Prospect: openimmo.Prospect{FirstName: "Test", LastName: "Kontaktanfrage", Phone: "+49 30 23125000"}, Message: "Dies ist eine Test-Kontaktanfrage.", Test: true},
 		{Advertiser: lead.AdvertiserRef{ID: "4711"}, Object: house, Prospect: openimmo.Prospect{LastName: "Gewinn", Email: "gewinn@gmx.example"},
 			Message: "Nur heute: http://a.example http://b.example http://c.example http://d.example", Suspicion: leadform.SuspectLinks},

@@ -26,12 +26,13 @@ type page struct {
 	url    string
 	server *http.Server
 	boxes  *boxes
+	known  []provider
 	zone   *zone
 	views  *template.Template
 	stop   context.CancelFunc
 }
 
-func openPage(ctx context.Context, b *boxes, z *zone, o Options) (*page, error) {
+func openPage(ctx context.Context, b *boxes, z *zone, known []provider, o Options) (*page, error) {
 	views, err := template.New("").Funcs(template.FuncMap{"t": translate, "size": size}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("mailbox page: %w", err)
@@ -43,9 +44,9 @@ func openPage(ctx context.Context, b *boxes, z *zone, o Options) (*page, error) 
 	}
 	// Live connections end with the page, not with the start of the world.
 	living, stop := context.WithCancel(context.WithoutCancel(ctx))
-	p := &page{url: "http://" + l.Addr().String(), boxes: b, zone: z, views: views, stop: stop}
+	p := &page{url: "http://" + l.Addr().String(), boxes: b, known: known, zone: z, views: views, stop: stop}
 	p.server = &http.Server{
-		Handler: p.guard(p.routes()), ReadHeaderTimeout: 5 * time.Second,
+		Handler: p.guard(http.NewCrossOriginProtection().Handler(p.routes())), ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return living },
 	}
 	go func() {
@@ -70,6 +71,8 @@ func (p *page) routes() http.Handler {
 	mux.HandleFunc("GET /mail/{id}/source", p.source)
 	mux.HandleFunc("GET /mail/{id}/file/{n}", p.file)
 	mux.HandleFunc("GET /live", p.live)
+	mux.HandleFunc("GET "+serversPath, p.servers)
+	mux.HandleFunc("POST "+serversPath+"/{domain}", p.admit)
 	if files, err := fs.Sub(assets, "assets"); err == nil {
 		mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(files)))
 	}
@@ -89,7 +92,7 @@ func (p *page) guard(next http.Handler) http.Handler {
 			return
 		}
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		next.ServeHTTP(w, r)
@@ -102,6 +105,7 @@ type frame struct {
 	Path  string
 	Title string
 	Boxes []providerBoxes
+	Walls bool   // there are servers with lists of addresses
 	Box   string // shown now, "" for all
 	Total int
 }
@@ -118,14 +122,14 @@ type boxLine struct {
 }
 
 func (p *page) frame(r *http.Request, box, title string) frame {
-	f := frame{Lang: requestLanguage(r), Path: r.URL.Path, Title: title, Box: box}
+	f := frame{Lang: requestLanguage(r), Path: r.URL.Path, Title: title, Box: box, Walls: len(p.walls()) > 0}
 	byDomain := map[string][]boxLine{}
 	for address, n := range p.boxes.counts() {
 		_, domain, _ := strings.Cut(address, "@")
 		byDomain[domain] = append(byDomain[domain], boxLine{address, "/box/" + url.PathEscape(address), n, address == box})
 		f.Total += n
 	}
-	for _, who := range providers(Options{}) {
+	for _, who := range p.known {
 		var lines []boxLine
 		for _, domain := range append([]string{who.domain}, who.also...) {
 			lines = append(lines, byDomain[domain]...)
@@ -225,6 +229,10 @@ func (p *page) live(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *page) show(w http.ResponseWriter, view string, data any) {
+	p.showAs(w, http.StatusOK, view, data)
+}
+
+func (p *page) showAs(w http.ResponseWriter, status int, view string, data any) {
 	var b strings.Builder
 	if err := p.views.ExecuteTemplate(&b, view+".html", data); err != nil {
 		http.Error(w, "page cannot be shown", http.StatusInternalServerError)
@@ -232,5 +240,6 @@ func (p *page) show(w http.ResponseWriter, view string, data any) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
 	_, _ = w.Write([]byte(b.String()))
 }

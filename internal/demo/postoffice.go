@@ -185,9 +185,13 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	remote := remoteAddr(s.conn.Conn())
+	if s.hall.provider.keeps != nil {
+		raw = s.hall.provider.keeps(remote, raw)
+	}
 	m := mail{
 		Provider: s.hall.provider.name, Sender: s.from, EHLO: s.conn.Hostname(),
-		Remote: remoteAddr(s.conn.Conn()).String(), At: s.hall.now(), Raw: raw,
+		Remote: remote.String(), At: s.hall.now(), Raw: raw,
 	}
 	if state, ok := s.conn.TLSConnectionState(); ok {
 		m.TLS = tls.VersionName(state.Version)

@@ -26,12 +26,16 @@ type provider struct {
 	rcpt func(remote netip.Addr, from, to string) *smtp.SMTPError
 	// taken words the reply to the final dot.
 	taken func(id int) *smtp.SMTPError
+	// keeps is what a filter leaves of a mail; nil: all of it.
+	keeps func(remote netip.Addr, raw []byte) []byte
+	// fire is the list of addresses that the server trusts; nil: it has none.
+	fire *firewall
 }
 
 func welcome(netip.Addr) string { return "" }
 
 func providers(o Options) []provider {
-	return []provider{gmx(o), tOnline(o), posteo(o)}
+	return []provider{gmx(o), tOnline(o), posteo(o), brandt(o), alster(o)}
 }
 
 // gmx answers in several lines without enhanced codes; the last line carries the
@@ -183,7 +187,7 @@ type Place struct {
 }
 
 // Places lists the addresses that behave in a way of their own. Every other
-// address of the three providers simply takes mail.
+// address of this world simply takes mail.
 func (w *World) Places() []Place {
 	return []Place{
 		{"eva.sommer@gmx.example", "nimmt an (jede andere Adresse auch)", "accepts (as does any other address)"},
@@ -194,6 +198,8 @@ func (w *World) Places() []Place {
 		{"voll@posteo.example", "Postfach voll", "mailbox full"},
 		{"spaeter-zurueck@posteo.example", "nimmt an und meldet danach, dass es das Postfach nicht gibt", "accepts, and reports afterwards that there is no such mailbox"},
 		{"beschwerde@gmx.example", "nimmt an und markiert danach als Spam", "accepts, and marks as spam afterwards"},
+		{"anfragen@" + brandtDomain, "Exchange, der nur bekannte Absender-IP-Adressen einlässt", "Exchange that lets known sending addresses in only"},
+		{"anfragen@" + alsterDomain, "Exchange, der von unbekannten Adressen die XML-Datei entfernt", "Exchange that takes the XML file out of mail from unknown addresses"},
 		{"abwesend@posteo.example", "nimmt an und antwortet mit einer Abwesenheitsnotiz", "accepts, and answers with an absence note"},
 		{"m.voss@" + typoDomain, "Tippfehler: die Domain nimmt keine E-Mails an", "typing error: the domain takes no mail"},
 	}

@@ -322,7 +322,10 @@ func (f *Fleet) hindered(m *member, w Wish, now time.Time) Waiting {
 			case now.Before(a.PausedUntil):
 				return why
 			case now.Before(a.probing):
-				why.Why, why.Until = HinderedProbe, a.probing
+				why.Why, why.Until = HinderedProbe, now.Add(askAgain)
+				if a.probing.Before(why.Until) {
+					why.Until = a.probing
+				}
 				return why
 			}
 			return stop(HinderedProbe, time.Time{})
@@ -334,8 +337,13 @@ func (f *Fleet) hindered(m *member, w Wish, now time.Time) Waiting {
 	return Waiting{}
 }
 
-// probeTime is how long a probe may take before another mail is sent as one.
-const probeTime = 10 * time.Minute
+const (
+	// probeTime is how long a probe may take before another mail is sent as one.
+	probeTime = 10 * time.Minute
+	// askAgain is how soon what waits for a probe asks again: as a rule the probe is told
+	// yes or no within seconds.
+	askAgain = time.Minute
+)
 
 // ticket is a source's lot in a draw: of all, the highest wins, and each wins in
 // proportion to its weight (weighted rendezvous hashing: a source that comes or goes

@@ -349,6 +349,21 @@ func TestAnswersTakeTheSameTime(t *testing.T) {
 
 // FuzzMail: whatever is handed in, there is an answer within bounds, and never a yes about
 // something that was not sent.
+// T7: names of header fields that are words of some language break nothing, and the mail is
+// found all the same.
+func TestOddHeaderNames(t *testing.T) {
+	w := newWorld(t)
+	_, mail := w.sent(now().AddDate(0, 0, -1), "Neue Adressen", 1)
+	for _, name := range []string{"__proto__", "constructor", "toString", "hasOwnProperty", "null", "NaN", "${jndi:ldap}", "' OR 1=1--", "-", strings.Repeat("X", 900)} {
+		if a, err := w.AskMail(t.Context(), w.account, append([]byte(name+": "+name+"\r\n"), mail...)); err != nil || a.Verdict == "" {
+			t.Errorf("%.40q: %+v, %v", name, a, err)
+		}
+		if a, err := w.AskMail(t.Context(), w.account, []byte(name+": x\r\n\r\n")); err != nil || a.Verdict != genuine.Unknown {
+			t.Errorf("%.40q alone: %+v, %v", name, a, err)
+		}
+	}
+}
+
 func FuzzMail(f *testing.F) {
 	w := newWorld(f)
 	_, mail := w.sent(now().AddDate(0, 0, -20), "Neue Adressen", 1)

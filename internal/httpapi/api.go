@@ -28,6 +28,8 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/privacy"
 	"stafette/internal/queue"
@@ -100,6 +102,8 @@ type Config struct {
 	Lists        *listcheck.Service
 	Operator     Operator
 	Leads        *lead.Service
+	LeadForms    *leadform.Service
+	LeadCases    *leadcase.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
 	Texts        Texts  // nil: answers carry codes only

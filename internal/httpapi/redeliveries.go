@@ -66,6 +66,7 @@ type RedeliveryRequest struct {
 	To        string           `json:"to,omitempty" doc:"Another address for all of it; left out: to whom it went"`
 	Delivered bool             `json:"include_delivered,omitempty" doc:"Send what has arrived, too"`
 	Mark      bool             `json:"mark_subject,omitempty" doc:"Put „Nachlieferung“ into the subject of mail that is no lead; leads always have it"`
+	Old       bool             `json:"old_sources,omitempty" doc:"Send it over an old address of the changeover under way, for receivers who do not know the new ones yet"`
 	PerMinute int              `json:"per_minute,omitempty" doc:"Rate of the first minute, doubled every minute; left out: 20"`
 	Ceiling   int              `json:"ceiling,omitempty" doc:"Highest rate a minute; left out: 600"`
 	Reason    string           `json:"reason,omitempty" doc:"Why; it is kept with the job"`
@@ -92,7 +93,7 @@ func (in RedeliveryRequest) wish() (redelivery.Filter, redelivery.Options, error
 			wrong = append(wrong, fault.Field("filter/delivery", "id_malformed", "The value is not the identifier of a delivery."))
 		}
 	}
-	return f, redelivery.Options{To: in.To, Delivered: in.Delivered, Mark: in.Mark, PerMinute: in.PerMinute, Ceiling: in.Ceiling, Reason: in.Reason}, fault.Join(wrong)
+	return f, redelivery.Options{To: in.To, Delivered: in.Delivered, Mark: in.Mark, Old: in.Old, PerMinute: in.PerMinute, Ceiling: in.Ceiling, Reason: in.Reason}, fault.Join(wrong)
 }
 
 // pointed names the inputs of a refusal as the request calls them.

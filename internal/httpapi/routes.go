@@ -79,6 +79,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
+	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(a.routes, diagnosisRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
@@ -141,7 +142,7 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
 		op.Tags = []string{"Redeliveries"}
-	case strings.HasPrefix(r.Path, "/v1/leads"):
+	case strings.HasPrefix(r.Path, "/v1/lead"):
 		op.Tags = []string{"Leads"}
 	case strings.Contains(r.Path, "/halt"):
 		op.Tags = []string{"Halts"}

@@ -136,6 +136,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
 		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
+		"GET /v1/lead-forms": true, "POST /v1/lead-forms": true, // TestLeadFormsOverTheAPI
+		"GET /v1/lead-cases": true, "POST /v1/lead-cases": true, // TestLeadCasesOverTheAPI
 		"POST /v1/redeliveries": true, "GET /v1/redeliveries": true, // TestRedeliveriesAreTheTenantsOwn
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
 		"GET /v1/halt": true, "GET /v1/platform/halts": true, // TestHalts
@@ -173,6 +175,10 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.redelivery()), "redelivery_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
+		case strings.HasPrefix(r.Path, "/v1/lead-forms/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.leadForm().ID.String()), "lead_form_not_found"
+		case strings.HasPrefix(r.Path, "/v1/lead-cases/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.leadCase().ID.String()), "lead_case_not_found"
 		case strings.HasPrefix(r.Path, "/v1/privacy/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.privacyRequest("eva@kunde.example")), "privacy_request_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
@@ -205,7 +211,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 }
 
 // wellFormed are bodies for routes that read one before they look for the thing.
-var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`}
+var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
+	"POST /v1/lead-cases/{id}/close": `{"outcome":"receiver"}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -30,6 +30,8 @@ import (
 	"stafette/internal/ingest/ingesttest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/lead/leadcase"
+	"stafette/internal/lead/leadform"
 	"stafette/internal/lead/leadtest"
 	"stafette/internal/message"
 	"stafette/internal/privacy"
@@ -119,6 +121,12 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	c.Privacy = w.rights(keeper, service, c.Contacts)
 	w.leads = &leadtest.Store{}
 	c.Leads = lead.New(lead.Config{Store: w.leads, Acceptor: c.Acceptor, Tenants: w.tenants, Keeper: keeper, Now: now})
+	catalog, err := i18n.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.LeadForms = leadform.New(leadform.Config{Store: &leadtest.Forms{}, Leads: c.Leads, Keeper: keeper, Catalog: catalog, Now: now})
+	c.LeadCases = leadcase.New(leadcase.Config{Store: &leadtest.Cases{}, Leads: c.Leads, Mail: w.reader, Keeper: keeper, Now: now})
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)

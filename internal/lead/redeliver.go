@@ -13,6 +13,8 @@ import (
 
 // Redelivery says how the mail of a lead is made once more.
 type Redelivery struct {
+	// ID will be that of the message; the foot of the mail has its code. Zero: it has none.
+	ID   message.ID
 	To   message.Address // the one it goes to
 	Mark string          // stands before the subject
 	// Origin names the mail that is repeated, in a header; References names it, too.
@@ -38,6 +40,9 @@ func (s *Service) Rewrite(ctx context.Context, l Lead, r Redelivery) (message.Dr
 	}
 	if l.XML != ([32]byte{}) && sha256.Sum256(w.xml) != l.XML {
 		return message.Draft{}, fault.New(fault.Conflict, CodeXMLChanged, "The XML is not the one that was sent.")
+	}
+	if s.c.Genuine != nil && !r.ID.IsZero() {
+		w.genuine = s.c.Genuine(l.Tenant, r.ID)
 	}
 	w.to = []message.Address{r.To}
 	w.mark = fmt.Sprintf("Nachlieferung: ursprünglich vom %s, %s Uhr. Nummer %s. Ist sie schon im CRM, bitte übergehen.",

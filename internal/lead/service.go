@@ -39,6 +39,11 @@ type Config struct {
 	// PublicURL is where links in mails to advertisers lead, without a path; "": mails have
 	// no links.
 	PublicURL string
+	// Kept is how long the content of leads is kept where a tenant has set nothing; 0: Kept.
+	Kept time.Duration
+	// Term is for how many days a tenant has its leads kept; 0: it has set nothing. nil: no
+	// tenant has.
+	Term func(ctx context.Context, t tenant.ID) (days int, err error)
 	// Zone is where the day of an enquiry is read from a clock. nil: UTC.
 	Zone *time.Location
 	Log  *slog.Logger // nil: discard
@@ -49,6 +54,9 @@ type Service struct{ c Config }
 
 // New makes a Service.
 func New(c Config) *Service {
+	if c.Kept <= 0 {
+		c.Kept = Kept
+	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
@@ -281,27 +289,6 @@ func (s *Service) mine(ctx context.Context, t tenant.ID, domain string) error {
 		}
 	}
 	return fault.Field("from", ingest.CodeFromDomainNotYours, "not a usable domain of this account")
-}
-
-// Kept is how long the content of leads is kept: six weeks, in which they can be sent
-// again.
-const Kept = 42 * 24 * time.Hour
-
-// Drop erases the content of leads whose time is over.
-func (s *Service) Drop(ctx context.Context, now time.Time) error {
-	const batch = 500
-	for {
-		n, err := s.c.Store.DropLeads(ctx, now.Add(-Kept), batch)
-		if err != nil {
-			return fmt.Errorf("drop leads: %w", err)
-		}
-		if n > 0 {
-			s.c.Log.InfoContext(ctx, "content of leads erased", "leads", n)
-		}
-		if n < batch {
-			return nil
-		}
-	}
 }
 
 // xml makes the document of a lead.

@@ -21,7 +21,6 @@ type Announcer interface {
 	Order(ctx context.Context, token string) error
 	Enter(ctx context.Context, token, text string) (announce.Entered, error)
 	Questions(ctx context.Context, changeover, tenant string) (announce.View, announce.Announcement, error)
-	RetentionDays() int
 }
 
 // ChangeoverConfig is what the pages of customers of changeovers stand on. Fields without
@@ -210,7 +209,7 @@ func (d *changeovers) asked(p paged, a announce.Announcement) []faqEntry {
 	}
 	args := i18n.Args{
 		"tenant": p.Portal, "cutover": p.clock.Date(p.Plan.CutoverAt), "overlap": p.clock.Date(p.Plan.OverlapUntil), "test": p.clock.Date(p.Plan.TestFrom),
-		"announced": p.clock.Date(a.AskedAt), "n": len(p.New), "reason": reason, "days": d.announcer.RetentionDays(),
+		"announced": p.clock.Date(a.AskedAt), "n": len(p.New), "reason": reason, "days": p.Days,
 		"unconcerned": joined(p.Unconcerned), "concerned": joined(p.Concerned), "contact": p.Contact,
 	}
 	say := func(key string) string { return p.t("changeover.faq."+key, args) }

@@ -54,15 +54,13 @@ func (a *announcer) Questions(_ context.Context, c, _ string) (announce.View, an
 	return a.view, announce.Announcement{AskedAt: start}, a.open(c)
 }
 
-func (*announcer) RetentionDays() int { return 42 }
-
 func changeoverPages(t *testing.T, perMinute int) (*announcer, func(method, path string, form url.Values, header ...string) (*http.Response, string)) {
 	t.Helper()
 	catalog, err := i18n.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &announcer{view: announce.View{
+	a := &announcer{view: announce.View{Days: 42,
 		Customer: affected.Customer{Name: "Lund <script>alert(1)</script>", Tests: []affected.Test{{Source: "neu-a", SentAt: start}}},
 		Plan:     changeover.Changeover{CutoverAt: start, OverlapUntil: start.Add(42 * 24 * time.Hour), UpdatedAt: start}, Portal: "Hafenkontor", CanTest: true,
 		New: []announce.Address{{Source: "neu-a", IP: "192.0.2.18", EHLO: "neu-a.mail.example"}}, Contact: "it@hafenkontor.example", Unconcerned: []string{"onOffice"},

@@ -58,7 +58,7 @@ var stylesheet []byte
 const stylePath = diagnosis.StatusPath + "status.css"
 
 // policy lets a page load its style sheet and nothing else.
-const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 type door struct {
 	Config

@@ -20,7 +20,7 @@ var sheetStylesheet []byte
 const sheetPath = "/status/sheet.css"
 
 // formPolicy is policy for pages with a form of their own.
-const formPolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const formPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func (d *door) sheetStyle(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()

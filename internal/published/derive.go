@@ -16,7 +16,8 @@ import (
 const retiredFor = 90 * 24 * time.Hour
 
 // Derive makes the list of an owner at a time: the sources of all pools that the owner's
-// mail may leave from, by their dates. A source whose address the system chooses has none
+// mail may leave from, by their dates, and those that a changeover under way brings in,
+// which are new until they stand in a pool. A source whose address the system chooses has none
 // to publish. names are reverse names by source, as far as they are known; before is the
 // list so far, from which comes what the sources do not tell: since when an address is
 // retired, and names that could not be asked for.
@@ -25,11 +26,18 @@ func Derive(plan egress.Plan, owner tenant.ID, names map[string]string, before [
 	found := map[netip.Addr]Entry{}
 	for _, s := range plan.Sources {
 		streams := streamsOf(plan, owner, s.Name)
+		coming := len(streams) == 0
+		if coming {
+			streams = shiftedTo(plan, owner, s.Name)
+		}
 		if !s.Fixed() || len(streams) == 0 {
 			continue
 		}
 		e := Entry{Address: s.IP.Unmap(), EHLO: s.EHLO, PTR: names[s.Name], Role: roleOf(s, now), Streams: streams,
 			ValidFrom: s.ValidFrom.UTC().Truncate(time.Second), ValidUntil: s.ValidUntil.UTC().Truncate(time.Second)}
+		if coming && e.Role == egress.StateActive {
+			e.Role = egress.StateNew
+		}
 		old, listed := entryOf(before, e.Address)
 		if e.PTR == "" && old.EHLO == e.EHLO {
 			e.PTR = old.PTR
@@ -111,6 +119,27 @@ func streamsOf(plan egress.Plan, owner tenant.ID, source string) []tenant.Stream
 	return list
 }
 
+// shiftedTo are the streams of the owner that a changeover takes to the source, though
+// none of their pools has it.
+func shiftedTo(plan egress.Plan, owner tenant.ID, source string) []tenant.Stream {
+	var list []tenant.Stream
+	for _, shift := range plan.Shifts {
+		if !shift.IsNew(source) || !shift.Tenant.IsZero() && shift.Tenant != owner {
+			continue
+		}
+		for _, stream := range tenant.Streams() {
+			pool, _ := plan.Pool(poolOf(plan, owner, stream))
+			moved := slices.ContainsFunc(pool.Members, func(m egress.Member) bool {
+				return slices.Contains(shift.Old, m.Source) || shift.IsNew(m.Source)
+			})
+			if moved && !slices.Contains(list, stream) {
+				list = append(list, stream)
+			}
+		}
+	}
+	return list
+}
+
 // poolOf is where the assignment that fits best sends a stream, see egress.Assignment.
 func poolOf(plan egress.Plan, owner tenant.ID, stream tenant.Stream) string {
 	for _, want := range []egress.Assignment{{Tenant: owner, Stream: stream}, {Tenant: owner}, {Stream: stream}, {}} {
@@ -123,12 +152,17 @@ func poolOf(plan egress.Plan, owner tenant.ID, stream tenant.Stream) string {
 	return egress.DefaultPool
 }
 
-// owners are the platform and the accounts with pools of their own.
+// owners are the platform and the accounts with pools or changeovers of their own.
 func owners(plan egress.Plan) []tenant.ID {
 	list := []tenant.ID{{}}
 	for _, a := range plan.Assignments {
 		if !slices.Contains(list, a.Tenant) {
 			list = append(list, a.Tenant)
+		}
+	}
+	for _, shift := range plan.Shifts {
+		if !slices.Contains(list, shift.Tenant) {
+			list = append(list, shift.Tenant)
 		}
 	}
 	return list

@@ -229,6 +229,32 @@ func TestAccountsWithPoolsHaveListsOfTheirOwn(t *testing.T) {
 	}
 }
 
+// What a changeover brings in is told from its start on, before any mail leaves from it
+// and whether or not a pool has it: receivers must be able to add it in time.
+func TestAChangeoversNewAddressesAreListed(t *testing.T) {
+	w := newWorld(t)
+	w.plan.Sources = append(w.plan.Sources, source("next", "192.0.2.77", egress.StateActive))
+	w.turn()
+	if got := summary(w.list(tenant.ID{}).Entries); strings.Contains(got, "192.0.2.77") {
+		t.Fatalf("nobody moved there yet: %s", got)
+	}
+	shift := egress.Shift{Name: "chg_1", Old: []string{"a"}, New: []string{"next"}}
+	w.plan.Shifts = []egress.Shift{shift}
+	w.turn()
+	if got := summary(w.list(tenant.ID{}).Entries); !strings.Contains(got, "192.0.2.77 new") || !strings.Contains(got, "192.0.2.17 active") {
+		t.Errorf("the platform's: %s", got)
+	}
+	shift.Tenant = w.account.ID
+	w.plan.Shifts = []egress.Shift{shift}
+	w.turn()
+	if l := w.list(w.account.ID); l.Owner != w.account.ID || !strings.Contains(summary(l.Entries), "192.0.2.77 new") {
+		t.Errorf("of one account's changeover: %s", summary(l.Entries))
+	}
+	if got := summary(w.list(tenant.ID{}).Entries); strings.Contains(got, "192.0.2.77 new") {
+		t.Errorf("the platform's names what only one account moves to: %s", got)
+	}
+}
+
 func TestSPFRecordsStaySmall(t *testing.T) {
 	var list []published.Entry
 	for i := range 40 {

@@ -220,6 +220,15 @@ func (s *Service) planner(ctx context.Context, t tenant.ID, f Filter, o Options)
 	if err != nil {
 		return nil, err
 	}
+	if o.Old {
+		list, err := s.oldSources(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			return nil, fault.Field("old_sources", CodeNoOld, "No changeover is under way.")
+		}
+	}
 	p := &planner{Service: s, tenant: t, filter: f, option: o, to: to, seen: map[message.ID]bool{}}
 	p.kept, err = termsOf(ctx, s.c.Store, t, s.c.Kept)
 	return p, err

@@ -75,6 +75,9 @@ type Options struct {
 	// Mark puts „Nachlieferung“ into the subject of mail that is no lead; leads always
 	// have it.
 	Mark bool `json:"mark,omitempty"`
+	// Old sends it over an old source of the changeover that moves the tenant's mail, for
+	// receivers who do not let the new ones in yet, or take something out of their mail.
+	Old bool `json:"old,omitempty"`
 	// PerMinute is the rate of the first minute, which doubles every minute up to Ceiling.
 	PerMinute int `json:"per_minute,omitempty"`
 	Ceiling   int `json:"ceiling,omitempty"`

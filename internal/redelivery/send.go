@@ -53,8 +53,9 @@ func (s *Service) leadLetter(ctx context.Context, c Candidate, number lead.ID, t
 	if err != nil {
 		return letter{}, fmt.Errorf("read lead: %w", err)
 	}
+	fresh := message.NewID(s.c.Now())
 	d, err := s.c.Leads.Rewrite(ctx, l, lead.Redelivery{
-		To: to.Address, Mark: MarkText, Origin: message.Header{Name: OriginHeader, Value: originOf(c.Message)}, First: l.TakenAt.In(s.c.Zone),
+		ID: fresh, To: to.Address, Mark: MarkText, Origin: message.Header{Name: OriginHeader, Value: originOf(c.Message)}, First: l.TakenAt.In(s.c.Zone),
 	})
 	if f := fault.As(err); f != nil && f.Code == lead.CodeGone {
 		return letter{}, fault.New(fault.NotFound, SkipErased, "The content of the lead is no longer kept.")
@@ -62,7 +63,7 @@ func (s *Service) leadLetter(ctx context.Context, c Candidate, number lead.ID, t
 	if err != nil {
 		return letter{}, fmt.Errorf("make mail of lead: %w", err)
 	}
-	return letter{ingest.Submission{Draft: &d, Stream: tenant.Lead, Tags: ingest.OwnTags(c.Message.Tags), Metadata: c.Message.Metadata}, d.Subject, d.Text}, nil
+	return letter{ingest.Submission{ID: fresh, Draft: &d, Stream: tenant.Lead, Tags: ingest.OwnTags(c.Message.Tags), Metadata: c.Message.Metadata}, d.Subject, d.Text}, nil
 }
 
 // again makes a letter of kept bytes. No byte of the body is changed.
@@ -180,9 +181,35 @@ func (s *Service) accept(ctx context.Context, j Job, c Candidate, to message.Mai
 	own := []string{ingest.AgainTag(c.Message.ID), ingest.AgainTagOf(j.ID.String(), c.Delivery.ID)}
 	sub.Tags = append(own, ingest.OwnTags(sub.Tags)...)
 	sub.Tags = sub.Tags[:min(len(sub.Tags), maxTags)]
+	if j.Options.Old {
+		if sub.Source, err = s.oldSource(ctx, j.Tenant, c.Delivery.ID); err != nil {
+			return ingest.Receipt{}, err
+		}
+	}
 	key := j.ID.String() + "/" + c.Delivery.ID.String()
 	sub.Idempotency, sub.RequestHash = "redelivery/"+key, sha256.Sum256([]byte(key))
 	return s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: j.Tenant, Actor: j.Actor, Door: j.Door}, sub)
+}
+
+// oldSource is one of the addresses that a changeover moves the tenant's mail away from;
+// "" when there is none any more, for then mail goes the way of all mail.
+func (s *Service) oldSource(ctx context.Context, t tenant.ID, d message.DeliveryID) (string, error) {
+	list, err := s.oldSources(ctx, t)
+	if err != nil || len(list) == 0 {
+		return "", err
+	}
+	return list[int(d[len(d)-1])%len(list)], nil
+}
+
+func (s *Service) oldSources(ctx context.Context, t tenant.ID) ([]string, error) {
+	if s.c.OldSources == nil {
+		return nil, nil
+	}
+	list, err := s.c.OldSources(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("find old sources: %w", err)
+	}
+	return list, nil
 }
 
 // maxTags is what ingest takes.

@@ -31,6 +31,7 @@ const (
 	CodeNotFound    = "redelivery_not_found"
 	CodeOther       = "redelivery_second_person"
 	CodeKeyConflict = "idempotency_conflict"
+	CodeNoOld       = "redelivery_no_old_sources"
 )
 
 // Leads makes the mail of a lead anew; *lead.Service does.
@@ -56,6 +57,12 @@ type Config struct {
 	PersonOf func(ctx context.Context, t tenant.ID, actor string) (string, error)
 	// ConfirmAbove is how many mails one person may send alone; 0: 500.
 	ConfirmAbove int
+	// Awaits is told of each job that begins to wait for a second person, once it does; nil:
+	// nobody is.
+	Awaits func(ctx context.Context, j Job)
+	// OldSources names the sources that a changeover under way moves a tenant's mail away
+	// from and that still send; nil: there are no changeovers.
+	OldSources func(ctx context.Context, t tenant.ID) ([]string, error)
 	// Kept is how long the content of mail is kept where a tenant has set nothing; 0: 42
 	// days.
 	Kept time.Duration
@@ -226,6 +233,9 @@ func (s *Service) Start(ctx context.Context, who ingest.Principal, f Filter, o O
 	}
 	if err := s.c.Store.ChangeJob(ctx, j, Planning); err != nil {
 		return j, false, fmt.Errorf("start redelivery: %w", err)
+	}
+	if j.State == Awaiting && s.c.Awaits != nil {
+		s.c.Awaits(ctx, j)
 	}
 	return j, false, nil
 }

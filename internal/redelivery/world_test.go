@@ -83,7 +83,8 @@ func newWorld(t *testing.T) *world {
 	}}))
 	w.spool = spool.New(w.store.Archive(), keeper)
 	w.entrance = ingest.New(ingest.Config{Store: w.store, Tenants: w.store, Keeper: keeper, Now: w.Now})
-	w.leads = lead.New(lead.Config{Store: w.store, Acceptor: w.entrance, Tenants: w.store, Keeper: keeper, Now: w.Now})
+	w.leads = lead.New(lead.Config{Store: w.store, Acceptor: w.entrance, Tenants: w.store, Keeper: keeper, Now: w.Now,
+		Genuine: func(_ tenant.ID, m message.ID) string { return "Code " + m.String() }})
 	w.config = redelivery.Config{Store: w.store, Acceptor: w.entrance, Leads: w.leads, Bodies: w.spool, Now: w.Now}
 	w.service = redelivery.New(w.config)
 	w.archive = redelivery.NewArchive(redelivery.ArchiveConfig{Store: w.store, Tenants: w.store, Audit: w.store, Now: w.Now})

@@ -96,13 +96,32 @@ func (s *Store) DropContent(ctx context.Context, r redelivery.Run, limit int, no
 	return after, more, nil
 }
 
+// walked bounds the messages of all streams that one transaction goes through: those of
+// one stream may lie far apart in a long history.
+const walked = 5000
+
+// horizon is up to where a walk behind done may go before top, and the last message on it;
+// the zero one where it reaches top.
+func horizon(ctx context.Context, tx *sql.Tx, t tenant.ID, done, top message.ID) (end, last message.ID, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT id FROM messages WHERE tenant = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT 1 OFFSET $4",
+		t[:], done[:], top[:], walked-1).Scan(&last)
+	if errors.Is(err, sql.ErrNoRows) {
+		return top, last, nil
+	}
+	return message.After(last), last, err
+}
+
 // endedContent finds up to limit messages behind done, adds those that have content to
 // the run, and says up to where all were looked at.
 func (s *Store) endedContent(ctx context.Context, tx *sql.Tx, r *redelivery.Run, done message.ID, limit int) (gone []message.ID, upTo message.ID, more bool, err error) {
 	top := id.Lowest[message.Kind](r.Before)
+	end, last, err := horizon(ctx, tx, r.Tenant, done, top)
+	if err != nil {
+		return nil, done, false, err
+	}
 	upTo = done
 	n, stopped := 0, false
-	rows, err := tx.QueryContext(ctx, fmt.Sprintf(ended, s.dialect.deliveryAt("m.id", message.MaxRecipients+1)), r.Tenant[:], string(r.Stream), done[:], top[:], limit)
+	rows, err := tx.QueryContext(ctx, fmt.Sprintf(ended, s.dialect.deliveryAt("m.id", message.MaxRecipients+1)), r.Tenant[:], string(r.Stream), done[:], end[:], limit)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var m message.ID
 		var size int64
@@ -121,8 +140,13 @@ func (s *Store) endedContent(ctx context.Context, tx *sql.Tx, r *redelivery.Run,
 		}
 		return nil
 	})
-	more = n == limit && !stopped
-	if !more && !stopped {
+	switch {
+	case stopped:
+	case n == limit:
+		more = true
+	case end != top:
+		upTo, more = last, true
+	default:
 		upTo = top // nothing older can come
 	}
 	return gone, upTo, more, err

@@ -127,6 +127,15 @@ func (s *Store) Redeliveries(ctx context.Context, t tenant.ID, after redelivery.
 	return list, more, err
 }
 
+// AwaitingRedeliveries implements what redelivery.Approval asks.
+func (s *Store) AwaitingRedeliveries(ctx context.Context, t tenant.ID) (n int, since time.Time, err error) {
+	err = s.read.QueryRowContext(ctx, "SELECT count(*), min(created_at) FROM redeliveries WHERE tenant = $1 AND state = 'awaiting'", t[:]).Scan(&n, instant{&since})
+	if err != nil {
+		return 0, since, fmt.Errorf("count redeliveries that wait: %w", s.refusal(err))
+	}
+	return n, since, nil
+}
+
 func (s *Store) jobs(ctx context.Context, text string, args ...any) (list []redelivery.Job, err error) {
 	rows, err := s.read.QueryContext(ctx, text, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {

@@ -47,6 +47,10 @@ type setupOutput struct {
 		Email    string `json:"email"`
 		Password string `json:"password"`
 	} `json:"admin"`
+	Operator struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	} `json:"operator"`
 	APIKey      string `json:"api_key"`
 	PlatformKey string `json:"platform_key"`
 	SMTP        struct {

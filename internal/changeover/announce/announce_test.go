@@ -42,8 +42,11 @@ type world struct {
 	mails []ingest.Submission
 	keys  map[string]message.ID
 	tests []lead.Enquiry
-	fail  error
-	dead  bool // all recipients are suppressed
+	// posted are the mails of the tests.
+	posted []message.ID
+	fail   error
+	dead   bool            // all recipients are suppressed
+	shut   message.Address // whose mail is refused, as nobody else gets it
 }
 
 func (w *world) Now() time.Time {
@@ -57,6 +60,9 @@ func (w *world) Accept(_ context.Context, p ingest.Principal, s ingest.Submissio
 	defer w.mu.Unlock()
 	if w.fail != nil {
 		return ingest.Receipt{}, w.fail
+	}
+	if s.Draft.To[0].Address == w.shut {
+		return ingest.Receipt{}, fault.Field("to", ingest.CodeAllSuppressed, "Every recipient is on the suppression list.")
 	}
 	if first, again := w.keys[s.Idempotency]; again {
 		return ingest.Receipt{ID: first, Replayed: true, Deliveries: []ingest.ReceiptLine{{State: event.Queued}}}, nil
@@ -85,11 +91,12 @@ func (l leads) Submit(_ context.Context, _ ingest.Principal, e lead.Enquiry) (le
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tests = append(l.tests, e)
+	l.posted = append(l.posted, message.NewID(l.now))
 	return lead.Receipt{Lead: lead.Lead{ID: lead.ID{15: byte(len(l.tests))}}}, nil
 }
 
 func (l leads) Lead(_ context.Context, t tenant.ID, n lead.ID) (lead.Lead, error) {
-	return lead.Lead{ID: n, Tenant: t, Test: true, Object: l.tests[n[15]-1].Source}, nil
+	return lead.Lead{ID: n, Tenant: t, Test: true, Object: l.tests[n[15]-1].Source, Message: l.posted[n[15]-1]}, nil
 }
 
 func (leads) Prove(l lead.Lead, code string) lead.Proof {
@@ -98,6 +105,10 @@ func (leads) Prove(l lead.Lead, code string) lead.Proof {
 
 func (leads) Settings(context.Context, tenant.ID) (lead.Settings, error) {
 	return lead.Settings{Portal: "Hafenkontor\r\nBcc: x@evil.example", From: "anfragen@hafenkontor.example"}, nil
+}
+
+func (leads) KeptFor(context.Context, tenant.ID) (time.Duration, error) {
+	return 30 * 24 * time.Hour, nil
 }
 
 // Ways are two new sources and an old one.
@@ -306,6 +317,52 @@ func TestTestsFromEachNewSource(t *testing.T) {
 	w.store.Plans[0].Stage = changeover.Announced
 	if err := w.Order(t.Context(), w.token("2")); !fault.IsKind(err, fault.Conflict) {
 		t.Errorf("before the new sources may send: %v", err)
+	}
+}
+
+// The page tells what the customer's own server said to each test, and after word from the
+// customer the next test need not wait for a quarter of an hour.
+func TestTestsTellWhatTheServerSaid(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.Order(t.Context(), w.token("1")))
+	to := w.customer("1").Emails[0]
+	said := func(test, code int, outcome event.Outcome, reply string) {
+		w.store.Steps = append(w.store.Steps, affected.Step{Delivery: message.Delivery(w.posted[test], 0), Recipient: to, At: w.Now(),
+			Attempt: event.Attempt{Code: code, Enhanced: "5.7.1", Reply: reply, Outcome: outcome}})
+	}
+	said(0, 450, event.OutcomeDeferred, "later")
+	said(0, 554, event.OutcomeBounced, "Client host\nrejected")
+	v, err := w.Open(t.Context(), w.token("1"))
+	w.must(err)
+	if got := v.Fates["new-a"]; got.Taken || got.Reply != "554 5.7.1 Client host rejected" || len(v.Fates) != 1 {
+		t.Errorf("fates %+v", v.Fates)
+	}
+	w.turn(time.Minute + time.Second)
+	if err := w.Order(t.Context(), w.token("1")); !fault.IsKind(err, fault.Limited) {
+		t.Errorf("a minute later without a word: %v", err)
+	}
+	w.must(w.Hear(t.Context(), w.token("1"), affected.Added))
+	w.must(w.Order(t.Context(), w.token("1")))
+	if err := w.Order(t.Context(), w.token("1")); !fault.IsKind(err, fault.Limited) {
+		t.Errorf("again at once: %v", err)
+	}
+	if v, err := w.Open(t.Context(), w.token("1")); err != nil || len(v.Fates) != 0 {
+		t.Errorf("of the new tests: %+v, %v", v.Fates, err)
+	}
+}
+
+// One customer who may not be written to keeps nobody else from being told, and is told
+// when that is over.
+func TestASuppressedCustomerHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t)
+	w.shut = w.customer("1").Emails[0]
+	w.must(w.Send(t.Context(), w.owner, w.plan.ID, announce.Everybody, "usr_1"))
+	if n := w.turn(0); n == 0 || !w.customer("1").InformedAt.IsZero() || w.customer("2").InformedAt.IsZero() {
+		t.Fatalf("%d told: the first %s, the second %s", n, w.customer("1").InformedAt, w.customer("2").InformedAt)
+	}
+	w.shut = message.Address{}
+	if n := w.turn(time.Minute); n != 1 || w.customer("1").InformedAt.IsZero() {
+		t.Errorf("%d told later", n)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"stafette/internal/changeover"
 	"stafette/internal/changeover/affected"
+	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
 	"stafette/internal/id"
@@ -36,12 +37,17 @@ type View struct {
 	Portal   string // the tenant as customers know it
 	Contact  string
 	Old, New []Address
+	// Days is for how many days the tenant's leads can be sent again.
+	Days int
 	// Software statements, see Announcement.
 	Unconcerned, Concerned []string
 	// Questions is the URL of another page; Addresses and Genuine are such by language,
 	// without an entry if there is none.
 	Questions          string
 	Addresses, Genuine map[i18n.Lang]string
+	// Fates are what the customer's server said last to the newest test leads, by source; none
+	// of those that no server answered yet.
+	Fates map[string]Fate
 	// CanTest: there are leads to test, and new sources that may send one.
 	CanTest bool
 	Over    bool // the plan has ended; nothing is asked any more
@@ -65,8 +71,52 @@ func (s *Service) Open(ctx context.Context, token string) (View, error) {
 	v, err := s.view(ctx, t, plan)
 	v.Customer = c
 	v.CanTest = c.Kind == affected.Advertiser && len(v.New) > 0 && testable(plan)
+	if err == nil {
+		v.Fates, err = s.fates(ctx, c)
+	}
 	return v, err
 }
+
+// Fate is what became of a test lead at the door of the customer's server.
+type Fate struct {
+	Taken bool
+	Reply string // with its code, on one line
+}
+
+// fates reads the last answer to each newest test lead. One address is enough of those
+// that a lead goes to: that of the worse answer.
+func (s *Service) fates(ctx context.Context, c affected.Customer) (map[string]Fate, error) {
+	fates := map[string]Fate{}
+	for _, test := range c.Tests {
+		l, err := s.c.Leads.Lead(ctx, c.Tenant, test.Lead)
+		if fault.IsKind(err, fault.NotFound) || err == nil && l.Message.IsZero() {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read test lead: %w", err)
+		}
+		for _, to := range c.Emails {
+			steps, err := s.c.Customers.Attempts(ctx, c.Tenant, affected.Query{Recipient: to, From: test.SentAt.Add(-time.Minute), To: s.now().Add(time.Minute), Limit: maxTestMails})
+			if err != nil {
+				return nil, fmt.Errorf("read answers to test lead: %w", err)
+			}
+			last := Fate{}
+			for _, step := range steps.List { // of one delivery in order
+				if a := step.Attempt; message.Of(step.Delivery) == l.Message && a.Code > 0 {
+					last = Fate{a.Outcome == event.OutcomeDelivered, strings.Join(strings.Fields(fmt.Sprint(a.Code, " ", a.Enhanced, " ", a.Reply)), " ")}
+				}
+			}
+			if before, there := fates[test.Source]; last.Reply != "" && (!there || before.Taken) {
+				fates[test.Source] = last
+			}
+		}
+	}
+	return fates, nil
+}
+
+// maxTestMails bounds the mails to one address since a test lead among which it is looked
+// for.
+const maxTestMails = 200
 
 // testable reports whether mail may leave from the new sources by now.
 func testable(c changeover.Changeover) bool {
@@ -82,7 +132,11 @@ func (s *Service) view(ctx context.Context, t tenant.ID, plan changeover.Changeo
 	if err != nil {
 		return View{}, fmt.Errorf("open customer's page: %w", err)
 	}
-	v := View{Plan: plan, Portal: set.Portal, Contact: a.Contact, Unconcerned: a.Unconcerned, Concerned: a.Concerned,
+	kept, err := s.c.Leads.KeptFor(ctx, t)
+	if err != nil {
+		return View{}, fmt.Errorf("open customer's page: %w", err)
+	}
+	v := View{Days: days(kept), Plan: plan, Portal: set.Portal, Contact: a.Contact, Unconcerned: a.Unconcerned, Concerned: a.Concerned,
 		Questions: s.QuestionsURL(t, plan.ID), Addresses: map[i18n.Lang]string{}, Genuine: map[i18n.Lang]string{}, Over: !tellable(plan)}
 	for _, lang := range i18n.Langs() {
 		if s.c.AddressesURL != nil {
@@ -127,11 +181,23 @@ func (s *Service) Order(ctx context.Context, token string) error {
 	return s.Test(ctx, v.Customer.Tenant, v.Customer.ID, ingest.Principal{Tenant: v.Customer.Tenant, Actor: "system", Door: Door})
 }
 
-// testPause is how soon test leads can be ordered again.
-const testPause = 15 * time.Minute
+// Test leads can be ordered again after testPause, and after retestPause when the customer
+// told something of the last ones: a code, or that the addresses are added now.
+const (
+	testPause   = 15 * time.Minute
+	retestPause = time.Minute
+)
+
+// pauseAfter is how long after a test the next may follow.
+func pauseAfter(c affected.Customer, t affected.Test) time.Duration {
+	if t.BodyAt.After(t.SentAt) || t.XMLAt.After(t.SentAt) || c.AnsweredAt.After(t.SentAt) {
+		return retestPause
+	}
+	return testPause
+}
 
 // Test sends an advertiser a test lead from each new source. Limited "test_lately" a
-// quarter of an hour after the last; Conflict "test_not_possible" while new sources must
+// quarter of an hour after the last, or a minute if the customer has told of it since; Conflict "test_not_possible" while new sources must
 // not send; else the errors of lead.Service.Submit.
 func (s *Service) Test(ctx context.Context, t tenant.ID, n affected.ID, p ingest.Principal) error {
 	c, plan, err := s.customer(ctx, t, n)
@@ -143,8 +209,8 @@ func (s *Service) Test(ctx context.Context, t tenant.ID, n affected.ID, p ingest
 	}
 	now := s.now()
 	for _, old := range c.Tests {
-		if wait := testPause - now.Sub(old.SentAt); wait > 0 {
-			return &fault.Error{Kind: fault.Limited, Code: "test_lately", Detail: "The last test leads are less than 15 minutes old.", RetryAfter: wait}
+		if wait := pauseAfter(c, old) - now.Sub(old.SentAt); wait > 0 {
+			return &fault.Error{Kind: fault.Limited, Code: "test_lately", Detail: "The last test leads were sent a moment ago.", RetryAfter: wait}
 		}
 	}
 	for _, source := range plan.New {
@@ -280,6 +346,3 @@ func (s *Service) Preview(ctx context.Context, a Announcement, c affected.Custom
 	}
 	return s.Compose(b, c, FirstLetter)
 }
-
-// RetentionDays is for how many days leads can be sent again.
-func (s *Service) RetentionDays() int { return int(s.c.Retention / (24 * time.Hour)) }

@@ -30,7 +30,10 @@ type brief struct {
 	from     message.Mailbox
 	old, new []Address
 	now      time.Time
+	days     int // for which leads can be sent again
 }
+
+func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
 // Address is a source as others see it.
 type Address struct {
@@ -53,7 +56,11 @@ func (s *Service) brief(ctx context.Context, a Announcement, plan changeover.Cha
 	if err != nil {
 		return brief{}, err
 	}
-	b := brief{Announcement: a, plan: plan, portal: from.Name, from: from, now: s.now()}
+	kept, err := s.c.Leads.KeptFor(ctx, a.Tenant)
+	if err != nil {
+		return brief{}, fmt.Errorf("write announcement: %w", err)
+	}
+	b := brief{Announcement: a, plan: plan, portal: from.Name, from: from, now: s.now(), days: days(kept)}
 	b.old, b.new, err = s.addresses(ctx, plan)
 	return b, err
 }
@@ -173,7 +180,7 @@ func (s *Service) voice(b brief, c affected.Customer, lang i18n.Lang) voice {
 	return voice{s: s, lang: lang, brief: b, page: s.PageURL(b.Tenant, c.ID), args: i18n.Args{
 		"tenant": b.portal, "name": affected.Line(c.Title(), 100), "contact": b.Contact, "reason": reasonIn(b.Announcement, lang),
 		"cutover": clock.Date(b.plan.CutoverAt), "time": clock.Time(b.plan.CutoverAt), "overlap": clock.Date(b.plan.OverlapUntil),
-		"test": clock.Date(b.plan.TestFrom), "days": int(s.c.Retention / (24 * time.Hour)), "n": len(b.new),
+		"test": clock.Date(b.plan.TestFrom), "days": b.days, "n": len(b.new),
 		"left":    max(1, int((b.plan.CutoverAt.Sub(b.now)+12*time.Hour)/(24*time.Hour))),
 		"refused": c.Finding.Blamed.Count + c.Finding.Fallback.Count, "reply": affected.Line(blame.Reply, 200),
 		"unconcerned": strings.Join(b.Unconcerned, ", "), "concerned": strings.Join(b.Concerned, ", "), "announced": clock.Date(b.AskedAt),

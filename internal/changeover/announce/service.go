@@ -28,6 +28,7 @@ type Leads interface {
 	Lead(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
 	Prove(l lead.Lead, entered string) lead.Proof
 	Settings(ctx context.Context, t tenant.ID) (lead.Settings, error)
+	KeptFor(ctx context.Context, t tenant.ID) (time.Duration, error)
 }
 
 // Config of a Service. Fields without a stated default are demanded.
@@ -52,8 +53,6 @@ type Config struct {
 	// where a mail's origin can be asked for; nil or "": there is no such page, and nothing
 	// is said of it.
 	AddressesURL, GenuineURL func(lang i18n.Lang, t tenant.ID) string
-	// Retention is how long leads can be sent again; 0: lead.Kept.
-	Retention time.Duration
 	// Zone is where dates are read from a clock; nil: UTC.
 	Zone *time.Location
 	Now  func() time.Time
@@ -75,9 +74,6 @@ func New(c Config) (*Service, error) {
 		return nil, fmt.Errorf("announcements: public URL %q is not an origin", c.PublicURL)
 	}
 	c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-	if c.Retention <= 0 {
-		c.Retention = lead.Kept
-	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
@@ -255,12 +251,21 @@ func (s *Service) turn(ctx context.Context, a Announcement) (n int, err error) {
 		if n == s.c.PerTurn {
 			break
 		}
-		if err := s.tell(ctx, b, c, kind); err != nil {
+		switch err := s.tell(ctx, b, c, kind); {
+		case err == nil:
+			n++
+		case unreachable(err): // until a suppression is lifted; the others are told
+		default:
 			return n, err
 		}
-		n++
 	}
 	return n, nil
+}
+
+// unreachable reports whether a customer may not be written to at any address.
+func unreachable(err error) bool {
+	f := fault.As(err)
+	return f != nil && f.Code == ingest.CodeAllSuppressed
 }
 
 // Letter is which mail a customer gets.

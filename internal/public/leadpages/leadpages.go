@@ -46,6 +46,7 @@ type Leads interface {
 	Reporting(ctx context.Context, token string) (lead.Link, error)
 	Confirm(ctx context.Context, l lead.Lead, entered []string, crm bool) (lead.Proven, error)
 	Proven(ctx context.Context, t tenant.ID, number lead.ID) (lead.Proven, error)
+	KeptFor(ctx context.Context, t tenant.ID) (time.Duration, error)
 }
 
 // Cases takes reports; *leadcase.Service does.

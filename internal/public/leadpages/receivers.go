@@ -184,9 +184,14 @@ func (d *door) open(w http.ResponseWriter, r *http.Request, p page, v told, repo
 		d.render(w, r, http.StatusUnprocessableEntity, reportPage(p, v))
 		return
 	}
-	v.done, v.number, v.until = "report", strconv.FormatInt(c.Number, 10), d.Now().Add(lead.Kept)
+	kept, err := d.Leads.KeptFor(r.Context(), v.Tenant)
+	if err != nil {
+		d.broken(w, r, err)
+		return
+	}
+	v.done, v.number, v.until = "report", strconv.FormatInt(c.Number, 10), d.Now().Add(kept)
 	if v.Lead != nil {
-		v.until = v.Lead.TakenAt.Add(lead.Kept)
+		v.until = v.Lead.TakenAt.Add(kept)
 	}
 	d.render(w, r, http.StatusOK, reportPage(p, v))
 }

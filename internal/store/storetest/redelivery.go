@@ -142,6 +142,12 @@ func redeliveryJob(t *testing.T, w *World) {
 	same(t, "due", due[0], j, nil)
 	second := w.job(w.A, redelivery.Awaiting)
 	w.addJob(second)
+	if n, since, err := w.Store.AwaitingRedeliveries(ctx, w.A); err != nil || n != 1 || !since.Equal(second.CreatedAt) {
+		t.Errorf("%d wait for a second person since %s: %v", n, since, err)
+	}
+	if n, since, err := w.Store.AwaitingRedeliveries(ctx, tenant.ID{1}); err != nil || n != 0 || !since.IsZero() {
+		t.Errorf("of nobody %d since %s: %v", n, since, err)
+	}
 	list, more, err := w.Store.Redeliveries(ctx, w.A, redelivery.ID{}, 1)
 	if err != nil || !more || len(list) != 1 || list[0].ID != second.ID {
 		t.Errorf("listed %v %v %v", list, more, err)

@@ -563,7 +563,7 @@ func page(p frame.Page, v frame.View, f frame.Form) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = frame.Empty(p.T("list.filtered.title"), p.T("list.filtered.text"), frame.Action{Text: p.T("list.reset"), Href: v.Plain()}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Empty(p.T("roll.filtered.title"), p.T("roll.filtered.text"), frame.Action{Text: p.T("list.reset"), Href: v.Plain()}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -42,6 +42,7 @@ type Leads interface {
 	Release(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
 	Discard(ctx context.Context, t tenant.ID, l lead.ID) (lead.Lead, error)
 	Proven(ctx context.Context, t tenant.ID, l lead.ID) (lead.Proven, error)
+	KeptFor(ctx context.Context, t tenant.ID) (time.Duration, error)
 	LinkOf(l lead.Lead) string
 	LinkOfAdvertiser(t tenant.ID, number string) string
 }
@@ -230,7 +231,11 @@ func (c Config) showOne(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	if err != nil {
 		return err
 	}
-	s := sheet{Lead: l, until: l.TakenAt.Add(lead.Kept)}
+	kept, err := c.Leads.KeptFor(r.Context(), p.Tenant())
+	if err != nil {
+		return err
+	}
+	s := sheet{Lead: l, until: l.TakenAt.Add(kept)}
 	if s.enquiry, _, err = c.Leads.Open(r.Context(), l); err != nil {
 		f := fault.As(err)
 		if f == nil || f.Code != lead.CodeGone && f.Kind != fault.Invalid {

@@ -191,7 +191,7 @@ func (c Config) names(ctx context.Context, p frame.Page, jobs []redelivery.Job) 
 // fields are the names of the form.
 func fields() []string {
 	return []string{"stream", "recipient", "customer", "object", "from", "until", "state", "reply", "class", "source", "message", "delivery",
-		"to_address", "delivered", "mark", "per_minute", "ceiling", "reason"}
+		"to_address", "delivered", "mark", "old_sources", "per_minute", "ceiling", "reason"}
 }
 
 // formOf reads the form from what get gives, so that other pages can fill it in.
@@ -228,7 +228,7 @@ func wish(p frame.Page, f *frame.Form) (redelivery.Filter, redelivery.Options) {
 			f.Add("", p.FaultText(fault.Field("delivery", "id_malformed", ""), text))
 		}
 	}
-	return v, redelivery.Options{To: f.Value("to_address"), Delivered: f.Value("delivered") == "on", Mark: f.Value("mark") == "on",
+	return v, redelivery.Options{To: f.Value("to_address"), Delivered: f.Value("delivered") == "on", Mark: f.Value("mark") == "on", Old: f.Value("old_sources") == "on",
 		PerMinute: number(p, f, "per_minute"), Ceiling: number(p, f, "ceiling"), Reason: f.Value("reason")}
 }
 

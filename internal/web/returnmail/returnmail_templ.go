@@ -249,7 +249,7 @@ func listPage(p frame.Page, l list) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			case len(l.rows) == 0 && (l.Narrowed() || l.After != ""):
-				templ_7745c5c3_Err = frame.Empty(p.T("list.filtered.title"), p.T("list.filtered.text"), frame.Action{Href: l.Plain(), Text: p.T("list.reset")}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Empty(p.T("roll.filtered.title"), p.T("roll.filtered.text"), frame.Action{Href: l.Plain(), Text: p.T("list.reset")}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -17,6 +17,7 @@ import (
 	"stafette/internal/bounce"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
@@ -44,11 +45,17 @@ type Reasons interface {
 	Sentence(class bounce.Class, lang string) string
 }
 
+// Messages tells whether a message is still on record; insight.Store does.
+type Messages interface {
+	Message(ctx context.Context, t tenant.ID, m message.ID) (insight.Message, error)
+}
+
 // Config is what the pages stand on; all of it is needed.
 type Config struct {
-	List    List
-	People  People
-	Reasons Reasons
+	List     List
+	People   People
+	Messages Messages
+	Reasons  Reasons
 }
 
 // Routes are the pages of the suppression list.
@@ -181,7 +188,12 @@ func (c Config) one(w http.ResponseWriter, r *http.Request, p frame.Page, status
 	names := c.names(r.Context(), p)
 	s := sheet{Entry: e, form: f, origin: names.of(e.Actor), ended: !e.Active(p.Now)}
 	if !e.Source.IsZero() {
-		s.mail = "/messages/" + message.Of(e.Source).String()
+		switch _, err := c.Messages.Message(r.Context(), p.Tenant(), message.Of(e.Source)); {
+		case err == nil:
+			s.mail = "/messages/" + message.Of(e.Source).String()
+		case !fault.IsKind(err, fault.NotFound): // its rows are counted and gone after their time
+			return fmt.Errorf("find message of suppression: %w", err)
+		}
 	}
 	for _, a := range acts {
 		s.history = append(s.history, c.station(p, names, a))

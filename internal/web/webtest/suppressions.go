@@ -29,7 +29,7 @@ func suppressionsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Suppressions = suppressions.Config{List: w.Suppressions(), People: w, Reasons: reasons{}}
+			c.Suppressions = suppressions.Config{List: w.Suppressions(), People: w, Messages: w, Reasons: reasons{}}
 			validator, err := audience.NewValidator(names{}, w.Suppressions())
 			if err != nil {
 				panic(err) // the lists are part of the binary

@@ -2,7 +2,8 @@
 // loopback port, for tests in a browser. It prints its address as its first line.
 // Every line it reads is an order, answered by a line: "deliver" lets the newest
 // waiting message be delivered, "pages" lists the addresses of all pages as JSON, by who
-// can see them. It ends when its input ends.
+// can see them, "strangers" those of pages for people without an account. It ends when its
+// input ends.
 package main
 
 import (
@@ -18,7 +19,6 @@ import (
 
 	_ "time/tzdata"
 
-	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
@@ -58,7 +58,10 @@ func run() error {
 	routes := config.Routes(frames)
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
-	mux.Handle(diagnosis.StatusPath, public.New(public.Config{Diagnosis: config.Whereabouts.Diagnosis, Catalog: config.Catalog, Now: world.Now, PerMinute: 1000}))
+	outside, err := strangers(mux, world, config)
+	if err != nil {
+		return err
+	}
 	generous := public.NewLimiter(1000, time.Millisecond, world.Now)
 	prospects := leadpages.New(leadpages.Config{Forms: world.LeadForms, Leads: world.Receivers(), Cases: world.LeadCases, Catalog: config.Catalog, PublicURL: address,
 		Reading: generous, Entering: generous, Telling: generous, Zone: config.Zone, Now: world.Now})
@@ -74,6 +77,10 @@ func run() error {
 		case "deliver":
 			deliver(world)
 			fmt.Println("delivered")
+		case "strangers":
+			if err := json.NewEncoder(os.Stdout).Encode(outside); err != nil {
+				return err
+			}
 		case "pages":
 			if err := list(world, routes); err != nil {
 				return err

@@ -1,0 +1,27 @@
+// What people see who have no account: sending addresses, whether an e-mail is genuine, and the pages of customers of
+// changeovers: accessible by axe, as wide as the screen, without scripts of any kind.
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { axe, LOOKS, lookName, Office, overflow, shot } from "./desk.js";
+
+const office = await Office.open();
+const paths = JSON.parse(await office.order("strangers"));
+after(() => office.close());
+
+const nameOf = (path) => path.replaceAll(/([a-z]{3})_[0-9a-hjkmnp-tv-z]{26}/g, "$1").replaceAll(/[\w-]{60,}/g, "link");
+
+for (const look of LOOKS) {
+  describe(lookName(look), { concurrency: false }, () => {
+    paths.forEach((path, n) => test(`${n} ${nameOf(path)}`, async () => {
+      const { context, page, complaints, go } = await office.desk({ ...look, who: "" });
+      await go(path);
+      await shot(page, lookName(look), `public ${n} ${nameOf(path)}`);
+      assert.deepEqual(await axe(page), []);
+      assert.ok((await overflow(page)) <= 0, "wider than the screen");
+      assert.equal(await page.locator("script").count(), 0, "it has a script");
+      assert.ok(await page.locator("h1").isVisible());
+      assert.deepEqual(complaints, []);
+      await context.close();
+    }));
+  });
+}
