@@ -151,6 +151,9 @@ func split(text string) []string {
 // Fold makes one text of the ways people write a name: lower case, German umlauts as
 // two letters, other marks left out. "Müller" and "MUELLER" fold to the same.
 func Fold(s string) string {
+	if isASCII(s) {
+		return strings.Join(strings.Fields(strings.ToLower(s)), " ")
+	}
 	s = strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss").Replace(norm.NFC.String(strings.ToLower(s)))
 	s = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
@@ -159,6 +162,15 @@ func Fold(s string) string {
 		return r
 	}, norm.NFD.String(s))
 	return strings.Join(strings.Fields(s), " ")
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // check holds a contact to the rules and puts it in order: fields in their canonical
