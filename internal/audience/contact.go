@@ -154,13 +154,27 @@ func Fold(s string) string {
 	if isASCII(s) {
 		return strings.Join(strings.Fields(strings.ToLower(s)), " ")
 	}
-	s = strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss").Replace(norm.NFC.String(strings.ToLower(s)))
+	var spelt strings.Builder
+	for _, r := range norm.NFC.String(strings.ToLower(s)) {
+		switch r {
+		case 'ä':
+			spelt.WriteString("ae")
+		case 'ö':
+			spelt.WriteString("oe")
+		case 'ü':
+			spelt.WriteString("ue")
+		case 'ß':
+			spelt.WriteString("ss")
+		default:
+			spelt.WriteRune(r)
+		}
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
 			return -1
 		}
 		return r
-	}, norm.NFD.String(s))
+	}, norm.NFD.String(spelt.String()))
 	return strings.Join(strings.Fields(s), " ")
 }
 

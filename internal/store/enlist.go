@@ -56,6 +56,7 @@ func (s *Store) enlist(ctx context.Context, tx *sql.Tx, e audience.Enlistment, n
 			return nil, err
 		}
 	}
+	r.arrange(results)
 	if err := s.insertContacts(ctx, tx, r.fresh); err != nil {
 		return nil, err
 	}
@@ -203,6 +204,34 @@ func (s *Store) amend(ctx context.Context, tx *sql.Tx, r *roll, known audience.C
 	}
 	act := audience.ContactAct{ID: id.New[audience.NoteKind](r.now), At: r.now, Type: audience.ContactChanged, Actor: r.Batch.Actor, Fields: names}
 	return true, nil, recordAct(ctx, tx, t, known, act)
+}
+
+// arrange gives new contacts their identifiers in the order of their names. Rows are then
+// appended in the order of the table, and near each other in that of its index.
+func (r *roll) arrange(results []audience.Enlisted) {
+	names := make(map[audience.ContactID]string, len(r.fresh))
+	ids := make([]audience.ContactID, len(r.fresh))
+	byID := func(a, b audience.ContactID) int { return bytes.Compare(a[:], b[:]) }
+	for i, c := range r.fresh {
+		names[c.ID], ids[i] = c.SortName(), c.ID
+	}
+	slices.SortFunc(ids, byID)
+	slices.SortFunc(r.fresh, func(a, b audience.Contact) int { return strings.Compare(names[a.ID], names[b.ID]) })
+	renamed := make(map[audience.ContactID]audience.ContactID, len(r.fresh))
+	for i := range r.fresh {
+		renamed[r.fresh[i].ID], r.fresh[i].ID = ids[i], ids[i]
+	}
+	for i := range results {
+		if other, ok := renamed[results[i].Contact]; ok {
+			results[i].Contact = other
+		}
+	}
+	for i := range r.joined {
+		if other, ok := renamed[r.joined[i]]; ok {
+			r.joined[i] = other
+		}
+	}
+	slices.SortFunc(r.joined, byID)
 }
 
 // insertContacts stores new contacts in bulk. What they are found by is inserted in the

@@ -100,7 +100,7 @@ func pagesOf(b *testing.B, w *storetest.World, g audience.Group) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, f := range []audience.MemberFilter{{}, {Ascending: true}, {ByName: true, Ascending: true}, {ByName: true}, {Text: "mue"}, {Text: "anna.1"}, {Text: "anna mueller"}} {
+	for _, f := range []audience.MemberFilter{{}, {Ascending: true}, {ByName: true, Ascending: true}, {ByName: true}, {Text: "mue"}, {Text: "anna.1"}} {
 		for _, c := range append([]audience.Contact{{}}, sample...) {
 			f.After = c.ID
 			began := time.Now()

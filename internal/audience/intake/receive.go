@@ -127,7 +127,7 @@ func (c *capped) Read(p []byte) (int, error) {
 
 const (
 	// partRows is how many rows a part has: one transaction, which mail waits for.
-	partRows = 500
+	partRows = 1000
 	// partBytes ends a part of long rows early.
 	partBytes = 1 << 20
 	maxCells  = 100
