@@ -49,6 +49,7 @@ func Subjects() []Subject {
 		whereaboutsSubject(),
 		accountsSubject(),
 		contactsSubject(),
+		groupsSubject(),
 		publishedSubject(),
 	}
 }

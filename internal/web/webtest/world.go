@@ -95,7 +95,8 @@ type World struct {
 
 	accounts *Accounts
 
-	crowd crowd // of contacts
+	crowd   crowd   // of contacts
+	circles circles // of groups
 }
 
 // Now is the world's clock.
