@@ -301,7 +301,7 @@ func (p *platform) office(with shared) web.Config {
 		Settings:     settings.Config{Accounts: p.accounts, Rights: p.privacy},
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
-		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
+		Contacts:     contacts.Config{Book: with.book, Groups: p.groups(), List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
 		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
