@@ -15,7 +15,7 @@ import (
 
 // groupRoutes are those of groups. Filling one asks for what sending asks for; deleting
 // asks for more.
-func groupRoutes() []Route {
+func (a *API) groupRoutes() []Route {
 	const all, one, body = "/v1/groups", "/v1/groups/{id}", 64 << 10
 	return []Route{
 		{Method: http.MethodGet, Path: all, Scope: tenant.ScopeRead, status: 200,
@@ -28,7 +28,7 @@ func groupRoutes() []Route {
 			id: "delete-group", summary: "Delete a group; its contacts stay", register: registerWith((*API).deleteGroup)},
 		{Method: http.MethodGet, Path: one + "/contacts", Scope: tenant.ScopeRead, status: 200, errors: []int{404, 422},
 			id: "list-members", summary: "List the contacts in a group", register: registerWith((*API).listMembers)},
-		{Method: http.MethodPost, Path: one + "/contacts", Scope: tenant.ScopeSend, MaxBody: 16 << 20, media: "application/json", status: 200, errors: []int{404, 409, 422},
+		{Method: http.MethodPost, Path: one + "/contacts", Scope: tenant.ScopeSend, MaxBody: a.c.Limits.Import, media: "application/json", status: 200, errors: []int{404, 409, 413, 422},
 			id: "add-members", summary: "Put up to 10,000 people into a group", register: registerWith((*API).addMembers)},
 		{Method: http.MethodDelete, Path: one + "/contacts/{contact}", Scope: tenant.ScopeSend, status: 204, errors: []int{404, 409},
 			id: "remove-member", summary: "Take a contact out of a group", register: registerWith((*API).removeMember)},
