@@ -96,6 +96,8 @@ type Config struct {
 	Domains      Domains
 	Audience     *audience.Service
 	Contacts     *audience.Contacts
+	Groups       *audience.Groups
+	Approvals    audience.Approvals  // nil: every group needs one
 	Mail         insight.PersonStore // what was sent to a person
 	Privacy      *privacy.Service
 	Addresses    *audience.Validator

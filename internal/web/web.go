@@ -21,6 +21,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/groups"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/keys"
@@ -62,6 +63,7 @@ type Config struct {
 	Settings     settings.Config
 	Messages     messages.Config
 	Contacts     contacts.Config
+	Groups       groups.Config
 	Privacy      privacy.Config
 	Suppressions suppressions.Config
 	Signups      signups.Config
@@ -110,6 +112,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		whereabouts.Routes(c.Whereabouts),
 		contacts.Routes(c.Contacts),
+		groups.Routes(c.Groups),
 		privacy.Routes(c.Privacy),
 		signups.Routes(c.Signups),
 		suppressions.Routes(c.Suppressions),

@@ -95,8 +95,9 @@ type World struct {
 
 	accounts *Accounts
 
-	crowd  crowd  // of contacts
-	joined joined // through sign-up forms
+	crowd   crowd   // of contacts
+	joined  joined  // through sign-up forms
+	circles circles // of groups
 }
 
 // Now is the world's clock.
