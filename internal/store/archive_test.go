@@ -88,6 +88,7 @@ func BenchmarkArchiveDrop(b *testing.B) {
 				if err := s.Close(); err != nil {
 					b.Fatal(err)
 				}
+				b.StartTimer()
 			}
 		})
 	}
