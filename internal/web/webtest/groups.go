@@ -26,14 +26,16 @@ func groupsSubject() Subject {
 		return func(w *World) map[string]string {
 			paths := map[string]string{}
 			list, err := w.Groups().List(context.Background(), t(w))
-			if err != nil || len(list) == 0 {
+			if err != nil {
 				return paths
 			}
-			one := "/groups/" + list[0].ID.String()
-			paths["/groups/{id}"] = one
-			imports, err := w.Intake().Imports(context.Background(), t(w), list[0].ID)
-			if err == nil && len(imports) > 0 {
-				paths["/groups/{id}/imports/{import}"] = one + "/imports/" + imports[0].ID.String()
+			for _, g := range list {
+				imports, err := w.Intake().Imports(context.Background(), t(w), g.ID)
+				if err != nil || len(imports) == 0 {
+					continue
+				}
+				paths["/groups/{id}"] = "/groups/" + g.ID.String()
+				paths["/groups/{id}/imports/{import}"] = "/groups/" + g.ID.String() + "/imports/" + imports[0].ID.String()
 			}
 			return paths
 		}
@@ -114,6 +116,8 @@ func (w *World) group() {
 		_, err = w.circles.intake.Receive(ctx, w.Tenant.ID, made.ID, "zweite.csv", clerk, strings.NewReader(list))
 		must(err)
 	}
-	_, err := w.circles.groups.Create(ctx, w.Other.ID, audience.Group{Name: "Fremde", Kind: audience.Static}, clerk)
+	foreign, err := w.circles.groups.Create(ctx, w.Other.ID, audience.Group{Name: "Fremde", Kind: audience.Static}, clerk)
+	must(err)
+	_, err = w.circles.intake.Receive(ctx, w.Other.ID, foreign.ID, "fremd.csv", clerk, strings.NewReader("ada@holm.example"))
 	must(err)
 }
