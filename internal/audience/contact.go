@@ -46,6 +46,7 @@ const (
 	OriginOffice Origin = "office" // a person typed it
 	OriginAPI    Origin = "api"    // a program of the tenant
 	OriginMail   Origin = "mail"   // the tenant wrote to the address, and wants contacts made of that
+	OriginImport Origin = "import" // came with a list; see Import
 )
 
 // Limits of a contact.

@@ -99,4 +99,5 @@ const (
 	ContactCreated ContactActType = "created"
 	ContactChanged ContactActType = "changed"
 	ContactMerged  ContactActType = "merged" // another contact was merged into this one
+	ContactLeft    ContactActType = "left"   // taken out of a group; Fields names it by its identifier
 )

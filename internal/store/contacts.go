@@ -174,6 +174,9 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 		if err := s.replaceContact(ctx, tx, c); err != nil {
 			return err
 		}
+		if err := moveMemberships(ctx, tx, c.Tenant, other, c.ID); err != nil {
+			return err
+		}
 		for _, text := range []string{
 			"UPDATE contact_notes SET contact = $3 WHERE tenant = $1 AND contact = $2",
 			"UPDATE contact_acts SET contact = $3 WHERE tenant = $1 AND contact = $2",
@@ -210,7 +213,11 @@ func dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact) error {
 	if err := unindexContact(ctx, tx, c); err != nil {
 		return err
 	}
+	if err := endMemberships(ctx, tx, c.Tenant, c.ID); err != nil {
+		return err
+	}
 	for _, text := range []string{
+		"DELETE FROM import_changes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contacts WHERE tenant = $1 AND id = $2",

@@ -84,7 +84,11 @@ func (q *contactQuery) build(f audience.ContactFilter) {
 		q.and("g.tag = ?", plain(f.Tag))
 	}
 	if len(tokens) > 0 {
-		q.find(tokens[:min(len(tokens), 6)], f.Tag)
+		also := ""
+		if f.Tag != "" {
+			also = q.fill(" WHERE EXISTS (SELECT 1 FROM contact_tags g WHERE g.tenant = $1 AND g.tag = ? AND g.contact = hits.contact)", plain(f.Tag))
+		}
+		q.find(tokens[:min(len(tokens), 6)], also)
 	}
 	sign, direction := "<", " DESC"
 	if f.Ascending {
@@ -103,8 +107,8 @@ func (q *contactQuery) build(f audience.ContactFilter) {
 	}
 }
 
-// find demands that all beginnings of words fit.
-func (q *contactQuery) find(tokens []string, tag string) {
+// find demands that all beginnings of words fit, and also what its second says of hits.
+func (q *contactQuery) find(tokens []string, also string) {
 	limit := contactHits
 	if len(tokens) > 1 {
 		limit = contactWindow
@@ -112,10 +116,6 @@ func (q *contactQuery) find(tokens []string, tag string) {
 	var sets []string
 	for _, token := range tokens {
 		sets = append(sets, "SELECT contact FROM ("+q.beginning(plain(token), limit)+") AS one")
-	}
-	also := ""
-	if tag != "" {
-		also = q.fill(" WHERE EXISTS (SELECT 1 FROM contact_tags g WHERE g.tenant = $1 AND g.tag = ? AND g.contact = hits.contact)", plain(tag))
 	}
 	q.hits = fmt.Sprintf("SELECT DISTINCT contact FROM (%s) AS hits%s LIMIT %d", strings.Join(sets, " INTERSECT "), also, contactHits)
 }

@@ -39,6 +39,10 @@ type dialect interface {
 	byteAt(column string, n int) string
 	// lowest is the expression for the smallest of a column of identifiers.
 	lowest(column string) string
+	// textAt is the expression for a text in a column of JSON objects by its key.
+	textAt(column, key string) string
+	// numberIn is the expression for a text as a number, NULL or 0 where it is none.
+	numberIn(text string) string
 	// settleTexts are the statements that settle uses, to prepare.
 	settleTexts() []string
 	// settle updates the deliveries and says of each whether it was changed.

@@ -96,6 +96,15 @@ func (postgresDialect) lowest(column string) string {
 	return "decode(min(encode(" + column + ", 'hex') COLLATE \"C\"), 'hex')"
 }
 
+func (postgresDialect) textAt(column, key string) string {
+	return "(CAST(" + column + " AS JSONB) ->> CAST(" + key + " AS TEXT))"
+}
+
+// numberIn guards the cast: what a field held before it became one of numbers stays.
+func (postgresDialect) numberIn(text string) string {
+	return "CASE WHEN " + text + " ~ '^[+-]?[0-9]+([.][0-9]*)?$' THEN CAST(" + text + " AS DOUBLE PRECISION) END"
+}
+
 func (postgresDialect) classify(err error) failure {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

@@ -31,6 +31,7 @@ var acrossTenants = map[string]string{
 	"DELETE FROM suppressions WHERE expires_at":    "a chore that one node does every five minutes",
 	"FROM list_checks WHERE state IN":              "which lists are to be checked: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM list_checks WHERE expires_at":            "a chore that one node does every hour",
+	"FROM contact_groups WHERE gone = 1":           "a chore that one node does every hour",
 	"FROM bulk_halts ORDER BY at":                  "a page for staff, who look at all tenants",
 	"FROM reports_due WHERE due_at":                "whether any report is due: a look into an index that is empty as a rule",
 	"FROM reports_due d WHERE d.due_at":            "which reports are due: asked only when there is one",

@@ -56,6 +56,7 @@ func Run(t *testing.T, open Open) {
 		{"Lists", listTests()},
 		{"Diagnosis", diagnosisTests()},
 		{"Contacts", contactTests()},
+		{"Groups", groupTests()},
 		{"Privacy", privacyTests()},
 		{"Published", publishedTests()},
 		{"Genuine", genuineTests()},
