@@ -71,17 +71,17 @@ func (g *Gate) Forget(t tenant.ID) {
 	}
 }
 
-// Ask is one message that wants to go.
-type Ask struct {
+// Mail is one message that wants to go.
+type Mail struct {
 	Stream     tenant.Stream
 	Group      audience.GroupID // whom the door named; zero: no group
 	Recipients []message.Address
 }
 
 // asks reports whether there is anything to ask about the message.
-func (a Ask) asks() bool { return !a.Group.IsZero() || a.Stream == tenant.Newsletter }
+func (a Mail) asks() bool { return !a.Group.IsZero() || a.Stream == tenant.Newsletter }
 
-// Ruling is the answer to one Ask.
+// Ruling is the answer to one Mail.
 type Ruling struct {
 	// Err is why the message may not go, a *fault.Error Forbidden; nil: it may.
 	Err error
@@ -90,11 +90,11 @@ type Ruling struct {
 	Free int
 }
 
-// Judge answers each Ask. Mail that names no group and is no newsletter costs nothing. An
+// Judge answers each Mail. Mail that names no group and is no newsletter costs nothing. An
 // error means that nothing could be found out.
-func (g *Gate) Judge(ctx context.Context, t tenant.ID, list []Ask) ([]Ruling, error) {
+func (g *Gate) Judge(ctx context.Context, t tenant.ID, list []Mail) ([]Ruling, error) {
 	rulings := make([]Ruling, len(list))
-	if !slices.ContainsFunc(list, Ask.asks) {
+	if !slices.ContainsFunc(list, Mail.asks) {
 		return rulings, nil
 	}
 	know, err := g.tallyOf(ctx, t)
@@ -119,7 +119,7 @@ func (g *Gate) Judge(ctx context.Context, t tenant.ID, list []Ask) ([]Ruling, er
 }
 
 // groupsOf looks up who is in which groups.
-func (g *Gate) groupsOf(ctx context.Context, t tenant.ID, list []Ask) (map[message.Address][]audience.GroupID, error) {
+func (g *Gate) groupsOf(ctx context.Context, t tenant.ID, list []Mail) (map[message.Address][]audience.GroupID, error) {
 	var addrs []message.Address
 	for _, a := range list {
 		if a.asks() {
@@ -139,7 +139,7 @@ func (g *Gate) groupsOf(ctx context.Context, t tenant.ID, list []Ask) (map[messa
 	return in, nil
 }
 
-func (g *Gate) judge(ctx context.Context, t tenant.ID, a Ask, in map[message.Address][]audience.GroupID) (Ruling, error) {
+func (g *Gate) judge(ctx context.Context, t tenant.ID, a Mail, in map[message.Address][]audience.GroupID) (Ruling, error) {
 	if !a.Group.IsZero() {
 		return g.judgeGroup(ctx, t, a, in)
 	}
@@ -162,7 +162,7 @@ func (g *Gate) judge(ctx context.Context, t tenant.ID, a Ask, in map[message.Add
 	return r, nil
 }
 
-func (g *Gate) judgeGroup(ctx context.Context, t tenant.ID, a Ask, in map[message.Address][]audience.GroupID) (Ruling, error) {
+func (g *Gate) judgeGroup(ctx context.Context, t tenant.ID, a Mail, in map[message.Address][]audience.GroupID) (Ruling, error) {
 	state, err := g.state(ctx, t, a.Group)
 	if err != nil {
 		return Ruling{}, err
@@ -226,7 +226,7 @@ func NotFree(allowed int64) *fault.Error {
 // "". Mail that names no group and is no newsletter costs nothing, and of newsletters only
 // those accepted before an approval was taken back.
 func (g *Gate) Held(ctx context.Context, t tenant.ID, s tenant.Stream, group audience.GroupID, to message.Address, accepted time.Time) (string, error) {
-	a := Ask{Stream: s, Group: group, Recipients: []message.Address{to}}
+	a := Mail{Stream: s, Group: group, Recipients: []message.Address{to}}
 	if !a.asks() {
 		return "", nil
 	}
@@ -241,7 +241,7 @@ func (g *Gate) Held(ctx context.Context, t tenant.ID, s tenant.Stream, group aud
 	if err != nil || !know.groups || know.voided.Before(accepted) {
 		return "", err
 	}
-	rulings, err := g.Judge(ctx, t, []Ask{a})
+	rulings, err := g.Judge(ctx, t, []Mail{a})
 	if err != nil || rulings[0].Err == nil {
 		return "", err
 	}

@@ -139,7 +139,7 @@ func (s *Service) Decide(ctx context.Context, v Verdict, who Reviewer) (Case, er
 		return s.approve(ctx, c, g, v)
 	case DecideQuestion:
 		c.Left, c.Due, c.Last = s.c.Calendar.Between(s.now(), c.Due), time.Time{}, v.Reason
-		return s.act(ctx, c, g, step{act: Ask, actor: who.Actor, text: v.Reason})
+		return s.act(ctx, c, g, step{act: AskAct, actor: who.Actor, text: v.Reason})
 	case DecideReject:
 		c.RejectedBy = who.Actor
 		return s.act(ctx, s.decided(c, v), g, step{act: Reject, actor: who.Actor, text: v.Reason})

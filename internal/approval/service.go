@@ -31,7 +31,7 @@ func DefaultRules() Rules { return Rules{Growth: 10, FourEyes: 5000} }
 type Told struct {
 	Case  Case
 	Group audience.Group
-	Act   Act // Submit, Ask, Answer, Approve, Reject or Reopen
+	Act   Act // Submit, AskAct, Answer, Approve, Reject or Reopen
 	Entry EntryID
 }
 
@@ -245,7 +245,7 @@ func (s *Service) act(ctx context.Context, c Case, g audience.Group, do step) (C
 	if s.c.Decided != nil {
 		s.c.Decided(c.Tenant)
 	}
-	if s.c.Tell != nil && slices.Contains([]Act{Submit, Ask, Answer, Approve, Reject, Reopen}, do.act) {
+	if s.c.Tell != nil && slices.Contains([]Act{Submit, AskAct, Answer, Approve, Reject, Reopen}, do.act) {
 		if err := s.c.Tell(ctx, Told{Case: c, Group: g, Act: do.act, Entry: entry.ID}); err != nil {
 			s.c.Log.Error("approval not told", "tenant", c.Tenant.String(), "case", c.ID.String(), "err", err)
 		}

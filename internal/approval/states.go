@@ -31,7 +31,7 @@ const (
 
 	Claim   Act = "claimed"
 	Release Act = "released"
-	Ask     Act = "asked"
+	AskAct  Act = "asked"
 	First   Act = "first"    // the first of two approvals
 	Approve Act = "approved" // the only one, or the second
 	Reject  Act = "rejected"
@@ -40,7 +40,7 @@ const (
 
 // Acts are all acts.
 func Acts() []Act {
-	return []Act{Submit, Amend, Answer, Claim, Release, Ask, First, Approve, Reject, Reopen}
+	return []Act{Submit, Amend, Answer, Claim, Release, AskAct, First, Approve, Reject, Reopen}
 }
 
 // After is the state that an act leads to; false if it cannot be done in the state s.
@@ -55,7 +55,7 @@ func (s State) After(a Act) (State, bool) {
 		switch a {
 		case Amend, Claim, Release, First:
 			return InReview, true
-		case Ask:
+		case AskAct:
 			return Question, true
 		case Approve:
 			return Approved, true

@@ -89,13 +89,13 @@ type Store interface {
 	// ReasonHeld, and returns how many these were.
 	FreeUnapproved(ctx context.Context, t tenant.ID, limit int, now time.Time) (int, error)
 
-	// RaiseAlarm keeps an alarm, unless one of its tenant and shape stands, and reports
+	// RaisePatternAlarm keeps an alarm, unless one of its tenant and shape stands, and reports
 	// whether it did.
-	RaiseAlarm(ctx context.Context, a Alarm) (bool, error)
-	// Alarms returns the alarms of all tenants that stand, new ones first, at most 200.
-	Alarms(ctx context.Context) ([]Alarm, error)
-	// EndAlarm ends an alarm; NotFound "approval_not_found".
-	EndAlarm(ctx context.Context, t tenant.ID, shape [16]byte, now time.Time) error
+	RaisePatternAlarm(ctx context.Context, a Alarm) (bool, error)
+	// PatternAlarms returns the alarms of all tenants that stand, new ones first, at most 200.
+	PatternAlarms(ctx context.Context) ([]Alarm, error)
+	// EndPatternAlarm ends an alarm; NotFound "approval_not_found".
+	EndPatternAlarm(ctx context.Context, t tenant.ID, shape [16]byte, now time.Time) error
 
 	// DropApprovals removes what is kept of cases whose group is gone: evidence at once,
 	// the rest if nothing was done in them since before. It returns how many cases went.

@@ -233,7 +233,7 @@ func (w *Watch) look(ctx context.Context, s suspect) error {
 			alarm.Group = g
 		}
 	}
-	if _, err := w.store.RaiseAlarm(ctx, alarm); err != nil {
+	if _, err := w.store.RaisePatternAlarm(ctx, alarm); err != nil {
 		return fmt.Errorf("raise alarm: %w", err)
 	}
 	w.log.Warn("many similar mails to members of groups that are not approved", "tenant", s.tenant.String(), "group", alarm.Group.String(), "members", members)

@@ -249,8 +249,8 @@ func (s *Store) freeHeld(ctx context.Context, t tenant.ID, reason string, limit 
 	return len(freed), nil
 }
 
-// RaiseAlarm implements approval.Store.
-func (s *Store) RaiseAlarm(ctx context.Context, a approval.Alarm) (bool, error) {
+// RaisePatternAlarm implements approval.Store.
+func (s *Store) RaisePatternAlarm(ctx context.Context, a approval.Alarm) (bool, error) {
 	res, err := s.write.ExecContext(ctx, `INSERT INTO approval_alarms (tenant, shape, grp, stream, members, at, ended_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
 		ON CONFLICT (tenant, shape) DO UPDATE SET grp = excluded.grp, stream = excluded.stream, members = excluded.members, at = excluded.at, ended_at = 0
 		WHERE approval_alarms.ended_at > 0`, a.Tenant[:], a.Shape[:], a.Group[:], string(a.Stream), a.Members, millis(a.At))
@@ -264,8 +264,8 @@ func (s *Store) RaiseAlarm(ctx context.Context, a approval.Alarm) (bool, error) 
 // alarmsShown bounds the alarms of all tenants.
 const alarmsShown = 200
 
-// Alarms implements approval.Store.
-func (s *Store) Alarms(ctx context.Context) (list []approval.Alarm, err error) {
+// PatternAlarms implements approval.Store.
+func (s *Store) PatternAlarms(ctx context.Context) (list []approval.Alarm, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT tenant, shape, grp, stream, members, at FROM approval_alarms WHERE ended_at = 0 ORDER BY at DESC LIMIT $1", alarmsShown)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var a approval.Alarm
@@ -281,8 +281,8 @@ func (s *Store) Alarms(ctx context.Context) (list []approval.Alarm, err error) {
 	return list, nil
 }
 
-// EndAlarm implements approval.Store.
-func (s *Store) EndAlarm(ctx context.Context, t tenant.ID, shape [16]byte, now time.Time) error {
+// EndPatternAlarm implements approval.Store.
+func (s *Store) EndPatternAlarm(ctx context.Context, t tenant.ID, shape [16]byte, now time.Time) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE approval_alarms SET ended_at = $3 WHERE tenant = $1 AND shape = $2 AND ended_at = 0", t[:], shape[:], millis(now))
 		return touched(res, err, approval.CodeUnknown)

@@ -43,6 +43,11 @@ var acrossTenants = map[string]string{
 	"FROM redeliveries WHERE state = 'running'":    "which redeliveries are due: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM archive_terms WHERE days":                "a chore that one node does every hour",
 	"FROM lead_cases WHERE state = 'closed'":       "a chore that one node does every hour",
+	"FROM approvals WHERE id =":                    "staff open a case by its identifier: a look into an index",
+	"FROM approvals WHERE state IN":                "the queue of reviewers, who look at all tenants, and a chore that one node does every minute: an index of what is open",
+	"FROM approvals WHERE freed":                   "a chore that one node does every minute: a look into an index that is empty as a rule",
+	"FROM approvals WHERE NOT EXISTS":              "a chore that one node does every hour",
+	"FROM approval_alarms WHERE ended_at":          "a page for staff, who look at all tenants",
 	"FROM privacy_settings WHERE gather":           "a chore that one node does every minute",
 	"SELECT tenant, seq FROM suppression_marks":    "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 }
