@@ -64,6 +64,8 @@ func (p *platform) chores() []chore {
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},
 		{"lead cases", retentionEvery, p.leadCases.Drop},
+		{"approvals", approvalsEvery, p.moveApprovals},
+		{"approval retention", retentionEvery, p.dropApprovals},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},
@@ -88,6 +90,7 @@ func (p *platform) keepHouse(ctx context.Context) {
 	work.Go(func() { p.orders.Follow(ctx) })
 	work.Go(func() { p.fold(ctx) })
 	work.Go(func() { p.shareCaps(ctx) })
+	work.Go(func() { p.watch.Run(ctx) })
 	work.Wait()
 }
 

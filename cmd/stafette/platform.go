@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stafette/internal/account"
+	"stafette/internal/approval"
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
@@ -45,6 +46,7 @@ import (
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
 	webaffected "stafette/internal/web/affected"
+	"stafette/internal/web/approvals"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
@@ -65,6 +67,7 @@ import (
 	"stafette/internal/web/redeliveries"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/reviews"
 	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/settings"
@@ -107,6 +110,7 @@ type platform struct {
 	leadForms  *leadform.Service
 	leadCases  *leadcase.Service
 	lists      *listcheck.Service
+	examiner   *approval.Examiner
 	providers  *insight.Providers
 	digester   insight.Digester
 	published  *published.Service
@@ -190,6 +194,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	if p.examiner, err = p.newExaminer(validator); err != nil {
+		return err
+	}
 	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
@@ -222,7 +229,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -239,6 +246,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
+	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: zone, growth: p.config.Approval.Growth}).tell
 	office, err := web.New(p.office(shared{catalog, reasons, zone, validator, book, told, desk}))
 	if err != nil {
 		return err
@@ -305,6 +313,8 @@ func (p *platform) office(with shared) web.Config {
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
+		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
+		Reviews:      reviews.Config{Reviews: p.approvals, Accounts: p.store, Alarms: p.store, Examiner: p.examiner},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
@@ -338,8 +348,8 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign, SignOwn: signer.SignOwn, OwnFields: p.returns.fields,
-		Gate:     map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
-		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
+		Gate:  map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
+		Waits: p.waits, Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders, Trace: p.trace,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),

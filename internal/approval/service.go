@@ -179,6 +179,11 @@ func (s *Service) Cases(ctx context.Context, t tenant.ID) (map[audience.GroupID]
 	return all, nil
 }
 
+// ContentNow is what a group is now, as approvals are bound to it.
+func (s *Service) ContentNow(ctx context.Context, g audience.Group) (Content, error) {
+	return s.content(ctx, g)
+}
+
 // content is what a group is now.
 func (s *Service) content(ctx context.Context, g audience.Group) (Content, error) {
 	facts, err := s.c.Groups.GroupFacts(ctx, g.Tenant, g.ID, time.Time{})
