@@ -96,6 +96,9 @@ type World struct {
 	accounts *Accounts
 
 	crowd crowd // of contacts
+
+	approvalsOnce sync.Once
+	approvals     *approvalDesk
 }
 
 // Now is the world's clock.
