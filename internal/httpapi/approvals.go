@@ -62,22 +62,22 @@ func groupApprovalOf(c approval.Case) GroupApproval {
 	return g
 }
 
-// approvalPath names a group.
-type approvalPath struct {
+// ApprovalPath names a group.
+type ApprovalPath struct {
 	ID string `path:"id" maxLength:"64" doc:"Of the group" example:"grp_01k00000000000000000000000"`
 }
 
-func (p approvalPath) group() (audience.GroupID, error) {
+func (p ApprovalPath) group() (audience.GroupID, error) {
 	g, err := id.Parse[audience.GroupKind](p.ID)
 	if err != nil {
-		return g, fault.New(fault.NotFound, "group_not_found", "There is no such group.")
+		return g, fault.New(fault.NotFound, "group_not_found", "There is no such thing here.")
 	}
 	return g, nil
 }
 
 type approvalOutput struct{ Body GroupApproval }
 
-func (a *API) getApproval(ctx context.Context, in *approvalPath) (*approvalOutput, error) {
+func (a *API) getApproval(ctx context.Context, in *ApprovalPath) (*approvalOutput, error) {
 	g, err := in.group()
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ type ApprovalSource struct {
 }
 
 type submitApprovalInput struct {
-	approvalPath
+	ApprovalPath
 	Body struct {
 		Sources []ApprovalSource `json:"sources" minItems:"1" maxItems:"8" nullable:"false"`
 		Contact struct {
@@ -132,7 +132,7 @@ func (a *API) submitApproval(ctx context.Context, in *submitApprovalInput) (*app
 }
 
 type answerApprovalInput struct {
-	approvalPath
+	ApprovalPath
 	Body struct {
 		Text string `json:"text" maxLength:"4000"`
 	}
