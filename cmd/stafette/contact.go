@@ -28,6 +28,9 @@ type contactCmd struct {
 // contacts keeps the people tenants write to.
 func (b *base) contacts() *audience.Contacts { return audience.NewContacts(b.store, b.store.Now) }
 
+// groups keeps those of them that are written to as one.
+func (b *base) groups() *audience.Groups { return audience.NewGroups(b.store, b.store, b.store.Now) }
+
 // privacy serves what people may ask for. Rooms that hold something about people are
 // named here.
 func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {

@@ -67,6 +67,8 @@ func (p *platform) chores() []chore {
 		{"approvals", approvalsEvery, p.moveApprovals},
 		{"approval retention", retentionEvery, p.dropApprovals},
 		{"lists", retentionEvery, p.lists.Sweep},
+		{"imports", retentionEvery, p.intake.Sweep},
+		{"deleted groups", retentionEvery, func(ctx context.Context, _ time.Time) error { return p.groups().Sweep(ctx) }},
 		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
@@ -228,7 +230,13 @@ func (p *platform) redeliver(ctx context.Context, now time.Time) error {
 const listsLease = 10 * time.Second
 
 // checksLists returns the question whether this node is the one that checks lists.
-func (p *platform) checksLists() func(context.Context) (bool, error) {
+func (p *platform) checksLists() func(context.Context) (bool, error) { return p.only("list checks") }
+
+// importsLists returns the question whether this node is the one that imports lists.
+func (p *platform) importsLists() func(context.Context) (bool, error) { return p.only("list imports") }
+
+// only returns the question whether this node is the one that does a work on lists.
+func (p *platform) only(work string) func(context.Context) (bool, error) {
 	holder := p.config.Node + "/" + rand.Text()
 	var until time.Time
 	return func(ctx context.Context) (bool, error) {
@@ -236,7 +244,7 @@ func (p *platform) checksLists() func(context.Context) (bool, error) {
 		if now.Before(until) && until.Sub(now) <= listsLease {
 			return true, nil
 		}
-		mine, err := p.store.Singleton(ctx, "list checks", holder, now, now.Add(3*listsLease))
+		mine, err := p.store.Singleton(ctx, work, holder, now, now.Add(3*listsLease))
 		if until = (time.Time{}); err == nil && mine {
 			until = now.Add(listsLease)
 		}

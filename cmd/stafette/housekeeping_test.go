@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
@@ -43,6 +44,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	p.redelivery, p.archive = b.newRedelivery(nil, p.leads, time.UTC), b.newArchive()
 	p.leadCases = leadcase.New(leadcase.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
 	p.lists = listcheck.New(listcheck.Config{Store: b.store, Now: b.store.Now})
+	p.intake = intake.New(intake.Config{Store: b.store, People: b.store, Now: b.store.Now})
 	if p.providers, err = insight.LoadProviders(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/account"
 	"stafette/internal/approval"
 	"stafette/internal/audience"
+	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
 	"stafette/internal/changeover/affected"
@@ -52,6 +53,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
+	webgroups "stafette/internal/web/groups"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/keys"
@@ -111,6 +113,7 @@ type platform struct {
 	leadCases  *leadcase.Service
 	lists      *listcheck.Service
 	examiner   *approval.Examiner
+	intake     *intake.Service
 	providers  *insight.Providers
 	digester   insight.Digester
 	published  *published.Service
@@ -201,6 +204,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
+	p.intake = intake.New(intake.Config{Store: p.store, People: p.store, Validator: validator, Now: p.store.Now, Mine: p.importsLists(), Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
 		return err
@@ -227,9 +231,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -305,7 +309,8 @@ func (p *platform) office(with shared) web.Config {
 		Settings:     settings.Config{Accounts: p.accounts, Rights: p.privacy},
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
-		Contacts:     contacts.Config{Book: with.book, List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
+		Contacts:     contacts.Config{Book: with.book, Groups: p.groups(), List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
+		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store, Approvals: p.approvals, Panel: approvals.Panel},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Reasons: with.reasons},
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},

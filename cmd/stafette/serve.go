@@ -86,6 +86,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.accounts.Run(ctx) })
 		work.Go(func() { p.returns.run(ctx) })
 		work.Go(func() { p.lists.Run(ctx) })
+		work.Go(func() { p.intake.Run(ctx) })
 		work.Go(func() { p.privacy.Run(ctx) })
 		work.Go(func() { p.published.Run(ctx) })
 		work.Wait()

@@ -166,6 +166,30 @@ func (s *Service) stored(ctx context.Context, t tenant.ID, g audience.GroupID) (
 	return s.unpack(r)
 }
 
+// OfGroups implements audience.Approvals. It tells what is on record: that a group drifted
+// away from its approval stands there once somebody has asked for the one group.
+func (s *Service) OfGroups(ctx context.Context, t tenant.ID, groups []audience.GroupID) (map[audience.GroupID]audience.Approval, error) {
+	cases, err := s.Cases(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[audience.GroupID]audience.Approval, len(groups))
+	for _, g := range groups {
+		c, ok := cases[g]
+		if !ok {
+			continue
+		}
+		one := audience.Approval{State: audience.ApprovalState(c.State), Since: c.Since, Due: c.Due}
+		if c.State == Question {
+			one.Question = c.Last
+		}
+		known[g] = one
+	}
+	return known, nil
+}
+
+var _ audience.Approvals = (*Service)(nil)
+
 // Cases returns the cases of a tenant by group; groups that are not in it are Required.
 func (s *Service) Cases(ctx context.Context, t tenant.ID) (map[audience.GroupID]Case, error) {
 	list, err := s.unpackAll(s.c.Store.Approvals(ctx, t))

@@ -151,14 +151,40 @@ func split(text string) []string {
 // Fold makes one text of the ways people write a name: lower case, German umlauts as
 // two letters, other marks left out. "Müller" and "MUELLER" fold to the same.
 func Fold(s string) string {
-	s = strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss").Replace(norm.NFC.String(strings.ToLower(s)))
+	if isASCII(s) {
+		return strings.Join(strings.Fields(strings.ToLower(s)), " ")
+	}
+	var spelt strings.Builder
+	for _, r := range norm.NFC.String(strings.ToLower(s)) {
+		switch r {
+		case 'ä':
+			spelt.WriteString("ae")
+		case 'ö':
+			spelt.WriteString("oe")
+		case 'ü':
+			spelt.WriteString("ue")
+		case 'ß':
+			spelt.WriteString("ss")
+		default:
+			spelt.WriteRune(r)
+		}
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
 			return -1
 		}
 		return r
-	}, norm.NFD.String(s))
+	}, norm.NFD.String(spelt.String()))
 	return strings.Join(strings.Fields(s), " ")
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // check holds a contact to the rules and puts it in order: fields in their canonical

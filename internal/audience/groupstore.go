@@ -12,6 +12,8 @@ import (
 // unless it says otherwise. What is not there, or belongs to another tenant, is
 // *fault.Error NotFound "group_not_found".
 type GroupStore interface {
+	EnlistStore
+
 	// CreateGroup stores a group. Errors: Conflict "group_name_taken" (field "name"),
 	// Limited "groups_too_many".
 	CreateGroup(ctx context.Context, g Group) error

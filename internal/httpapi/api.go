@@ -93,6 +93,8 @@ type Config struct {
 	Domains      Domains
 	Audience     *audience.Service
 	Contacts     *audience.Contacts
+	Groups       *audience.Groups
+	Approvals    audience.Approvals  // nil: every group needs one
 	Mail         insight.PersonStore // what was sent to a person
 	Privacy      *privacy.Service
 	Addresses    *audience.Validator
@@ -101,7 +103,7 @@ type Config struct {
 	Leads        *lead.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
-	Approvals    Approvals
+	Approval     Approvals
 	Texts        Texts  // nil: answers carry codes only
 	PublicURL    string // server address in the OpenAPI document; "": none
 	Version      string // of the platform, in the OpenAPI document; "": "dev"

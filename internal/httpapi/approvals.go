@@ -41,8 +41,8 @@ func approvalRoutes() []Route {
 	}
 }
 
-// GroupApproval is how far the approval of a group is.
-type GroupApproval struct {
+// ApprovalStatus is how far the approval of a group is.
+type ApprovalStatus struct {
 	State    string     `json:"state" enum:"required,in_review,question,approved,rejected"`
 	Since    time.Time  `json:"since"`
 	Due      *time.Time `json:"due" doc:"When an answer is promised; null while no clock runs"`
@@ -51,8 +51,8 @@ type GroupApproval struct {
 }
 
 // groupApprovalOf is what the account is told of a case.
-func groupApprovalOf(c approval.Case) GroupApproval {
-	g := GroupApproval{State: string(c.State), Since: c.Since, Due: timeOrNull(c.Due)}
+func groupApprovalOf(c approval.Case) ApprovalStatus {
+	g := ApprovalStatus{State: string(c.State), Since: c.Since, Due: timeOrNull(c.Due)}
 	switch c.State {
 	case approval.Question:
 		g.Question = c.Last
@@ -75,14 +75,14 @@ func (p ApprovalPath) group() (audience.GroupID, error) {
 	return g, nil
 }
 
-type approvalOutput struct{ Body GroupApproval }
+type approvalOutput struct{ Body ApprovalStatus }
 
 func (a *API) getApproval(ctx context.Context, in *ApprovalPath) (*approvalOutput, error) {
 	g, err := in.group()
 	if err != nil {
 		return nil, err
 	}
-	c, _, err := a.c.Approvals.Case(ctx, keyOf(ctx).Tenant, g)
+	c, _, err := a.c.Approval.Case(ctx, keyOf(ctx).Tenant, g)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (a *API) submitApproval(ctx context.Context, in *submitApprovalInput) (*app
 			Answers: one.Answers, Confirmed: one.Confirmed})
 	}
 	k := keyOf(ctx)
-	c, err := a.c.Approvals.Submit(ctx, k.Tenant, g, s, k.ID.String())
+	c, err := a.c.Approval.Submit(ctx, k.Tenant, g, s, k.ID.String())
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (a *API) answerApproval(ctx context.Context, in *answerApprovalInput) (*app
 		return nil, err
 	}
 	k := keyOf(ctx)
-	c, err := a.c.Approvals.Answer(ctx, k.Tenant, g, in.Body.Text, nil, k.ID.String())
+	c, err := a.c.Approval.Answer(ctx, k.Tenant, g, in.Body.Text, nil, k.ID.String())
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ type reviewsOutput struct {
 }
 
 func (a *API) listReviews(ctx context.Context, _ *struct{}) (*reviewsOutput, error) {
-	list, err := a.c.Approvals.Queue(ctx)
+	list, err := a.c.Approval.Queue(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (a *API) decideReview(ctx context.Context, in *decideInput) (*reviewOutput,
 	if err != nil {
 		return nil, fault.New(fault.NotFound, approval.CodeUnknown, "There is no such review.")
 	}
-	c, err := a.c.Approvals.Decide(ctx, approval.Verdict{Case: one, Decision: approval.Decision(in.Body.Decision), Reason: in.Body.Reason},
+	c, err := a.c.Approval.Decide(ctx, approval.Verdict{Case: one, Decision: approval.Decision(in.Body.Decision), Reason: in.Body.Reason},
 		approval.Reviewer{Actor: keyOf(ctx).ID.String(), Program: true})
 	if err != nil {
 		return nil, err

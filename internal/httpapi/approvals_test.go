@@ -31,11 +31,11 @@ func TestApprovalOverTheAPI(t *testing.T) {
 	post := func(path, key, body string) answer {
 		return w.ask(http.MethodPost, path, key, strings.NewReader(body), "Content-Type", "application/json")
 	}
-	if a := read[httpapi.GroupApproval](w, w.ask(http.MethodGet, path, w.key, nil), 200); a.State != "required" {
+	if a := read[httpapi.ApprovalStatus](w, w.ask(http.MethodGet, path, w.key, nil), 200); a.State != "required" {
 		t.Errorf("%+v", a)
 	}
 	w.wantProblem(post(path, w.key, strings.Replace(submission, "/anmelden", "", 1)), 422, "approval_form_home", "/sources/0/form_url")
-	if a := read[httpapi.GroupApproval](w, post(path, w.key, submission), 200); a.State != "in_review" || a.Due == nil {
+	if a := read[httpapi.ApprovalStatus](w, post(path, w.key, submission), 200); a.State != "in_review" || a.Due == nil {
 		t.Errorf("%+v", a)
 	}
 	w.wantProblem(post(path, w.key, submission), 409, "approval_step", "")
@@ -50,12 +50,12 @@ func TestApprovalOverTheAPI(t *testing.T) {
 	w.wantProblem(post(decide, w.key, `{"decision":"approve","reason":"Alles in Ordnung."}`), 403, "platform_only", "")
 	w.wantProblem(post(decide, w.staff, `{"decision":"approve","reason":"ja"}`), 422, "approval_reason", "/reason")
 	read[httpapi.Review](w, post(decide, w.staff, `{"decision":"question","reason":"Welcher Wortlaut gilt seit wann?"}`), 200)
-	if a := read[httpapi.GroupApproval](w, w.ask(http.MethodGet, path, w.key, nil), 200); a.State != "question" || a.Question != "Welcher Wortlaut gilt seit wann?" || a.Due != nil {
+	if a := read[httpapi.ApprovalStatus](w, w.ask(http.MethodGet, path, w.key, nil), 200); a.State != "question" || a.Question != "Welcher Wortlaut gilt seit wann?" || a.Due != nil {
 		t.Errorf("%+v", a)
 	}
-	read[httpapi.GroupApproval](w, post(path+"/answer", w.key, `{"text":"Seit März: „Ja, bitte.“"}`), 200)
+	read[httpapi.ApprovalStatus](w, post(path+"/answer", w.key, `{"text":"Seit März: „Ja, bitte.“"}`), 200)
 	read[httpapi.Review](w, post(decide, w.staff, `{"decision":"approve","reason":"Anmeldung mit Bestätigung belegt."}`), 200)
-	if a := read[httpapi.GroupApproval](w, w.ask(http.MethodGet, path, w.key, nil), 200); a.State != "approved" || a.Reason == "" {
+	if a := read[httpapi.ApprovalStatus](w, w.ask(http.MethodGet, path, w.key, nil), 200); a.State != "approved" || a.Reason == "" {
 		t.Errorf("%+v", a)
 	}
 }

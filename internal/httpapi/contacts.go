@@ -280,9 +280,9 @@ func (a *API) contactMessages(ctx context.Context, in *contactMessagesInput) (*c
 // ContactEvent is one thing that was done to a contact or one of its addresses.
 type ContactEvent struct {
 	At      time.Time `json:"at"`
-	Type    string    `json:"type" enum:"created,changed,merged,suppressed,lifted,erased"`
+	Type    string    `json:"type" enum:"created,changed,merged,left,suppressed,lifted,erased"`
 	Actor   string    `json:"actor" doc:"system, or a key or user"`
-	Fields  []string  `json:"fields" nullable:"false" doc:"Names of what was changed"`
+	Fields  []string  `json:"fields" nullable:"false" doc:"Names of what was changed; of left, the group"`
 	Address string    `json:"address" doc:"Of suppressions; empty otherwise"`
 	Stream  string    `json:"stream" doc:"Of suppressions; empty: every stream"`
 	Reason  string    `json:"reason" doc:"Of suppressions"`

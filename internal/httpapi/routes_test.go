@@ -144,6 +144,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
+		"GET /v1/groups": true, "POST /v1/groups": true, // the key's own tenant: TestGroupsAreTheTenantsOwn
 		// the key's own tenant: TestErasureOverTheAPI
 		"POST /v1/privacy/access": true, "POST /v1/privacy/erasures": true, "GET /v1/privacy/requests": true,
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
@@ -181,6 +182,10 @@ func TestTenantsAreIsolated(t *testing.T) {
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}
+		if strings.HasPrefix(r.Path, "/v1/groups/") {
+			path := strings.ReplaceAll(r.Path, "{contact}", w.storedContact())
+			own, code = strings.ReplaceAll(path, "{id}", w.storedGroup()), "group_not_found"
+		}
 		ask := func(path string) answer {
 			if body := wellFormed[r.Method+" "+r.Path]; body != "" {
 				return w.ask(r.Method, path, w.other, strings.NewReader(body), "Content-Type", "application/json")
@@ -190,7 +195,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := ask(strings.ReplaceAll(r.Path, "{id}", id))
+			missing := ask(strings.ReplaceAll(strings.ReplaceAll(r.Path, "{contact}", w.storedContact()), "{id}", id))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s", r.Method, r.Path, missing.body)
 			}
@@ -209,7 +214,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 
 // wellFormed are bodies for routes that read one before they look for the thing.
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
-	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`}
+	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
+	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

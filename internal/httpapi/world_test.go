@@ -102,9 +102,10 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 
 	w.checks = listcheck.New(listcheck.Config{Store: &audiencetest.Lists{}, Validator: addresses, Now: now})
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
+	crowd := &audiencetest.Contacts{}
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
-		Tenants: w.tenants, Audience: service, Contacts: audience.NewContacts(&audiencetest.Contacts{}, now), Mail: w.reader, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Contacts: audience.NewContacts(crowd, now), Groups: audience.NewGroups(&audiencetest.Groups{People: crowd}, crowd, now), Mail: w.reader, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Statistics:   insight.Statistics{Store: sums{w.tenant}},
 		ProviderName: strings.ToUpper,
 		Domains: tenant.NewRegistry(tenant.RegistryConfig{
@@ -126,7 +127,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
 	w.groups = &audiencetest.Groups{People: &audiencetest.Contacts{}}
-	if c.Approvals, err = approval.New(approval.Config{Store: &approvaltest.Store{}, Groups: w.groups, Keeper: keeper, Now: now,
+	if c.Approval, err = approval.New(approval.Config{Store: &approvaltest.Store{}, Groups: w.groups, Keeper: keeper, Now: now,
 		Calendar: approval.DefaultCalendar(time.UTC)}); err != nil {
 		t.Fatal(err)
 	}

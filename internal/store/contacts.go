@@ -40,8 +40,10 @@ func contactValues(c audience.Contact) []any {
 		plain(c.SortName()), string(c.Origin), plain(c.Actor), millis(c.CreatedAt), millis(c.UpdatedAt)}
 }
 
-const contactInsert = `INSERT INTO contacts (tenant, id, version, salutation, given_name, family_name, company, phone, locale, reference, fields,
-	tags, addresses, sort_name, origin, actor, created_at, updated_at)
+const contactInsertColumns = `tenant, id, version, salutation, given_name, family_name, company, phone, locale, reference, fields,
+	tags, addresses, sort_name, origin, actor, created_at, updated_at`
+
+const contactInsert = "INSERT INTO contacts (" + contactInsertColumns + `)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 
 // contactSet names every column of contactInsert, so that both take the same values.

@@ -58,7 +58,8 @@ func (s *Store) dropReferences(ctx context.Context, tx *sql.Tx, t tenant.ID, m m
 	return nil
 }
 
-// checkHolder holds the lists of addresses that were checked.
+// checkHolder holds the lists of addresses that were checked, and what is kept of lists
+// that are imported.
 type checkHolder struct{ s *Store }
 
 // Name implements privacy.Holder.
@@ -75,7 +76,11 @@ func (h checkHolder) Count(ctx context.Context, p privacy.Person) (n int64, err 
 		if err := h.s.read.QueryRowContext(ctx, "SELECT count(*) "+checkedAs, p.Tenant[:], address).Scan(&one); err != nil {
 			return 0, h.s.refusal(err)
 		}
-		n += one
+		imported, err := h.s.importedAs(ctx, p.Tenant, address)
+		if err != nil {
+			return 0, h.s.refusal(err)
+		}
+		n += one + imported
 	}
 	return n, nil
 }
@@ -97,6 +102,11 @@ func (h checkHolder) Erase(ctx context.Context, p privacy.Person, note func(int6
 		if err != nil {
 			return fmt.Errorf("erase rows of checked lists: %w", err)
 		}
+		imported, err := h.s.eraseImported(ctx, p.Tenant, address)
+		if err != nil {
+			return fmt.Errorf("erase rows of imported lists: %w", err)
+		}
+		n += imported
 		if n > 0 {
 			if err := note(n); err != nil {
 				return err

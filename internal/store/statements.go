@@ -16,6 +16,7 @@ type statements struct {
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
+	contacts, contactAddresses, contactWords, contactTags, members                                   bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -40,6 +41,11 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.notes, "tally_notes (tenant, id, notes)", 3, ""},
 		{&st.tallies, "tallies (tenant, span, what, start, provider, stream, n)", 7,
 			" ON CONFLICT (tenant, span, what, start, provider, stream) DO UPDATE SET n = tallies.n + excluded.n"},
+		{&st.contacts, "contacts (" + contactInsertColumns + ")", 18, ""},
+		{&st.contactAddresses, "contact_addresses (tenant, address, contact)", 3, ""},
+		{&st.contactWords, "contact_words (tenant, word, contact)", 3, ""},
+		{&st.contactTags, "contact_tags (tenant, tag, contact, sort_name)", 4, ""},
+		{&st.members, "group_members (tenant, grp, contact, batch, added_at)", 5, ""},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

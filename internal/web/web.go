@@ -22,6 +22,7 @@ import (
 	"stafette/internal/web/domains"
 	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/groups"
 	"stafette/internal/web/halts"
 	"stafette/internal/web/helpdesk"
 	"stafette/internal/web/keys"
@@ -63,6 +64,7 @@ type Config struct {
 	Settings     settings.Config
 	Messages     messages.Config
 	Contacts     contacts.Config
+	Groups       groups.Config
 	Privacy      privacy.Config
 	Suppressions suppressions.Config
 	Rules        rules.Config
@@ -112,6 +114,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		whereabouts.Routes(c.Whereabouts),
 		contacts.Routes(c.Contacts),
+		groups.Routes(c.Groups),
 		privacy.Routes(c.Privacy),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),

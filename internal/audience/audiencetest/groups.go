@@ -207,6 +207,37 @@ func (s *Groups) AddMembers(_ context.Context, b audience.Batch, list []audience
 	return added, nil
 }
 
+// Enlist implements audience.EnlistStore, without references and without changing anybody.
+func (s *Groups) Enlist(ctx context.Context, e audience.Enlistment, now time.Time) ([]audience.Enlisted, error) {
+	found, err := s.Group(ctx, e.Batch.Tenant, e.Batch.Group)
+	if err == nil && found.Kind != audience.Static {
+		err = fault.New(fault.Conflict, "group_dynamic", "A filter decides who is in this group.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var results []audience.Enlisted
+	for _, c := range e.People {
+		known, ok, _ := s.People.ContactOf(ctx, c.Tenant, c.Main()) // it never fails
+		done := audience.Enlisted{Contact: known.ID, Result: audience.EnlistKnown}
+		if !ok {
+			if err := s.People.CreateContact(ctx, c, audience.ContactAct{}); err != nil {
+				return nil, err
+			}
+			done = audience.Enlisted{Contact: c.ID, Result: audience.EnlistCreated}
+		}
+		added, err := s.AddMembers(ctx, e.Batch, []audience.ContactID{done.Contact}, now)
+		if err != nil {
+			return nil, err
+		}
+		if ok && len(added) > 0 {
+			done.Result = audience.EnlistJoined
+		}
+		results = append(results, done)
+	}
+	return results, nil
+}
+
 // RemoveMembers implements audience.GroupStore.
 func (s *Groups) RemoveMembers(_ context.Context, t tenant.ID, g audience.GroupID, list []audience.ContactID, _ string, _ time.Time) (int64, error) {
 	s.People.mu.Lock()

@@ -25,6 +25,11 @@ func groupTests() map[string]func(*testing.T, *World) {
 		"Deleted":  groupDeleted,
 		"Foreign":  groupForeign,
 		"Segments": segmentsPick,
+		"Enlisted": groupEnlists,
+		"Imported": groupImports,
+		"Undone":   importUndone,
+		"Stopped":  importStopped,
+		"Expired":  importExpires,
 	}
 }
 

@@ -69,9 +69,18 @@ type People interface {
 	Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error)
 }
 
-// Config is what the pages stand on; all of it is needed.
+// Circles tells which groups contacts are in; *audience.Groups does.
+type Circles interface {
+	Of(ctx context.Context, t tenant.ID, c audience.ContactID) ([]audience.Membership, error)
+	Group(ctx context.Context, t tenant.ID, g audience.GroupID) (audience.Group, error)
+	Facts(ctx context.Context, t tenant.ID, g audience.GroupID, since time.Time) (audience.GroupFacts, error)
+}
+
+// Config is what the pages stand on; all of it is needed but Groups, without which the
+// history does not tell of them.
 type Config struct {
 	Book   Book
+	Groups Circles
 	List   List
 	Mail   insight.PersonStore
 	Rights Rights

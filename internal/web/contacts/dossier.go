@@ -322,6 +322,13 @@ func (c Config) history(r *http.Request, p frame.Page, d *dossier) error {
 			all = append(all, moment{a.At, frame.Station{Mark: "queued", Title: p.T("contacts.act." + string(a.Type)), Text: fieldNames(p, a.Fields), Route: names.of(a.Actor)}})
 		}
 	}
+	if d.stored && c.Groups != nil {
+		joined, err := c.joined(r, p, d.ID, names)
+		if err != nil {
+			return err
+		}
+		all = append(all, joined...)
+	}
 	for _, a := range d.Addresses {
 		acts, err := c.List.History(r.Context(), p.Tenant(), c.List.Hash(p.Tenant(), a))
 		if err != nil {

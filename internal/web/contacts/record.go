@@ -58,6 +58,9 @@ func fieldText(p frame.Page, f audience.Field, value string) string {
 func fieldNames(p frame.Page, fields []string) string {
 	var list []string
 	for _, f := range fields {
+		if strings.HasPrefix(f, "grp_") {
+			continue // the act says that it is about a group, whose page may be gone
+		}
 		if key, own := strings.CutPrefix(f, "fields/"); own {
 			list = append(list, key)
 		} else {

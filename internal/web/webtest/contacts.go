@@ -26,10 +26,11 @@ import (
 
 // crowd is everybody the world knows as a contact, with what they asked for.
 type crowd struct {
-	once  sync.Once
-	book  *audience.Contacts
-	right *privacy.Service
-	store *privacytest.Store
+	once   sync.Once
+	people *audiencetest.Contacts
+	book   *audience.Contacts
+	right  *privacy.Service
+	store  *privacytest.Store
 }
 
 // contactsSubject is the real contacts and the real rights on stores in memory.
@@ -50,7 +51,7 @@ func contactsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Contacts = contacts.Config{Book: w.Contacts(), List: w.Suppressions(), Mail: w, Rights: w.Rights(), People: w, Teller: messages.Teller{Reasons: reasons{}}}
+			c.Contacts = contacts.Config{Book: w.Contacts(), Groups: w.Groups(), List: w.Suppressions(), Mail: w, Rights: w.Rights(), People: w, Teller: messages.Teller{Reasons: reasons{}}}
 			c.Privacy = webprivacy.Config{Rights: w.Rights(), Users: w}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
@@ -111,7 +112,8 @@ func (w *World) gather() {
 		}
 	}
 	ctx, clerk := context.Background(), w.users[Clerk].ID.String()
-	w.crowd.book = audience.NewContacts(&audiencetest.Contacts{}, w.Now)
+	w.crowd.people = &audiencetest.Contacts{}
+	w.crowd.book = audience.NewContacts(w.crowd.people, w.Now)
 	must(w.crowd.book.SetField(ctx, w.Tenant.ID, audience.Field{Key: "objekt", Label: "Objekt", Type: audience.ChoiceField, Choices: []string{"Speicherblock 7", "Kapitänsweg 12"}}))
 	must(w.crowd.book.SetField(ctx, w.Tenant.ID, audience.Field{Key: "geburtstag", Label: "Geburtstag", Type: audience.DateField}))
 	for _, c := range []struct {

@@ -1,7 +1,9 @@
 package webtest
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"stafette/internal/event"
@@ -49,6 +51,7 @@ func Subjects() []Subject {
 		whereaboutsSubject(),
 		accountsSubject(),
 		contactsSubject(),
+		groupsSubject(),
 		publishedSubject(),
 		approvalsSubject(),
 	}
@@ -66,9 +69,11 @@ func (w *World) Concrete(path string, foreign bool) string {
 		if fill == nil {
 			continue
 		}
-		for placeholder, real := range fill(w) {
+		// The longest first: a thing may belong to another one.
+		known := fill(w)
+		for _, placeholder := range slices.SortedFunc(maps.Keys(known), func(a, b string) int { return len(b) - len(a) }) {
 			if rest, ok := strings.CutPrefix(path, placeholder); ok {
-				return real + rest
+				return known[placeholder] + rest
 			}
 		}
 	}

@@ -95,10 +95,10 @@ type World struct {
 
 	accounts *Accounts
 
-	crowd crowd // of contacts
-
 	approvalsOnce sync.Once
 	approvals     *approvalDesk
+	crowd         crowd   // of contacts
+	circles       circles // of groups
 }
 
 // Now is the world's clock.

@@ -1,0 +1,382 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"stafette/internal/audience"
+	"stafette/internal/fault"
+	"stafette/internal/tenant"
+)
+
+// check holds a plan to its list and to the tenant's fields. Errors are *fault.Error:
+// "import_no_address" (columns), "import_column_twice" and "import_column_unknown"
+// (columns/N), "import_source_missing" (source), "tag_malformed" (tags),
+// "import_existing_unknown" (existing).
+func (p *Plan) check(i Import, declared []audience.Field) error {
+	var wrong []*fault.Error
+	refuse := func(field, code, detail string) { wrong = append(wrong, fault.Field(field, code, detail)) }
+	p.Headed, p.Headings = i.Plan.Headed, i.Plan.Headings
+	columns := make([]string, len(i.Plan.Columns))
+	copy(columns, p.Columns)
+	p.Columns = columns
+	known := audience.Targets()
+	for _, f := range declared {
+		known = append(known, "fields/"+f.Key)
+	}
+	seen := map[string]bool{}
+	for n, target := range p.Columns {
+		switch {
+		case target == "":
+		case !slices.Contains(known, target):
+			refuse(fmt.Sprintf("columns/%d", n), "import_column_unknown", "There is no such field.")
+		case seen[target]:
+			refuse(fmt.Sprintf("columns/%d", n), "import_column_twice", "Another column goes there already.")
+		}
+		seen[target] = true
+	}
+	if !seen["email"] {
+		refuse("columns", "import_no_address", "One column holds the addresses.")
+	}
+	if p.Source = strings.TrimSpace(p.Source); utf8.RuneCountInString(p.Source) < 3 || utf8.RuneCountInString(p.Source) > 500 {
+		refuse("source", "import_source_missing", "Where the addresses come from is told in 3 to 500 characters.")
+	}
+	if p.Existing == "" {
+		p.Existing = audience.FillExisting
+	}
+	if !p.Existing.Valid() {
+		refuse("existing", "import_existing_unknown", "There is no such way.")
+	}
+	if _, err := audience.Recruit(i.Tenant, map[string]string{"email": "a@a.example", "tags": strings.Join(p.Tags, ",")}, nil, audience.OriginImport, "", time.Time{}); err != nil {
+		refuse("tags", "tag_malformed", "A tag has 1 to 100 characters on one line, without commas.")
+	}
+	return fault.Join(wrong)
+}
+
+// Start lets a draft be imported by a plan. Errors: those of the plan (see Plan),
+// "import_begun", "import_not_found".
+func (s *Service) Start(ctx context.Context, t tenant.ID, i ID, p Plan) (Import, error) {
+	found, err := s.planned(ctx, t, i, &p)
+	if err != nil {
+		return found, err
+	}
+	found.Plan, found.State = p, Running
+	if err := s.c.Store.StartImport(ctx, found); err != nil {
+		return found, fmt.Errorf("start import: %w", err)
+	}
+	s.Wake()
+	return found, nil
+}
+
+func (s *Service) planned(ctx context.Context, t tenant.ID, i ID, p *Plan) (Import, error) {
+	found, err := s.c.Store.Import(ctx, t, i)
+	if err != nil {
+		return found, err
+	}
+	declared, err := s.c.People.Fields(ctx, t)
+	if err != nil {
+		return found, err
+	}
+	return found, p.check(found, declared)
+}
+
+// Sample is a row of a list as its plan takes it.
+type Sample struct {
+	Line    int
+	Cells   []string
+	Contact audience.Contact // zero with Err
+	Err     *fault.Error
+	Verdict audience.Verdict // what is to be said of the address; zero without a Validator
+}
+
+// previewRows is how many rows are shown before an import.
+const previewRows = 20
+
+// Preview says what a plan would make of the first rows. Errors are those of Start; the
+// rows come also with those of the plan.
+func (s *Service) Preview(ctx context.Context, t tenant.ID, i ID, p Plan) (Import, []Sample, error) {
+	found, wrong := s.planned(ctx, t, i, &p)
+	if wrong != nil && fault.As(wrong) == nil || fault.IsKind(wrong, fault.NotFound) {
+		return found, nil, wrong
+	}
+	found.Plan = p
+	rows, err := s.part(ctx, found, 0)
+	if err != nil {
+		return found, nil, err
+	}
+	declared, err := s.c.People.Fields(ctx, t)
+	if err != nil {
+		return found, nil, err
+	}
+	var list []Sample
+	var texts []string
+	for _, r := range rows[:min(len(rows), previewRows)] {
+		c, refusal := recruit(found, r, declared, s.now())
+		list = append(list, Sample{Line: r.Line, Cells: r.Cells, Contact: c, Err: refusal})
+		texts = append(texts, c.Main().String())
+	}
+	if s.c.Validator == nil || len(list) == 0 {
+		return found, list, wrong
+	}
+	verdicts, err := s.c.Validator.ValidateAll(ctx, t, tenant.Newsletter, texts)
+	for n := range verdicts {
+		if list[n].Err == nil {
+			list[n].Verdict = verdicts[n]
+		}
+	}
+	return found, list, errors.Join(wrong, err)
+}
+
+// part reads a part of a list, without the heading.
+func (s *Service) part(ctx context.Context, i Import, n int) ([]row, error) {
+	data, err := s.c.Store.ImportPart(ctx, i.Tenant, i.ID, n)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	if data != nil {
+		if err := json.Unmarshal(data, &rows); err != nil {
+			return nil, fmt.Errorf("part %d of import: %w", n, err)
+		}
+	}
+	if n == 0 && i.Plan.Headed && len(rows) > 0 {
+		rows = rows[1:]
+	}
+	return rows, nil
+}
+
+// recruit makes a contact of a row.
+func recruit(i Import, r row, declared []audience.Field, now time.Time) (audience.Contact, *fault.Error) {
+	texts := map[string]string{}
+	for n, target := range i.Plan.Columns {
+		if target != "" && n < len(r.Cells) {
+			texts[target] = r.Cells[n]
+		}
+	}
+	if len(i.Plan.Tags) > 0 {
+		texts["tags"] += "," + strings.Join(i.Plan.Tags, ",")
+	}
+	c, err := audience.Recruit(i.Tenant, texts, declared, audience.OriginImport, i.Actor, now)
+	if err != nil {
+		f := fault.As(err)
+		if f == nil {
+			f = fault.New(fault.Invalid, "address_malformed", err.Error())
+		}
+		return audience.Contact{}, f
+	}
+	return c, nil
+}
+
+// Wake makes a running Service look for imports at once. It never blocks.
+func (s *Service) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run imports lists until ctx ends. Trouble is logged and tried again.
+func (s *Service) Run(ctx context.Context) {
+	timer := time.NewTimer(s.c.Every)
+	defer timer.Stop()
+	for {
+		n, err := s.Turn(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.c.Log.Error("lists not imported", "err", err)
+		}
+		if n > 0 && err == nil && ctx.Err() == nil {
+			continue
+		}
+		timer.Reset(s.c.Every)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// tenantsAtOnce is how many tenants' lists are imported at the same time.
+const tenantsAtOnce = 4
+
+// Turn goes on with the oldest import of each tenant for a stretch, and returns how many
+// had work. The trouble of one stops no other.
+func (s *Service) Turn(ctx context.Context) (int, error) {
+	list, err := s.c.Store.OpenImports(ctx)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	if s.c.Mine != nil {
+		if mine, err := s.c.Mine(ctx); err != nil || !mine {
+			return 0, err
+		}
+	}
+	errs := make([]error, len(list))
+	var group errgroup.Group
+	group.SetLimit(tenantsAtOnce)
+	for n, i := range list {
+		group.Go(func() error {
+			work := s.stretch
+			if i.State == Undoing {
+				work = s.undo
+			}
+			if err := work(ctx, i); err != nil {
+				errs[n] = fmt.Errorf("import %s: %w", i.ID, err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // no member returns an error
+	return len(list), errors.Join(errs...)
+}
+
+// stretchParts is how many parts of a list follow each other before it is looked
+// whether others wait.
+const stretchParts = 40
+
+type prepared struct {
+	step Step
+	err  error
+}
+
+// stretch imports the next parts of a list. While one is being stored the next is read.
+func (s *Service) stretch(ctx context.Context, i Import) error {
+	declared, err := s.c.People.Fields(ctx, i.Tenant)
+	if err != nil {
+		return err
+	}
+	last := min(i.Parts, i.Done+stretchParts)
+	next := make(chan prepared, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		defer close(next)
+		for part := i.Done; part < last; part++ {
+			step, err := s.prepare(ctx, i, part, declared)
+			select {
+			case next <- prepared{step, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for p := range next {
+		if p.err != nil {
+			return p.err
+		}
+		p.step.Import.Done = i.Done
+		if done, err := s.c.Store.SettlePart(ctx, p.step, s.now()); err != nil || !done {
+			return err
+		}
+		i.Done++
+	}
+	return ctx.Err()
+}
+
+// prepare makes people of the rows of a part.
+func (s *Service) prepare(ctx context.Context, i Import, part int, declared []audience.Field) (Step, error) {
+	rows, err := s.part(ctx, i, part)
+	if err != nil {
+		return Step{}, err
+	}
+	now := s.now()
+	step := Step{Import: i, Last: part == i.Parts-1, Enlistment: audience.Enlistment{Batch: i.Batch(), Existing: i.Plan.Existing, Revocable: true}}
+	for _, r := range rows {
+		c, refusal := recruit(i, r, declared, now)
+		if refusal != nil {
+			step.Faults = append(step.Faults, faultOf(i, r, refusal))
+			continue
+		}
+		step.Enlistment.People = append(step.Enlistment.People, c)
+		step.Lines = append(step.Lines, r.Line)
+	}
+	return step, nil
+}
+
+// maxShown is how much of a value is told of, in characters.
+const maxShown = 60
+
+func faultOf(i Import, r row, f *fault.Error) Fault {
+	v := Fault{Line: r.Line, Field: f.Field, Code: f.Code}
+	if strings.HasPrefix(v.Field, "addresses/") {
+		v.Field = "email"
+	}
+	for n, target := range i.Plan.Columns {
+		if n >= len(r.Cells) {
+			break
+		}
+		if target == v.Field || target == "tags" && strings.HasPrefix(v.Field, "tags/") {
+			v.Value = r.Cells[n]
+		}
+		if target == "email" {
+			v.Address = strings.ToLower(r.Cells[n])
+		}
+	}
+	if text := []rune(v.Value); len(text) > maxShown {
+		v.Value = string(text[:maxShown-1]) + "…"
+	}
+	return v
+}
+
+// undoAtOnce is how many members or changes are taken back in one transaction.
+const undoAtOnce = 100
+
+// undo takes back some of an import.
+func (s *Service) undo(ctx context.Context, i Import) error {
+	for range stretchParts {
+		more, err := s.c.Store.UndoSome(ctx, i, undoAtOnce, s.now())
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Import returns one. The error is NotFound "import_not_found".
+func (s *Service) Import(ctx context.Context, t tenant.ID, i ID) (Import, error) {
+	return s.c.Store.Import(ctx, t, i)
+}
+
+// Imports returns those of a group, new ones first, at most 100.
+func (s *Service) Imports(ctx context.Context, t tenant.ID, g audience.GroupID) ([]Import, error) {
+	return s.c.Store.Imports(ctx, t, g)
+}
+
+// Faults returns refused rows after a line and whether more follow.
+func (s *Service) Faults(ctx context.Context, t tenant.ID, i ID, after, limit int) ([]Fault, bool, error) {
+	if _, err := s.c.Store.Import(ctx, t, i); err != nil {
+		return nil, false, err
+	}
+	list, err := s.c.Store.ImportFaults(ctx, t, i, after, limit+1)
+	return list[:min(len(list), limit)], len(list) > limit, err
+}
+
+// Cancel stops an import; what was imported before stays.
+func (s *Service) Cancel(ctx context.Context, t tenant.ID, i ID) error {
+	return s.c.Store.CancelImport(ctx, t, i, s.now())
+}
+
+// Undo takes an import back: members it brought leave the group, contacts it made go
+// unless they were changed, noted on or put into another group since, and contacts it
+// changed are as they were unless somebody changed them since. Error: "import_not_revocable".
+func (s *Service) Undo(ctx context.Context, t tenant.ID, i ID) error {
+	if err := s.c.Store.UndoImport(ctx, t, i, s.now()); err != nil {
+		return err
+	}
+	s.Wake()
+	return nil
+}
+
+// Sweep takes away what has expired.
+func (s *Service) Sweep(ctx context.Context, now time.Time) error {
+	return s.c.Store.DropImports(ctx, now)
+}

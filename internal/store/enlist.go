@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stafette/internal/audience"
+	"stafette/internal/fault"
+	"stafette/internal/id"
+	"stafette/internal/tenant"
+)
+
+// Enlist implements audience.EnlistStore.
+func (s *Store) Enlist(ctx context.Context, e audience.Enlistment, now time.Time) (results []audience.Enlisted, err error) {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		results, err = s.enlist(ctx, tx, e, now)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("enlist contacts: %w", err)
+	}
+	return results, nil
+}
+
+// roll is an enlistment at work.
+type roll struct {
+	audience.Enlistment
+	now     time.Time
+	known   map[string]audience.ContactID           // by address
+	inside  map[audience.ContactID]audience.BatchID // members among them, by contact
+	numbers map[string]bool                         // references that are taken
+	fresh   []audience.Contact
+	joined  []audience.ContactID
+}
+
+func (s *Store) enlist(ctx context.Context, tx *sql.Tx, e audience.Enlistment, now time.Time) ([]audience.Enlisted, error) {
+	g, err := s.heldGroup(ctx, tx, e.Batch.Tenant, e.Batch.Group)
+	if err != nil {
+		return nil, err
+	}
+	if g.Kind != audience.Static {
+		return nil, fault.New(fault.Conflict, "group_dynamic", "A filter decides who is in this group.")
+	}
+	r := &roll{Enlistment: e, now: now, known: map[string]audience.ContactID{}, inside: map[audience.ContactID]audience.BatchID{}, numbers: map[string]bool{}}
+	if err := s.recognise(ctx, tx, r); err != nil {
+		return nil, err
+	}
+	results := make([]audience.Enlisted, len(e.People))
+	for i := range e.People {
+		if results[i], err = s.enlistOne(ctx, tx, r, e.People[i]); err != nil {
+			return nil, err
+		}
+	}
+	r.arrange(results)
+	if err := s.insertContacts(ctx, tx, r.fresh); err != nil {
+		return nil, err
+	}
+	return results, s.admitMembers(ctx, tx, r)
+}
+
+// recognise finds out who is there already, and in the group, and which references are taken.
+func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
+	var addresses, references []any
+	for _, c := range r.People {
+		addresses = append(addresses, canonicalAddress(c.Main()))
+		if c.Reference != "" {
+			references = append(references, plain(c.Reference))
+		}
+	}
+	t := r.Batch.Tenant
+	var contacts []any
+	err := s.among(ctx, tx, "SELECT address, contact FROM contact_addresses WHERE tenant = $1 AND address ", []any{t[:]}, addresses, func(row *sql.Rows) error {
+		var address string
+		var c audience.ContactID
+		err := row.Scan(&address, &c)
+		r.known[address] = c
+		contacts = append(contacts, c[:])
+		return err
+	})
+	if err == nil {
+		err = s.among(ctx, tx, "SELECT contact, batch FROM group_members WHERE tenant = $1 AND grp = $2 AND contact ", []any{t[:], r.Batch.Group[:]}, contacts, func(row *sql.Rows) error {
+			var c audience.ContactID
+			var b audience.BatchID
+			err := row.Scan(&c, &b)
+			r.inside[c] = b
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return s.among(ctx, tx, "SELECT reference FROM contacts WHERE tenant = $1 AND reference ", []any{t[:]}, references, func(row *sql.Rows) error {
+		var reference string
+		err := row.Scan(&reference)
+		r.numbers[reference] = true
+		return err
+	})
+}
+
+// lookAtOnce is how many values one statement looks for.
+const lookAtOnce = 256
+
+// among asks for the rows with one of many values. The last part is filled up, so that
+// few texts arise.
+func (s *Store) among(ctx context.Context, q querier, text string, args, values []any, each func(*sql.Rows) error) error {
+	if len(values) == 0 {
+		return nil
+	}
+	var in strings.Builder
+	writePlaceholders(s.dialect, &in, len(args)+1, lookAtOnce)
+	text += "IN (" + in.String() + ")"
+	for len(values) > 0 {
+		n := min(len(values), lookAtOnce)
+		part := slices.Concat(args, values[:n])
+		for len(part) < len(args)+lookAtOnce {
+			part = append(part, values[n-1])
+		}
+		values = values[n:]
+		rows, err := q.QueryContext(ctx, text, part...)
+		if err := scan(rows, err, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enlistOne decides about one of the people, and changes a contact that is there.
+func (s *Store) enlistOne(ctx context.Context, tx *sql.Tx, r *roll, c audience.Contact) (audience.Enlisted, error) {
+	address := canonicalAddress(c.Main())
+	known, ok := r.known[address]
+	if !ok {
+		if c.Reference != "" && r.numbers[c.Reference] {
+			return refusedOf(fault.Field("reference", "contact_reference_taken", "Another contact has this reference.")), nil
+		}
+		r.numbers[c.Reference] = true
+		r.known[address], r.inside[c.ID] = c.ID, r.Batch.ID
+		r.fresh, r.joined = append(r.fresh, c), append(r.joined, c.ID)
+		return audience.Enlisted{Contact: c.ID, Result: audience.EnlistCreated}, nil
+	}
+	batch, member := r.inside[known]
+	if member && batch == r.Batch.ID && r.Batch.Origin == audience.OriginImport {
+		return audience.Enlisted{Contact: known, Result: audience.EnlistTwice}, nil
+	}
+	done := audience.Enlisted{Contact: known, Result: audience.EnlistKnown}
+	if !member {
+		done.Result = audience.EnlistJoined
+	}
+	fresh := slices.ContainsFunc(r.fresh, func(one audience.Contact) bool { return one.ID == known })
+	if r.Existing != audience.KeepExisting && !fresh {
+		changed, refusal, err := s.amend(ctx, tx, r, known, c)
+		if err != nil {
+			return audience.Enlisted{}, err
+		}
+		if refusal != nil {
+			return refusedOf(refusal), nil
+		}
+		if changed {
+			done.Result = audience.EnlistChanged
+		}
+	}
+	if !member {
+		r.inside[known] = r.Batch.ID
+		r.joined = append(r.joined, known)
+	}
+	return done, nil
+}
+
+func refusedOf(f *fault.Error) audience.Enlisted {
+	return audience.Enlisted{Result: audience.EnlistRefused, Err: f}
+}
+
+// amend changes a contact that is there by what the list says of it.
+func (s *Store) amend(ctx context.Context, tx *sql.Tx, r *roll, known audience.ContactID, listed audience.Contact) (bool, *fault.Error, error) {
+	t := r.Batch.Tenant
+	old, err := s.heldContact(ctx, tx, t, known)
+	if err != nil {
+		return false, nil, err
+	}
+	c, names, err := r.Existing.Amended(old, listed, r.now)
+	if err != nil {
+		return false, fault.As(err), nil
+	}
+	if len(names) == 0 {
+		return false, nil, nil
+	}
+	if c.Reference != old.Reference && r.numbers[c.Reference] {
+		return false, fault.Field("reference", "contact_reference_taken", "Another contact has this reference."), nil
+	}
+	r.numbers[c.Reference] = c.Reference != ""
+	if err := s.replaceContact(ctx, tx, c); err != nil {
+		return false, nil, err
+	}
+	if r.Revocable {
+		_, err := tx.ExecContext(ctx, `INSERT INTO import_changes (tenant, import, contact, version, former) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant, import, contact) DO UPDATE SET version = excluded.version`, t[:], r.Batch.ID[:], known[:], c.Version, plain(asJSON(old)))
+		if err != nil {
+			return false, nil, err
+		}
+	}
+	act := audience.ContactAct{ID: id.New[audience.NoteKind](r.now), At: r.now, Type: audience.ContactChanged, Actor: r.Batch.Actor, Fields: names}
+	return true, nil, recordAct(ctx, tx, t, known, act)
+}
+
+// arrange gives new contacts their identifiers in the order of their names. Rows are then
+// appended in the order of the table, and near each other in that of its index.
+func (r *roll) arrange(results []audience.Enlisted) {
+	names := make(map[audience.ContactID]string, len(r.fresh))
+	ids := make([]audience.ContactID, len(r.fresh))
+	byID := func(a, b audience.ContactID) int { return bytes.Compare(a[:], b[:]) }
+	for i, c := range r.fresh {
+		names[c.ID], ids[i] = c.SortName(), c.ID
+	}
+	slices.SortFunc(ids, byID)
+	slices.SortFunc(r.fresh, func(a, b audience.Contact) int { return strings.Compare(names[a.ID], names[b.ID]) })
+	renamed := make(map[audience.ContactID]audience.ContactID, len(r.fresh))
+	for i := range r.fresh {
+		renamed[r.fresh[i].ID], r.fresh[i].ID = ids[i], ids[i]
+	}
+	for i := range results {
+		if other, ok := renamed[results[i].Contact]; ok {
+			results[i].Contact = other
+		}
+	}
+	for i := range r.joined {
+		if other, ok := renamed[r.joined[i]]; ok {
+			r.joined[i] = other
+		}
+	}
+	slices.SortFunc(r.joined, byID)
+}
+
+// insertContacts stores new contacts in bulk. What they are found by is inserted in the
+// order of its index, so that each page of it is visited once.
+func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.Contact) error {
+	type entry struct {
+		text     string
+		contact  audience.ContactID
+		sortName string
+	}
+	var addresses, words, tags []entry
+	args := make([]any, 0, len(list)*18)
+	for _, c := range list {
+		args = append(args, contactValues(c)...)
+		for _, a := range c.Addresses {
+			addresses = append(addresses, entry{canonicalAddress(a), c.ID, ""})
+		}
+		for _, word := range c.Words() {
+			words = append(words, entry{plain(word), c.ID, ""})
+		}
+		for _, tag := range c.Tags {
+			tags = append(tags, entry{plain(tag), c.ID, plain(c.SortName())})
+		}
+	}
+	if err := s.texts.contacts.insert(ctx, s.texts, tx, args); err != nil {
+		return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
+	}
+	for _, v := range []struct {
+		to   bulkTexts
+		list []entry
+	}{{s.texts.contactAddresses, addresses}, {s.texts.contactWords, words}, {s.texts.contactTags, tags}} {
+		slices.SortFunc(v.list, func(a, b entry) int {
+			if order := strings.Compare(a.text, b.text); order != 0 {
+				return order
+			}
+			return bytes.Compare(a.contact[:], b.contact[:])
+		})
+		args = args[:0]
+		for i := range v.list {
+			args = append(args, tenantOf(list)[:], v.list[i].text, v.list[i].contact[:])
+			if v.to.width == 4 {
+				args = append(args, v.list[i].sortName)
+			}
+		}
+		if err := v.to.insert(ctx, s.texts, tx, args); err != nil {
+			return s.taken(err, "contact_address_taken", "Another contact has this address.")
+		}
+	}
+	return nil
+}
+
+func tenantOf(list []audience.Contact) *tenant.ID { return &list[0].Tenant }
+
+// admitMembers puts those who are to be into the group.
+func (s *Store) admitMembers(ctx context.Context, tx *sql.Tx, r *roll) error {
+	args := make([]any, 0, len(r.joined)*5)
+	for i := range r.joined {
+		args = append(args, r.Batch.Tenant[:], r.Batch.Group[:], r.joined[i][:], r.Batch.ID[:], millis(r.now))
+	}
+	if err := s.texts.members.insert(ctx, s.texts, tx, args); err != nil {
+		return err
+	}
+	return countAdded(ctx, tx, r.Batch, len(r.joined))
+}
