@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/approval"
 	"stafette/internal/audience"
 	"stafette/internal/dkim"
 	"stafette/internal/dns"
@@ -33,7 +34,12 @@ type base struct {
 	audience *audience.Service
 	resolver *dns.Client
 	// tellHalt tells a tenant's owners; nil in commands that serve nobody.
-	tellHalt func(ctx context.Context, h audience.Halt) error
+	approvals *approval.Service
+	gate      *approval.Gate
+	watch     *approval.Watch
+	// tellApproval writes to an account about an approval; nil where nobody can.
+	tellApproval func(ctx context.Context, told approval.Told) error
+	tellHalt     func(ctx context.Context, h audience.Halt) error
 	// fatal receives the error after which the process must not go on: a failed
 	// flush leaves unknown what is on disk, and only a restart can tell.
 	fatal chan error
@@ -73,6 +79,9 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 		},
 	})
 	if err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
+	if err := b.openApprovals(); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	b.spool = spool.New(b.store.Archive(), keeper)
@@ -132,6 +141,7 @@ func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
 	}
 	return ingest.New(ingest.Config{
 		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code,
-		Limits: ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
+		Limits:    ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
+		Approvals: b.gate, FreeRecipients: b.config.Approval.FreeRecipients, Pattern: b.watch.Saw,
 	})
 }

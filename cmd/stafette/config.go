@@ -51,6 +51,7 @@ type Config struct {
 	Trace      Trace      `toml:"trace"`
 	Limits     Limits     `toml:"limits"`
 	Domains    Domains    `toml:"domains"`
+	Approval   Approval   `toml:"approval"`
 	Ops        Ops        `toml:"ops"`
 	Log        Log        `toml:"log"`
 }
@@ -256,11 +257,12 @@ func defaults() Config {
 			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
 			DelayReport: 240 * minute,
 		},
-		Trace:   Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
-		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths},
-		Domains: Domains{Grace: 72 * 60 * minute},
-		Ops:     Ops{Listen: "127.0.0.1:8081"},
-		Log:     Log{Level: "info", Format: "text"},
+		Trace:    Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
+		Limits:   Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths},
+		Domains:  Domains{Grace: 72 * 60 * minute},
+		Approval: approvalDefaults(),
+		Ops:      Ops{Listen: "127.0.0.1:8081"},
+		Log:      Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -451,6 +453,7 @@ func (c Config) validate() error {
 	c.validateReturnMail(bad)
 	c.validateDomains(bad)
 	c.validateAccounts(bad)
+	c.validateApproval(bad)
 	if c.Limits.RedeliveryAlone < 1 {
 		bad("limits.redelivery_alone", "want 1 or more, have %d", c.Limits.RedeliveryAlone)
 	}

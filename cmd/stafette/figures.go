@@ -28,7 +28,7 @@ const (
 )
 
 // features are what help articles may speak of beyond what every version has.
-func features() []help.Feature { return []help.Feature{"digests", "lead", "redelivery"} }
+func features() []help.Feature { return []help.Feature{"approval", "digests", "lead", "redelivery"} }
 
 // newHelp makes the help desk.
 func (b *base) newHelp() (*help.Desk, error) {
@@ -45,14 +45,14 @@ func (b *base) todos() insight.Todos {
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
-		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 	}}
 }
 
 // staffTodos are all that may have something for staff to do, beside the ways out.
 func (p *platform) staffTodos() insight.Todos {
 	return insight.Todos{Store: p.store, Sources: []insight.TodoSource{
-		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store},
+		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Reviews{Cases: p.approvals, Alarms: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store},
 	}}
 }
 

@@ -65,6 +65,8 @@ func (p *platform) chores() []chore {
 		{"announcements", announceEvery, p.announceSome},
 		{"lead cases", retentionEvery, p.leadCases.Drop},
 		{"sign-ups", retentionEvery, func(ctx context.Context, _ time.Time) error { return p.signups.Sweep(ctx) }},
+		{"approvals", approvalsEvery, p.moveApprovals},
+		{"approval retention", retentionEvery, p.dropApprovals},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"imports", retentionEvery, p.intake.Sweep},
 		{"deleted groups", retentionEvery, func(ctx context.Context, _ time.Time) error { return p.groups().Sweep(ctx) }},
@@ -91,6 +93,7 @@ func (p *platform) keepHouse(ctx context.Context) {
 	work.Go(func() { p.orders.Follow(ctx) })
 	work.Go(func() { p.fold(ctx) })
 	work.Go(func() { p.shareCaps(ctx) })
+	work.Go(func() { p.watch.Run(ctx) })
 	work.Wait()
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stafette/internal/account"
+	"stafette/internal/approval"
 	"stafette/internal/audience"
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
@@ -47,6 +48,7 @@ import (
 	"stafette/internal/web"
 	"stafette/internal/web/addresses"
 	webaffected "stafette/internal/web/affected"
+	"stafette/internal/web/approvals"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
@@ -68,6 +70,7 @@ import (
 	"stafette/internal/web/redeliveries"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/reviews"
 	"stafette/internal/web/rules"
 	"stafette/internal/web/sending"
 	"stafette/internal/web/settings"
@@ -111,6 +114,7 @@ type platform struct {
 	leadCases  *leadcase.Service
 	signups    *signup.Service
 	lists      *listcheck.Service
+	examiner   *approval.Examiner
 	intake     *intake.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -195,6 +199,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	if p.examiner, err = p.newExaminer(validator); err != nil {
+		return err
+	}
 	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
@@ -229,7 +236,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -246,6 +253,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
+	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: zone, growth: p.config.Approval.Growth}).tell
 	office, err := web.New(p.office(shared{catalog, reasons, zone, validator, book, told, desk}))
 	if err != nil {
 		return err
@@ -305,7 +313,7 @@ func (p *platform) office(with shared) web.Config {
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
 		Contacts:     contacts.Config{Book: with.book, Groups: p.groups(), List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
-		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store},
+		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store, Approvals: p.approvals, Panel: approvals.Panel},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Signups:      p.signupPages(with.told, with.zone),
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Messages: p.store, Reasons: with.reasons},
@@ -314,6 +322,8 @@ func (p *platform) office(with shared) web.Config {
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
+		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
+		Reviews:      reviews.Config{Reviews: p.approvals, Accounts: p.store, Alarms: p.store, Examiner: p.examiner},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},
@@ -347,8 +357,8 @@ func newEngine(p *platform, reasons *bounce.Table) (*delivery.Engine, error) {
 	}
 	return delivery.New(delivery.Config{
 		Queue: p.runner, Bodies: p.spool, Resolver: p.resolver, Judge: reasons, Sign: signer.Sign, SignOwn: signer.SignOwn, OwnFields: p.returns.fields,
-		Gate:     map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
-		Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
+		Gate:  map[tenant.Stream]func([]byte) error{tenant.Lead: lead.Gate},
+		Waits: p.waits, Withheld: p.withheld, Halted: p.halted, Strike: p.strike,
 		Guard: p.guard, Fleet: p.fleet, Routes: routes, TLSPolicy: p.policies, ReturnPath: p.returns.path, Orders: p.orders, Trace: p.trace,
 		Schedule:    queue.NewSchedule(steps, nil),
 		DelayReport: time.Duration(c.Queue.DelayReport),

@@ -73,6 +73,9 @@ type Config struct {
 	// Halted tells of a reason to hold the mail for now instead of sending it; "" for
 	// none, nil: never. It must not block.
 	Halted func(e queue.Entry) (reason string)
+	// Waits asks, just before a mail is made ready, whether it must wait, and for what reason;
+	// "": it need not. nil: none must.
+	Waits func(ctx context.Context, e queue.Entry) (reason string, err error)
 	// Gate looks at the mail of a stream right before it is sent; an error holds it, with
 	// the code of a *fault.Error as reason. Streams that are not in it are not looked at.
 	Gate map[tenant.Stream]func(raw []byte) error

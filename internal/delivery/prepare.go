@@ -135,10 +135,16 @@ func (e *Engine) mayGo(ctx context.Context, p *parcel) bool {
 			return false
 		}
 	}
-	if e.cfg.Withheld == nil {
+	return e.asks(ctx, p, e.cfg.Waits, event.Held, event.Paused) && e.asks(ctx, p, e.cfg.Withheld, event.Suppressed, event.Withheld)
+}
+
+// asks settles the parcel if the question has a reason why it may not go. False means that
+// it has been taken care of.
+func (e *Engine) asks(ctx context.Context, p *parcel, question func(context.Context, queue.Entry) (string, error), state event.State, what event.Type) bool {
+	if question == nil {
 		return true
 	}
-	reason, err := e.cfg.Withheld(ctx, p.Entry)
+	reason, err := question(ctx, p.Entry)
 	switch {
 	case ctx.Err() != nil:
 		e.unload(p)
@@ -148,7 +154,7 @@ func (e *Engine) mayGo(ctx context.Context, p *parcel) bool {
 		e.failHere(p, "whether the recipient may be written to could not be found out", err)
 		return false
 	case reason != "":
-		e.finish(p, e.settlement(p, event.Suppressed, event.Withheld, reason))
+		e.finish(p, e.settlement(p, state, what, reason))
 		return false
 	}
 	return true

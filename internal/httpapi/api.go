@@ -108,6 +108,7 @@ type Config struct {
 	LeadCases    *leadcase.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
+	Approval     Approvals
 	Texts        Texts  // nil: answers carry codes only
 	PublicURL    string // server address in the OpenAPI document; "": none
 	Version      string // of the platform, in the OpenAPI document; "": "dev"

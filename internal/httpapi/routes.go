@@ -83,6 +83,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(a.routes, diagnosisRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
+	a.routes = append(a.routes, approvalRoutes()...)
 	a.routes = append(a.routes, a.groupRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{

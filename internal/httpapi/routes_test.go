@@ -140,7 +140,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/lead-cases": true, "POST /v1/lead-cases": true, // TestLeadCasesOverTheAPI
 		"POST /v1/redeliveries": true, "GET /v1/redeliveries": true, // TestRedeliveriesAreTheTenantsOwn
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
-		"GET /v1/halt": true, "GET /v1/platform/halts": true, // TestHalts
+		"GET /v1/platform/reviews": true,                                 // TestApprovalOverTheAPI
+		"GET /v1/halt":             true, "GET /v1/platform/halts": true, // TestHalts
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
 		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
@@ -182,6 +183,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.leadCase().ID.String()), "lead_case_not_found"
 		case strings.HasPrefix(r.Path, "/v1/privacy/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.privacyRequest("eva@kunde.example")), "privacy_request_not_found"
+		case strings.HasPrefix(r.Path, "/v1/groups/{id}/approval"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.group().ID.String()), "group_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}
@@ -218,7 +221,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 // wellFormed are bodies for routes that read one before they look for the thing.
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
 	"POST /v1/lead-cases/{id}/close": `{"outcome":"receiver"}`,
-	"POST /v1/groups/{id}/contacts":  `{"contacts":[{"email":"a@x.example"}]}`}
+	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
+	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -30,6 +32,7 @@ type Draft struct {
 	Attachments []DraftAttachment `json:"attachments,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty" doc:"Further header fields; those the platform sets are refused"`
 	Stream      *string           `json:"stream,omitempty" nullable:"true" doc:"transactional (default), lead, reminder, newsletter or system"`
+	Group       *string           `json:"group_id,omitempty" nullable:"true" doc:"Group that is written to: it must be approved, and all recipients be in it"`
 	Tags        []string          `json:"tags,omitempty" doc:"At most 20 of 100 bytes"`
 	Metadata    map[string]string `json:"metadata,omitempty" doc:"At most 50 keys with values of 500 bytes; comes back, is not sent"`
 	SendAt      *time.Time        `json:"send_at,omitempty" nullable:"true" doc:"At most 30 days ahead"`
@@ -208,6 +211,13 @@ func (in Draft) submission(place string) (ingest.Submission, error) {
 	s := ingest.Submission{Draft: draft, Bcc: d.mailboxes("bcc", in.Bcc), Tags: in.Tags, Metadata: in.Metadata}
 	if in.Stream != nil {
 		s.Stream = tenant.Stream(*in.Stream)
+	}
+	if in.Group != nil {
+		group, err := id.Parse[audience.GroupKind](*in.Group)
+		if err != nil {
+			d.refuse("group_id", fault.Field("", "group_malformed", "The identifier of a group is expected."))
+		}
+		s.Group = group
 	}
 	if in.SendAt != nil {
 		s.SendAt = *in.SendAt

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/approval"
+	"stafette/internal/approval/approvaltest"
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
 	"stafette/internal/audience/listcheck"
@@ -63,6 +65,7 @@ type world struct {
 	privacy      *privacy.Service
 	log          *bytes.Buffer
 	operator     *operator
+	groups       *audiencetest.Groups
 
 	tenant             tenant.ID
 	key, other, staff  string
@@ -131,6 +134,11 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
+	w.groups = &audiencetest.Groups{People: &audiencetest.Contacts{}}
+	if c.Approval, err = approval.New(approval.Config{Store: &approvaltest.Store{}, Groups: w.groups, Keeper: keeper, Now: now,
+		Calendar: approval.DefaultCalendar(time.UTC)}); err != nil {
+		t.Fatal(err)
+	}
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

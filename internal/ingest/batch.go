@@ -32,6 +32,7 @@ func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission)
 	}
 	share(parcels, func(w *parcel) { s.prepare(ctx, w) })
 	s.checkSuppressions(ctx, open(parcels))
+	s.checkApprovals(ctx, open(parcels))
 	for part := range slices.Chunk(open(parcels), batchPart) {
 		share(part, func(w *parcel) { s.refuseIf(ctx, w, s.sealBody(w)) })
 		s.storeAll(ctx, open(part))

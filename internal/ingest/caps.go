@@ -54,32 +54,47 @@ func (c *caps) of(name capped) *allotment {
 
 // take counts a parcel in advance, all of its deliveries or none.
 func (c *caps) take(ctx context.Context, s Store, w *parcel) error {
-	day, n := w.now.Truncate(24*time.Hour), int64(len(w.lines))
-	a := c.of(capped{w.Principal.Tenant, w.Actor})
+	n := int64(len(w.lines))
+	wait, err := c.draw(ctx, s, capped{w.Principal.Tenant, w.Actor}, w.Cap, n, w.now)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		e := fault.New(fault.Limited, CodeKeyCapSpent, "The deliveries that this key may send in a day are used up.")
+		e.RetryAfter = wait
+		return e
+	}
+	w.counted = n
+	return nil
+}
+
+// draw takes n of what an actor may have of a day, most in all; where less is left it
+// takes nothing and returns how long it is to the next day.
+func (c *caps) draw(ctx context.Context, s Store, of capped, most, n int64, now time.Time) (wait time.Duration, err error) {
+	day := now.Truncate(24 * time.Hour)
+	a := c.of(of)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.day.Equal(day) {
 		a.day, a.left, a.short = day, 0, 0 // what was left of another day is worth nothing
 	}
-	refused := a.short > 0 && n-a.left >= a.short && w.now.Sub(a.asked).Abs() < capsAsk
+	refused := a.short > 0 && n-a.left >= a.short && now.Sub(a.asked).Abs() < capsAsk
 	if a.left < n && !refused {
-		got, err := s.Allot(ctx, w.Principal.Tenant, w.Actor, day, w.Cap, n-a.left)
+		got, err := s.Allot(ctx, of.tenant, of.actor, day, most, n-a.left)
 		if err != nil {
-			return fmt.Errorf("count deliveries of key: %w", err)
+			return 0, fmt.Errorf("count deliveries of key: %w", err)
 		}
 		if a.short = 0; got == 0 {
-			a.short, a.asked = n-a.left, w.now
+			a.short, a.asked = n-a.left, now
 		}
 		a.left += got
 	}
 	if a.left < n {
-		e := fault.New(fault.Limited, CodeKeyCapSpent, "The deliveries that this key may send in a day are used up.")
-		e.RetryAfter = day.Add(24 * time.Hour).Sub(w.now)
-		return e
+		return day.Add(24 * time.Hour).Sub(now), nil
 	}
 	a.left -= n
-	a.used, w.counted = w.now, n
-	return nil
+	a.used = now
+	return 0, nil
 }
 
 // putBack counts a parcel no more that was refused for another reason. One of which it is
@@ -89,13 +104,18 @@ func (c *caps) putBack(w *parcel, err error) {
 	if w.counted == 0 || fault.As(err) == nil && !errors.As(err, &replay) {
 		return
 	}
-	a := c.of(capped{w.Principal.Tenant, w.Actor})
+	c.giveBack(capped{w.Principal.Tenant, w.Actor}, w.counted, w.now)
+	w.counted = 0
+}
+
+// giveBack returns what was drawn at an instant.
+func (c *caps) giveBack(of capped, n int64, at time.Time) {
+	a := c.of(of)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.day.Equal(w.now.Truncate(24 * time.Hour)) {
-		a.left += w.counted
+	if a.day.Equal(at.Truncate(24 * time.Hour)) {
+		a.left += n
 	}
-	w.counted = 0
 }
 
 // ReturnAllotments gives back to the other nodes what keys with a daily cap may still

@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/queue"
@@ -59,7 +60,11 @@ type Submission struct {
 	// Source is the name of the egress.Source that the mail must leave from, whatever else
 	// is said of its way; "": any. It becomes a tag that clients cannot set
 	// (queue.SourceTag). No door that strangers reach sets it.
-	Source      string
+	Source string
+	// Group is the group of contacts that is written to: it must be approved and all
+	// recipients be in it. It becomes a tag that clients cannot set (queue.GroupTag). Zero:
+	// none is named.
+	Group       audience.GroupID
 	Metadata    map[string]string
 	SendAt      time.Time
 	Idempotency string   // key, "" if none

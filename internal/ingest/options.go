@@ -11,7 +11,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"stafette/internal/audience"
 	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
@@ -34,7 +36,7 @@ func isOption(name string) bool {
 }
 
 // readOptions fills the submission from the X-Stafette-* fields of raw mail:
-// Stream, Tag (may repeat), Metadata-<key> (the key in lower case), Send-At
+// Stream, Group, Tag (may repeat), Metadata-<key> (the key in lower case), Send-At
 // (RFC 3339), Idempotency-Key. A field overrides what the door said, because it is
 // closer to the message. Any other X-Stafette field is refused: a misspelt option
 // must not be ignored.
@@ -71,6 +73,12 @@ func readOption(name, value string, s *Submission) *fault.Error {
 		s.Metadata[key] = value
 	case name == "stream":
 		s.Stream = tenant.Stream(value)
+	case name == "group":
+		g, err := id.Parse[audience.GroupKind](value)
+		if err != nil {
+			return fault.Field("", CodeOptionMalformed, "The value is not the identifier of a group.")
+		}
+		s.Group = g
 	case name == "tag":
 		s.Tags = append(s.Tags, value)
 	case name == "send-at":
@@ -115,6 +123,9 @@ func (s *Service) checkOptions(_ context.Context, w *parcel) error {
 	if w.Source != "" {
 		w.Tags = append(slices.Clip(w.Tags), queue.SourceTag+w.Source)
 	}
+	if !w.Group.IsZero() {
+		w.Tags = append(slices.Clip(w.Tags), queue.GroupTag+w.Group.String())
+	}
 	wrong = append(wrong, checkMetadata(w.Metadata)...)
 	if err := fault.Join(wrong); err != nil {
 		return err
@@ -138,7 +149,7 @@ func checkTags(tags []string) (wrong []*fault.Error) {
 		return []*fault.Error{fault.Field("tags", CodeTagsTooMany, fmt.Sprintf("A message has at most %d tags.", maxTags))}
 	}
 	for i, t := range tags {
-		if t == "" || len(t) > maxTagBytes || !plain(t) || strings.HasPrefix(t, queue.SourceTag) {
+		if t == "" || len(t) > maxTagBytes || !plain(t) || strings.HasPrefix(t, queue.SourceTag) || strings.HasPrefix(t, queue.GroupTag) {
 			wrong = append(wrong, fault.Field(fmt.Sprintf("tags/%d", i), CodeTagMalformed,
 				fmt.Sprintf("A tag has 1 to %d bytes on one line.", maxTagBytes)))
 		}

@@ -42,7 +42,16 @@ type Config struct {
 	// Code returns the code by which people ask whether a mail is genuine; it stands in the
 	// field X-Stafette-Code. nil: no mail bears one.
 	Code func(t tenant.ID, m message.ID) string
-	Log  *slog.Logger // nil: discard
+	// Approvals says whether groups and their members may be written to; nil: nobody asks.
+	Approvals Approvals
+	// FreeRecipients is how many newsletters a tenant may send in a UTC day to people who are
+	// in no group at all, over all nodes; 0: as many as it likes.
+	FreeRecipients int64
+	// Pattern counts what is accepted on other streams, and reports whether a message must
+	// wait because too many like it went to members of groups that are not approved; nil:
+	// nobody counts.
+	Pattern func(t tenant.ID, s tenant.Stream, subject string, to []message.Address) (hold bool)
+	Log     *slog.Logger // nil: discard
 }
 
 // DefaultExpiry is how long a delivery is tried when its stream says nothing else.
@@ -104,6 +113,7 @@ type parcel struct {
 	lines     []Delivery
 	acc       Acceptance
 	counted   int64 // deliveries counted against the cap of its actor
+	free      int64 // of these counted against what is free of approvals
 
 	over    bool // nothing more is to be done
 	receipt Receipt
@@ -119,6 +129,9 @@ func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Rece
 	s.prepare(ctx, w)
 	if !w.over {
 		s.refuseIf(ctx, w, s.checkSuppression(ctx, w))
+	}
+	if !w.over {
+		s.checkApprovals(ctx, []*parcel{w})
 	}
 	if !w.over {
 		s.refuseIf(ctx, w, s.sealBody(w))
@@ -160,6 +173,7 @@ func (s *Service) refuseIf(ctx context.Context, w *parcel, err error) {
 		return
 	}
 	s.caps.putBack(w, err)
+	s.caps.putBackFree(w, err)
 	s.spent.note(w.Principal.Tenant, len(w.lines), w.now, err)
 	var replay *Replay
 	if errors.As(err, &replay) {
@@ -264,10 +278,14 @@ func (s *Service) facts(w *parcel) []event.Event {
 		ID: id.New[event.Kind](w.now), Message: w.m.ID, Type: event.Accepted, At: w.now, Actor: w.Actor,
 	}}
 	for _, d := range w.lines {
-		if d.State == event.Suppressed {
+		if d.State == event.Suppressed || d.State == event.Held {
+			what := event.Withheld
+			if d.State == event.Held {
+				what = event.Paused
+			}
 			list = append(list, event.Event{
 				ID: id.New[event.Kind](w.now), Message: w.m.ID, Delivery: d.ID,
-				Type: event.Withheld, At: w.now, Actor: "system", Reason: d.Reason,
+				Type: what, At: w.now, Actor: "system", Reason: d.Reason,
 			})
 		}
 	}

@@ -71,6 +71,20 @@ func (e *Entry) Source() string {
 	return ""
 }
 
+// GroupTag begins the tag of a message that is written to a group, whose identifier
+// follows. It is set by the platform alone.
+const GroupTag = "stafette-group:"
+
+// Group is the text of the identifier of the group the message is written to; "": none.
+func (e *Entry) Group() string {
+	for _, t := range e.Tags {
+		if name, ok := strings.CutPrefix(t, GroupTag); ok {
+			return name
+		}
+	}
+	return ""
+}
+
 // ReadyAt is since when the delivery might leave.
 func (e *Entry) ReadyAt() time.Time {
 	if e.SendAt.After(e.AcceptedAt) {

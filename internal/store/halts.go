@@ -13,7 +13,6 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/message"
-	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
 
@@ -134,26 +133,7 @@ func (s *Store) ReleaseBulk(ctx context.Context, t tenant.ID, actor, note string
 
 // FreeHeld implements audience.HaltStore.
 func (s *Store) FreeHeld(ctx context.Context, t tenant.ID, limit int, now time.Time) (int, error) {
-	act, err := actionOf(queue.Resume)
-	if err != nil {
-		return 0, err
-	}
-	freed, err := s.act(ctx, act, "system", "", now, func(tx *sql.Tx) (list []queue.Listed, err error) {
-		//nolint:gosec // G202: constants and placeholders only
-		rows, err := tx.QueryContext(ctx, `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.state = 'held' AND d.state IN ('deferred', 'held')
-			AND d.reason = $2 ORDER BY d.id LIMIT $3`+s.dialect.lockRows(false), t[:], audience.ReasonHalted, limit)
-		err = scan(rows, err, func(row *sql.Rows) error {
-			v := queue.Listed{Tenant: t}
-			err := row.Scan(&v.Delivery)
-			list = append(list, v)
-			return err
-		})
-		return list, err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("free held deliveries: %w", err)
-	}
-	return len(freed), nil
+	return s.freeHeld(ctx, t, audience.ReasonHalted, limit, now)
 }
 
 // HeldFreed implements audience.HaltStore.

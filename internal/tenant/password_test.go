@@ -54,9 +54,9 @@ func TestCan(t *testing.T) {
 		tenant.Office:    "messages.read messages.send queue.command messages.trace suppressions.write contacts.write privacy.manage settings.read profile.manage",
 		tenant.Developer: "messages.read messages.send queue.command messages.trace suppressions.write contacts.write settings.read keys.manage profile.manage",
 		tenant.ReadOnly:  "messages.read settings.read profile.manage",
-		tenant.Support:   "profile.manage platform.messages platform.queue platform.visit",
-		tenant.Reviewer:  "profile.manage platform.review",
-		tenant.Operator:  "profile.manage platform.messages platform.queue platform.tenants platform.system platform.staff platform.visit",
+		tenant.Support:   "profile.manage platform.messages platform.queue platform.reviews platform.visit",
+		tenant.Reviewer:  "profile.manage platform.review platform.reviews",
+		tenant.Operator:  "profile.manage platform.messages platform.queue platform.tenants platform.reviews platform.system platform.staff platform.visit",
 		"":               "",
 		"root":           "",
 	}

@@ -25,6 +25,7 @@ const (
 	PlatformQueue     Permission = "platform.queue"     // command any delivery, lanes and pools
 	PlatformTenants   Permission = "platform.tenants"   // create, lock and unlock tenants
 	PlatformReview    Permission = "platform.review"    // decide approvals
+	PlatformReviews   Permission = "platform.reviews"   // see them
 	PlatformSystem    Permission = "platform.system"    // nodes, limits, configuration
 	PlatformStaff     Permission = "platform.staff"     // invite and disable staff of the platform, see what they did
 	PlatformVisit     Permission = "platform.visit"     // look into a tenant's office, read only
@@ -34,7 +35,7 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		MessagesRead, MessagesSend, MessagesCommand, MessagesTrace, SuppressionsWrite, ContactsWrite, PrivacyManage, SettingsRead, SettingsWrite, UsersManage, KeysManage, AuditRead, ProfileManage,
-		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformSystem, PlatformStaff, PlatformVisit,
+		PlatformMessages, PlatformQueue, PlatformTenants, PlatformReview, PlatformReviews, PlatformSystem, PlatformStaff, PlatformVisit,
 	}
 }
 
@@ -45,7 +46,7 @@ func Roles() []Role { return []Role{Owner, Office, Developer, ReadOnly, Support,
 func (r Role) OfPlatform() bool { return r == Support || r == Reviewer || r == Operator }
 
 // Can reports whether a role has a permission. An unknown role can do nothing.
-// Support finds and redelivers but never decides an approval; the reviewer decides
+// Support finds and redelivers, sees approvals but never decides one; the reviewer decides
 // and does nothing else.
 func Can(r Role, p Permission) bool {
 	switch r {
@@ -58,11 +59,11 @@ func Can(r Role, p Permission) bool {
 	case ReadOnly:
 		return slices.Contains([]Permission{MessagesRead, SettingsRead, ProfileManage}, p)
 	case Support:
-		return slices.Contains([]Permission{PlatformMessages, PlatformQueue, PlatformVisit, ProfileManage}, p)
+		return slices.Contains([]Permission{PlatformMessages, PlatformQueue, PlatformVisit, PlatformReviews, ProfileManage}, p)
 	case Reviewer:
-		return slices.Contains([]Permission{PlatformReview, ProfileManage}, p)
+		return slices.Contains([]Permission{PlatformReview, PlatformReviews, ProfileManage}, p)
 	case Operator:
-		return slices.Contains([]Permission{PlatformQueue, PlatformTenants, PlatformSystem, PlatformMessages, PlatformStaff, PlatformVisit, ProfileManage}, p)
+		return slices.Contains([]Permission{PlatformQueue, PlatformTenants, PlatformSystem, PlatformMessages, PlatformStaff, PlatformVisit, PlatformReviews, ProfileManage}, p)
 	}
 	return false
 }

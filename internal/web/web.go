@@ -14,6 +14,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/affected"
+	"stafette/internal/web/approvals"
 	"stafette/internal/web/changeovers"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
@@ -39,6 +40,7 @@ import (
 	"stafette/internal/web/redeliveries"
 	"stafette/internal/web/reports"
 	"stafette/internal/web/returnmail"
+	"stafette/internal/web/reviews"
 	"stafette/internal/web/rules"
 	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
@@ -69,6 +71,8 @@ type Config struct {
 	Signups      signups.Config
 	Rules        rules.Config
 	Addresses    addresses.Config
+	Approvals    approvals.Config
+	Reviews      reviews.Config
 	Returns      returnmail.Config
 	Halts        halts.Config
 	Leads        leads.Config
@@ -117,6 +121,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		signups.Routes(c.Signups),
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
+		approvals.Routes(c.Approvals),
 		rules.Routes(c.Rules),
 		figures.Routes(c.Figures),
 		domains.Routes(c.Domains),
@@ -131,6 +136,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
 		record.Routes(c.Record),
+		reviews.Routes(c.Reviews),
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		leads.Routes(c.Leads),

@@ -57,6 +57,7 @@ func Run(t *testing.T, open Open) {
 		{"Diagnosis", diagnosisTests()},
 		{"Contacts", contactTests()},
 		{"Groups", groupTests()},
+		{"Approvals", approvalTests()},
 		{"Privacy", privacyTests()},
 		{"Published", publishedTests()},
 		{"Genuine", genuineTests()},

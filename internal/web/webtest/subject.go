@@ -1,9 +1,7 @@
 package webtest
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"stafette/internal/event"
@@ -54,6 +52,7 @@ func Subjects() []Subject {
 		signupsSubject(),
 		groupsSubject(),
 		publishedSubject(),
+		approvalsSubject(),
 	}
 }
 
@@ -61,6 +60,7 @@ func Subjects() []Subject {
 // of World.Other if foreign.
 func (w *World) Concrete(path string, foreign bool) string {
 	path = strings.ReplaceAll(path, "{$}", "")
+	longest, full := "", path
 	for _, s := range Subjects() {
 		fill := s.Own
 		if foreign {
@@ -69,15 +69,13 @@ func (w *World) Concrete(path string, foreign bool) string {
 		if fill == nil {
 			continue
 		}
-		// The longest first: a thing may belong to another one.
-		known := fill(w)
-		for _, placeholder := range slices.SortedFunc(maps.Keys(known), func(a, b string) int { return len(b) - len(a) }) {
-			if rest, ok := strings.CutPrefix(path, placeholder); ok {
-				return known[placeholder] + rest
+		for placeholder, real := range fill(w) {
+			if rest, ok := strings.CutPrefix(path, placeholder); ok && len(placeholder) > len(longest) {
+				longest, full = placeholder, real+rest
 			}
 		}
 	}
-	return path
+	return full
 }
 
 // Pages are all pages a person of the given access can see: those of the map, with

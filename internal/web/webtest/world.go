@@ -98,6 +98,8 @@ type World struct {
 	crowd   crowd   // of contacts
 	joined  joined  // through sign-up forms
 	circles circles // of groups
+	approvalsOnce sync.Once
+	approvals     *approvalDesk
 }
 
 // Now is the world's clock.
