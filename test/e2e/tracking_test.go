@@ -85,7 +85,7 @@ func TestTrackedMail(t *testing.T) {
 	if a := s.request(t, http.MethodGet, "/v1/messages/"+m.ID, nil); !strings.Contains(string(a.body), `"tracking":{"level":"individual","rule":"tenant"}`) {
 		t.Error(a)
 	}
-	raw := strings.NewReplacer("=\r\n", "", "=3D", "=").Replace(string(s.request(t, http.MethodGet, "/v1/messages/"+m.ID+"/raw", nil).body))
+	raw := strings.NewReplacer("=\r\n", "", "=3D", "=").Replace(string(s.request(t, http.MethodGet, "/v1/messages/"+m.ID+"/mime", nil).body))
 	tokens := trackedToken.FindAllString(raw, -1)
 	if len(tokens) != 3 {
 		t.Fatalf("tokens %q in %s", tokens, raw)
