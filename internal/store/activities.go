@@ -39,7 +39,7 @@ func appendActivity(args []any, a *tracking.Activity) []any {
 	}
 	var number int64
 	if !a.Delivery.IsZero() {
-		number = int64(deliveryNumber(a.Delivery))
+		number = deliveryNumber(a.Delivery)
 	}
 	return append(args, a.Tenant[:], a.ID[:], string(a.Kind), m, number, recipient, flag(a.Identified), textOrNull(a.Offer),
 		textOrNull(a.OfferRecipient), a.Sender, title, textOrNull(plain(a.Target)), textOrNull(plain(a.Label)), textOrNull(a.Version), a.Link,

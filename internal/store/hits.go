@@ -219,6 +219,7 @@ func (s *Store) findSaid(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[au
 	for part := range slices.Chunk(sortedKeys(of), inListMax) {
 		text, args := hashList(s.dialect, 2, part)
 		latest := map[audience.Hash]int64{}
+		//nolint:gosec // G202: placeholders only
 		rows, err := tx.QueryContext(ctx, "SELECT hash, number, state FROM tracking_consents WHERE tenant = $1 AND hash "+text, append([]any{t[:]}, args...)...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var raw []byte
@@ -242,6 +243,7 @@ func (s *Store) findSaid(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[au
 func (s *Store) findTracked(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[message.ID]bool) error {
 	for part := range slices.Chunk(sortedKeys(of), inListMax) {
 		text, args := inList(s.dialect, 2, part)
+		//nolint:gosec // G202: placeholders and constants of the dialect only
 		rows, err := tx.QueryContext(ctx, "SELECT message FROM tracked_messages WHERE tenant = $1 AND message "+text+s.dialect.shareRow(), append([]any{t[:]}, args...)...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var m message.ID

@@ -91,6 +91,7 @@ type Store struct {
 	suppressed suppressionQuery
 	inquiries  *inquiries
 	hits       *hits
+	tracked    trackedReads
 	commits    *committer
 	pulses     pulses
 	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
@@ -149,6 +150,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.suppressed, err = prepareSuppressed(ctx, s.read, s.dialect); err == nil {
 		err = s.setClock(ctx)
 	}
+	if err == nil {
+		s.tracked, err = prepareTracked(ctx, s.read)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
@@ -192,7 +196,7 @@ func (s *Store) Close() error {
 	s.commits.stop()
 	s.inquiries.stop()
 	s.hits.stop()
-	return errors.Join(s.texts.close(), s.suppressed.close(), s.disconnect())
+	return errors.Join(s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 
 func (s *Store) disconnect() error {

@@ -121,6 +121,7 @@ func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.
 		part := keys[:min(len(keys), inListMax)]
 		keys = keys[len(part):]
 		text, args := hashList(s.dialect, 2, part)
+		//nolint:gosec // G202: placeholders only
 		rows, err := s.read.QueryContext(ctx, "SELECT hash, "+consentColumns+" FROM tracking_consents WHERE tenant = $1 AND hash "+text+" ORDER BY hash, number", append([]any{t[:]}, args...)...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var raw []byte
@@ -185,11 +186,38 @@ func trackedRows(list []*ingest.Acceptance) []any {
 	return rows
 }
 
+// trackedReads are the questions that the first hit of a mail asks, prepared: where
+// everybody opens a mailing once, that is every hit.
+type trackedReads struct{ message, recipients *sql.Stmt }
+
+func prepareTracked(ctx context.Context, db *sql.DB) (r trackedReads, err error) {
+	r.message, err = db.PrepareContext(ctx, `SELECT k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
+		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message WHERE k.tenant = $1 AND k.message = $2`)
+	if err != nil {
+		return r, fmt.Errorf("prepare tracking: %w", err)
+	}
+	r.recipients, err = db.PrepareContext(ctx, `SELECT id, recipient, local, CASE WHEN state = 'delivered' THEN updated_at ELSE 0 END
+		FROM deliveries WHERE tenant = $1 AND id > $2 AND id <= $3 ORDER BY id`)
+	if err != nil {
+		return r, errors.Join(fmt.Errorf("prepare tracking: %w", err), r.close())
+	}
+	return r, nil
+}
+
+func (r trackedReads) close() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{r.message, r.recipients} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Tracked implements tracking.ActivityStore.
 func (s *Store) Tracked(ctx context.Context, t tenant.ID, m message.ID) (tracking.Tracked, error) {
 	v := tracking.Tracked{Tenant: t, Message: m}
-	err := s.read.QueryRowContext(ctx, `SELECT k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
-		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message WHERE k.tenant = $1 AND k.message = $2`, t[:], m[:]).
+	err := s.tracked.message.QueryRowContext(ctx, t[:], m[:]).
 		Scan(&v.Decision.Level, &v.Decision.Rule, &v.Recipients, document{&v.Links}, &v.Stream, &v.Sender)
 	if err != nil {
 		return v, fmt.Errorf("read tracking of message: %w", s.refusal(missing(err, "message_untracked")))
@@ -201,8 +229,7 @@ func (s *Store) Tracked(ctx context.Context, t tenant.ID, m message.ID) (trackin
 func (s *Store) Recipients(ctx context.Context, t tenant.ID, m message.ID) ([]tracking.Recipient, error) {
 	var list []tracking.Recipient
 	top := message.Delivery(m, message.MaxRecipients)
-	rows, err := s.read.QueryContext(ctx, "SELECT id, recipient, local, CASE WHEN state = 'delivered' THEN updated_at ELSE 0 END FROM deliveries WHERE tenant = $1 AND id > $2 AND id <= $3 ORDER BY id",
-		t[:], m[:], top[:])
+	rows, err := s.tracked.recipients.QueryContext(ctx, t[:], m[:], top[:])
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var v tracking.Recipient
 		var canonical string

@@ -43,7 +43,10 @@ func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Ti
 	defer w.mu.Unlock()
 	k := burstKey{m, client}
 	b := w.bursts[k]
-	if b == nil || at.Sub(b.first) > within && !(b.trap && at.Sub(b.first) < trapLasts) {
+	if b != nil && b.trap {
+		within = max(within, trapLasts)
+	}
+	if b == nil || at.Sub(b.first) > within {
 		if len(w.bursts) >= maxBursts {
 			clear(w.bursts)
 		}

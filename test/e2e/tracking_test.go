@@ -91,13 +91,13 @@ func TestTrackedMail(t *testing.T) {
 		t.Fatalf("tokens %q in %s", tokens, raw)
 	}
 	link, pixel := tokens[0], tokens[2]
-	if a := s.fetch(t, pixel); a.StatusCode != 200 || a.Header.Get("Content-Type") != "image/gif" {
+	if a := s.fetch(t, pixel); a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "image/gif" {
 		t.Errorf("pixel: %d %v", a.StatusCode, a.Header)
 	}
-	if a := s.fetch(t, link); a.StatusCode != 302 || a.Header.Get("Location") != "https://makler.example/expose?x=1&y=2" {
+	if a := s.fetch(t, link); a.StatusCode != http.StatusFound || a.Header.Get("Location") != "https://makler.example/expose?x=1&y=2" {
 		t.Errorf("link: %d %v", a.StatusCode, a.Header)
 	}
-	if a := s.fetch(t, link[:len(link)-1]+"A"); a.StatusCode != 404 && link[len(link)-1] != 'A' {
+	if a := s.fetch(t, link[:len(link)-1]+"A"); a.StatusCode != http.StatusNotFound && link[len(link)-1] != 'A' {
 		t.Errorf("forged link: %d", a.StatusCode)
 	}
 	kept := func() int {
@@ -126,7 +126,7 @@ func TestTrackedMail(t *testing.T) {
 		}
 	}
 	say(tracking.StateWithdrawn)
-	if a := s.fetch(t, link); a.StatusCode != 302 || kept() != 2 {
+	if a := s.fetch(t, link); a.StatusCode != http.StatusFound || kept() != 2 {
 		t.Errorf("after the withdrawal: %d, %d activities", a.StatusCode, kept())
 	}
 	say(tracking.StateUnknown)
@@ -160,7 +160,7 @@ func (s *stafette) killedInBurst(t *testing.T, pixel string, kept func() int) {
 		t.Errorf("%d hits were answered, %d kept", want, have)
 	}
 	s.start(t)
-	if a := s.fetch(t, pixel); a.StatusCode != 200 {
+	if a := s.fetch(t, pixel); a.StatusCode != http.StatusOK {
 		t.Errorf("after the restart: %s", fmt.Sprint(a.Status))
 	}
 }

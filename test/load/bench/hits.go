@@ -22,6 +22,7 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 	"stafette/test/load/peers"
+	"stafette/test/load/usage"
 )
 
 // Hits measures P4: pictures fetched and links followed by many clients at once, each an
@@ -33,13 +34,15 @@ type Hits struct {
 	Messages int // tracked mails that the hits are about
 	Total    int // hits of a round
 	Rounds   int
-	Sessions int // connections
+	Sessions int    // connections
+	Profile  string // file for a CPU profile of the first seconds; "": none
 	Progress func(line string)
 }
 
 // Struck is what was measured.
 type Struck struct {
 	Rate  []float64 // hits per second, by round
+	CPU   []float64 // milliseconds of the server's processor time per hit, by round
 	Acked int       // answered before the kill
 	Kept  int       // of the burst that was cut off, found afterwards
 }
@@ -52,7 +55,7 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	data := filepath.Join(dir, "data")
-	peer, err := peers.SetUpStafette(ctx, peers.StafetteConfig{Binary: h.Binary, Dir: dir, Data: data, Sink: "127.0.0.1:9", Domain: h.Domain, Unsigned: true})
+	peer, err := peers.SetUpStafette(ctx, peers.StafetteConfig{Binary: h.Binary, Dir: dir, Data: data, Sink: "127.0.0.1:9", Domain: h.Domain, Unsigned: true, Profile: h.Profile})
 	if err != nil {
 		return s, err
 	}
@@ -65,14 +68,23 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 	}
 	defer func() { err = errors.Join(err, peer.Kill()) }()
 	for range h.Rounds {
+		before, err := usage.CPU(peer.Roots()...)
+		if err != nil {
+			return s, err
+		}
 		began := time.Now()
 		n, err := h.burst(ctx, strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, nil)
 		if err != nil {
 			return s, err
 		}
 		rate := float64(n) / time.Since(began).Seconds()
-		s.Rate = append(s.Rate, rate)
-		h.say("hits: %.0f/s", rate)
+		after, err := usage.CPU(peer.Roots()...)
+		if err != nil {
+			return s, err
+		}
+		cpu := (after - before).Seconds() * 1000 / float64(n)
+		s.Rate, s.CPU = append(s.Rate, rate), append(s.CPU, cpu)
+		h.say("hits: %.0f/s, %.3f ms of CPU each", rate, cpu)
 	}
 	if kept, err := h.kept(ctx, data); err != nil || kept != h.Rounds*h.Total {
 		return s, fmt.Errorf("%d of %d hits kept: %w", kept, h.Rounds*h.Total, err)
@@ -231,11 +243,11 @@ func session(ctx context.Context, addr string, next func() (string, bool), answe
 
 // Markdown is the section of the report.
 func (h Hits) Markdown(s Struck) string {
-	rates := slices.Sorted(slices.Values(s.Rate))
+	rates, cpu := slices.Sorted(slices.Values(s.Rate)), slices.Sorted(slices.Values(s.CPU))
 	var b strings.Builder
 	fmt.Fprintf(&b, "## P4: open pixel and click with durable activity\n\n%d hits per round on %d mails with %d links, %d connections, %d rounds; median (least to most). Each is on stable storage before it is answered.\n\n",
 		h.Total, h.Messages, links, h.Sessions, h.Rounds)
-	fmt.Fprintf(&b, "| hits/s | killed in the middle of a burst |\n|---|---|\n| %.0f (%.0f to %.0f) | %d answered, %d kept, 0 lost |\n",
-		rates[len(rates)/2], rates[0], rates[len(rates)-1], s.Acked, s.Kept)
+	fmt.Fprintf(&b, "| hits/s | CPU ms/hit | killed in the middle of a burst |\n|---|---|---|\n| %.0f (%.0f to %.0f) | %.3f | %d answered, %d kept, 0 lost |\n",
+		rates[len(rates)/2], rates[0], rates[len(rates)-1], cpu[len(cpu)/2], s.Acked, s.Kept)
 	return b.String()
 }

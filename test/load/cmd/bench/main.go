@@ -129,7 +129,10 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB, delivery put off until tomorrow", Size: 2 << 10, Sessions: 64, AcceptOnly: true},
 			contestants...)
 	case "hits":
-		h := bench.Hits{Binary: o.binary, Domain: domain, Messages: 10_000, Total: 100_000, Rounds: o.rounds, Sessions: 256, Progress: progress}
+		h := bench.Hits{Binary: o.binary, Domain: domain, Messages: 10_000, Total: 5 * o.messages, Rounds: o.rounds, Sessions: 256, Progress: progress}
+		if o.profiles != "" {
+			h.Profile = filepath.Join(o.profiles, "hits.pprof")
+		}
 		struck, err := h.Run(ctx)
 		if err != nil {
 			return "", fmt.Errorf("hits: %w", err)
