@@ -97,22 +97,24 @@ type Basis string
 
 // The bases; "" is none recorded.
 const (
-	BasisNone          Basis = ""
-	BasisConsent       Basis = "consent"             // Art. 6(1)(a) GDPR, § 25(1) TDDDG
-	BasisContract      Basis = "contract"            // Art. 6(1)(b)
-	BasisLegitimate    Basis = "legitimate_interest" // Art. 6(1)(f)
-	maxJustification         = 4000
-	maxWording               = 4000
-	minForCounts             = 10
-	defaultTenantLevel       = Aggregate
+	BasisNone       Basis = ""
+	BasisConsent    Basis = "consent"             // Art. 6(1)(a) GDPR, § 25(1) TDDDG
+	BasisContract   Basis = "contract"            // Art. 6(1)(b)
+	BasisLegitimate Basis = "legitimate_interest" // Art. 6(1)(f)
+)
+
+// MinForCounts is from how many addresses of a message on counts of Aggregate are told:
+// below that a count names a person.
+const MinForCounts = 10
+
+// Bounds of texts, in characters.
+const (
+	maxJustification = 4000
+	maxWording       = 4000
 )
 
 // Bases lists what a tenant can choose.
 func Bases() []Basis { return []Basis{BasisConsent, BasisContract, BasisLegitimate} }
-
-// MinForCounts is from how many addresses of a message on counts of Aggregate are told:
-// below that a count names a person.
-const MinForCounts = minForCounts
 
 // Setting is a tenant's own switch. Every setting a tenant had is kept.
 type Setting struct {
@@ -126,7 +128,7 @@ type Setting struct {
 
 // DefaultSetting is that of a tenant who never set anything: there is no basis for more
 // than counts.
-func DefaultSetting(t tenant.ID) Setting { return Setting{Tenant: t, Level: defaultTenantLevel} }
+func DefaultSetting(t tenant.ID) Setting { return Setting{Tenant: t, Level: Aggregate} }
 
 // Recorded reports whether the tenant has set it.
 func (s Setting) Recorded() bool { return !s.At.IsZero() }
