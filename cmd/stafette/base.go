@@ -33,6 +33,7 @@ type base struct {
 	hub      *event.Hub
 	audience *audience.Service
 	resolver *dns.Client
+	tracking trackingParts
 	// tellHalt tells a tenant's owners; nil in commands that serve nobody.
 	approvals *approval.Service
 	gate      *approval.Gate
@@ -82,6 +83,9 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	if err := b.openApprovals(); err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
+	if b.tracking, err = b.newTracking(); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	b.spool = spool.New(b.store.Archive(), keeper)
@@ -140,7 +144,7 @@ func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
 		expiry[s] = time.Duration(b.config.Queue.Expiry)
 	}
 	return ingest.New(ingest.Config{
-		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code,
+		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver,
 		Limits:    ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
 		Approvals: b.gate, FreeRecipients: b.config.Approval.FreeRecipients, Pattern: b.watch.Saw,
 	})

@@ -264,6 +264,8 @@ func (in *Draft) readQuick(q *quick) bool {
 			return once(&seen, 12) && q.time(&in.SendAt)
 		case "group_id":
 			return once(&seen, 13) && q.optional(&in.Group)
+		case "tracking":
+			return once(&seen, 14) && q.optional(&in.Tracking)
 		}
 		return false
 	})

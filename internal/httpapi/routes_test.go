@@ -221,7 +221,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 // wellFormed are bodies for routes that read one before they look for the thing.
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
 	"POST /v1/lead-cases/{id}/close": `{"outcome":"receiver"}`,
-	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
+	"POST /v1/groups/{id}/approval":  submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
 	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`}
 
 // endless is a body without end that counts what was taken of it.

@@ -34,7 +34,7 @@ func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission)
 	s.checkSuppressions(ctx, open(parcels))
 	s.checkApprovals(ctx, open(parcels))
 	for part := range slices.Chunk(open(parcels), batchPart) {
-		share(part, func(w *parcel) { s.refuseIf(ctx, w, s.sealBody(w)) })
+		share(part, func(w *parcel) { s.refuseIf(ctx, w, s.finish(ctx, w)) })
 		s.storeAll(ctx, open(part))
 	}
 	for i, w := range parcels {

@@ -17,6 +17,7 @@ type statements struct {
 
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
 	contacts, contactAddresses, contactWords, contactTags, members                                   bulkTexts
+	tracked, activities, activityCounts                                                              bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -46,6 +47,10 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.contactWords, "contact_words (tenant, word, contact)", 3, ""},
 		{&st.contactTags, "contact_tags (tenant, tag, contact, sort_name)", 4, ""},
 		{&st.members, "group_members (tenant, grp, contact, batch, added_at)", 5, ""},
+		{&st.tracked, "tracked_messages (tenant, message, level, rule, recipients, links)", 6, ""},
+		{&st.activities, "activities (tenant, " + activityOwn + ")", activityWidth, ""},
+		{&st.activityCounts, "activity_counts (tenant, message, link, persons, machines)", 5,
+			" ON CONFLICT (tenant, message, link) DO UPDATE SET persons = activity_counts.persons + excluded.persons, machines = activity_counts.machines + excluded.machines"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

@@ -90,6 +90,8 @@ type Store struct {
 	texts      *statements
 	suppressed suppressionQuery
 	inquiries  *inquiries
+	hits       *hits
+	tracked    trackedReads
 	commits    *committer
 	pulses     pulses
 	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
@@ -148,12 +150,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.suppressed, err = prepareSuppressed(ctx, s.read, s.dialect); err == nil {
 		err = s.setClock(ctx)
 	}
+	if err == nil {
+		s.tracked, err = prepareTracked(ctx, s.read)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
 	// Both serve everybody until Close: who opened the store may leave before.
 	s.inquiries = startInquiries(s.suppressed) //nolint:contextcheck // see above
 	s.commits = startCommitter(s)              //nolint:contextcheck // see above
+	s.hits = startHits(s)                      //nolint:contextcheck // see above
 	return s, nil
 }
 
@@ -189,7 +195,8 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.commits.stop()
 	s.inquiries.stop()
-	return errors.Join(s.texts.close(), s.suppressed.close(), s.disconnect())
+	s.hits.stop()
+	return errors.Join(s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 
 func (s *Store) disconnect() error {

@@ -63,6 +63,7 @@ func Run(t *testing.T, open Open) {
 		{"Genuine", genuineTests()},
 		{"Preference", preferenceTests()},
 		{"Consents", consentTests()},
+		{"Tracking", trackingTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
