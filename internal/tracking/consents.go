@@ -14,9 +14,6 @@ import (
 	"stafette/internal/tenant"
 )
 
-// ConsentPath is where the pages of recipients lie; a token follows.
-const ConsentPath = "/consent/"
-
 // ByRecipient is the Actor of what a recipient said themselves.
 const ByRecipient = "recipient"
 
@@ -31,10 +28,12 @@ const (
 type ConsentsConfig struct {
 	Store    ConsentStore
 	Settings Settings
-	// Activities lists what is kept; ActivityStore does.
+	// Activities lists what is kept, and to whom a message went; ActivityStore does.
 	Activities interface {
 		Activities(ctx context.Context, t tenant.ID, q Query) ([]Activity, bool, error)
+		Recipients(ctx context.Context, t tenant.ID, m message.ID) ([]Recipient, error)
 	}
+	Tokens *Tokens // of links that mail and offers bear (Tokens.ConsentURL)
 	Keeper *seal.Keeper
 	// PublicURL is the address of the pages, without a path.
 	PublicURL string
@@ -98,9 +97,10 @@ const sealedFor = "tracking/consent"
 const maxConsentToken = 600
 
 // URL is the link by which one recipient of a tenant sees what is recorded of them and
-// withdraws. It is a capability for that address alone and reveals neither address nor
-// tenant to who sees it; it never expires, as withdrawing must stay as easy as consenting
-// (Art. 7(3) GDPR).
+// withdraws, where no delivery stands behind it (Tokens.ConsentURL is that of a delivery).
+// It is a capability for that address alone and reveals neither address nor tenant to who
+// sees it; it never expires, as withdrawing must stay as easy as consenting (Art. 7(3)
+// GDPR).
 func (s *Consents) URL(t tenant.ID, a message.Address) string {
 	plain := append(append([]byte{}, t[:]...), a.String()...)
 	return s.c.PublicURL + ConsentPath + base64.RawURLEncoding.EncodeToString(s.c.Keeper.Seal(plain, sealedFor))
@@ -112,26 +112,53 @@ type Bearer struct {
 	Address message.Address
 }
 
-// bearer reads a token. Whatever is wrong with it, the answer is the same.
-func (s *Consents) bearer(token string) (Bearer, error) {
-	unknown := fault.New(fault.NotFound, CodeConsentLinkUnknown, "There is no such link.")
+// bearer reads a token of either form. Whatever is wrong with it, the answer is the same.
+func (s *Consents) bearer(ctx context.Context, token string) (Bearer, error) {
+	if t, err := s.c.Tokens.Parse(ForConsent, token); err == nil {
+		return s.recipient(ctx, t)
+	}
+	if b, ok := s.sealed(token); ok {
+		return b, nil
+	}
+	return Bearer{}, errNoConsentLink()
+}
+
+func errNoConsentLink() error {
+	return fault.New(fault.NotFound, CodeConsentLinkUnknown, "There is no such link.")
+}
+
+// recipient is the one whose delivery a token names. A mail to several names nobody, and
+// one that was erased nobody any more.
+func (s *Consents) recipient(ctx context.Context, t Token) (Bearer, error) {
+	list, err := s.c.Activities.Recipients(ctx, t.Tenant, t.Message)
+	if err != nil && !fault.IsKind(err, fault.NotFound) {
+		return Bearer{}, fmt.Errorf("read recipients: %w", err)
+	}
+	for _, r := range list {
+		if r.Delivery == message.Delivery(t.Message, int(t.Number)) && r.Address.Local != "" {
+			return Bearer{t.Tenant, r.Address}, nil
+		}
+	}
+	return Bearer{}, errNoConsentLink()
+}
+
+// sealed reads what URL made.
+func (s *Consents) sealed(token string) (Bearer, bool) {
 	if len(token) > maxConsentToken {
-		return Bearer{}, unknown
+		return Bearer{}, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
-		return Bearer{}, unknown
+		return Bearer{}, false
 	}
 	plain, err := s.c.Keeper.Open(raw, sealedFor)
 	if err != nil || len(plain) < len(tenant.ID{}) {
-		return Bearer{}, unknown
+		return Bearer{}, false
 	}
 	var b Bearer
 	n := copy(b.Tenant[:], plain)
-	if b.Address, err = message.ParseAddress(string(plain[n:])); err != nil {
-		return Bearer{}, unknown
-	}
-	return b, nil
+	b.Address, err = message.ParseAddress(string(plain[n:]))
+	return b, err == nil
 }
 
 // recordedShown is how many activities a recipient is shown.
@@ -151,7 +178,7 @@ type Standing struct {
 // Open returns what the page of a token shows. The error is NotFound
 // "tracking_link_unknown" for whatever is no token of ours.
 func (s *Consents) Open(ctx context.Context, token string) (Standing, error) {
-	b, err := s.bearer(token)
+	b, err := s.bearer(ctx, token)
 	if err != nil {
 		return Standing{}, err
 	}
@@ -172,7 +199,7 @@ func (s *Consents) Open(ctx context.Context, token string) (Standing, error) {
 // Say keeps what the bearer of a token says themselves: granted, with the wording they
 // were shown, or withdrawn. Errors are those of Open and Record.
 func (s *Consents) Say(ctx context.Context, token string, state State, wording string) error {
-	b, err := s.bearer(token)
+	b, err := s.bearer(ctx, token)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ type board struct {
 
 // change is one line of the history.
 type change struct {
-	at                          string
+	at                           string
 	who, what, level, basis, why string
 }
 
