@@ -101,6 +101,7 @@ type Config struct {
 	Leads        *lead.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
+	Tracking     Tracking
 	Texts        Texts  // nil: answers carry codes only
 	PublicURL    string // server address in the OpenAPI document; "": none
 	Version      string // of the platform, in the OpenAPI document; "": "dev"

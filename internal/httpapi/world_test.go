@@ -40,6 +40,7 @@ import (
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
+	"stafette/internal/tracking/trackingtest"
 )
 
 var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
@@ -59,6 +60,7 @@ type world struct {
 	redeliveries *redeliverytest.Store
 	checks       *listcheck.Service
 	privacy      *privacy.Service
+	shelf        trackingtest.Shelf
 	log          *bytes.Buffer
 	operator     *operator
 
@@ -122,6 +124,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
+	c.Tracking = w.tracking(keeper)
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,6 @@ const ByRecipient = "recipient"
 // Codes of refusals about consents.
 const (
 	CodeConsentLinkUnknown = "tracking_link_unknown"
-	CodeWordingMissing     = "tracking_wording_missing"
 	CodeWayMalformed       = "tracking_way_malformed"
 )
 
@@ -73,8 +72,7 @@ func (s *Consents) History(ctx context.Context, t tenant.ID, a message.Address) 
 
 // Record keeps what an address said, from now on; c.At is set here. A withdrawal ends all
 // recording at once, in mail already sent too. Refusals name the fields "state", "way" and
-// "wording": a consent without the words that were agreed to proves nothing (Art. 7(1)
-// GDPR) and is refused.
+// "wording".
 func (s *Consents) Record(ctx context.Context, c Consent) error {
 	c.Way, c.Wording = strings.TrimSpace(c.Way), strings.TrimSpace(c.Wording)
 	c.At = s.c.Now().UTC().Truncate(time.Millisecond)
@@ -83,9 +81,6 @@ func (s *Consents) Record(ctx context.Context, c Consent) error {
 	}
 	if strings.ContainsAny(c.Way, "\r\n") {
 		return fault.Field("way", CodeWayMalformed, "The way is one line.")
-	}
-	if c.State == StateGranted && c.Wording == "" {
-		return fault.Field("wording", CodeWordingMissing, "A consent names the words that were agreed to.")
 	}
 	return s.c.Settings.Decider.Hear(ctx, c)
 }

@@ -227,8 +227,8 @@ func (s *Shelf) Activity(_ context.Context, t tenant.ID, id tracking.ActivityID)
 	return tracking.Activity{}, fault.New(fault.NotFound, "activity_unknown", "There is no such activity.")
 }
 
-// Counts implements tracking.ActivityStore.
-func (s *Shelf) Counts(ctx context.Context, t tenant.ID, m message.ID) (tracking.Counts, error) {
+// ActivityCounts implements tracking.ActivityStore.
+func (s *Shelf) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (tracking.Counts, error) {
 	v, err := s.Tracked(ctx, t, m)
 	if err != nil {
 		return tracking.Counts{}, err
@@ -293,12 +293,12 @@ func (s *Shelf) Rerate(_ context.Context, t tenant.ID, of map[tracking.ActivityI
 }
 
 // Outdated implements tracking.ActivityStore.
-func (s *Shelf) Outdated(_ context.Context, rules int, after tracking.ActivityID, limit int) ([]tracking.Activity, error) {
+func (s *Shelf) Outdated(_ context.Context, t tenant.ID, rules int, after tracking.ActivityID, limit int) ([]tracking.Activity, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []tracking.Activity
 	for _, a := range s.activities {
-		if a.Machine.Rules < rules && bytes.Compare(a.ID[:], after[:]) > 0 && len(list) < limit {
+		if a.Tenant == t && a.Machine.Rules < rules && bytes.Compare(a.ID[:], after[:]) > 0 && len(list) < limit {
 			list = append(list, a)
 		}
 	}

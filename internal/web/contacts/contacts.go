@@ -21,6 +21,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/privacy"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 )
@@ -69,14 +70,20 @@ type People interface {
 	Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error)
 }
 
-// Config is what the pages stand on; all of it is needed.
+// Consents tells what people said about being tracked; *tracking.Consents does.
+type Consents interface {
+	Of(ctx context.Context, t tenant.ID, a message.Address) (tracking.Consent, error)
+}
+
+// Config is what the pages stand on; all of it is needed but Consents.
 type Config struct {
-	Book   Book
-	List   List
-	Mail   insight.PersonStore
-	Rights Rights
-	People People
-	Teller messages.Teller
+	Consents Consents // nil: the Kundenakte says nothing of tracking
+	Book     Book
+	List     List
+	Mail     insight.PersonStore
+	Rights   Rights
+	People   People
+	Teller   messages.Teller
 }
 
 // Routes are the pages of contacts.

@@ -18,7 +18,7 @@ import (
 // *tracking.Decider have it together, and tracking.Office is both.
 type Tracking interface {
 	Activities(ctx context.Context, t tenant.ID, q tracking.Query) ([]tracking.Activity, bool, error)
-	Counts(ctx context.Context, t tenant.ID, m message.ID) (tracking.Counts, error)
+	ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (tracking.Counts, error)
 	Tracked(ctx context.Context, t tenant.ID, m message.ID) (tracking.Tracked, error)
 	// Allowed says how much tenant and stream allow, before anything is known of a message.
 	Allowed(ctx context.Context, t tenant.ID, s tenant.Stream) (tracking.Decision, error)
@@ -59,7 +59,7 @@ func (o *office) engagementOf(r *http.Request, p frame.Page, id message.ID, name
 	if e.tracked = tracked.Decision.Level > tracking.None; !e.tracked {
 		return e, nil
 	}
-	if e.counts, err = o.Tracking.Counts(r.Context(), p.Tenant(), id); err != nil && !fault.IsKind(err, fault.NotFound) {
+	if e.counts, err = o.Tracking.ActivityCounts(r.Context(), p.Tenant(), id); err != nil && !fault.IsKind(err, fault.NotFound) {
 		return e, fmt.Errorf("read counts: %w", err)
 	}
 	e.summed = err == nil && !e.counts.Hidden

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"stafette/internal/fault"
 	"stafette/internal/message"
@@ -52,7 +53,7 @@ func (c Config) consentPage(w http.ResponseWriter, r *http.Request, p frame.Page
 	names := map[string]string{}
 	for _, one := range list {
 		s.stations = append(s.stations, frame.Station{
-			Clock: p.Time(one.At), Small: p.Date(one.At), Mark: mark(one.State), Title: p.T("trk.consent.state." + string(one.State)),
+			Clock: p.Time(one.At), Small: p.Date(one.At), Mark: Mark(one.State), Title: p.T("trk.consent.state." + string(one.State)),
 			Text: oneLine(one.Wording), Route: source(c.name(ctx, p, names, one.Actor), one.Way),
 		})
 	}
@@ -79,6 +80,10 @@ func (c Config) recordConsent(w http.ResponseWriter, r *http.Request, p frame.Pa
 	s := consentSheet{Form: frame.Form{Values: map[string]string{}}}
 	for _, name := range []string{"state", "way", "wording"} {
 		s.Values[name] = r.PostForm.Get(name)
+	}
+	if s.Value("state") == string(tracking.StateGranted) && strings.TrimSpace(s.Value("wording")) == "" {
+		s.Add("wording", p.T("trk.consent.wording.missing"))
+		return c.consentPage(w, r, p, http.StatusUnprocessableEntity, a, s)
 	}
 	err = c.Consents.Record(r.Context(), tracking.Consent{
 		Tenant: p.Tenant(), Address: a, State: tracking.State(s.Value("state")), Actor: p.Who.User.ID.String(), Way: s.Value("way"), Wording: s.Value("wording"),

@@ -906,7 +906,7 @@ func consentPage(p frame.Page, c consentSheet) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.State(mark(c.now.State), p.T("trk.consent.state."+string(c.now.State)), false).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.State(Mark(c.now.State), p.T("trk.consent.state."+string(c.now.State)), false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1070,8 +1070,8 @@ func stateOptions(p frame.Page) []frame.Option {
 	return list
 }
 
-// mark is the icon and colour of a consent.
-func mark(s tracking.State) string {
+// Mark is the icon and colour of a consent.
+func Mark(s tracking.State) string {
 	switch s {
 	case tracking.StateGranted:
 		return "delivered"

@@ -96,6 +96,7 @@ type World struct {
 	accounts *Accounts
 
 	crowd crowd // of contacts
+	watch watched
 }
 
 // Now is the world's clock.
