@@ -210,8 +210,8 @@ func (s *Store) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (
 	return c, nil
 }
 
-// Burst implements tracking.ActivityStore.
-func (s *Store) Burst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]tracking.Activity, error) {
+// ActivityBurst implements tracking.ActivityStore.
+func (s *Store) ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]tracking.Activity, error) {
 	low := id.Lowest[tracking.ActivityKind](since)
 	return s.activities(ctx, t, " AND a.message = $2 AND a.burst = $3 AND a.id >= $4 ORDER BY a.id LIMIT 500", m[:], burst, low[:])
 }

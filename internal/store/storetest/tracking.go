@@ -183,7 +183,12 @@ func hitsRefused(t *testing.T, w *World) {
 	declared := w.Hit(v, 0, "eva@x.example")
 	declared.Activity.Kind = tracking.TermsConfirmed
 	same(t, "after the withdrawal", w.Keep(w.Hit(v, 0, "eva@x.example"), w.Hit(v, 0, "max@x.example", "eva@x.example"), declared), []bool{false, false, true}, nil)
+	say(tracking.StateUnknown)
+	asked := w.Hit(v, 0, "eva@x.example")
+	asked.Granted = true
+	same(t, "unknown where a grant is needed", w.Keep(asked, w.Hit(v, 0, "eva@x.example")), []bool{false, true}, nil)
 	say(tracking.StateGranted)
+	same(t, "granted where a grant is needed", w.Keep(asked), []bool{true}, nil)
 	same(t, "granted again", w.Keep(w.Hit(v, 0, "eva@x.example"), w.Hit(gone, 0, "eva@x.example"), w.Hit(foreign, 0, "eva@x.example")), []bool{true, false, false}, nil)
 }
 
@@ -222,7 +227,7 @@ func activitiesListed(t *testing.T, w *World) {
 		same(t, name, list, want, err)
 		equal(t, name+": more", more, c.more)
 	}
-	burst, err := w.Store.Burst(ctx, w.A, one.Message, 7, hits[0].Activity.At)
+	burst, err := w.Store.ActivityBurst(ctx, w.A, one.Message, 7, hits[0].Activity.At)
 	same(t, "burst", burst, []tracking.Activity{hits[1].Activity}, err)
 }
 
