@@ -60,7 +60,7 @@ type world struct {
 	redeliveries *redeliverytest.Store
 	checks       *listcheck.Service
 	privacy      *privacy.Service
-	shelf        trackingtest.Shelf
+	shelf        *trackingtest.Shelf
 	log          *bytes.Buffer
 	operator     *operator
 
@@ -78,7 +78,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}}
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}, shelf: &trackingtest.Shelf{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
 	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
 	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
@@ -124,7 +124,8 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
-	c.Tracking = w.tracking(keeper)
+	c.TrackingSettings, c.Consents = w.tracking(keeper)
+	c.Activities = w.shelf
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

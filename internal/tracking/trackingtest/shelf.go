@@ -1,6 +1,5 @@
-// Package trackingtest is a store of tracking in memory, for tests of rooms and doors that
-// stand on it. The conformance suite of package store is not run on it: what is measured
-// or must survive is tested there.
+// Package trackingtest is a store of tracking in memory, for tests of doors that stand on it.
+// It judges nothing again and folds nothing: that is tested on the real store.
 package trackingtest
 
 import (
@@ -8,7 +7,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
@@ -17,9 +15,14 @@ import (
 	"stafette/internal/tracking"
 )
 
-var _ tracking.Store = (*Shelf)(nil)
+var (
+	_ tracking.SettingStore = (*Shelf)(nil)
+	_ tracking.ConsentStore = (*Shelf)(nil)
+	_ tracking.Reader       = (*Shelf)(nil)
+)
 
-// Shelf is a tracking.Store. The zero value is empty and ready; it is safe for concurrent
+// Shelf is what doors need of a tracking.Store: settings, consents, and activities as they
+// were put in. The zero value is empty and ready; it is safe for concurrent
 // use.
 type Shelf struct {
 	mu         sync.Mutex
@@ -265,57 +268,4 @@ func (s *Shelf) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (
 		}
 	}
 	return c, nil
-}
-
-// Burst implements tracking.ActivityStore.
-func (s *Shelf) Burst(_ context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]tracking.Activity, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []tracking.Activity
-	for _, a := range s.activities {
-		if a.Tenant == t && a.Message == m && a.Burst == burst && !a.At.Before(since) {
-			list = append(list, a)
-		}
-	}
-	return list, nil
-}
-
-// Rerate implements tracking.ActivityStore.
-func (s *Shelf) Rerate(_ context.Context, t tenant.ID, of map[tracking.ActivityID]tracking.Machine) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, a := range s.activities {
-		if m, ok := of[a.ID]; ok && a.Tenant == t {
-			s.activities[i].Machine = m
-		}
-	}
-	return nil
-}
-
-// Outdated implements tracking.ActivityStore.
-func (s *Shelf) Outdated(_ context.Context, t tenant.ID, rules int, after tracking.ActivityID, limit int) ([]tracking.Activity, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []tracking.Activity
-	for _, a := range s.activities {
-		if a.Tenant == t && a.Machine.Rules < rules && bytes.Compare(a.ID[:], after[:]) > 0 && len(list) < limit {
-			list = append(list, a)
-		}
-	}
-	return list, nil
-}
-
-// FoldActivities implements tracking.ActivityStore; the counts that stay are not kept here.
-func (s *Shelf) FoldActivities(_ context.Context, t tenant.ID, before time.Time, limit int) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	s.activities = slices.DeleteFunc(s.activities, func(a tracking.Activity) bool {
-		gone := a.Tenant == t && a.At.Before(before) && n < limit
-		if gone {
-			n++
-		}
-		return gone
-	})
-	return n, nil
 }

@@ -12,14 +12,9 @@ import (
 	"stafette/internal/tracking"
 )
 
-// Tracking is what the door needs of package tracking. All fields are needed.
-type Tracking struct {
-	Settings tracking.Settings
-	Consents *tracking.Consents
-	// Activities lists what recipients did.
-	Activities interface {
-		Activities(ctx context.Context, t tenant.ID, q tracking.Query) ([]tracking.Activity, bool, error)
-	}
+// Activities lists what recipients did. tracking.Store has it.
+type Activities interface {
+	Activities(ctx context.Context, t tenant.ID, q tracking.Query) ([]tracking.Activity, bool, error)
 }
 
 // trackingRoutes are those of what may be told of recipients.
@@ -66,7 +61,7 @@ func settingOf(a tracking.Allowed) *trackingOutput {
 }
 
 func (a *API) getTracking(ctx context.Context, _ *struct{}) (*trackingOutput, error) {
-	allowed, err := a.c.Tracking.Settings.Allowed(ctx, keyOf(ctx).Tenant)
+	allowed, err := a.c.TrackingSettings.Allowed(ctx, keyOf(ctx).Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -95,13 +90,13 @@ func (a *API) setTracking(ctx context.Context, in *struct{ Body TrackingDraft })
 		return nil, err
 	}
 	if b.Streams == nil {
-		was, err := a.c.Tracking.Settings.Allowed(ctx, key.Tenant)
+		was, err := a.c.TrackingSettings.Allowed(ctx, key.Tenant)
 		if err != nil {
 			return nil, err
 		}
 		to.Streams = was.Streams
 	}
-	allowed, err := a.c.Tracking.Settings.Set(ctx, to)
+	allowed, err := a.c.TrackingSettings.Set(ctx, to)
 	if err != nil {
 		return nil, err
 	}
@@ -154,17 +149,17 @@ type consentOutput struct{ Body TrackingConsent }
 
 func (a *API) consent(ctx context.Context, of message.Address) (*consentOutput, error) {
 	t := keyOf(ctx).Tenant
-	now, err := a.c.Tracking.Consents.Of(ctx, t, of)
+	now, err := a.c.Consents.Of(ctx, t, of)
 	if err != nil {
 		return nil, err
 	}
-	history, err := a.c.Tracking.Consents.History(ctx, t, of)
+	history, err := a.c.Consents.History(ctx, t, of)
 	if err != nil {
 		return nil, err
 	}
 	out := &consentOutput{TrackingConsent{
 		Address: of.String(), State: string(now.State), At: timeOrNull(now.At), Actor: now.Actor, Way: now.Way, Wording: now.Wording,
-		URL: a.c.Tracking.Consents.URL(t, of), History: make([]ConsentFact, len(history)),
+		URL: a.c.Consents.URL(t, of), History: make([]ConsentFact, len(history)),
 	}}
 	for i, c := range history {
 		out.Body.History[i] = ConsentFact{string(c.State), c.At, c.Actor, c.Way, c.Wording}
@@ -195,7 +190,7 @@ func (a *API) setConsent(ctx context.Context, in *setConsentInput) (*consentOutp
 	if c.Way == "" {
 		c.Way = "api"
 	}
-	if err := a.c.Tracking.Consents.Record(ctx, c); err != nil {
+	if err := a.c.Consents.Record(ctx, c); err != nil {
 		return nil, err
 	}
 	return a.consent(ctx, of)
@@ -241,7 +236,7 @@ const activityPages = 10
 func (a *API) withActivities(ctx context.Context, m message.ID, list []Event) ([]Event, error) {
 	q := tracking.Query{Message: m, Forward: true, Limit: tracking.MaxPage}
 	for range activityPages {
-		did, more, err := a.c.Tracking.Activities.Activities(ctx, keyOf(ctx).Tenant, q)
+		did, more, err := a.c.Activities.Activities(ctx, keyOf(ctx).Tenant, q)
 		if err != nil {
 			return nil, err
 		}

@@ -15,17 +15,17 @@ import (
 )
 
 // tracking is the real room on a store in memory.
-func (w *world) tracking(keeper *seal.Keeper) httpapi.Tracking {
+func (w *world) tracking(keeper *seal.Keeper) (tracking.Settings, *tracking.Consents) {
 	w.Helper()
 	now := func() time.Time { return start }
 	tokens, err := tracking.NewTokens(keeper.MACKey("tracking tokens"))
 	if err != nil {
 		w.Fatal(err)
 	}
-	settings := tracking.Settings{Store: &w.shelf, Decider: tracking.NewDecider(tracking.DeciderConfig{Store: &w.shelf, Now: now}), Now: now}
-	return httpapi.Tracking{Settings: settings, Activities: &w.shelf, Consents: tracking.NewConsents(tracking.ConsentsConfig{
-		Store: &w.shelf, Settings: settings, Activities: &w.shelf, Tokens: tokens, Keeper: keeper, PublicURL: "https://post.example/", Now: now,
-	})}
+	settings := tracking.Settings{Store: w.shelf, Decider: tracking.NewDecider(tracking.DeciderConfig{Store: w.shelf, Now: now}), Now: now}
+	return settings, tracking.NewConsents(tracking.ConsentsConfig{
+		Store: w.shelf, Settings: settings, Activities: w.shelf, Tokens: tokens, Keeper: keeper, PublicURL: "https://post.example/", Now: now,
+	})
 }
 
 func (w *world) replace(path, key, body string) answer {
