@@ -69,6 +69,7 @@ func (p *platform) chores() []chore {
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},
+		{"activities", historyEvery, p.foldActivities},
 		{"gather contacts", gatherEvery, func(ctx context.Context, _ time.Time) error { return p.privacy.Gather(ctx) }},
 	}
 }

@@ -220,7 +220,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
@@ -252,7 +252,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
 	}
-	p.handler = forwarded.Handler(mux, p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
+	p.handler = forwarded.Handler(p.trackingHosts(mux), p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
 	return nil
 }
 

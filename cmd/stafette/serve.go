@@ -178,6 +178,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	public := newHTTPServer(p.handler, p.log)
 	public.RegisterOnShutdown(func() { // live pages would hold the door open
 		p.hub.Close()
+		p.tracking.hub.Close()
 		close(p.stopping)
 	})
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)

@@ -56,7 +56,8 @@ type Submission struct {
 	// Sender must be the null reverse path. No door that strangers reach sets it.
 	PassedOn bool
 	Stream   tenant.Stream // "" is transactional
-	// Tracking is how much the client wishes to be told of recipients; Unset: nothing was said.
+	// Tracking is how much may be told of the recipients at most; Unset leaves it to tenant
+	// and stream. It never raises anything.
 	Tracking tracking.Level
 	Tags     []string
 	// Source is the name of the egress.Source that the mail must leave from, whatever else
