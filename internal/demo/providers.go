@@ -195,6 +195,10 @@ func (w *World) Places() []Place {
 		{"spaeter-zurueck@posteo.example", "nimmt an und meldet danach, dass es das Postfach nicht gibt", "accepts, and reports afterwards that there is no such mailbox"},
 		{"beschwerde@gmx.example", "nimmt an und markiert danach als Spam", "accepts, and marks as spam afterwards"},
 		{"abwesend@posteo.example", "nimmt an und antwortet mit einer Abwesenheitsnotiz", "accepts, and answers with an absence note"},
+		{"leserin@posteo.example", "liest nach einigen Sekunden und öffnet einen Link", "reads after some seconds and opens a link"},
+		{"gmail@posteo.example", "ein Bilderdienst lädt die Bilder", "an image proxy loads the pictures"},
+		{"apple@posteo.example", "lädt alle Bilder vor, auch ungelesen", "loads all pictures in advance, unread too"},
+		{"firma@posteo.example", "ein Schutzprogramm folgt jedem Link", "a scanner follows every link"},
 		{"m.voss@" + typoDomain, "Tippfehler: die Domain nimmt keine E-Mails an", "typing error: the domain takes no mail"},
 	}
 }

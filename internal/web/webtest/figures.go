@@ -201,7 +201,7 @@ func helpSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			library, err := help.Load("digests", "lead", "redelivery")
+			library, err := help.Load("digests", "lead", "redelivery", "tracking")
 			if err != nil {
 				panic(err) // the articles are part of the binary
 			}
