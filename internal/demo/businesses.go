@@ -101,7 +101,7 @@ func agency() Business {
 		},
 		Tracks: tracking.Setting{Level: tracking.Individual, Basis: tracking.BasisConsent,
 			Justification: "Wir rufen zurück, wenn jemand ein Exposé geöffnet hat. Ohne die Auswertung wissen wir nicht, ob es ankam; im Formular steht dazu ein eigenes Kästchen."},
-		Agreed:  readersAt("posteo.example"),
+		Agreed:  append(readersAt("posteo.example"), message.Address{Local: "mira", Domain: "posteo.example"}),
 		Consent: "Ja, Hafenkontor darf sehen, ob und wann ich Exposés öffne. Das kann ich jederzeit beenden.",
 		Letters: append([]Letter{
 			{tenant.Transactional, []string{"besichtigung"}, message.Draft{

@@ -90,7 +90,7 @@ func (r *readers) arrived(m mail) {
 		return
 	}
 	r.wait.Go(func() {
-		if who == person {
+		if who == person || who == gmail {
 			after := time.NewTimer(readingAfter)
 			defer after.Stop()
 			select {

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -88,17 +89,17 @@ func (e *engagement) add(p frame.Page, a tracking.Activity, names map[message.De
 
 // activityStation words one activity; name is that of the recipient, "" where none is known.
 func activityStation(p frame.Page, a tracking.Activity, name string, sent tracking.Decision) frame.Station {
-	target := a.Label
-	if a.Target != "" && a.Target != a.Label {
-		target = strings.TrimSpace(target + " " + frame.Shorten(a.Target, 120))
-	}
+	target := cmp.Or(a.Label, frame.Shorten(a.Target, 120))
 	s := frame.Station{Clock: p.Time(a.At), Small: p.Date(a.At), Mark: "delivered"}
+	if a.Target != target {
+		s.Text = frame.Shorten(a.Target, 120)
+	}
 	switch {
 	case !a.Machine.Counted():
 		s.Mark = "queued"
 		s.Title = p.Either("activity.machine."+string(a.Kind), "activity.machine.other", "target", target)
-		if a.Identified {
-			s.Text = name
+		if a.Identified && name != "" {
+			s.Text = strings.TrimSpace(s.Text + " (" + name + ")")
 		}
 	case a.Identified && name != "":
 		s.Title = p.T("activity."+string(a.Kind)+".named", "name", name, "target", target)
