@@ -262,6 +262,8 @@ func (in *Draft) readQuick(q *quick) bool {
 			return once(&seen, 11) && q.texts(&in.Metadata)
 		case "send_at":
 			return once(&seen, 12) && q.time(&in.SendAt)
+		case "tracking":
+			return once(&seen, 13) && q.optional(&in.Tracking)
 		}
 		return false
 	})

@@ -42,7 +42,7 @@ func run() error {
 	flag.IntVar(&o.messages, "n", 20_000, "messages per round")
 	flag.IntVar(&o.rounds, "rounds", 3, "interleaved rounds")
 	flag.IntVar(&o.single, "single", 500, "messages of P7, one at a time")
-	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7,growth,crowd", "which figures to take: growth is P6 and P9, crowd is P6's memory and P8")
+	flag.StringVar(&o.rows, "rows", "P1,P2,P5,P7,hits,growth,crowd", "which figures to take: growth is P6 and P9, crowd is P6's memory and P8, hits is P4")
 	flag.StringVar(&o.sizes, "sizes", "10000,100000,1000000,5000000", "deliveries in the tables at which growth is measured")
 	flag.IntVar(&o.waiting, "waiting", 1_000_000, "newsletters in the queue of crowd")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
@@ -128,6 +128,13 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 		}
 		return o.compare(ctx, bench.Plan{Name: "P5", Title: "durable HTTP ingest of 2 KB, delivery put off until tomorrow", Size: 2 << 10, Sessions: 64, AcceptOnly: true},
 			contestants...)
+	case "hits":
+		h := bench.Hits{Binary: o.binary, Domain: domain, Messages: 10_000, Total: 100_000, Rounds: o.rounds, Sessions: 256, Progress: progress}
+		struck, err := h.Run(ctx)
+		if err != nil {
+			return "", fmt.Errorf("hits: %w", err)
+		}
+		return h.Markdown(struck), nil
 	case "P7":
 		return o.latency(ctx)
 	case "growth":
@@ -140,7 +147,7 @@ func (o options) row(ctx context.Context, row string) (string, error) {
 		}
 		return c.Markdown(crowded), nil
 	}
-	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7, growth, crowd", row)
+	return "", fmt.Errorf("no figure %q: want P1, P2, P5, P7, hits, growth, crowd", row)
 }
 
 // other plays the build to compare with.

@@ -1,0 +1,241 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stafette/internal/event"
+	"stafette/internal/seal"
+	"stafette/internal/store"
+	"stafette/internal/store/storetest"
+	"stafette/internal/tenant"
+	"stafette/internal/tracking"
+	"stafette/test/load/peers"
+)
+
+// Hits measures P4: pictures fetched and links followed by many clients at once, each an
+// activity on stable storage before it is answered. Then the program is killed in the
+// middle of a burst, and what it had answered is looked for.
+type Hits struct {
+	Binary   string
+	Domain   string
+	Messages int // tracked mails that the hits are about
+	Total    int // hits of a round
+	Rounds   int
+	Sessions int // connections
+	Progress func(line string)
+}
+
+// Struck is what was measured.
+type Struck struct {
+	Rate  []float64 // hits per second, by round
+	Acked int       // answered before the kill
+	Kept  int       // of the burst that was cut off, found afterwards
+}
+
+// Run seeds an instance and lets the bursts come.
+func (h Hits) Run(ctx context.Context) (s Struck, err error) {
+	dir, err := os.MkdirTemp("", "hits")
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	data := filepath.Join(dir, "data")
+	peer, err := peers.SetUpStafette(ctx, peers.StafetteConfig{Binary: h.Binary, Dir: dir, Data: data, Sink: "127.0.0.1:9", Domain: h.Domain, Unsigned: true})
+	if err != nil {
+		return s, err
+	}
+	paths, err := h.seed(ctx, data)
+	if err != nil {
+		return s, fmt.Errorf("seed tracked mail: %w", err)
+	}
+	if err := peer.Start(ctx); err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, peer.Kill()) }()
+	for range h.Rounds {
+		began := time.Now()
+		n, err := h.burst(ctx, strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, nil)
+		if err != nil {
+			return s, err
+		}
+		rate := float64(n) / time.Since(began).Seconds()
+		s.Rate = append(s.Rate, rate)
+		h.say("hits: %.0f/s", rate)
+	}
+	if kept, err := h.kept(ctx, data); err != nil || kept != h.Rounds*h.Total {
+		return s, fmt.Errorf("%d of %d hits kept: %w", kept, h.Rounds*h.Total, err)
+	}
+	var once sync.Once
+	s.Acked, _ = h.burst(ctx, strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, func(n int) {
+		if n > h.Total/3 {
+			once.Do(func() { err = peer.Kill() })
+		}
+	})
+	kept, lookErr := h.kept(ctx, data)
+	s.Kept = kept - h.Rounds*h.Total
+	if err := errors.Join(err, lookErr); err != nil {
+		return s, err
+	}
+	if s.Kept < s.Acked {
+		return s, fmt.Errorf("%d hits answered, %d kept", s.Acked, s.Kept)
+	}
+	return s, peer.Start(ctx)
+}
+
+func (h Hits) say(format string, args ...any) {
+	if h.Progress != nil {
+		h.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// open opens the data of an instance that may run.
+func (h Hits) open(ctx context.Context, data string) (*store.Store, tenant.ID, error) {
+	s, err := store.Open(ctx, store.Config{DataDir: data, Now: time.Now})
+	if err != nil {
+		return nil, tenant.ID{}, err
+	}
+	t, err := s.OwnerOfDomain(ctx, h.Domain)
+	if err != nil {
+		return nil, tenant.ID{}, errors.Join(err, s.Close())
+	}
+	return s, t, nil
+}
+
+// links is how many links a mail has; each is hit as often as its picture.
+const links = 3
+
+// seed stores mail that was delivered long ago and returns the paths of all tokens.
+func (h Hits) seed(ctx context.Context, data string) (paths []string, err error) {
+	s, t, err := h.open(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	keeper, err := seal.Load(filepath.Join(data, "root.key"))
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := tracking.NewTokens(keeper.MACKey("tracking tokens"))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
+	err = s.PutTrackingSetting(ctx, tracking.Setting{Tenant: t, Level: tracking.Individual, Basis: tracking.BasisContract, Justification: "bench", At: now})
+	if err != nil {
+		return nil, err
+	}
+	level := tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant}
+	for n := range h.Messages {
+		a := storetest.Draft(now.Add(time.Duration(n)*time.Millisecond/10), t, fmt.Sprintf("r%d@kunde.example", n))
+		a.Sealed = a.Sealed[:64]
+		a.Deliveries[0].State = event.Delivered
+		a.Tracked = &tracking.Tracked{Decision: level, Recipients: 1}
+		m := a.Message.ID
+		for i := range links {
+			a.Tracked.Links = append(a.Tracked.Links, tracking.Link{Target: fmt.Sprintf("https://%s/%d", h.Domain, i), Label: "Exposé"})
+			paths = append(paths, tracking.LinkPath+tokens.Make(tracking.Token{Purpose: tracking.ForLink, Tenant: t, Message: m, Number: uint16(i + 1)}))
+		}
+		paths = append(paths, tracking.PixelPath+tokens.Make(tracking.Token{Purpose: tracking.ForPixel, Tenant: t, Message: m}))
+		if err := s.Accept(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
+
+// kept counts the activities that are on stable storage.
+func (h Hits) kept(ctx context.Context, data string) (n int, err error) {
+	s, t, err := h.open(ctx, data)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	q := tracking.Query{Limit: tracking.MaxPage, Forward: true}
+	for more := true; more; {
+		var list []tracking.Activity
+		if list, more, err = s.Activities(ctx, t, q); err != nil {
+			return n, err
+		}
+		for _, a := range list {
+			q.After = a.ID
+		}
+		n += len(list)
+	}
+	return n, nil
+}
+
+// burst asks for the paths in turn until there were n answers, or nobody answers any more,
+// and returns how many there were.
+func (h Hits) burst(ctx context.Context, addr string, paths []string, n int, answered func(int)) (int, error) {
+	var next, done atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, h.Sessions)
+	for i := range h.Sessions {
+		all.Go(func() {
+			errs[i] = session(ctx, addr, func() (string, bool) {
+				at := next.Add(1) - 1
+				return paths[int(at*7919)%len(paths)], int(at) < n
+			}, func() {
+				if k := done.Add(1); answered != nil {
+					answered(int(k))
+				}
+			})
+		})
+	}
+	all.Wait()
+	return int(done.Load()), errors.Join(errs...)
+}
+
+// session asks over one connection, as a browser does.
+func session(ctx context.Context, addr string, next func() (string, bool), answered func()) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for {
+		path, more := next()
+		if !more {
+			return nil
+		}
+		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\r\n", path, addr)
+		if err != nil {
+			return err
+		}
+		r, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := in.Discard(int(max(r.ContentLength, 0))); err != nil {
+			return err
+		}
+		if r.StatusCode != http.StatusOK && r.StatusCode != http.StatusFound {
+			return fmt.Errorf("answered %s", r.Status)
+		}
+		answered()
+	}
+}
+
+// Markdown is the section of the report.
+func (h Hits) Markdown(s Struck) string {
+	rates := slices.Sorted(slices.Values(s.Rate))
+	var b strings.Builder
+	fmt.Fprintf(&b, "## P4: open pixel and click with durable activity\n\n%d hits per round on %d mails with %d links, %d connections, %d rounds; median (least to most). Each is on stable storage before it is answered.\n\n",
+		h.Total, h.Messages, links, h.Sessions, h.Rounds)
+	fmt.Fprintf(&b, "| hits/s | killed in the middle of a burst |\n|---|---|\n| %.0f (%.0f to %.0f) | %d answered, %d kept, 0 lost |\n",
+		rates[len(rates)/2], rates[0], rates[len(rates)-1], s.Acked, s.Kept)
+	return b.String()
+}
