@@ -172,5 +172,6 @@ func (d *consents) hear(w http.ResponseWriter, r *http.Request, state tracking.S
 		d.refused(w, r, err)
 		return
 	}
-	http.Redirect(w, r, s.at("")+"&done="+string(state), http.StatusSeeOther)
+	q := url.Values{"lang": {string(s.lang)}, "done": {string(state)}}
+	http.Redirect(w, r, tracking.ConsentPath+url.PathEscape(r.PathValue("token"))+"?"+q.Encode(), http.StatusSeeOther)
 }

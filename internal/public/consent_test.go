@@ -107,7 +107,7 @@ func TestConsentPageTellsAndChangesNothing(t *testing.T) {
 
 func TestConsentIsSaidByPost(t *testing.T) {
 	c, ask := consentPages(t)
-	for path, want := range map[string]string{"gut/withdraw?lang=de": "done=withdrawn", "gut/grant?lang=de": "done=granted"} {
+	for path, want := range map[string]string{"gut/withdraw?lang=de": "gut?done=withdrawn&lang=de", "gut/grant?lang=de": "gut?done=granted&lang=de"} {
 		resp, _ := ask(http.MethodPost, path, "Sec-Fetch-Site", "same-origin")
 		if resp.StatusCode != http.StatusSeeOther || !strings.HasSuffix(resp.Header.Get("Location"), want) {
 			t.Errorf("%s: %d to %q", path, resp.StatusCode, resp.Header.Get("Location"))
