@@ -127,6 +127,7 @@ var dialers = map[string]string{
 	"internal/store":   "reaches the configured database",
 	"internal/control": "asks the process on this machine, by its socket",
 	"internal/smtp":    "defaults for callers that give no dialer",
+	"internal/demo":    "reads mail as recipients do, on this machine alone",
 	"cmd":              "the send command talks to this machine's server",
 	"tools":            "not part of the product",
 }

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 type demoCmd struct {
@@ -131,11 +132,33 @@ func (s *demoSeeder) Found(ctx context.Context, b demo.Business) ([]demo.Record,
 		return nil, err
 	}
 	s.tenants[b.Domain] = t.ID
+	if err := s.track(ctx, b, founding); err != nil {
+		return nil, err
+	}
 	var records []demo.Record
 	for _, k := range keys {
 		records = append(records, demo.Record{Name: k.RecordName(), Value: k.Record})
 	}
 	return records, nil
+}
+
+// track sets what the business allows, and records who agreed.
+func (s *demoSeeder) track(ctx context.Context, b demo.Business, f tenant.Founding) error {
+	if b.Tracks.Level == tracking.Unset {
+		return nil
+	}
+	allowed := tracking.Allowed{Setting: b.Tracks}
+	allowed.Tenant, allowed.By = f.Tenant.ID, f.Users[0].ID.String()
+	if _, err := s.p.trackingSettings().Set(ctx, allowed); err != nil {
+		return err
+	}
+	for _, a := range b.Agreed {
+		said := tracking.Consent{Tenant: allowed.Tenant, Address: a, State: tracking.StateGranted, Actor: allowed.By, Way: "Formular auf der Website", Wording: b.Consent}
+		if err := s.p.consents().Record(ctx, said); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Send implements demo.Seeder.

@@ -28,7 +28,9 @@ const (
 )
 
 // features are what help articles may speak of beyond what every version has.
-func features() []help.Feature { return []help.Feature{"approval", "digests", "lead", "redelivery"} }
+func features() []help.Feature {
+	return []help.Feature{"approval", "digests", "lead", "redelivery", "tracking"}
+}
 
 // newHelp makes the help desk.
 func (b *base) newHelp() (*help.Desk, error) {
@@ -46,6 +48,7 @@ func (b *base) todos() insight.Todos {
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
 		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+		insight.TrackingBasis{Store: b.store},
 	}}
 }
 

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/public"
 	"stafette/internal/public/leadpages"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // openLeadPages opens the pages of prospects and of those who receive leads. A household or
@@ -61,6 +62,7 @@ func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Lo
 		mux.Handle(path, door)
 	}
 	mux.Handle(announce.Path, p.customerPages(c.Catalog, zone))
+	mux.Handle(tracking.ConsentPath, p.consentPages(c.Catalog, zone))
 	p.openLeadPages(mux, c.Catalog, zone)
 	p.openTracking(mux)
 }

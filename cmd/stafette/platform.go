@@ -234,7 +234,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
@@ -301,7 +301,7 @@ func (p *platform) office(with shared) web.Config {
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
-			Dialogues: p.trace, Preview: p.preview(),
+			Dialogues: p.trace, Preview: p.preview(), Tracking: p.trackedMail(), Activity: p.tracking.hub,
 		},
 		SignIn:       signin.Config{Accounts: p.accounts, Mails: p.notices.On()},
 		Profile:      profile.Config{Accounts: p.accounts},
@@ -310,9 +310,10 @@ func (p *platform) office(with shared) web.Config {
 		Record:       record.Config{Entries: p.store, People: p.store},
 		Offices:      offices.Config{Accounts: p.accounts},
 		Settings:     settings.Config{Accounts: p.accounts, Rights: p.privacy},
+		Trackings:    p.trackingPages(),
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
-		Contacts:     contacts.Config{Book: with.book, Groups: p.groups(), List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
+		Contacts:     contacts.Config{Consents: p.consents(), Book: with.book, Groups: p.groups(), List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
 		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store, Approvals: p.approvals, Panel: approvals.Panel},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Signups:      p.signupPages(with.told, with.zone),

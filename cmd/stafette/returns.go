@@ -162,7 +162,7 @@ func newPreference(b *base) *preference.Service {
 		return nil
 	}
 	return preference.New(preference.Config{
-		Store: b.store, List: b.audience, Consents: b.consents(), Key: b.keeper.MACKey("preference link"), PublicURL: public, Now: b.store.Now, Log: b.log,
+		Store: b.store, List: b.audience, Consents: b.consentBook(), Key: b.keeper.MACKey("preference link"), PublicURL: public, Now: b.store.Now, Log: b.log,
 	})
 }
 

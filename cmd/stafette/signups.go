@@ -17,8 +17,8 @@ import (
 	"stafette/internal/web/signups"
 )
 
-// consents keeps why people may be written to.
-func (b *base) consents() *consent.Book {
+// consentBook keeps why people may be written to.
+func (b *base) consentBook() *consent.Book {
 	return &consent.Book{Store: b.store, Hasher: b.audience, Now: b.store.Now}
 }
 
@@ -36,7 +36,7 @@ type consentRecord struct {
 func (b *base) consentsOf(ctx context.Context, p privacy.Person) (any, error) {
 	var records []consentRecord
 	for _, a := range p.Addresses {
-		list, err := b.consents().Of(ctx, p.Tenant, a)
+		list, err := b.consentBook().Of(ctx, p.Tenant, a)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func (b *base) usable(ctx context.Context, t tenant.ID, domain string) (bool, er
 // signupPages are the office's pages of forms and consents.
 func (p *platform) signupPages(told *diagnosis.Service, zone *time.Location) signups.Config {
 	return signups.Config{
-		Forms: p.signups, Book: p.consents(), Consents: p.store, List: p.audience, Groups: p.groups(),
+		Forms: p.signups, Book: p.consentBook(), Consents: p.store, List: p.audience, Groups: p.groups(),
 		Evidence: signup.Evidence{Service: p.signups, Prover: told, Mail: p.store, Bodies: p.spool, Zone: zone},
 	}
 }

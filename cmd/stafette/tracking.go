@@ -37,7 +37,7 @@ func (b *base) newTracking() (trackingParts, error) {
 	if r.rules, err = tracking.LoadRules(); err != nil {
 		return r, err
 	}
-	c := tracking.WeaverConfig{Decider: r.decider, Tokens: r.tokens, PublicURL: strings.TrimRight(b.config.HTTP.PublicURL, "/")}
+	c := tracking.WeaverConfig{Decider: r.decider, Tokens: r.tokens, PublicURL: strings.TrimRight(b.config.HTTP.PublicURL, "/"), Withdrawal: true}
 	if public, err := url.Parse(b.config.HTTP.PublicURL); err == nil && b.config.HTTP.TrackingHosts && b.config.Domains.TrackingHost != "" {
 		r.hosts = &linkHosts{store: b.store, now: b.store.Now, public: public, known: map[string]linkHost{}}
 		c.Host = r.hosts.base

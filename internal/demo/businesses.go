@@ -6,6 +6,7 @@ import (
 
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Business is a sample tenant.
@@ -15,6 +16,11 @@ type Business struct {
 	CustomerTone tenant.Tone
 	People       []Person
 	Letters      []Letter
+	// Tracks is what the business allows; the zero value leaves what every one begins with.
+	// Agreed are the recipients who agreed to it, with the words of Consent.
+	Tracks  tracking.Setting
+	Agreed  []message.Address
+	Consent string
 }
 
 // Person is somebody who signs in to the office of a Business.
@@ -93,7 +99,11 @@ func agency() Business {
 			{"Jan Petersen", "j.petersen@" + domain, "hafen-und-kontor", tenant.Owner},
 			{"Merle Lührs", "m.luehrs@" + domain, "speicher-block-7", tenant.Office},
 		},
-		Letters: []Letter{
+		Tracks: tracking.Setting{Level: tracking.Individual, Basis: tracking.BasisConsent,
+			Justification: "Wir rufen zurück, wenn jemand ein Exposé geöffnet hat. Ohne die Auswertung wissen wir nicht, ob es ankam; im Formular steht dazu ein eigenes Kästchen."},
+		Agreed:  append(readersAt("posteo.example"), message.Address{Local: "mira", Domain: "posteo.example"}),
+		Consent: "Ja, Hafenkontor darf sehen, ob und wann ich Exposés öffne. Das kann ich jederzeit beenden.",
+		Letters: append([]Letter{
 			{tenant.Transactional, []string{"besichtigung"}, message.Draft{
 				From: viewing, ReplyTo: []message.Mailbox{jan},
 				To:      []message.Mailbox{box("Eva Sommer", "eva.sommer", "gmx.example"), box("Karl Brandt", "karl.brandt", "t-online.example"), box("Miriam Voss", "m.voss", typoDomain)},
@@ -126,7 +136,7 @@ func agency() Business {
 				From: viewing, To: []message.Mailbox{box("Eva Sommer", "eva.sommer", "gmx.example")},
 				Subject: "Erinnerung: morgen um 11 Uhr", Text: "Guten Tag Frau Sommer,\n\nwir freuen uns auf morgen, 11 Uhr, Speicherblock 7.\n",
 			}},
-		},
+		}, trackedLetters(office)...),
 	}
 }
 

@@ -3,9 +3,13 @@
 // sample businesses with mail to send.
 //
 // It stands above all rooms and is imported by the demo command and tests alone.
+// Mail is read, too: by a person at the mailbox page, and by those who fetch pictures and
+// follow links by themselves (Gmail's proxy, Apple's prefetch, a gateway).
+//
 // It starts no platform: the command does, gives it the world's name server and
 // port, and lets Seed send the first mail through the ordinary entrance. Everything
-// listens on loopback and nothing is dialled but the world's own name server.
+// listens on loopback and nothing is dialled but the world's own name server and, where
+// mail is read, addresses of this machine.
 package demo
 
 import (
@@ -93,7 +97,7 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, fmt.Errorf("start demo world: %w", errors.Join(err, w.close()))
 	}
 	closers = append(closers, w.post.close)
-	if w.page, err = openPage(ctx, w.boxes, w.zone, w.post.providers, o); err != nil {
+	if w.page, err = openPage(ctx, w.boxes, w.zone, w.post.providers, w.post.readers, o); err != nil {
 		return nil, fmt.Errorf("start demo world: %w", errors.Join(err, w.close()))
 	}
 	closers = append(closers, w.page.close)

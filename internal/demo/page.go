@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -23,16 +24,17 @@ var assets embed.FS
 // page is the mailbox page: what recipients would see. It has no sign-in, because
 // only this machine reaches it.
 type page struct {
-	url    string
-	server *http.Server
-	boxes  *boxes
-	known  []provider
-	zone   *zone
-	views  *template.Template
-	stop   context.CancelFunc
+	url     string
+	server  *http.Server
+	boxes   *boxes
+	known   []provider
+	readers *readers
+	zone    *zone
+	views   *template.Template
+	stop    context.CancelFunc
 }
 
-func openPage(ctx context.Context, b *boxes, z *zone, known []provider, o Options) (*page, error) {
+func openPage(ctx context.Context, b *boxes, z *zone, known []provider, r *readers, o Options) (*page, error) {
 	views, err := template.New("").Funcs(template.FuncMap{"t": translate, "size": size}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("mailbox page: %w", err)
@@ -44,7 +46,7 @@ func openPage(ctx context.Context, b *boxes, z *zone, known []provider, o Option
 	}
 	// Live connections end with the page, not with the start of the world.
 	living, stop := context.WithCancel(context.WithoutCancel(ctx))
-	p := &page{url: "http://" + l.Addr().String(), boxes: b, known: known, zone: z, views: views, stop: stop}
+	p := &page{url: "http://" + l.Addr().String(), boxes: b, known: known, readers: r, zone: z, views: views, stop: stop}
 	p.server = &http.Server{
 		Handler: p.guard(http.NewCrossOriginProtection().Handler(p.routes())), ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return living },
@@ -69,6 +71,8 @@ func (p *page) routes() http.Handler {
 	mux.HandleFunc("GET /mail/{id}", p.mail)
 	mux.HandleFunc("GET /mail/{id}/html", p.html)
 	mux.HandleFunc("GET /mail/{id}/source", p.source)
+	mux.HandleFunc("GET /mail/{id}/open", p.openMail)
+	mux.Handle("POST /mail/{id}/read", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.read)))
 	mux.HandleFunc("GET /mail/{id}/file/{n}", p.file)
 	mux.HandleFunc("GET /live", p.live)
 	mux.HandleFunc("GET "+serversPath, p.servers)
@@ -170,7 +174,9 @@ func (p *page) mail(w http.ResponseWriter, r *http.Request) {
 		Mail       mail
 		Letter     letter
 		Signatures []signature
-	}{p.frame(r, m.Box, m.Subject), m, l, p.signatures(r.Context(), m.Raw)})
+		Readers    []reader // who may look at it, where there is something to see
+		Read       string   // who just did
+	}{p.frame(r, m.Box, m.Subject), m, l, p.signatures(r.Context(), m.Raw), readersFor(l.HTML), r.URL.Query().Get("read")})
 }
 
 // html shows a mail's HTML with no rights at all: no scripts, no forms, nothing
@@ -182,6 +188,45 @@ func (p *page) html(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(open(m.Raw).HTML))
+}
+
+// readersFor are those who can look at a page that fetches something.
+func readersFor(page string) []reader {
+	if pictures, links := addressesIn(page); len(pictures)+len(links) == 0 {
+		return nil
+	}
+	return readersKnown()
+}
+
+// read lets somebody look at a mail, on the reader's demand.
+func (p *page) read(w http.ResponseWriter, r *http.Request) {
+	m, ok := p.found(w, r)
+	if !ok {
+		return
+	}
+	who := reader(r.FormValue("reader"))
+	if !slices.Contains(readersKnown(), who) {
+		http.Error(w, "nobody reads like that", http.StatusUnprocessableEntity)
+		return
+	}
+	if err := p.readers.read(r.Context(), who, open(m.Raw).HTML); err != nil {
+		http.Error(w, "what the mail leads to does not answer", http.StatusBadGateway)
+		return
+	}
+	http.Redirect(w, r, "/mail/"+strconv.Itoa(m.ID)+"?"+url.Values{"lang": {requestLanguage(r)}, "read": {string(who)}}.Encode(), http.StatusSeeOther)
+}
+
+// openMail shows a mail's HTML as a mail program does that loads pictures: no scripts, no
+// forms, but its pictures of this machine, and links that lead on.
+func (p *page) openMail(w http.ResponseWriter, r *http.Request) {
+	m, ok := p.found(w, r)
+	if !ok {
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", "sandbox allow-top-navigation-by-user-activation; default-src 'none'; img-src data: http://127.0.0.1:* http://localhost:*; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write([]byte(open(m.Raw).HTML))
 }

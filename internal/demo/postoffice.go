@@ -28,6 +28,7 @@ type postOffice struct {
 	providers []provider
 	port      int
 	back      *returner
+	readers   *readers
 	listeners []net.Listener
 	servers   []*smtp.Server
 	wait      sync.WaitGroup
@@ -35,7 +36,7 @@ type postOffice struct {
 
 // openPostOffice starts the servers and returns when all of them listen.
 func openPostOffice(ctx context.Context, into *boxes, o Options) (*postOffice, error) {
-	p := &postOffice{providers: providers(o)}
+	p := &postOffice{providers: providers(o), readers: newReaders(o.Log)}
 	var err error
 	if p.listeners, err = p.listen(ctx); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func openPostOffice(ctx context.Context, into *boxes, o Options) (*postOffice, e
 		if err != nil {
 			return nil, errors.Join(err, p.close())
 		}
-		counter := &hall{provider: who, into: into, back: p.back, now: o.Now, log: o.Log}
+		counter := &hall{provider: who, into: into, back: p.back, readers: p.readers, now: o.Now, log: o.Log}
 		s := smtp.NewServer(counter)
 		s.Domain = who.host
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
@@ -100,6 +101,7 @@ func (p *postOffice) close() error {
 		}
 	}
 	p.wait.Wait()
+	errs = append(errs, p.readers.close())
 	if p.back != nil {
 		errs = append(errs, p.back.close())
 	}
@@ -142,6 +144,7 @@ type hall struct {
 	provider provider
 	into     *boxes
 	back     *returner
+	readers  *readers
 	now      func() time.Time
 	log      *slog.Logger
 }
@@ -207,6 +210,7 @@ func (s *session) Data(r io.Reader) error {
 		m.Box = to
 		id = s.hall.into.put(m)
 		s.hall.back.received(s.hall.provider, s.from, to, raw)
+		s.hall.readers.arrived(m)
 	}
 	s.hall.log.Debug("demo mailbox took mail", "provider", m.Provider, "recipients", len(s.to), "bytes", len(raw))
 	return s.hall.provider.taken(id)

@@ -201,6 +201,10 @@ func (w *World) Places() []Place {
 		{"anfragen@" + brandtDomain, "Exchange, der nur bekannte Absender-IP-Adressen einlässt", "Exchange that lets known sending addresses in only"},
 		{"anfragen@" + alsterDomain, "Exchange, der von unbekannten Adressen die XML-Datei entfernt", "Exchange that takes the XML file out of mail from unknown addresses"},
 		{"abwesend@posteo.example", "nimmt an und antwortet mit einer Abwesenheitsnotiz", "accepts, and answers with an absence note"},
+		{"leserin@posteo.example", "liest nach einigen Sekunden und öffnet einen Link", "reads after some seconds and opens a link"},
+		{"gmail@posteo.example", "ein Bilderdienst lädt die Bilder", "an image proxy loads the pictures"},
+		{"apple@posteo.example", "lädt alle Bilder vor, auch ungelesen", "loads all pictures in advance, unread too"},
+		{"firma@posteo.example", "ein Schutzprogramm folgt jedem Link", "a scanner follows every link"},
 		{"m.voss@" + typoDomain, "Tippfehler: die Domain nimmt keine E-Mails an", "typing error: the domain takes no mail"},
 	}
 }

@@ -52,6 +52,13 @@ var words = map[string][2]string{
 	"other":           {"English", "Deutsch"},
 	"other.code":      {"en", "de"},
 	"provider.of":     {"Anbieter", "Provider"},
+	"read":            {"Diese E-Mail lesen als", "Read this e-mail as"},
+	"read.person":     {"Mensch (öffnet und klickt)", "a person (opens and clicks)"},
+	"read.gmail":      {"Gmail-Bilderdienst", "Gmail's image proxy"},
+	"read.apple":      {"Apple Mail (lädt vor)", "Apple Mail (prefetch)"},
+	"read.scanner":    {"Schutzprogramm (folgt jedem Link)", "a scanner (follows every link)"},
+	"read.done":       {"Gelesen. Im Büro steht, was davon zu sehen ist.", "Read. The office shows what can be seen of it."},
+	"read.open":       {"Mit Bildern öffnen", "Open with pictures"},
 }
 
 // translate returns a text in "de" or "en"; an unknown key shows itself.

@@ -36,6 +36,7 @@ import (
 	"stafette/internal/redelivery"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Bodies reads message bodies in clear. *spool.Spool is one.
@@ -110,12 +111,16 @@ type Config struct {
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
 	Approval     Approvals
-	Texts        Texts  // nil: answers carry codes only
-	PublicURL    string // server address in the OpenAPI document; "": none
-	Version      string // of the platform, in the OpenAPI document; "": "dev"
-	Limits       Limits
-	Now          func() time.Time
-	Log          *slog.Logger // nil: discard
+	// What tenants allow, what recipients said about it, and what they did.
+	TrackingSettings tracking.Settings
+	Consents         *tracking.Consents
+	Activities       Activities
+	Texts            Texts  // nil: answers carry codes only
+	PublicURL        string // server address in the OpenAPI document; "": none
+	Version          string // of the platform, in the OpenAPI document; "": "dev"
+	Limits           Limits
+	Now              func() time.Time
+	Log              *slog.Logger // nil: discard
 }
 
 // API is the door as an http.Handler for the paths /v1/ and /openapi.*. It is safe

@@ -204,15 +204,20 @@ func timeOrNull(t time.Time) *time.Time {
 
 // Event is one fact.
 type Event struct {
-	ID         event.ID            `json:"id"`
+	ID         string              `json:"id"`
 	Type       string              `json:"type"`
 	At         time.Time           `json:"at"`
-	Actor      string              `json:"actor" doc:"system, or a key or user"`
+	Actor      string              `json:"actor" doc:"system, a key or user, or recipient"`
 	DeliveryID *message.DeliveryID `json:"delivery_id" doc:"Null: about the whole message"`
 	Reason     string              `json:"reason"`
 	Note       string              `json:"note,omitempty" doc:"Why a person commanded it, in their words"`
 	Attempt    *Attempt            `json:"attempt,omitempty"`
 	Report     *Report             `json:"report,omitempty" doc:"On facts that return mail told"`
+	// What recipients did; see tracking.go.
+	Recipient  *string       `json:"recipient" doc:"Who did it, on what recipients did (opened, clicked, page_visited, …); null where that cannot or may not be told"`
+	Identified *bool         `json:"identified,omitempty" doc:"On what recipients did: whether it is known who"`
+	Machine    *bool         `json:"machine,omitempty" doc:"On what recipients did: a scanner or prefetcher, not counted as a person"`
+	Activity   *ActivityFact `json:"activity,omitempty" doc:"On what recipients did"`
 }
 
 // Report is what a return mail says of one delivery.
@@ -257,7 +262,7 @@ func (a *API) events(ctx context.Context, in *messageInput) (*eventsOutput, erro
 	out := &eventsOutput{}
 	out.Body.Data = make([]Event, len(list))
 	for i, e := range list {
-		one := Event{ID: e.ID, Type: string(e.Type), At: e.At, Actor: e.Actor, Reason: e.Reason, Note: e.Note, Report: reportOf(e.Report)}
+		one := Event{ID: e.ID.String(), Type: string(e.Type), At: e.At, Actor: e.Actor, Reason: e.Reason, Note: e.Note, Report: reportOf(e.Report)}
 		if !e.Delivery.IsZero() {
 			one.DeliveryID = &e.Delivery
 		}
@@ -267,7 +272,8 @@ func (a *API) events(ctx context.Context, in *messageInput) (*eventsOutput, erro
 		}
 		out.Body.Data[i] = one
 	}
-	return out, nil
+	out.Body.Data, err = a.withActivities(ctx, m, out.Body.Data)
+	return out, err
 }
 
 type commandOutput struct {

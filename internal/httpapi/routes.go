@@ -85,6 +85,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	a.routes = append(a.routes, approvalRoutes()...)
 	a.routes = append(a.routes, a.groupRoutes()...)
+	a.routes = append(a.routes, trackingRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},
@@ -136,6 +137,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Domains"}
 	case strings.HasPrefix(r.Path, "/v1/suppressions"):
 		op.Tags = []string{"Suppressions"}
+	case strings.Contains(r.Path, "/tracking"):
+		op.Tags = []string{"Tracking"}
 	case strings.HasPrefix(r.Path, "/v1/contacts"):
 		op.Tags = []string{"Contacts"}
 	case strings.HasPrefix(r.Path, "/v1/privacy"):

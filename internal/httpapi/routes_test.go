@@ -149,6 +149,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/groups": true, "POST /v1/groups": true, // the key's own tenant: TestGroupsAreTheTenantsOwn
 		// the key's own tenant: TestErasureOverTheAPI
 		"POST /v1/privacy/access": true, "POST /v1/privacy/erasures": true, "GET /v1/privacy/requests": true,
+		// the key's own tenant: TestTrackingIsTheTenantsOwn
+		"GET /v1/settings/tracking": true, "PUT /v1/settings/tracking": true, "GET /v1/contacts/{email}/tracking-consent": true, "PUT /v1/contacts/{email}/tracking-consent": true,
 		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0

@@ -44,6 +44,7 @@ import (
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
+	"stafette/internal/tracking/trackingtest"
 )
 
 var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
@@ -63,6 +64,7 @@ type world struct {
 	redeliveries *redeliverytest.Store
 	checks       *listcheck.Service
 	privacy      *privacy.Service
+	shelf        *trackingtest.Shelf
 	log          *bytes.Buffer
 	operator     *operator
 	groups       *audiencetest.Groups
@@ -81,7 +83,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}}
+	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}, shelf: &trackingtest.Shelf{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
 	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
 	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
@@ -139,6 +141,8 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		Calendar: approval.DefaultCalendar(time.UTC)}); err != nil {
 		t.Fatal(err)
 	}
+	c.TrackingSettings, c.Consents = w.tracking(keeper)
+	c.Activities = w.shelf
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type anchor struct {
 	quoted     bool
 	target     string
 	off        bool   // the sender wants it left alone
+	consent    bool   // it leads to the page of consent
 	drop       []span // attributes that are taken out, with the space before them
 	label      strings.Builder
 }
@@ -120,7 +121,8 @@ func (a *anchor) read(raw []byte, name int, attrs []html.Attribute) bool {
 		}
 		switch {
 		case key == optOut:
-			a.off = a.off || strings.EqualFold(strings.TrimSpace(attrs[i].Val), "off")
+			said := strings.ToLower(strings.TrimSpace(attrs[i].Val))
+			a.off, a.consent = a.off || said == "off" || said == consentMark, a.consent || said == consentMark
 			a.drop = append(a.drop, span{a.start + v.all.start, a.start + v.all.end})
 		case key == "href" && !seen: // a second one counts for nothing
 			seen = true

@@ -19,6 +19,9 @@ type WeaverConfig struct {
 	// PublicURL is the scheme and host under which the public doors are reached, without a
 	// slash at the end.
 	PublicURL string
+	// Withdrawal ends mail that tells of one person with a line that leads to where they
+	// withdraw, unless the sender leads there (ADR 32).
+	Withdrawal bool
 	// Host returns such an address under the sender's own domain, or "" where it has none;
 	// nil: nobody has.
 	Host func(ctx context.Context, t tenant.ID, domain string) string
@@ -88,7 +91,7 @@ func (w *Weaver) weave(ctx context.Context, m Mail, level Level) ([]byte, []Link
 	if signed {
 		return nil, nil, RuleSignedContent
 	}
-	v := &weaving{m: m, tokens: w.c.Tokens, level: level, keep: keep, base: w.c.PublicURL}
+	v := &weaving{m: m, tokens: w.c.Tokens, level: level, keep: keep, base: w.c.PublicURL, public: w.c.PublicURL, offered: !w.c.Withdrawal}
 	if w.c.Host != nil {
 		v.base = cmp.Or(w.c.Host(ctx, m.Tenant, m.SignDomain), v.base)
 	}
@@ -139,10 +142,12 @@ type weaving struct {
 	level  Level
 	keep   []string
 	base   string
+	public string // address of the pages for recipients
 
-	links []Link
-	done  bool // HTML was found and changed
-	rule  Rule
+	offered bool // the sender leads to the page of consent, or nobody wants it
+	links   []Link
+	done    bool // HTML was found and changed
+	rule    Rule
 }
 
 // leaf is asked for each part of the mail.
@@ -217,6 +222,13 @@ func (v *weaving) edits(a *anchor) []edit {
 	for _, s := range a.drop {
 		list = append(list, edit{s, ""})
 	}
+	if address := v.consentURL(); a.consent && address != "" && a.href != (span{}) {
+		v.offered = true
+		if !a.quoted {
+			address = `"` + address + `"`
+		}
+		return append(list, edit{a.href, address})
+	}
 	link, ok := a.traceable(v.keep)
 	if !ok || len(v.links) >= maxLinks {
 		return list
@@ -243,6 +255,7 @@ func (v *weaving) ending() string {
 	}
 	var b strings.Builder
 	b.WriteString("\r\n")
+	b.WriteString(v.footer())
 	if v.level >= Pseudonymous {
 		fmt.Fprintf(&b, "<a href=\"%s\" rel=\"nofollow\" aria-hidden=\"true\" tabindex=\"-1\" style=\"display:none\"></a>\r\n", v.link(Link{Trap: true}))
 	}

@@ -49,6 +49,7 @@ import (
 	"stafette/internal/web/signups"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/trackings"
 	"stafette/internal/web/whereabouts"
 )
 
@@ -63,6 +64,7 @@ type Config struct {
 	Record       record.Config
 	Offices      offices.Config
 	Settings     settings.Config
+	Trackings    trackings.Config
 	Messages     messages.Config
 	Contacts     contacts.Config
 	Groups       groups.Config
@@ -133,6 +135,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		published.Routes(c.Published),
 		platform.Routes(platform.Config{Todos: c.Sources.Todos, Own: c.StaffTodos, Log: f.Log}),
 		settings.Routes(c.Settings),
+		trackings.Routes(c.Trackings),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
 		record.Routes(c.Record),

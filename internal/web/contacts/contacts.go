@@ -21,6 +21,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/privacy"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 )
@@ -69,6 +70,11 @@ type People interface {
 	Keys(ctx context.Context, t tenant.ID) ([]tenant.Key, error)
 }
 
+// Consents tells what people said about being tracked; *tracking.Consents does.
+type Consents interface {
+	Of(ctx context.Context, t tenant.ID, a message.Address) (tracking.Consent, error)
+}
+
 // Circles tells which groups contacts are in; *audience.Groups does.
 type Circles interface {
 	Of(ctx context.Context, t tenant.ID, c audience.ContactID) ([]audience.Membership, error)
@@ -77,15 +83,16 @@ type Circles interface {
 }
 
 // Config is what the pages stand on; all of it is needed but Groups, without which the
-// history does not tell of them.
+// history does not tell of them, and Consents.
 type Config struct {
-	Book   Book
-	Groups Circles
-	List   List
-	Mail   insight.PersonStore
-	Rights Rights
-	People People
-	Teller messages.Teller
+	Consents Consents // nil: the Kundenakte says nothing of tracking
+	Book     Book
+	Groups   Circles
+	List     List
+	Mail     insight.PersonStore
+	Rights   Rights
+	People   People
+	Teller   messages.Teller
 }
 
 // Routes are the pages of contacts.

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/messages"
 )
@@ -62,6 +63,7 @@ type standing struct {
 	address message.Address
 	mark    string // icon and colour
 	text    string
+	consent *tracking.Consent // to being tracked; nil: nobody tracks
 }
 
 // ban is a suppression of one of the addresses.
@@ -249,6 +251,13 @@ func (c Config) standings(r *http.Request, p frame.Page, d *dossier) error {
 			if e.Reason == audience.Complaint && e.Stream != "" {
 				d.complaint = p.T("stream." + string(e.Stream))
 			}
+		}
+		if c.Consents != nil {
+			said, err := c.Consents.Of(r.Context(), p.Tenant(), a)
+			if err != nil {
+				return err
+			}
+			s.consent = &said
 		}
 		d.addresses = append(d.addresses, s)
 	}

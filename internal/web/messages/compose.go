@@ -19,6 +19,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 )
 
@@ -35,6 +36,10 @@ type letterForm struct {
 	files               []string
 	// seen are the recipients as they stood when the reader was last warned of them.
 	seen string
+	// track is the box „E-Mail tracken“, which stands there if offered; allowed is how much
+	// tenant and stream leave.
+	track, offered bool
+	allowed        tracking.Decision
 
 	domains []string
 	frame.Form
@@ -52,6 +57,7 @@ func (o *office) showCompose(w http.ResponseWriter, r *http.Request, p frame.Pag
 	if err := o.prefill(r, p, &f); err != nil {
 		return err
 	}
+	f.track = true
 	return o.compose(w, r, p, http.StatusOK, f)
 }
 
@@ -111,6 +117,11 @@ func (o *office) compose(w http.ResponseWriter, r *http.Request, p frame.Page, s
 			f.domains = append(f.domains, d.Name)
 		}
 	}
+	if f.offered = o.Tracking != nil; f.offered {
+		if f.allowed, err = o.Tracking.Allowed(r.Context(), p.Tenant(), f.stream); err != nil {
+			return fmt.Errorf("ask how mail is tracked: %w", err)
+		}
+	}
 	f.Values = map[string]string{"subject": f.subject, "stream": string(f.stream)}
 	p.Room, p.Title = "compose", p.T("compose.title")
 	return p.Render(w, r, status, composePage(p, f))
@@ -137,6 +148,9 @@ func (o *office) send(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 		return o.compose(w, r, p, http.StatusUnprocessableEntity, f)
 	}
 	s.RequestHash = hash
+	if r.PostForm.Get("do") == doSeparate {
+		return o.sendSeparately(w, r, p, f, s, hash)
+	}
 	who := ingest.Principal{Tenant: p.Tenant(), Actor: p.Who.User.ID.String(), Door: "office"}
 	receipt, err := o.Acceptor.Accept(r.Context(), who, s)
 	if err == nil {
@@ -156,7 +170,7 @@ func (o *office) send(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 func (o *office) unreadable(w http.ResponseWriter, r *http.Request, p frame.Page, err error) error {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		f := letterForm{stream: tenant.Transactional, key: rand.Text()}
+		f := letterForm{stream: tenant.Transactional, key: rand.Text(), track: true}
 		f.Add("files", p.T("compose.too_large", "limit", p.Bytes(o.MaxUpload)))
 		return o.compose(w, r, p, http.StatusRequestEntityTooLarge, f)
 	}
@@ -169,6 +183,7 @@ func readLetter(r *http.Request) letterForm {
 		local: strings.TrimSpace(get("from_local")), domain: get("from_domain"), name: strings.TrimSpace(get("from_name")),
 		to: get("to"), cc: get("cc"), bcc: get("bcc"), subject: get("subject"),
 		body: get("body"), html: get("format") == "html", stream: tenant.Stream(get("stream")), key: get("key"), seen: get("seen"),
+		track: get("track") == "on",
 	}
 	if f.key == "" || len(f.key) > 64 {
 		f.key = rand.Text()
@@ -203,7 +218,7 @@ func (o *office) submission(r *http.Request, p frame.Page, f *letterForm) (inges
 		d.Text = f.body
 	}
 	hash := sha256.New()
-	for _, part := range []string{f.local, f.domain, f.name, f.to, f.cc, f.bcc, f.subject, f.body, strconv.FormatBool(f.html), string(f.stream)} {
+	for _, part := range []string{f.local, f.domain, f.name, f.to, f.cc, f.bcc, f.subject, f.body, strconv.FormatBool(f.html), string(f.stream), strconv.FormatBool(f.track)} {
 		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	for _, header := range r.MultipartForm.File["files"] {
@@ -219,7 +234,18 @@ func (o *office) submission(r *http.Request, p frame.Page, f *letterForm) (inges
 	// The key of the form and what was in it: sending a corrected form is a new
 	// request, sending the same one twice is not.
 	key := "office/" + f.key + "/" + hex.EncodeToString(sum[:8])
-	return ingest.Submission{Draft: d, Bcc: bcc, Stream: f.stream, Idempotency: key}, sum, nil
+	return ingest.Submission{Draft: d, Bcc: bcc, Stream: f.stream, Tracking: o.wish(*f), Idempotency: key}, sum, nil
+}
+
+// wish is how much the writer wants to know: nothing, or whatever may be told.
+func (o *office) wish(f letterForm) tracking.Level {
+	switch {
+	case o.Tracking == nil:
+		return tracking.Unset
+	case f.track:
+		return tracking.Individual
+	}
+	return tracking.None
 }
 
 func readAttachment(header *multipart.FileHeader) (message.Attachment, error) {

@@ -9,6 +9,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 )
 
@@ -58,6 +59,8 @@ func (o *office) live(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	_ = out.SetWriteDeadline(time.Time{})
 	events, cancel := o.Hub.Subscribe(p.Tenant(), 256)
 	defer cancel()
+	did, leave := o.activities(p.Tenant())
+	defer leave()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -81,6 +84,11 @@ func (o *office) live(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 				return nil
 			}
 			_, _ = fmt.Fprintf(w, "id: %s\nevent: fact\ndata: %s\n\n", e.ID, e.Message)
+		case a, ok := <-did:
+			if !ok {
+				return nil
+			}
+			_, _ = fmt.Fprintf(w, "id: %s\nevent: fact\ndata: %s\n\n", a.ID, a.Message)
 		case <-check.C:
 			if who, err := o.Identify(r); err != nil || who.User.ID.IsZero() {
 				return nil
@@ -88,4 +96,12 @@ func (o *office) live(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 			_, _ = fmt.Fprint(w, ": still here\n\n")
 		}
 	}
+}
+
+// activities are those of the tenant as they are kept; none come where nobody tells.
+func (o *office) activities(t tenant.ID) (did <-chan tracking.Activity, leave func()) {
+	if o.Activity == nil {
+		return nil, func() {}
+	}
+	return o.Activity.Subscribe(t, 256)
 }

@@ -39,6 +39,7 @@ type sheet struct {
 	commands []queue.Command // for all recipients at once, where there are several
 	metadata []string        // keys in order
 	kin      kinship
+	did      engagement
 }
 
 // letter is one recipient's part of the sheet.
@@ -52,6 +53,7 @@ type letter struct {
 	stations []frame.Station
 	commands []queue.Command
 	said     []trace.Dialogue // what was said in its attempts, as far as that is kept
+	did      []frame.Station  // what the recipient did with it, where that is known
 	open     bool
 }
 
@@ -105,15 +107,27 @@ func (o *office) showMessage(w http.ResponseWriter, r *http.Request, p frame.Pag
 	if s.kin, err = o.kinshipOf(r, p, m); err != nil {
 		return err
 	}
+	if s.did, err = o.engagementOf(r, p, m.ID, recipientNames(m)); err != nil {
+		return err
+	}
 	names := o.actorNames(r, p, facts)
 	start := s.paginate(q.Get("from"))
 	for i, d := range m.Deliveries[start:min(start+lettersShown, len(m.Deliveries))] {
 		l := o.newLetter(p, m, d, facts, names)
-		l.said = said[d.ID]
+		l.said, l.did = said[d.ID], s.did.named[d.ID]
 		l.open = len(m.Deliveries) == 1 || i < 5 && (d.State != event.Delivered || l.mark != "")
 		s.letters = append(s.letters, l)
 	}
 	return p.Render(w, r, http.StatusOK, messagePage(p, s))
+}
+
+// recipientNames are the recipients as people call them.
+func recipientNames(m insight.Message) map[message.DeliveryID]string {
+	names := map[message.DeliveryID]string{}
+	for _, d := range m.Deliveries {
+		names[d.ID] = cmp.Or(nameOf(m, d.Recipient), addressText(d.Recipient))
+	}
+	return names
 }
 
 // paginate sets the links between pages of recipients and returns where this one

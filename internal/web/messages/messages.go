@@ -20,6 +20,7 @@ import (
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/trace"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 )
 
@@ -69,6 +70,12 @@ type Config struct {
 	Dialogues Dialogues
 	// ProviderHosts lists the ends of the host names of a provider; nil is dns.ProviderHosts.
 	ProviderHosts func(provider string) []string
+	// Tracking tells what recipients did with mail; nil shows nothing of it and offers no
+	// choice in the compose window.
+	Tracking Tracking
+	// Activity tells of what recipients just did; nil: pages learn of it when they are
+	// loaded again.
+	Activity *tracking.Hub
 	// Preview shows HTML on an origin of its own; nil shows it in an opaque origin of the
 	// office's own host.
 	Preview *Preview

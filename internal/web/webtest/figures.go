@@ -195,7 +195,7 @@ func (d *personal) ChooseDigests(_ context.Context, _ tenant.ID, u tenant.UserID
 }
 
 var articles = sync.OnceValue(func() *help.Library {
-	library, err := help.Load("digests", "lead", "redelivery")
+	library, err := help.Load("approval", "digests", "lead", "redelivery", "tracking")
 	if err != nil {
 		panic(err) // the articles are part of the binary
 	}

@@ -53,6 +53,7 @@ func Subjects() []Subject {
 		groupsSubject(),
 		publishedSubject(),
 		approvalsSubject(),
+		trackingsSubject(),
 	}
 }
 

@@ -95,11 +95,12 @@ type World struct {
 
 	accounts *Accounts
 
-	crowd   crowd   // of contacts
-	joined  joined  // through sign-up forms
-	circles circles // of groups
+	crowd         crowd   // of contacts
+	joined        joined  // through sign-up forms
+	circles       circles // of groups
 	approvalsOnce sync.Once
 	approvals     *approvalDesk
+	watch         watched
 }
 
 // Now is the world's clock.
