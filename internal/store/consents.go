@@ -21,7 +21,7 @@ var (
 	_ signup.Store  = (*Store)(nil)
 )
 
-const consentColumns = "tenant, id, hash, address, purpose, grp, basis, state, asked_at, expires_at, spec"
+const evidenceColumns = "tenant, id, hash, address, purpose, grp, basis, state, asked_at, expires_at, spec"
 
 func readConsent(row scanner) (c consent.Consent, err error) {
 	var hash, group []byte
@@ -84,7 +84,7 @@ func (s *Store) ChangeConsent(ctx context.Context, c consent.Consent, from conse
 
 // Consent implements consent.Store.
 func (s *Store) Consent(ctx context.Context, t tenant.ID, number consent.ID) (consent.Consent, error) {
-	c, err := readConsent(s.read.QueryRowContext(ctx, "SELECT "+consentColumns+" FROM consents WHERE tenant = $1 AND id = $2", t[:], number[:]))
+	c, err := readConsent(s.read.QueryRowContext(ctx, "SELECT "+evidenceColumns+" FROM consents WHERE tenant = $1 AND id = $2", t[:], number[:]))
 	if err != nil {
 		return consent.Consent{}, fmt.Errorf("read consent: %w", s.refusal(missing(err, "consent_not_found")))
 	}
@@ -120,7 +120,7 @@ func (s *Store) Consents(ctx context.Context, t tenant.ID, f consent.Filter) (li
 		add("state = $%d", string(f.State))
 	}
 	args = append(args, f.Limit+1)
-	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("SELECT "+consentColumns+" FROM consents WHERE "+where+" ORDER BY id DESC LIMIT $%d", len(args)), args...)
+	rows, err := s.read.QueryContext(ctx, fmt.Sprintf("SELECT "+evidenceColumns+" FROM consents WHERE "+where+" ORDER BY id DESC LIMIT $%d", len(args)), args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		c, err := readConsent(row)
 		list = append(list, c)
@@ -196,7 +196,7 @@ func (h consentHolder) Erase(ctx context.Context, p privacy.Person, note func(in
 		var n int64
 		err := h.s.transactSecurely(ctx, func(tx *sql.Tx) error {
 			var list []consent.Consent
-			rows, err := tx.QueryContext(ctx, "SELECT "+consentColumns+" FROM consents WHERE tenant = $1 AND lower(address) = $2", p.Tenant[:], address)
+			rows, err := tx.QueryContext(ctx, "SELECT "+evidenceColumns+" FROM consents WHERE tenant = $1 AND lower(address) = $2", p.Tenant[:], address)
 			err = scan(rows, err, func(row *sql.Rows) error {
 				c, err := readConsent(row)
 				list = append(list, c)
