@@ -69,6 +69,8 @@ type Store interface {
 	AddOfferAct(ctx context.Context, a Act, most int) error
 	// OfferActs lists those of an offer in order, of one recipient if r is not zero.
 	OfferActs(ctx context.Context, t tenant.ID, o ID, r RecipientID) ([]Act, error)
+	// OfferWithdrawals lists withdrawals of a tenant nobody has handled, the oldest first.
+	OfferWithdrawals(ctx context.Context, t tenant.ID, limit int) ([]Act, error)
 	// SettleOfferAct changes the receipt and handling of an act.
 	SettleOfferAct(ctx context.Context, a Act) error
 	// CountOfferWithdrawals counts withdrawals nobody has handled, and says since when the
