@@ -60,6 +60,7 @@ func Run(t *testing.T, open Open) {
 		{"Privacy", privacyTests()},
 		{"Published", publishedTests()},
 		{"Genuine", genuineTests()},
+		{"Tracking", trackingTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
