@@ -13,6 +13,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // ActIDKind is the id.Kind of acts.
@@ -91,7 +92,7 @@ const maxActs = 12
 // wording that stood on the page. Whoever confirmed this wording before gets that act.
 // Refusals: Invalid CodeBoxNeeded at "box_<kind>"; Conflict CodeWording if there is
 // another wording by now; Conflict CodeNoForm.
-func (s *Service) Confirm(ctx context.Context, v Visit, shown string, ticked []BoxKind, lang i18n.Lang, remote string) (Act, error) {
+func (s *Service) Confirm(ctx context.Context, v Visit, shown string, ticked []BoxKind, lang i18n.Lang, from Asked) (Act, error) {
 	l := v.Version.Content.Legal
 	switch {
 	case !v.Open() || !l.Asks():
@@ -101,7 +102,7 @@ func (s *Service) Confirm(ctx context.Context, v Visit, shown string, ticked []B
 	case shown != l.Hash().String():
 		return Act{}, fault.New(fault.Conflict, CodeWording, "The wording has changed. Please read it again.")
 	}
-	a := s.act(v, Confirmed, lang, remote)
+	a := s.act(v, Confirmed, lang, from)
 	a.Detail.Wording, a.Detail.Notice = l.Hash(), l.NoticeHash()
 	if f, ok := v.Version.Content.ExposeFile(); ok {
 		a.Detail.Expose = f.SHA256
@@ -120,17 +121,17 @@ func (s *Service) Confirm(ctx context.Context, v Visit, shown string, ticked []B
 	if err := s.c.Store.AddOfferAct(ctx, a, maxActs); err != nil {
 		return Act{}, fmt.Errorf("keep confirmation: %w", err)
 	}
-	s.seen(ctx, v, Hit{Kind: HitNoticeConfirmed, Version: a.Detail.Wording.String(), Label: v.Version.Content.Title, Human: true}, remote)
+	s.seen(ctx, v, hit{kind: tracking.WithdrawalNoticeConfirmed, version: a.Detail.Wording.String(), deed: true}, from)
 	if slices.ContainsFunc(a.Detail.Boxes, func(b Ticked) bool { return b.Kind == BoxTerms && b.Ticked }) {
-		s.seen(ctx, v, Hit{Kind: HitTermsConfirmed, Version: a.Detail.Wording.String(), Label: v.Version.Content.Title, Human: true}, remote)
+		s.seen(ctx, v, hit{kind: tracking.TermsConfirmed, version: a.Detail.Wording.String(), deed: true}, from)
 	}
 	return s.answer(ctx, v, a), nil
 }
 
-func (s *Service) act(v Visit, k ActKind, lang i18n.Lang, remote string) Act {
+func (s *Service) act(v Visit, k ActKind, lang i18n.Lang, from Asked) Act {
 	now := s.now()
 	return Act{ID: id.New[ActIDKind](now), Tenant: v.Recipient.Tenant, Offer: v.Offer.ID, Recipient: v.Recipient.ID, Kind: k, Version: v.Version.Number, At: now,
-		Detail: Detail{Lang: lang, Network: tenant.Network(remote)}}
+		Detail: Detail{Lang: lang, Network: tenant.Network(from.Remote)}}
 }
 
 // Withdrawal is what somebody enters to withdraw from a contract (§ 356a BGB): nothing but
@@ -156,17 +157,17 @@ func (s *Service) Declare(v Visit, w Withdrawal, lang i18n.Lang) (string, error)
 // Withdraw takes the withdrawal from a contract and mails the receipt at once. It can be
 // had on every link as long as the offer is kept, also when that is over. Refusals are
 // those of Declare, and Limited CodeActs.
-func (s *Service) Withdraw(ctx context.Context, v Visit, w Withdrawal, lang i18n.Lang, remote string) (Act, error) {
+func (s *Service) Withdraw(ctx context.Context, v Visit, w Withdrawal, lang i18n.Lang, from Asked) (Act, error) {
 	text, err := s.Declare(v, w, lang)
 	if err != nil {
 		return Act{}, err
 	}
-	a := s.act(v, Withdrawn, lang, remote)
+	a := s.act(v, Withdrawn, lang, from)
 	a.Detail.Name, a.Detail.Contract, a.Detail.Email, a.Detail.Declaration = w.Name, w.Contract, strings.TrimSpace(w.Email), text
 	if err := s.c.Store.AddOfferAct(ctx, a, maxActs); err != nil {
 		return Act{}, fmt.Errorf("keep withdrawal: %w", err)
 	}
-	s.seen(ctx, v, Hit{Kind: HitWithdrawn, Label: v.Version.Content.Title, Human: true}, remote)
+	s.seen(ctx, v, hit{kind: tracking.ContractWithdrawn, label: a.Detail.Contract, deed: true}, from)
 	return s.answer(ctx, v, a), nil
 }
 

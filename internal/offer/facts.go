@@ -9,6 +9,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Facts are what is known of one recipient of an offer. Proof and indication are kept
@@ -22,7 +23,7 @@ type Facts struct {
 	Versions map[int]Version
 	Acts     []Act
 	Likes    []Like
-	Seen     []Indication
+	Seen     []tracking.Activity
 }
 
 // Mailing is a mail and what became of it.
@@ -76,7 +77,7 @@ func (s *Service) Facts(ctx context.Context, t tenant.ID, o ID, r RecipientID) (
 	if f.Mail, err = s.mailing(ctx, f.Recipient); err != nil {
 		return Facts{}, err
 	}
-	if f.Seen, err = s.Indications(ctx, f.Recipient); err != nil {
+	if f.Seen, err = s.Seen(ctx, f.Recipient); err != nil {
 		return Facts{}, fmt.Errorf("read indications: %w", err)
 	}
 	return f, nil

@@ -99,6 +99,9 @@ func (s *Service) Send(ctx context.Context, p ingest.Principal, o ID, l Letter) 
 			if l.Expires > 0 {
 				r.ExpiresAt = now.Add(l.Expires)
 			}
+			if r.Decision, err = s.decide(ctx, p.Tenant, box.Address); err != nil {
+				return nil, err
+			}
 			list = append(list, r)
 		}
 	}

@@ -5,8 +5,8 @@
 // It is floor 3. An offer is a draft until it is published; what recipients see is the
 // last published version, which never changes. Its mails go through ingest like any other.
 // What recipients confirm or declare by a form is proof and kept here, whatever is
-// tracked; that something was looked at is an indication, handed to a Watcher and kept
-// nowhere in this room. It draws no pages (public, web) and makes no certificate of what
+// tracked; that something was looked at is an indication, handed to package tracking and
+// kept nowhere in this room. It draws no pages (public, web) and makes no certificate of what
 // it knows: Facts is what one is made of.
 package offer
 

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // RecipientKind is the id.Kind of recipients of offers.
@@ -42,6 +43,8 @@ type Recipient struct {
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: the link holds
 	Password  string    // argon2id in PHC form; "": none is asked
+	// Decision is how much of their looks might be kept when the offer was made to them.
+	Decision tracking.Decision
 	// RestrictedAt is when the person was erased but for what is kept as proof.
 	RestrictedAt time.Time
 }

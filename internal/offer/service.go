@@ -41,8 +41,8 @@ type Config struct {
 	Mail     Mail
 	Keeper   *seal.Keeper
 	Catalog  *i18n.Catalog
-	// Watch is told what recipients look at; nil: nobody is.
-	Watch Watcher
+	// Watch records what recipients look at.
+	Watch Watch
 	// PublicURL is the origin of the pages of recipients.
 	PublicURL string
 	Zone      *time.Location // of tenants without one; nil: UTC

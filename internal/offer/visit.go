@@ -10,6 +10,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // VisitState says what a link opens.
@@ -36,8 +37,6 @@ type Visit struct {
 	Confirmed *Act
 	// Preview is a look at the draft from the office: nothing on it can be done.
 	Preview bool
-	// UserAgent is what the request said of its program.
-	UserAgent string
 }
 
 // Open reports whether the content may be shown.
@@ -139,13 +138,13 @@ func (s *Service) Unlock(ctx context.Context, v Visit, password string) (string,
 
 // Looked tells that the page was opened.
 func (s *Service) Looked(ctx context.Context, v Visit, a Asked) {
-	s.seen(ctx, v, Hit{Kind: HitVisited, Label: v.Version.Content.Title, Asked: a}, a.Remote)
+	s.seen(ctx, v, hit{kind: tracking.PageVisited}, a)
 }
 
 // ReadNotice tells that the withdrawal notice was opened.
 func (s *Service) ReadNotice(ctx context.Context, v Visit, a Asked) {
 	l := v.Version.Content.Legal
-	s.seen(ctx, v, Hit{Kind: HitNotice, Version: l.NoticeHash().String(), Asked: a}, a.Remote)
+	s.seen(ctx, v, hit{kind: tracking.WithdrawalNoticeOpened, version: l.NoticeHash().String()}, a)
 }
 
 // Follow returns where a link of the offer leads; NotFound CodeLink.
@@ -154,7 +153,7 @@ func (s *Service) Follow(ctx context.Context, v Visit, link string, a Asked) (st
 	if !ok || v.State != Opened {
 		return "", unknownLink()
 	}
-	s.seen(ctx, v, Hit{Kind: HitLink, Target: l.ID, Label: l.Label, Asked: a}, a.Remote)
+	s.seen(ctx, v, hit{kind: tracking.LinkOpened, target: l.URL, label: l.Label}, a)
 	return l.URL, nil
 }
 
@@ -175,8 +174,8 @@ func (s *Service) Fetch(ctx context.Context, v Visit, file string, a Asked) (Fil
 	if err != nil {
 		return File{}, nil, err
 	}
-	if kind, counts := map[FileKind]HitKind{Expose: HitExpose, Document: HitDocument, FloorPlan: HitFloorPlan}[f.Kind]; counts {
-		s.seen(ctx, v, Hit{Kind: kind, Target: f.ID, Label: f.Title, Version: f.SHA256.String(), Asked: a}, a.Remote)
+	if kind, counts := map[FileKind]tracking.Kind{Expose: tracking.ExposeDownloaded, Document: tracking.DocumentDownloaded, FloorPlan: tracking.FloorplanDownloaded}[f.Kind]; counts {
+		s.seen(ctx, v, hit{kind: kind, target: f.ID, label: f.Title, version: f.SHA256.String()}, a)
 	}
 	return f, data, nil
 }
@@ -192,11 +191,11 @@ func (s *Service) Like(ctx context.Context, v Visit, unit string, on bool, a Ask
 	if err != nil {
 		return fmt.Errorf("like unit: %w", err)
 	}
-	if kind := HitUnliked; changed {
+	if kind := tracking.UnitUnliked; changed {
 		if on {
-			kind = HitLiked
+			kind = tracking.UnitLiked
 		}
-		s.seen(ctx, v, Hit{Kind: kind, Target: u.ID, Label: u.Name, Human: true, Asked: a}, a.Remote)
+		s.seen(ctx, v, hit{kind: kind, target: u.ID, label: u.Name, deed: true}, a)
 	}
 	return nil
 }

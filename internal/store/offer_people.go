@@ -13,14 +13,14 @@ import (
 )
 
 const offerRecipientColumns = `tenant, id, offer, address, local, name, actor, message, reason, sendings, created_at, sent_at, expires_at, revoked_at,
-	password, restricted_at`
+	password, level, rule, restricted_at`
 
 func readOfferRecipient(row scanner) (r offer.Recipient, err error) {
 	var address string
 	var local sql.NullString
 	var mail []byte
 	err = row.Scan(&r.Tenant, &r.ID, &r.Offer, &address, &local, &r.Name, &r.Actor, &mail, &r.Reason, &r.Sendings, instant{&r.CreatedAt},
-		instant{&r.SentAt}, instant{&r.ExpiresAt}, instant{&r.RevokedAt}, &r.Password, instant{&r.RestrictedAt})
+		instant{&r.SentAt}, instant{&r.ExpiresAt}, instant{&r.RevokedAt}, &r.Password, &r.Decision.Level, &r.Decision.Rule, instant{&r.RestrictedAt})
 	copy(r.Message[:], mail)
 	r.Address = recipientOf(address, local)
 	return r, err
@@ -32,9 +32,9 @@ func (s *Store) AddOfferRecipients(ctx context.Context, list []offer.Recipient) 
 		for _, r := range list {
 			address, local := splitRecipient(r.Address)
 			if _, err := tx.ExecContext(ctx, "INSERT INTO offer_recipients ("+offerRecipientColumns+`)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 				r.Tenant[:], r.ID[:], r.Offer[:], address, local, plain(r.Name), r.Actor, noneOr(r.Message), r.Reason, r.Sendings, millis(r.CreatedAt),
-				optional(r.SentAt), optional(r.ExpiresAt), optional(r.RevokedAt), r.Password, optional(r.RestrictedAt)); err != nil {
+				optional(r.SentAt), optional(r.ExpiresAt), optional(r.RevokedAt), r.Password, int64(r.Decision.Level), string(r.Decision.Rule), optional(r.RestrictedAt)); err != nil {
 				return err
 			}
 		}

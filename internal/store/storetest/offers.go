@@ -12,6 +12,7 @@ import (
 	"stafette/internal/privacy"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 func offerTests() map[string]func(*testing.T, *World) {
@@ -34,7 +35,8 @@ func (w *World) offer(t tenant.ID) offer.Offer {
 
 func (w *World) offerRecipient(o offer.Offer, address string) offer.Recipient {
 	w.t.Helper()
-	r := offer.Recipient{ID: id.New[offer.RecipientKind](w.Clock.Advance(time.Second)), Tenant: o.Tenant, Offer: o.ID, Address: Address(address), Name: "Eva", Actor: "usr_1", CreatedAt: w.Clock.Now()}
+	r := offer.Recipient{ID: id.New[offer.RecipientKind](w.Clock.Advance(time.Second)), Tenant: o.Tenant, Offer: o.ID, Address: Address(address), Name: "Eva", Actor: "usr_1", CreatedAt: w.Clock.Now(),
+		Decision: tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant}}
 	if err := w.Store.AddOfferRecipients(context.Background(), []offer.Recipient{r}); err != nil {
 		w.t.Fatal(err)
 	}

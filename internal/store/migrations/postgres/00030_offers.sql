@@ -51,6 +51,8 @@ CREATE TABLE offer_recipients (
 	expires_at BIGINT,
 	revoked_at BIGINT,
 	password TEXT NOT NULL,
+	level BIGINT NOT NULL, -- of tracking, when it was sent
+	rule TEXT NOT NULL,
 	restricted_at BIGINT,
 	PRIMARY KEY (tenant, id)
 );

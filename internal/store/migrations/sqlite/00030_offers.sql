@@ -51,6 +51,8 @@ CREATE TABLE offer_recipients (
 	expires_at INTEGER,
 	revoked_at INTEGER,
 	password TEXT NOT NULL,
+	level INTEGER NOT NULL, -- of tracking, when it was sent
+	rule TEXT NOT NULL,
 	restricted_at INTEGER,
 	PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
