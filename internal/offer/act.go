@@ -218,3 +218,15 @@ func line(s string, most int) string {
 	}
 	return s
 }
+
+// maxWithdrawals bounds the withdrawals that are listed.
+const maxWithdrawals = 500
+
+// Withdrawals lists those of a tenant nobody has dealt with, the oldest first.
+func (s *Service) Withdrawals(ctx context.Context, t tenant.ID) ([]Act, error) {
+	list, err := s.c.Store.OfferWithdrawals(ctx, t, maxWithdrawals)
+	if err != nil {
+		return nil, fmt.Errorf("list withdrawals: %w", err)
+	}
+	return list, nil
+}

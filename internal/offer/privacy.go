@@ -83,11 +83,11 @@ type KeptAct struct {
 }
 
 // Section is the part of an access request about offers.
-func (s *Service) Section() privacy.Section {
+func Section(from Store) privacy.Section {
 	return privacy.Section{Name: "offers", Read: func(ctx context.Context, p privacy.Person) (any, error) {
 		var out []Kept
-		err := People{Store: s.c.Store}.each(ctx, p, func(r Recipient) error {
-			k, err := s.kept(ctx, r)
+		err := People{Store: from}.each(ctx, p, func(r Recipient) error {
+			k, err := kept(ctx, from, r)
 			out = append(out, k)
 			return err
 		})
@@ -98,13 +98,13 @@ func (s *Service) Section() privacy.Section {
 	}}
 }
 
-func (s *Service) kept(ctx context.Context, r Recipient) (Kept, error) {
-	o, err := s.Offer(ctx, r.Tenant, r.Offer)
+func kept(ctx context.Context, from Store, r Recipient) (Kept, error) {
+	o, err := from.Offer(ctx, r.Tenant, r.Offer)
 	if err != nil {
 		return Kept{}, err
 	}
 	k := Kept{Offer: r.Offer.String(), Title: o.Content.Title, Address: r.Address.String(), Name: r.Name, CreatedAt: r.CreatedAt, Restricted: !r.RestrictedAt.IsZero()}
-	likes, err := s.Likes(ctx, r.Tenant, r.Offer)
+	likes, err := from.OfferLikes(ctx, r.Tenant, r.Offer)
 	if err != nil {
 		return Kept{}, err
 	}
@@ -113,7 +113,7 @@ func (s *Service) kept(ctx context.Context, r Recipient) (Kept, error) {
 			k.Units = append(k.Units, u.Name)
 		}
 	}
-	acts, err := s.Acts(ctx, r.Tenant, r.Offer, r.ID)
+	acts, err := from.OfferActs(ctx, r.Tenant, r.Offer, r.ID)
 	for _, a := range acts {
 		k.Acts = append(k.Acts, KeptAct{a.Kind, a.At, a.Detail})
 	}

@@ -35,6 +35,8 @@ type Visit struct {
 	Liked map[string]bool
 	// Confirmed is the confirmation of the wording as it is now; nil: there is none.
 	Confirmed *Act
+	// Watched: what the recipient looks at is recorded, and told to the tenant.
+	Watched bool
 	// Preview is a look at the draft from the office: nothing on it can be done.
 	Preview bool
 }
@@ -111,6 +113,25 @@ func (s *Service) done(ctx context.Context, v *Visit) error {
 		if a.Kind == Confirmed && a.Detail.Wording == wording {
 			v.Confirmed = &acts[i]
 		}
+	}
+	if s.c.Watch.Recorder == nil || v.Recipient.Decision.Level <= tracking.Aggregate {
+		return nil
+	}
+	now, err := s.decide(ctx, v.Offer.Tenant, v.Recipient.Address)
+	v.Watched = now.Level > tracking.Aggregate
+	return err
+}
+
+// Unwatch ends the recording of what the recipient does, in offers and mail alike, for
+// this tenant and at once.
+func (s *Service) Unwatch(ctx context.Context, v Visit, wording string) error {
+	if s.c.Watch.Consents == nil || v.Preview {
+		return nil
+	}
+	err := s.c.Watch.Consents.Hear(ctx, tracking.Consent{Tenant: v.Offer.Tenant, Address: v.Recipient.Address, State: tracking.StateWithdrawn, At: s.now(),
+		Actor: "recipient", Way: "offer", Wording: wording})
+	if err != nil {
+		return fmt.Errorf("end recording: %w", err)
 	}
 	return nil
 }
@@ -201,7 +222,7 @@ func (s *Service) Like(ctx context.Context, v Visit, unit string, on bool, a Ask
 }
 
 // PreviewPath is where drafts are looked at; a token follows.
-const PreviewPath = Path + "preview/"
+const PreviewPath = "/offer-preview/"
 
 // previewLasts is how long the address of a preview opens the draft: as long as it takes
 // to load the page around it and to look at it.

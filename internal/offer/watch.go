@@ -26,12 +26,18 @@ type Activities interface {
 	Activities(ctx context.Context, t tenant.ID, q tracking.Query) ([]tracking.Activity, bool, error)
 }
 
+// Consents hears what recipients say about being tracked; *tracking.Decider does.
+type Consents interface {
+	Hear(ctx context.Context, c tracking.Consent) error
+}
+
 // Watch is how looks are recorded; the zero value records nothing. All of it is needed,
 // or nothing but Judge.
 type Watch struct {
 	Decider    Decider
 	Recorder   Recorder
 	Activities Activities
+	Consents   Consents
 	// Judge says whether a person or a machine asked, and of what class its program is; nil
 	// goes by the request alone.
 	Judge func(a Asked, deed bool) (m tracking.Machine, agent string)

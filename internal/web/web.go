@@ -26,6 +26,7 @@ import (
 	"stafette/internal/web/keys"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/people"
@@ -68,6 +69,7 @@ type Config struct {
 	Returns      returnmail.Config
 	Halts        halts.Config
 	Leads        leads.Config
+	Offers       offers.Config
 	Redeliveries redeliveries.Config
 	Affected     affected.Config
 	Domains      domains.Config
@@ -127,6 +129,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		record.Routes(c.Record),
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
+		offers.Routes(c.Offers),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		affected.Routes(c.Affected),
