@@ -28,6 +28,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
@@ -99,6 +100,7 @@ type Config struct {
 	Lists        *listcheck.Service
 	Operator     Operator
 	Leads        *lead.Service
+	Offers       *offer.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
 	Texts        Texts  // nil: answers carry codes only

@@ -80,7 +80,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
-	a.routes = append(a.routes, diagnosisRoutes()...)
+	a.routes = append(append(a.routes, diagnosisRoutes()...), offerRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
@@ -141,6 +141,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
 		op.Tags = []string{"Redeliveries"}
+	case strings.HasPrefix(r.Path, "/v1/offers"):
+		op.Tags = []string{"Offers"}
 	case strings.HasPrefix(r.Path, "/v1/leads"):
 		op.Tags = []string{"Leads"}
 	case strings.Contains(r.Path, "/halt"):

@@ -135,6 +135,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
+		"POST /v1/offers": true, "GET /v1/offers": true, // TestOffersAreTheTenantsOwn
 		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
 		"POST /v1/redeliveries": true, "GET /v1/redeliveries": true, // TestRedeliveriesAreTheTenantsOwn
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
@@ -171,6 +172,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		case strings.HasPrefix(r.Path, "/v1/redeliveries/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.redelivery()), "redelivery_not_found"
+		case strings.HasPrefix(r.Path, "/v1/offers/"):
+			own, code = strings.NewReplacer("{id}", w.offer().ID.String(), "{recipient}", "offr_00000000000000000000000001").Replace(r.Path), "offer_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
 		case strings.HasPrefix(r.Path, "/v1/privacy/"):
@@ -205,7 +208,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 }
 
 // wellFormed are bodies for routes that read one before they look for the thing.
-var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`}
+var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
+	"PUT /v1/offers/{id}": offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -122,6 +122,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
+	c.Offers = w.offers(keeper, c.Acceptor)
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}
