@@ -61,7 +61,7 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	case <-ready:
 		seeder := &demoSeeder{p: p, tenants: map[string]tenant.ID{}}
 		if err = world.Seed(ctx, seeder); err == nil {
-			err = errors.Join(seeder.leads(ctx), demoOperator(ctx, p))
+			err = errors.Join(seeder.leads(ctx), seeder.offers(ctx), demoOperator(ctx, p))
 		}
 		if err == nil {
 			d.welcome(con.stdout, p, world)

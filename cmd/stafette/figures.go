@@ -26,7 +26,7 @@ const (
 )
 
 // features are what help articles may speak of beyond what every version has.
-func features() []help.Feature { return []help.Feature{"digests", "lead", "redelivery"} }
+func features() []help.Feature { return []help.Feature{"digests", "lead", "offer", "redelivery"} }
 
 // newHelp makes the help desk.
 func (b *base) newHelp() (*help.Desk, error) {
