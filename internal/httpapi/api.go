@@ -77,6 +77,7 @@ type Limits struct {
 	Raw     int64 // raw message; 0: 30 MB
 	Import  int64 // list of addresses; 0, and at most: audience.MaxImport
 	List    int64 // list to check; 0, and at most: listcheck.MaxBytes
+	File    int64 // file of an offer; 0, and at most: offer.MaxPaper
 }
 
 // Config is what an API needs.
@@ -143,6 +144,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Limits.List <= 0 || c.Limits.List > listcheck.MaxBytes {
 		c.Limits.List = listcheck.MaxBytes
+	}
+	if c.Limits.File <= 0 || c.Limits.File > offer.MaxPaper {
+		c.Limits.File = offer.MaxPaper
 	}
 	a := &API{c: c, mux: http.NewServeMux()}
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)

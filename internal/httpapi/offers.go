@@ -22,9 +22,9 @@ import (
 )
 
 // maxOffer bounds a draft: its legal texts alone may have 90,000 characters.
-const maxOffer = 1 << 20
+const maxOffer = 512 << 10
 
-func offerRoutes() []Route {
+func (a *API) offerRoutes() []Route {
 	const all, one = "/v1/offers", "/v1/offers/{id}"
 	const text = "application/json"
 	return []Route{
@@ -38,7 +38,7 @@ func offerRoutes() []Route {
 			id: "publish-offer", summary: "Make the draft the version that recipients see", register: registerWith((*API).publishOffer)},
 		{Method: http.MethodPost, Path: one + "/end", Scope: tenant.ScopeSend, status: 200, errors: []int{404, 409},
 			id: "end-offer", summary: "Close the pages of all recipients", register: registerWith((*API).endOffer)},
-		{Method: http.MethodPost, Path: one + "/files", Scope: tenant.ScopeSend, MaxBody: offer.MaxPaper + 1, status: 201, errors: []int{404, 413, 422},
+		{Method: http.MethodPost, Path: one + "/files", Scope: tenant.ScopeSend, MaxBody: a.c.Limits.File, status: 201, errors: []int{404, 413, 422},
 			id: "upload-offer-file", summary: "Add a picture or document to the draft", register: registerOfferFile},
 		{Method: http.MethodPost, Path: one + "/recipients", Scope: tenant.ScopeSend, MaxBody: 256 << 10, media: text, status: 200, errors: []int{400, 404, 409, 413, 422, 503},
 			id: "make-offer", summary: "Send the offer to people, each with a link of their own", register: registerWith((*API).makeOffer)},
@@ -236,7 +236,7 @@ func (a *API) getOffer(ctx context.Context, in *offerInput) (*offerOutput, error
 }
 
 type updateOfferInput struct {
-	offerInput
+	ID   string `path:"id" maxLength:"64"`
 	Body OfferDraft
 }
 
@@ -287,19 +287,20 @@ func registerOfferFile(a *API, api huma.API, r Route) {
 }
 
 func (a *API) uploadOfferFile(w http.ResponseWriter, r *http.Request) error {
-	o, err := a.offer(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
 	q := r.URL.Query()
 	u := offer.Upload{Kind: offer.FileKind(q.Get("kind")), Title: q.Get("title"), Name: q.Get("name"), Replaces: q.Get("replaces")}
-	u.Data, err = io.ReadAll(http.MaxBytesReader(w, r.Body, offer.MaxPaper+1))
+	var err error
+	u.Data, err = io.ReadAll(http.MaxBytesReader(w, r.Body, a.c.Limits.File))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return &fault.Error{Kind: fault.TooLarge, Code: offer.CodeFileLarge, Detail: "The file is too large."}
+		return errTooLarge()
 	case err != nil:
 		return newProblem(http.StatusBadRequest, "body_unreadable", "The body cannot be read.")
+	}
+	o, err := a.offer(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
 	}
 	f, err := a.c.Offers.AddFile(r.Context(), o.Tenant, o.ID, u)
 	if err != nil {
@@ -348,7 +349,7 @@ type OfferLetter struct {
 }
 
 type makeOfferInput struct {
-	offerInput
+	ID   string `path:"id" maxLength:"64"`
 	Body OfferLetter
 }
 
@@ -439,7 +440,7 @@ type offerRecipientOutput struct {
 }
 
 type offerRecipientInput struct {
-	offerInput
+	ID        string `path:"id" maxLength:"64"`
 	Recipient string `path:"recipient" maxLength:"64"`
 }
 

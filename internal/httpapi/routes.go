@@ -80,7 +80,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
-	a.routes = append(append(a.routes, diagnosisRoutes()...), offerRoutes()...)
+	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{

@@ -190,7 +190,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := ask(strings.ReplaceAll(r.Path, "{id}", id))
+			missing := ask(strings.NewReplacer("{id}", id, "{recipient}", "x").Replace(r.Path))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s", r.Method, r.Path, missing.body)
 			}
@@ -226,7 +226,7 @@ func (e *endless) Read(b []byte) (int, error) {
 // without end, and one that announces too much.
 func TestEveryRouteIsBounded(t *testing.T) {
 	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) {
-		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000, List: 300_000}
+		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000, List: 300_000, File: 300_000}
 	})
 	m := w.send()
 	for _, r := range w.api.Routes() {

@@ -3,6 +3,7 @@ package offer
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -203,14 +204,15 @@ func (s *Service) Answer(ctx context.Context, from Unanswered) error {
 	if err != nil {
 		return fmt.Errorf("find receipts: %w", err)
 	}
+	var errs []error
 	for _, a := range list {
 		v, err := s.VisitOf(ctx, a)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = s.mailReceipt(ctx, v, a)
 		}
-		if _, err := s.mailReceipt(ctx, v, a); err != nil {
-			return fmt.Errorf("receipt of %s: %w", a.ID, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("receipt of %s: %w", a.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
