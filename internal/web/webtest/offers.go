@@ -25,6 +25,7 @@ import (
 type offered struct {
 	once    sync.Once
 	service *offer.Service
+	catalog *i18n.Catalog // nil before the office is wired: then no page is drawn
 }
 
 // offerTenants tells who makes the world's offers.
@@ -55,11 +56,10 @@ func (w *World) makeOffers() *offer.Service {
 	}
 	keeper, err := seal.New(bytes.Repeat([]byte{9}, seal.KeySize))
 	must(err)
-	catalog, err := i18n.Load()
-	must(err)
 	mail, err := id.Parse[message.Kind](strings.TrimPrefix(w.newest(false, event.Delivered, ""), "/messages/"))
 	must(err)
-	s, err := offer.New(offer.Config{Store: &offertest.Store{}, Tenants: offerTenants{w}, Acceptor: refusing{first: mail}, Mail: w, Keeper: keeper, Catalog: catalog,
+	store := &offertest.Store{}
+	s, err := offer.New(offer.Config{Store: store, Tenants: offerTenants{w}, Acceptor: refusing{first: mail}, Mail: w, Keeper: keeper, Catalog: w.offered.catalog,
 		PublicURL: "https://post.example", Now: w.Now})
 	must(err)
 	ctx := context.Background()
@@ -81,14 +81,19 @@ func (w *World) makeOffers() *offer.Service {
 		people, err := s.Send(ctx, ingest.Principal{Tenant: t, Actor: "usr_1"}, o.ID, offer.Letter{Subject: "Ihr Angebot", Text: "{link}", To: []message.Mailbox{
 			{Name: "Eva <b>", Address: message.Address{Local: "eva", Domain: "kunde.example"}}, {Address: message.Address{Local: "max", Domain: "kunde.example"}}}})
 		must(err)
-		for _, r := range people[:1] {
-			v, err := s.Visit(ctx, strings.TrimPrefix(s.LinkOf(r), "https://post.example"+offer.Path), "")
-			must(err)
-			must(s.Like(ctx, v, v.Version.Content.Units[0].ID, true, offer.Asked{}))
-			_, err = s.Confirm(ctx, v, v.Version.Content.Legal.Hash().String(), []offer.BoxKind{offer.BoxNotice}, i18n.German, offer.Asked{})
-			must(err)
-			_, err = s.Withdraw(ctx, v, offer.Withdrawal{Name: "Eva <b>", Contract: "Makler <i>", Email: "eva@kunde.example"}, i18n.German, offer.Asked{})
-			must(err)
+		r, l := people[0], o.Content.Legal
+		_, err = store.LikeUnit(ctx, offer.Like{Tenant: t, Offer: o.ID, Recipient: r.ID, Unit: o.Content.Units[0].ID, At: w.Now()}, true)
+		must(err)
+		// Without their receipts, which take long to print.
+		for _, d := range []offer.Detail{
+			{Wording: l.Hash(), Boxes: []offer.Ticked{{Box: l.Boxes[0], Ticked: true}, {Box: l.Boxes[1]}}},
+			{Name: "Eva <b>", Contract: "Makler <i>", Email: "eva@kunde.example", Declaration: "Hiermit widerrufe ich <b>"},
+		} {
+			kind := offer.Confirmed
+			if d.Name != "" {
+				kind = offer.Withdrawn
+			}
+			must(store.AddOfferAct(ctx, offer.Act{ID: id.New[offer.ActIDKind](w.Now()), Tenant: t, Offer: o.ID, Recipient: r.ID, Kind: kind, Version: 1, At: w.Now(), Detail: d}, 9))
 		}
 		must(s.Revoke(ctx, t, o.ID, people[1].ID))
 	}
@@ -155,7 +160,10 @@ func offerFilesSubject() Subject {
 
 func offersSubject() Subject {
 	s := offerPaths("/offers/{id}", func(_ *World, o offer.Offer, _ offer.Recipient) string { return "/offers/" + o.ID.String() })
-	s.Wire = func(w *World, c *web.Config) { c.Offers = offers.Config{Offers: w.Offers()} }
+	s.Wire = func(w *World, c *web.Config) {
+		w.offered.catalog = c.Catalog
+		c.Offers = offers.Config{Offers: w.Offers()}
+	}
 	s.Pages = func(w *World) []string {
 		o, r := w.offer(w.Tenant.ID)
 		one, to := "/offers/"+o.ID.String(), offerRecipientPath(o, r)
