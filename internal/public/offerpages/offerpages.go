@@ -163,7 +163,7 @@ func (d *door) style(w http.ResponseWriter, _ *http.Request) {
 	h.Set("Content-Type", "text/css; charset=utf-8")
 	h.Set("Cache-Control", "public, max-age=3600")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin") // a preview in its sandbox is of no origin
-	_, _ = w.Write(stylesheet) // the reader left: nothing to be done
+	_, _ = w.Write(stylesheet)                            // the reader left: nothing to be done
 }
 
 // asked is what a request tells of who made it. Programs that fetch ahead of time say so;
