@@ -89,7 +89,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + to, Permission: read, Do: c.showRecipient},
 		{Pattern: "POST " + to + "/again", Permission: write, Do: c.resend},
 		{Pattern: "POST " + to + "/revoke", Permission: write, Do: c.revoke},
-		{Pattern: "GET " + to + "/acts/{act}", Permission: read, Do: c.receipt},
+		{Pattern: "GET " + to + "/acts/{act}/wording.pdf", Permission: read, Do: c.receipt},
 		{Pattern: "POST " + to + "/acts/{act}", Permission: write, Do: c.handle},
 	}
 }
