@@ -13,6 +13,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/lead/leadcase"
+	"stafette/internal/offer"
 	"stafette/internal/redelivery"
 	"stafette/internal/tenant"
 )
@@ -29,7 +30,7 @@ const (
 
 // features are what help articles may speak of beyond what every version has.
 func features() []help.Feature {
-	return []help.Feature{"approval", "digests", "lead", "redelivery", "tracking"}
+	return []help.Feature{"approval", "digests", "lead", "offer", "redelivery", "tracking"}
 }
 
 // newHelp makes the help desk.
@@ -47,7 +48,7 @@ func (b *base) todos() insight.Todos {
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
-		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, offer.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 		insight.TrackingBasis{Store: b.store},
 	}}
 }

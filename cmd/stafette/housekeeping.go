@@ -67,6 +67,7 @@ func (p *platform) chores() []chore {
 		{"sign-ups", retentionEvery, func(ctx context.Context, _ time.Time) error { return p.signups.Sweep(ctx) }},
 		{"approvals", approvalsEvery, p.moveApprovals},
 		{"approval retention", retentionEvery, p.dropApprovals},
+		{"offer receipts", answersEvery, p.answerOffers},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"imports", retentionEvery, p.intake.Sweep},
 		{"deleted groups", retentionEvery, func(ctx context.Context, _ time.Time) error { return p.groups().Sweep(ctx) }},

@@ -34,6 +34,7 @@ import (
 	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/notice"
+	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/public"
 	"stafette/internal/published"
@@ -60,6 +61,7 @@ import (
 	"stafette/internal/web/keys"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/people"
 	webprivacy "stafette/internal/web/privacy"
@@ -113,6 +115,7 @@ type platform struct {
 	leadForms  *leadform.Service
 	leadCases  *leadcase.Service
 	signups    *signup.Service
+	offers     *offer.Service
 	lists      *listcheck.Service
 	examiner   *approval.Examiner
 	intake     *intake.Service
@@ -206,6 +209,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.openSignups(catalog)
+	if p.offers, err = p.newOffers(catalog, zone); err != nil {
+		return err
+	}
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
 	p.intake = intake.New(intake.Config{Store: p.store, People: p.store, Validator: validator, Now: p.store.Now, Mine: p.importsLists(), Log: p.log})
 	p.returns.open(p, reasons)
@@ -236,7 +242,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -321,6 +327,7 @@ func (p *platform) office(with shared) web.Config {
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
+		Offers:       offers.Config{Offers: p.offers},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},

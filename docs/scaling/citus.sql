@@ -44,6 +44,12 @@ SELECT create_distributed_table('changeover_customers', 'tenant', colocate_with 
 SELECT create_distributed_table('changeover_tests', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('consents', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('signup_forms', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('offers', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('offer_versions', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('offer_files', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('offer_recipients', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('offer_likes', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('offer_acts', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_forms', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_proofs', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_cases', 'tenant', colocate_with => 'messages');

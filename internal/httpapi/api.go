@@ -31,6 +31,7 @@ import (
 	"stafette/internal/lead/leadcase"
 	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
+	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
@@ -80,6 +81,7 @@ type Limits struct {
 	Raw     int64 // raw message; 0: 30 MB
 	Import  int64 // list of addresses; 0, and at most: audience.MaxImport
 	List    int64 // list to check; 0, and at most: listcheck.MaxBytes
+	File    int64 // file of an offer; 0, and at most: offer.MaxPaper
 }
 
 // Config is what an API needs.
@@ -108,6 +110,7 @@ type Config struct {
 	Leads        *lead.Service
 	LeadForms    *leadform.Service
 	LeadCases    *leadcase.Service
+	Offers       *offer.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
 	Approval     Approvals
@@ -155,6 +158,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Limits.List <= 0 || c.Limits.List > listcheck.MaxBytes {
 		c.Limits.List = listcheck.MaxBytes
+	}
+	if c.Limits.File <= 0 || c.Limits.File > offer.MaxPaper {
+		c.Limits.File = offer.MaxPaper
 	}
 	a := &API{c: c, mux: http.NewServeMux()}
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)

@@ -81,7 +81,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
-	a.routes = append(a.routes, diagnosisRoutes()...)
+	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	a.routes = append(a.routes, approvalRoutes()...)
 	a.routes = append(a.routes, a.groupRoutes()...)
@@ -147,6 +147,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
 		op.Tags = []string{"Redeliveries"}
+	case strings.HasPrefix(r.Path, "/v1/offers"):
+		op.Tags = []string{"Offers"}
 	case strings.HasPrefix(r.Path, "/v1/lead"):
 		op.Tags = []string{"Leads"}
 	case strings.Contains(r.Path, "/halt"):

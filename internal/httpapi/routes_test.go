@@ -135,6 +135,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
+		"POST /v1/offers": true, "GET /v1/offers": true, // TestOffersAreTheTenantsOwn
 		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
 		"GET /v1/lead-forms": true, "POST /v1/lead-forms": true, // TestLeadFormsOverTheAPI
 		"GET /v1/lead-cases": true, "POST /v1/lead-cases": true, // TestLeadCasesOverTheAPI
@@ -177,6 +178,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		case strings.HasPrefix(r.Path, "/v1/redeliveries/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.redelivery()), "redelivery_not_found"
+		case strings.HasPrefix(r.Path, "/v1/offers/"):
+			own, code = strings.NewReplacer("{id}", w.offer().ID.String(), "{recipient}", "offr_00000000000000000000000001").Replace(r.Path), "offer_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
 		case strings.HasPrefix(r.Path, "/v1/lead-forms/"):
@@ -203,7 +206,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := ask(strings.ReplaceAll(strings.ReplaceAll(r.Path, "{contact}", w.storedContact()), "{id}", id))
+			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x").Replace(r.Path))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s", r.Method, r.Path, missing.body)
 			}
@@ -224,7 +227,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
 	"POST /v1/lead-cases/{id}/close": `{"outcome":"receiver"}`,
 	"POST /v1/groups/{id}/approval":  submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
-	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`}
+	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`,
+	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }
@@ -241,7 +245,7 @@ func (e *endless) Read(b []byte) (int, error) {
 // without end, and one that announces too much.
 func TestEveryRouteIsBounded(t *testing.T) {
 	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) {
-		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000, List: 300_000}
+		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000, List: 300_000, File: 300_000}
 	})
 	m := w.send()
 	for _, r := range w.api.Routes() {

@@ -143,6 +143,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	c.Activities = w.shelf
+	c.Offers = w.offers(keeper, c.Acceptor)
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

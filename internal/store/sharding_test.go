@@ -53,6 +53,7 @@ var acrossTenants = map[string]string{
 	"SELECT tenant, seq FROM suppression_marks":     "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 	"FROM contact_imports WHERE state IN ('running": "which lists are to be imported: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM contact_imports WHERE expires_at":         "a chore that one node does every hour",
+	"FROM offer_acts WHERE answered":                "a chore that one node does every half minute: a look into an index that is empty as a rule",
 }
 
 // witness remembers every statement that was sent. It is safe for concurrent use.

@@ -19,6 +19,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/message"
+	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/redelivery"
 	"stafette/internal/seal"
@@ -62,7 +63,7 @@ func (w *World) Privacy(change ...func(*privacy.Config)) *privacy.Service {
 	}
 	c := privacy.Config{
 		Store: w.Store, Tenants: w.Store, Contacts: w.Contacts(), Audience: people, Mail: w.Store, Bodies: spool.New(w.Store.Archive(), Keeper()),
-		Keeper: Keeper(), Catalog: catalog, Now: w.Clock.Now, Holders: append(w.Store.Holders(w.Clock.Now), privacy.Suppressed{Audience: people, Actor: "system"}),
+		Keeper: Keeper(), Catalog: catalog, Now: w.Clock.Now, Holders: append(w.Store.Holders(w.Clock.Now), privacy.Suppressed{Audience: people, Actor: "system"}, offer.People{Store: w.Store, Now: w.Clock.Now}),
 		Shed: w.Store.Shed,
 	}
 	for _, f := range change {
@@ -331,6 +332,10 @@ func (w *World) Traces(s *privacy.Service) {
 	job := w.job(w.A, redelivery.Awaiting)
 	job.Filter.Recipient, job.Options.To, job.Options.Reason = eva, eva, "Eva Sommer <"+eva+"> rief an"
 	w.addJob(job)
+	made := w.offerRecipient(w.offer(w.A), "Eva.Sommer@gmx.example")
+	if _, err := w.Store.LikeUnit(ctx, offer.Like{Tenant: w.A, Offer: made.Offer, Recipient: made.ID, Unit: "u1", At: w.Clock.Now()}, true); err != nil {
+		w.t.Fatal(err)
+	}
 	w.ask(s, privacy.Access, eva)
 	w.turn(s)
 }
@@ -352,7 +357,7 @@ func erased(t *testing.T, w *World) {
 	for _, h := range v.Goes {
 		held[h.Name] = h.Count
 	}
-	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:3 returns:3 suppressions:1 tracking:4 waiting:1]")
+	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:3 offers:1 returns:3 suppressions:1 tracking:4 waiting:1]")
 	if _, err := s.ConfirmErasure(ctx, privacy.Wish{Person: p}, "max@gmx.example"); fault.As(err) == nil {
 		t.Errorf("confirmed with another's address: %v", err)
 	}

@@ -195,7 +195,7 @@ func (d *personal) ChooseDigests(_ context.Context, _ tenant.ID, u tenant.UserID
 }
 
 var articles = sync.OnceValue(func() *help.Library {
-	library, err := help.Load("approval", "digests", "lead", "redelivery", "tracking")
+	library, err := help.Load("approval", "digests", "lead", "offer", "redelivery", "tracking")
 	if err != nil {
 		panic(err) // the articles are part of the binary
 	}

@@ -78,6 +78,7 @@ type World struct {
 	LeadForms *leadform.Service
 	LeadCases *leadcase.Service
 	leads     *lead.Service
+	offered   offered
 	halts     []audience.Halt
 	customers *moves // changeovers and their customers
 	outlets   *Outlets

@@ -22,8 +22,10 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
+	"stafette/internal/offer"
 	"stafette/internal/public"
 	"stafette/internal/public/leadpages"
+	"stafette/internal/public/offerpages"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/webtest"
@@ -68,6 +70,9 @@ func run() error {
 	for _, path := range []string{leadpages.FormPath, lead.ConfirmPath, lead.ReportPath} {
 		mux.Handle(path, prospects)
 	}
+	recipients := offerpages.New(offerpages.Config{Offers: world.Offers(), Catalog: config.Catalog, Reading: generous, Telling: generous, Guessing: generous, Zone: config.Zone, Now: world.Now})
+	mux.Handle(offer.Path, recipients)
+	mux.Handle(offer.PreviewPath, recipients)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	fmt.Println(address)
