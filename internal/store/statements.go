@@ -15,7 +15,7 @@ type statements struct {
 	db     *sql.DB
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
-	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
+	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies, hooks, calls bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -40,6 +40,8 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.notes, "tally_notes (tenant, id, notes)", 3, ""},
 		{&st.tallies, "tallies (tenant, span, what, start, provider, stream, n)", 7,
 			" ON CONFLICT (tenant, span, what, start, provider, stream) DO UPDATE SET n = tallies.n + excluded.n"},
+		{&st.hooks, "webhook_notes (tenant, id, facts)", 3, ""},
+		{&st.calls, "webhook_calls (" + callColumns + ")", 14, " ON CONFLICT DO NOTHING"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {
