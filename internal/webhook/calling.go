@@ -190,7 +190,8 @@ type health struct {
 	wait     time.Duration
 }
 
-// down reports whether the endpoint has failed so often that further calls can wait.
+// down reports whether the endpoint has failed so often that further calls can wait. One
+// that has rested is tried again.
 func (h *health) down() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -198,7 +199,7 @@ func (h *health) down() bool {
 	if h.answered {
 		before = 0
 	}
-	return h.gone || rest(before+h.failed) > 0
+	return h.gone || h.failed > 0 && rest(before+h.failed) > 0
 }
 
 func (h *health) note(a Answer, now time.Time) {

@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		{"Privacy", privacyTests()},
 		{"Published", publishedTests()},
 		{"Genuine", genuineTests()},
+		{"Webhooks", webhookTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
