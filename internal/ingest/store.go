@@ -10,6 +10,7 @@ import (
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Store is what acceptance needs of the database.
@@ -51,6 +52,9 @@ type Acceptance struct {
 	Quota int64
 	// Epoch holds the deliveries in memory at once; 0 leaves them to Claim.
 	Epoch queue.Epoch
+	// Tracked is kept beside the message where somebody may ask whether it tells of its
+	// recipients; nil: nothing is.
+	Tracked *tracking.Tracked
 	// Ref is filled in by Accept: where the body lies.
 	Ref spool.Ref
 }

@@ -129,6 +129,9 @@ func (s *Store) writeMessages(ctx context.Context, tx *sql.Tx, list []*ingest.Ac
 	if err := s.texts.reports.insert(ctx, s.texts, tx, due); err != nil {
 		return err
 	}
+	if err := s.texts.tracked.insert(ctx, s.texts, tx, trackedRows(list)); err != nil {
+		return err
+	}
 	return s.texts.usage.insert(ctx, s.texts, tx, usageRows(list))
 }
 

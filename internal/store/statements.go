@@ -15,7 +15,9 @@ type statements struct {
 	db     *sql.DB
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
-	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies, hooks, calls bulkTexts
+	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
+	tracked, activities, activityCounts                                                              bulkTexts
+	hooks, calls                                                                                     bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -40,6 +42,10 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.notes, "tally_notes (tenant, id, notes)", 3, ""},
 		{&st.tallies, "tallies (tenant, span, what, start, provider, stream, n)", 7,
 			" ON CONFLICT (tenant, span, what, start, provider, stream) DO UPDATE SET n = tallies.n + excluded.n"},
+		{&st.tracked, "tracked_messages (tenant, message, level, rule, recipients, links)", 6, ""},
+		{&st.activities, "activities (tenant, " + activityOwn + ")", activityWidth, ""},
+		{&st.activityCounts, "activity_counts (tenant, message, link, persons, machines)", 5,
+			" ON CONFLICT (tenant, message, link) DO UPDATE SET persons = activity_counts.persons + excluded.persons, machines = activity_counts.machines + excluded.machines"},
 		{&st.hooks, "webhook_notes (tenant, id, facts)", 3, ""},
 		{&st.calls, "webhook_calls (" + callColumns + ")", 14, " ON CONFLICT DO NOTHING"},
 	} {

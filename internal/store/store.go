@@ -90,6 +90,7 @@ type Store struct {
 	texts      *statements
 	suppressed suppressionQuery
 	inquiries  *inquiries
+	hits       *hits
 	commits    *committer
 	pulses     pulses
 	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
@@ -155,6 +156,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	// Both serve everybody until Close: who opened the store may leave before.
 	s.inquiries = startInquiries(s.suppressed) //nolint:contextcheck // see above
 	s.commits = startCommitter(s)              //nolint:contextcheck // see above
+	s.hits = startHits(s)                      //nolint:contextcheck // see above
 	return s, nil
 }
 
@@ -190,6 +192,7 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.commits.stop()
 	s.inquiries.stop()
+	s.hits.stop()
 	return errors.Join(s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 

@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		{"Privacy", privacyTests()},
 		{"Published", publishedTests()},
 		{"Genuine", genuineTests()},
+		{"Tracking", trackingTests()},
 		{"Webhooks", webhookTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"sync"
+
+	"stafette/internal/audience"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+	"stafette/internal/tracking"
+)
+
+// hitGroup bounds the activities of one transaction.
+const hitGroup = 512
+
+// hitCall is one call of AddActivities that waits.
+type hitCall struct {
+	list []tracking.Hit
+	kept []bool
+	err  error
+	done chan struct{}
+}
+
+// hits writes the activities of all who wait at one moment with one flush, as the
+// committer does for mail. They have a goroutine of their own, so that a burst of them
+// fills no group of acceptances.
+type hits struct {
+	s     *Store
+	in    chan *hitCall
+	once  sync.Once
+	quit  chan struct{}
+	ended chan struct{}
+}
+
+func startHits(s *Store) *hits {
+	h := &hits{s: s, in: make(chan *hitCall, hitGroup), quit: make(chan struct{}), ended: make(chan struct{})}
+	go h.run()
+	return h
+}
+
+func (h *hits) stop() {
+	h.once.Do(func() { close(h.quit) })
+	<-h.ended
+}
+
+func (h *hits) run() {
+	defer close(h.ended)
+	for {
+		select {
+		case <-h.quit:
+			return
+		case c := <-h.in:
+			h.write(h.gather(c))
+		}
+	}
+}
+
+func (h *hits) gather(first *hitCall) []*hitCall {
+	group, n := []*hitCall{first}, len(first.list)
+	for n < hitGroup {
+		select {
+		case c := <-h.in:
+			group, n = append(group, c), n+len(c.list)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// write stores a group. One that fails is tried call by call, so that who brought
+// something that cannot be stored fails alone.
+func (h *hits) write(group []*hitCall) {
+	// The callers' contexts do not reach here: a group is not one caller's.
+	err := h.s.transact(context.Background(), func(tx *sql.Tx) error { return h.s.writeHits(context.Background(), tx, group) })
+	if err != nil && len(group) > 1 && h.s.failureOf(err) == failOther {
+		for _, c := range group {
+			h.write([]*hitCall{c})
+		}
+		return
+	}
+	for _, c := range group {
+		c.err = err
+		close(c.done)
+	}
+}
+
+// AddActivities implements tracking.ActivityStore. Who leaves before it is written does
+// not know whether it was.
+func (s *Store) AddActivities(ctx context.Context, list []tracking.Hit) ([]bool, error) {
+	if err := s.commits.failure(); err != nil {
+		return nil, err
+	}
+	c := &hitCall{list: list, kept: make([]bool, len(list)), done: make(chan struct{})}
+	select {
+	case s.hits.in <- c:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.hits.ended:
+		return nil, errClosed()
+	}
+	select {
+	case <-c.done:
+		return c.kept, c.err
+	case <-s.hits.ended:
+	}
+	select {
+	case <-c.done:
+		return c.kept, c.err
+	default:
+		return nil, errClosed()
+	}
+}
+
+// demands are what must hold for the activities of a group, by tenant.
+type demands struct {
+	withdrawn map[audience.Hash]bool // asked for; true: has withdrawn
+	tracked   map[message.ID]bool    // asked for; true: is there still
+}
+
+func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) error {
+	hold, err := s.lookUp(ctx, tx, group)
+	if err != nil {
+		return err
+	}
+	var rows []any
+	sums := map[countKey]tracking.Count{}
+	for _, c := range group {
+		for i := range c.list {
+			v := &c.list[i]
+			a := &v.Activity
+			if c.kept[i] = s.holds(hold[a.Tenant], v); !c.kept[i] {
+				continue
+			}
+			if a.Decision.Level > tracking.Aggregate || a.Kind.Declared() {
+				rows = appendActivity(rows, a)
+			} else {
+				c.kept[i] = count(sums, a)
+			}
+		}
+	}
+	if err := s.texts.activities.insert(ctx, s.texts, tx, rows); err != nil {
+		return err
+	}
+	return s.addCounts(ctx, tx, sums)
+}
+
+// holds reports whether an activity may be kept.
+func (s *Store) holds(d *demands, v *tracking.Hit) bool {
+	if v.Tracked && !d.tracked[v.Activity.Message] {
+		return false
+	}
+	if v.Activity.Kind.Declared() {
+		return true
+	}
+	for _, a := range v.Recipients {
+		if d.withdrawn[audience.HashOf(s.cfg.HashKey, v.Activity.Tenant, a)] {
+			return false
+		}
+	}
+	return true
+}
+
+// lookUp asks once for each tenant of the group.
+func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*hitCall) (map[tenant.ID]*demands, error) {
+	by := map[tenant.ID]*demands{}
+	for _, c := range group {
+		for i := range c.list {
+			v := &c.list[i]
+			t := v.Activity.Tenant
+			d := by[t]
+			if d == nil {
+				d = &demands{withdrawn: map[audience.Hash]bool{}, tracked: map[message.ID]bool{}}
+				by[t] = d
+			}
+			if v.Tracked {
+				d.tracked[v.Activity.Message] = false
+			}
+			if !v.Activity.Kind.Declared() {
+				for _, a := range v.Recipients {
+					d.withdrawn[audience.HashOf(s.cfg.HashKey, t, a)] = false
+				}
+			}
+		}
+	}
+	for t, d := range by {
+		if err := s.findWithdrawn(ctx, tx, t, d.withdrawn); err != nil {
+			return nil, err
+		}
+		if err := s.findTracked(ctx, tx, t, d.tracked); err != nil {
+			return nil, err
+		}
+	}
+	return by, nil
+}
+
+func (s *Store) findWithdrawn(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[audience.Hash]bool) error {
+	for part := range slices.Chunk(sortedKeys(of), inListMax) {
+		text, args := hashList(s.dialect, 2, part)
+		latest := map[audience.Hash]int64{}
+		rows, err := tx.QueryContext(ctx, "SELECT hash, number, state FROM tracking_consents WHERE tenant = $1 AND hash "+text, append([]any{t[:]}, args...)...)
+		err = scan(rows, err, func(row *sql.Rows) error {
+			var raw []byte
+			var number int64
+			var state tracking.State
+			if err := row.Scan(&raw, &number, &state); err != nil || len(raw) != len(audience.Hash{}) {
+				return err
+			}
+			if h := audience.Hash(raw); number > latest[h] {
+				latest[h], of[h] = number, state == tracking.StateWithdrawn
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) findTracked(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[message.ID]bool) error {
+	for part := range slices.Chunk(sortedKeys(of), inListMax) {
+		text, args := inList(s.dialect, 2, part)
+		rows, err := tx.QueryContext(ctx, "SELECT message FROM tracked_messages WHERE tenant = $1 AND message "+text+s.dialect.shareRow(), append([]any{t[:]}, args...)...)
+		err = scan(rows, err, func(row *sql.Rows) error {
+			var m message.ID
+			err := row.Scan(&m)
+			of[m] = true
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sortedKeys are the keys of a map in one order, lest two nodes wait for each other.
+func sortedKeys[K ~[16]byte](of map[K]bool) []K {
+	list := make([]K, 0, len(of))
+	for k := range of {
+		list = append(list, k)
+	}
+	slices.SortFunc(list, func(a, b K) int { return bytes.Compare(a[:], b[:]) })
+	return list
+}
+
+// hashList is inList for hashes.
+func hashList(d dialect, first int, list []audience.Hash) (string, []any) {
+	ids := make([]message.ID, len(list))
+	for i, h := range list {
+		ids[i] = message.ID(h)
+	}
+	return inList(d, first, ids)
+}
+
+// countKey is a row of activity_counts.
+type countKey struct {
+	tenant  tenant.ID
+	message message.ID
+	link    int
+}
+
+// count adds an open or a click to the sums; other kinds are not counted.
+func count(sums map[countKey]tracking.Count, a *tracking.Activity) bool {
+	if a.Message.IsZero() || a.Kind != tracking.Opened && a.Kind != tracking.Clicked {
+		return false
+	}
+	k := countKey{a.Tenant, a.Message, a.Link}
+	c := sums[k]
+	if a.Machine.Counted() {
+		c.Persons++
+	} else {
+		c.Machines++
+	}
+	sums[k] = c
+	return true
+}
+
+func (s *Store) addCounts(ctx context.Context, tx *sql.Tx, sums map[countKey]tracking.Count) error {
+	keys := make([]countKey, 0, len(sums))
+	for k := range sums {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b countKey) int {
+		return cmp.Or(bytes.Compare(a.tenant[:], b.tenant[:]), bytes.Compare(a.message[:], b.message[:]), cmp.Compare(a.link, b.link))
+	})
+	args := make([]any, 0, 5*len(keys))
+	for i := range keys {
+		k := &keys[i]
+		args = append(args, k.tenant[:], k.message[:], k.link, sums[*k].Persons, sums[*k].Machines)
+	}
+	return s.texts.activityCounts.insert(ctx, s.texts, tx, args)
+}

@@ -1,0 +1,221 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"stafette/internal/audience"
+	"stafette/internal/ingest"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+	"stafette/internal/tracking"
+)
+
+var _ tracking.Store = (*Store)(nil)
+
+const settingColumns = "level, basis, justification, actor, at"
+
+func readSetting(row scanner, t tenant.ID) (tracking.Setting, error) {
+	v := tracking.Setting{Tenant: t}
+	err := row.Scan(&v.Level, &v.Basis, &v.Justification, &v.By, instant{&v.At})
+	return v, err
+}
+
+// TrackingSetting implements tracking.SettingStore.
+func (s *Store) TrackingSetting(ctx context.Context, t tenant.ID) (tracking.Setting, error) {
+	v, err := readSetting(s.read.QueryRowContext(ctx, "SELECT "+settingColumns+" FROM tracking_settings WHERE tenant = $1 ORDER BY number DESC LIMIT 1", t[:]), t)
+	if errors.Is(err, sql.ErrNoRows) {
+		return tracking.DefaultSetting(t), nil
+	}
+	if err != nil {
+		return v, fmt.Errorf("read tracking setting: %w", s.refusal(err))
+	}
+	return v, nil
+}
+
+// TrackingSettings implements tracking.SettingStore.
+func (s *Store) TrackingSettings(ctx context.Context, t tenant.ID, limit int) ([]tracking.Setting, error) {
+	var list []tracking.Setting
+	rows, err := s.read.QueryContext(ctx, "SELECT "+settingColumns+" FROM tracking_settings WHERE tenant = $1 ORDER BY number DESC LIMIT $2", t[:], limit)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		v, err := readSetting(row, t)
+		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tracking settings: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// PutTrackingSetting implements tracking.SettingStore.
+func (s *Store) PutTrackingSetting(ctx context.Context, v tracking.Setting) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		var number int64
+		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(max(number), 0) FROM tracking_settings WHERE tenant = $1", v.Tenant[:]).Scan(&number); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "INSERT INTO tracking_settings (tenant, number, "+settingColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
+			v.Tenant[:], number+1, int64(v.Level), string(v.Basis), plain(v.Justification), plain(v.By), millis(v.At))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("put tracking setting: %w", s.taken(err, "tracking_changed", "Somebody else has changed this meanwhile."))
+	}
+	return nil
+}
+
+// TrackingStreams implements tracking.SettingStore.
+func (s *Store) TrackingStreams(ctx context.Context, t tenant.ID) ([]tracking.StreamLevel, error) {
+	var list []tracking.StreamLevel
+	rows, err := s.read.QueryContext(ctx, "SELECT stream, level, actor, at FROM tracking_streams WHERE tenant = $1 ORDER BY stream", t[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var v tracking.StreamLevel
+		err := row.Scan(&v.Stream, &v.Level, &v.By, instant{&v.At})
+		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tracking of streams: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// PutTrackingStream implements tracking.SettingStore.
+func (s *Store) PutTrackingStream(ctx context.Context, t tenant.ID, v tracking.StreamLevel) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if v.Level == tracking.Unset {
+			_, err := tx.ExecContext(ctx, "DELETE FROM tracking_streams WHERE tenant = $1 AND stream = $2", t[:], string(v.Stream))
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO tracking_streams (tenant, stream, level, actor, at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant, stream) DO UPDATE SET level = excluded.level, actor = excluded.actor, at = excluded.at`,
+			t[:], string(v.Stream), int64(v.Level), plain(v.By), millis(v.At))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("put tracking of stream: %w", err)
+	}
+	return nil
+}
+
+const consentColumns = "state, actor, way, wording, at"
+
+func readTrackingConsent(row scanner, c *tracking.Consent) error {
+	return row.Scan(&c.State, &c.Actor, &c.Way, &c.Wording, instant{&c.At})
+}
+
+// TrackingConsents implements tracking.ConsentStore.
+func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.Address) (map[string]tracking.Consent, error) {
+	known := map[string]tracking.Consent{}
+	by := map[audience.Hash]message.Address{}
+	asked := map[audience.Hash]bool{}
+	for _, a := range of {
+		h := audience.HashOf(s.cfg.HashKey, t, a)
+		by[h], asked[h] = a, true
+	}
+	keys := sortedKeys(asked)
+	for len(keys) > 0 {
+		part := keys[:min(len(keys), inListMax)]
+		keys = keys[len(part):]
+		text, args := hashList(s.dialect, 2, part)
+		rows, err := s.read.QueryContext(ctx, "SELECT hash, "+consentColumns+" FROM tracking_consents WHERE tenant = $1 AND hash "+text+" ORDER BY hash, number", append([]any{t[:]}, args...)...)
+		err = scan(rows, err, func(row *sql.Rows) error {
+			var raw []byte
+			c := tracking.Consent{Tenant: t}
+			if err := row.Scan(&raw, &c.State, &c.Actor, &c.Way, &c.Wording, instant{&c.At}); err != nil || len(raw) != len(audience.Hash{}) {
+				return err
+			}
+			c.Address = by[audience.Hash(raw)]
+			known[audience.Canonical(c.Address)] = c
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read tracking consents: %w", s.refusal(err))
+		}
+	}
+	return known, nil
+}
+
+// PutTrackingConsent implements tracking.ConsentStore.
+func (s *Store) PutTrackingConsent(ctx context.Context, c tracking.Consent) error {
+	h := audience.HashOf(s.cfg.HashKey, c.Tenant, c.Address)
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		var number int64
+		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(max(number), 0) FROM tracking_consents WHERE tenant = $1 AND hash = $2", c.Tenant[:], h[:]).Scan(&number); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "INSERT INTO tracking_consents (tenant, hash, number, address, "+consentColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			c.Tenant[:], h[:], number+1, canonicalAddress(c.Address), string(c.State), plain(c.Actor), plain(c.Way), plain(c.Wording), millis(c.At))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("put tracking consent: %w", s.taken(err, "tracking_changed", "Somebody else has changed this meanwhile."))
+	}
+	return nil
+}
+
+// TrackingConsentHistory implements tracking.ConsentStore.
+func (s *Store) TrackingConsentHistory(ctx context.Context, t tenant.ID, a message.Address) ([]tracking.Consent, error) {
+	h := audience.HashOf(s.cfg.HashKey, t, a)
+	var list []tracking.Consent
+	rows, err := s.read.QueryContext(ctx, "SELECT "+consentColumns+" FROM tracking_consents WHERE tenant = $1 AND hash = $2 ORDER BY number DESC LIMIT 500", t[:], h[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		c := tracking.Consent{Tenant: t, Address: a}
+		err := readTrackingConsent(row, &c)
+		list = append(list, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tracking consents: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// trackedRows are the rows of tracked_messages for acceptances: none as a rule.
+func trackedRows(list []*ingest.Acceptance) []any {
+	var rows []any
+	for _, a := range list {
+		if v := a.Tracked; v != nil {
+			rows = append(rows, a.Message.Tenant[:], a.Message.ID[:], int64(v.Decision.Level), string(v.Decision.Rule), v.Recipients, orNull(len(v.Links), v.Links))
+		}
+	}
+	return rows
+}
+
+// Tracked implements tracking.ActivityStore.
+func (s *Store) Tracked(ctx context.Context, t tenant.ID, m message.ID) (tracking.Tracked, error) {
+	v := tracking.Tracked{Tenant: t, Message: m}
+	err := s.read.QueryRowContext(ctx, `SELECT k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
+		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message WHERE k.tenant = $1 AND k.message = $2`, t[:], m[:]).
+		Scan(&v.Decision.Level, &v.Decision.Rule, &v.Recipients, document{&v.Links}, &v.Stream, &v.Sender)
+	if err != nil {
+		return v, fmt.Errorf("read tracking of message: %w", s.refusal(missing(err, "message_untracked")))
+	}
+	return v, nil
+}
+
+// Recipients implements tracking.ActivityStore.
+func (s *Store) Recipients(ctx context.Context, t tenant.ID, m message.ID) ([]tracking.Recipient, error) {
+	var list []tracking.Recipient
+	top := message.Delivery(m, message.MaxRecipients)
+	rows, err := s.read.QueryContext(ctx, "SELECT id, recipient, local, CASE WHEN state = 'delivered' THEN updated_at ELSE 0 END FROM deliveries WHERE tenant = $1 AND id > $2 AND id <= $3 ORDER BY id",
+		t[:], m[:], top[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var v tracking.Recipient
+		var canonical string
+		var local sql.NullString
+		if err := row.Scan(&v.Delivery, &canonical, &local, instant{&v.DeliveredAt}); err != nil {
+			return err
+		}
+		v.Address = recipientOf(canonical, local)
+		list = append(list, v)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list recipients: %w", s.refusal(err))
+	}
+	return list, nil
+}

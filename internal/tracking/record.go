@@ -1,0 +1,77 @@
+package tracking
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// Reader reads activities. The Store is one.
+type Reader interface {
+	Activities(ctx context.Context, t tenant.ID, q Query) ([]Activity, bool, error)
+	Activity(ctx context.Context, t tenant.ID, a ActivityID) (Activity, error)
+	ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (Counts, error)
+	Tracked(ctx context.Context, t tenant.ID, m message.ID) (Tracked, error)
+}
+
+// RecorderConfig is what a Recorder needs.
+type RecorderConfig struct {
+	Store   ActivityStore
+	Decider *Decider
+	Hub     *Hub // nil: nobody looks on
+	Now     func() time.Time
+}
+
+// Recorder keeps what was done. It is safe for concurrent use.
+type Recorder struct{ c RecorderConfig }
+
+// NewRecorder makes a Recorder.
+func NewRecorder(c RecorderConfig) *Recorder { return &Recorder{c} }
+
+// Record keeps an activity, as far as may be told now of what was sent, and returns when
+// it is on stable storage. It fills in ID, Decision and, where zero, At, and takes out
+// what the level does not allow. kept is false where nothing was kept; that is no error:
+// the recipient gets picture, link or page all the same.
+//
+// Declarations (Kind.Declared) are kept whole, whatever is decided.
+func (r *Recorder) Record(ctx context.Context, s Sent, a Activity) (done Activity, kept bool, err error) {
+	a.Tenant = s.Tenant
+	if a.At.IsZero() {
+		a.At = r.c.Now()
+	}
+	a.At = a.At.UTC().Truncate(time.Millisecond)
+	if a.Decision, err = r.c.Decider.AtHit(ctx, s); err != nil {
+		return a, false, err
+	}
+	if a.Decision.Level <= None && !a.Kind.Declared() {
+		return a, false, nil
+	}
+	a.ID = id.New[ActivityKind](a.At)
+	a = a.stripped(len(s.Recipients))
+	answer, err := r.c.Store.AddActivities(ctx, []Hit{{Activity: a, Recipients: s.Recipients, Tracked: !a.Message.IsZero() && a.Offer == ""}})
+	if err != nil {
+		return a, false, fmt.Errorf("record %s: %w", a.Kind, err)
+	}
+	if answer[0] && r.c.Hub != nil && (a.Decision.Level > Aggregate || a.Kind.Declared()) {
+		r.c.Hub.Publish(a)
+	}
+	return a, answer[0], nil
+}
+
+// stripped is the activity without what its level does not allow.
+func (a Activity) stripped(recipients int) Activity {
+	if recipients != 1 {
+		a.Identified = false
+	}
+	if a.Kind.Declared() {
+		return a
+	}
+	if a.Decision.Level < Individual || !a.Identified {
+		a.Identified, a.Recipient, a.Delivery, a.OfferRecipient, a.Network = false, nil, message.DeliveryID{}, "", ""
+	}
+	return a
+}
