@@ -43,6 +43,7 @@ func (b *base) todos() insight.Todos {
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
 		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+		deadWebhooks{b.store},
 	}}
 }
 

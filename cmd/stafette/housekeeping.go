@@ -10,6 +10,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/published"
 	"stafette/internal/spool"
+	"stafette/internal/webhook"
 )
 
 const (
@@ -69,6 +70,7 @@ func (p *platform) chores() []chore {
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},
+		{"webhook calls", retentionEvery, func(ctx context.Context, now time.Time) error { return webhook.Sweep(ctx, p.store, now) }},
 		{"gather contacts", gatherEvery, func(ctx context.Context, _ time.Time) error { return p.privacy.Gather(ctx) }},
 	}
 }

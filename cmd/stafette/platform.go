@@ -70,7 +70,9 @@ import (
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
+	"stafette/internal/webhook"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -111,6 +113,7 @@ type platform struct {
 	digester   insight.Digester
 	published  *published.Service
 	privacy    *privacy.Service
+	webhooks   *webhook.Service
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
 }
@@ -218,11 +221,15 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if p.privacy, err = p.base.privacy(catalog); err != nil {
 		return err
 	}
+	if p.webhooks, err = p.newWebhooks(); err != nil {
+		return err
+	}
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
+		Webhooks: p.webhooks, Activities: p.store,
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -318,6 +325,7 @@ func (p *platform) office(with shared) web.Config {
 		StaffTodos:   p.staffTodos(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
+		Webhooks:     webhooks.Config{Hooks: p.webhooks},
 		Components:   p.config.HTTP.Components,
 	}
 }

@@ -88,6 +88,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.lists.Run(ctx) })
 		work.Go(func() { p.privacy.Run(ctx) })
 		work.Go(func() { p.published.Run(ctx) })
+		work.Go(func() { p.webhooks.Run(ctx) })
 		work.Wait()
 	}()
 	// The keeper saves the last counts: it ends after the engine.

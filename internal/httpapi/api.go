@@ -33,6 +33,7 @@ import (
 	"stafette/internal/redelivery"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 // Bodies reads message bodies in clear. *spool.Spool is one.
@@ -101,6 +102,8 @@ type Config struct {
 	Leads        *lead.Service
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
+	Webhooks     *webhook.Service
+	Activities   Activities
 	Texts        Texts  // nil: answers carry codes only
 	PublicURL    string // server address in the OpenAPI document; "": none
 	Version      string // of the platform, in the OpenAPI document; "": "dev"

@@ -81,6 +81,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(a.routes, diagnosisRoutes()...)
+	a.routes = append(append(a.routes, webhookRoutes()...), activityRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
@@ -149,6 +150,10 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Statistics"}
 	case strings.HasPrefix(r.Path, "/v1/diagnosis"), strings.HasPrefix(r.Path, "/v1/deliveries"):
 		op.Tags = []string{"Diagnosis"}
+	case strings.HasPrefix(r.Path, "/v1/webhooks"):
+		op.Tags = []string{"Webhooks"}
+	case strings.HasPrefix(r.Path, "/v1/activities"):
+		op.Tags = []string{"Activities"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

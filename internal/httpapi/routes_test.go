@@ -145,7 +145,9 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
 		// the key's own tenant: TestErasureOverTheAPI
 		"POST /v1/privacy/access": true, "POST /v1/privacy/erasures": true, "GET /v1/privacy/requests": true,
-		"GET /v1/me": true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+		"GET /v1/webhooks": true, "POST /v1/webhooks": true, // the key's own tenant: TestWebhooks
+		"GET /v1/activities": true, // TestActivities
+		"GET /v1/me":         true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
 	for _, r := range w.api.Routes() {
@@ -175,6 +177,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.lead(leadText).ID.String()), "lead_not_found"
 		case strings.HasPrefix(r.Path, "/v1/privacy/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.privacyRequest("eva@kunde.example")), "privacy_request_not_found"
+		case strings.HasPrefix(r.Path, "/v1/webhooks/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.webhook()), "webhook_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}
@@ -205,7 +209,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 }
 
 // wellFormed are bodies for routes that read one before they look for the thing.
-var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`}
+var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
+	"PUT /v1/webhooks/{id}": `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

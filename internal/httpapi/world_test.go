@@ -40,6 +40,8 @@ import (
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
+	"stafette/internal/webhook"
+	"stafette/internal/webhook/webhooktest"
 )
 
 var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
@@ -59,6 +61,7 @@ type world struct {
 	redeliveries *redeliverytest.Store
 	checks       *listcheck.Service
 	privacy      *privacy.Service
+	activities   activities
 	log          *bytes.Buffer
 	operator     *operator
 
@@ -122,6 +125,11 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)
+	c.Activities = &w.activities
+	c.Webhooks, err = webhook.New(webhook.Config{Store: &webhooktest.Store{}, Client: webhook.NewClient(webhook.ClientConfig{}), Keeper: keeper, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/affected"
+	"stafette/internal/web/blitz"
 	"stafette/internal/web/changeovers"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
@@ -45,6 +46,7 @@ import (
 	"stafette/internal/web/signin"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
 )
 
@@ -83,6 +85,8 @@ type Config struct {
 	Help         helpdesk.Config
 	Digests      digests.Config
 	Whereabouts  whereabouts.Config
+	Webhooks     webhooks.Config
+	Blitz        blitz.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -105,6 +109,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		profile.Routes(f, c.Profile),
 		overview.Routes(overview.Config{Record: c.Record.Entries, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
 		messages.Routes(f, c.Messages),
+		blitz.Routes(c.Blitz),
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		whereabouts.Routes(c.Whereabouts),
 		contacts.Routes(c.Contacts),
@@ -124,6 +129,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		settings.Routes(c.Settings),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
+		webhooks.Routes(c.Webhooks),
 		record.Routes(c.Record),
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),

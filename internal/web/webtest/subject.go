@@ -50,6 +50,7 @@ func Subjects() []Subject {
 		accountsSubject(),
 		contactsSubject(),
 		publishedSubject(),
+		webhooksSubject(),
 	}
 }
 

@@ -95,6 +95,9 @@ type World struct {
 
 	accounts *Accounts
 
+	hooked      sync.Once
+	hookService *hooks
+
 	crowd crowd // of contacts
 }
 

@@ -46,3 +46,29 @@ CREATE TABLE webhook_calls (
 	PRIMARY KEY (tenant, endpoint, id)
 );
 CREATE INDEX webhook_calls_due ON webhook_calls (tenant, endpoint, due_at) WHERE due_at IS NOT NULL;
+
+-- Up to which activity calls were made of a tenant's activities.
+CREATE TABLE webhook_places (
+	tenant BYTEA NOT NULL PRIMARY KEY,
+	activity BYTEA NOT NULL
+);
+
+-- Where people are in the feed of activities, see blitz.Reader; choice is null for who
+-- chose nothing, mails is 1 for who gets mail.
+CREATE TABLE blitz_readers (
+	tenant BYTEA NOT NULL,
+	user_id BYTEA NOT NULL,
+	choice TEXT,
+	mails BIGINT NOT NULL,
+	read_until BYTEA NOT NULL,
+	told_until BYTEA NOT NULL,
+	PRIMARY KEY (tenant, user_id)
+);
+
+-- Activities that people read one by one, above read_until.
+CREATE TABLE blitz_reads (
+	tenant BYTEA NOT NULL,
+	user_id BYTEA NOT NULL,
+	activity BYTEA NOT NULL,
+	PRIMARY KEY (tenant, user_id, activity)
+);

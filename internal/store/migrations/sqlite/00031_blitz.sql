@@ -46,3 +46,29 @@ CREATE TABLE webhook_calls (
 	PRIMARY KEY (tenant, endpoint, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX webhook_calls_due ON webhook_calls (tenant, endpoint, due_at) WHERE due_at IS NOT NULL;
+
+-- Up to which activity calls were made of a tenant's activities.
+CREATE TABLE webhook_places (
+	tenant BLOB NOT NULL PRIMARY KEY,
+	activity BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Where people are in the feed of activities, see blitz.Reader; choice is null for who
+-- chose nothing, mails is 1 for who gets mail.
+CREATE TABLE blitz_readers (
+	tenant BLOB NOT NULL,
+	user_id BLOB NOT NULL,
+	choice TEXT,
+	mails INTEGER NOT NULL,
+	read_until BLOB NOT NULL,
+	told_until BLOB NOT NULL,
+	PRIMARY KEY (tenant, user_id)
+) STRICT, WITHOUT ROWID;
+
+-- Activities that people read one by one, above read_until.
+CREATE TABLE blitz_reads (
+	tenant BLOB NOT NULL,
+	user_id BLOB NOT NULL,
+	activity BLOB NOT NULL,
+	PRIMARY KEY (tenant, user_id, activity)
+) STRICT, WITHOUT ROWID;
