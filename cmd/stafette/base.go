@@ -32,6 +32,7 @@ type base struct {
 	hub      *event.Hub
 	audience *audience.Service
 	resolver *dns.Client
+	tracking trackingParts
 	// tellHalt tells a tenant's owners; nil in commands that serve nobody.
 	tellHalt func(ctx context.Context, h audience.Halt) error
 	// fatal receives the error after which the process must not go on: a failed
@@ -73,6 +74,9 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 		},
 	})
 	if err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
+	if b.tracking, err = b.newTracking(); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	b.spool = spool.New(b.store.Archive(), keeper)
@@ -131,7 +135,7 @@ func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
 		expiry[s] = time.Duration(b.config.Queue.Expiry)
 	}
 	return ingest.New(ingest.Config{
-		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code,
+		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver,
 		Limits: ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
 	})
 }

@@ -180,6 +180,9 @@ type Limits struct {
 	// HistoryMonths is how long the rows of mail are kept: who was sent what, and what became
 	// of it. Counts stay. Tenants may set their own. Default 24, at most 120.
 	HistoryMonths int `toml:"history_months"`
+	// TrackingDays is how long single opens, clicks and visits are kept; counts stay. What
+	// recipients declared by a form is kept as long as its mail. Default 90, at most 730.
+	TrackingDays int `toml:"tracking_days"`
 }
 
 // Domains is how sending domains are set up and watched.
@@ -257,7 +260,7 @@ func defaults() Config {
 			DelayReport: 240 * minute,
 		},
 		Trace:   Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
-		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths},
+		Limits:  Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths, TrackingDays: 90},
 		Domains: Domains{Grace: 72 * 60 * minute},
 		Ops:     Ops{Listen: "127.0.0.1:8081"},
 		Log:     Log{Level: "info", Format: "text"},
@@ -456,6 +459,9 @@ func (c Config) validate() error {
 	}
 	if c.Limits.HistoryMonths < 1 || c.Limits.HistoryMonths > privacy.MaxMonths {
 		bad("limits.history_months", "want 1 to %d, have %d", privacy.MaxMonths, c.Limits.HistoryMonths)
+	}
+	if c.Limits.TrackingDays < 1 || c.Limits.TrackingDays > 730 {
+		bad("limits.tracking_days", "want 1 to 730, have %d", c.Limits.TrackingDays)
 	}
 	if c.Limits.Recipients < 1 || c.Limits.Recipients > 1000 {
 		bad("limits.recipients", "want 1 to 1000, have %d", c.Limits.Recipients)

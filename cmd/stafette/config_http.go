@@ -29,6 +29,11 @@ type HTTP struct {
 	// same scheme and port. Default none: HTML is shown in an opaque sandbox of the office's
 	// own host.
 	PreviewHost string `toml:"preview_host"`
+	// TrackingHosts lets the links and pictures of tracked mail lead to link.<domain> of the
+	// sender's domain where its record leads here ([domains] tracking_host), instead of
+	// PublicURL. Whoever sets it sees to certificates for these names, as a proxy with
+	// automatic certificates does. Default false.
+	TrackingHosts bool `toml:"tracking_hosts"`
 	// Components opens the page /components, which shows every part of the office, to
 	// everybody; without it only staff see it. The demo sets it.
 	Components bool `toml:"components"`

@@ -40,7 +40,8 @@ func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {
 		Holders: append(b.store.Holders(b.store.Now), privacy.Suppressed{Audience: b.audience, Actor: "system"},
 			lead.Prospects{Service: lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})},
 			published.NewReaders(b.store, b.keeper)),
-		Shed: b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
+		Sections: []privacy.Section{b.trackingSection()},
+		Shed:     b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
 	})
 }
 

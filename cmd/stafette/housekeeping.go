@@ -70,6 +70,7 @@ func (p *platform) chores() []chore {
 		{"digests", digestsEvery, p.digest},
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},
+		{"activities", historyEvery, p.foldActivities},
 		{"webhook calls", retentionEvery, func(ctx context.Context, now time.Time) error { return webhook.Sweep(ctx, p.store, now) }},
 		{"gather contacts", gatherEvery, func(ctx context.Context, _ time.Time) error { return p.privacy.Gather(ctx) }},
 	}

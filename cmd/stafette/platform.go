@@ -14,6 +14,7 @@ import (
 	"stafette/internal/account"
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
+	"stafette/internal/blitz"
 	"stafette/internal/bounce"
 	"stafette/internal/changeover/affected"
 	"stafette/internal/changeover/announce"
@@ -114,6 +115,7 @@ type platform struct {
 	published  *published.Service
 	privacy    *privacy.Service
 	webhooks   *webhook.Service
+	blitzMails blitz.Mails
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
 }
@@ -224,9 +226,10 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if p.webhooks, err = p.newWebhooks(); err != nil {
 		return err
 	}
+	p.blitzMails = p.newBlitzMails(catalog, zone)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
-		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Bodies: p.spool,
+		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Redelivery: p.redelivery, Diagnosis: told,
 		Webhooks: p.webhooks, Activities: p.store,
@@ -259,7 +262,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
 	}
-	p.handler = forwarded.Handler(mux, p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
+	p.handler = forwarded.Handler(p.trackingHosts(mux), p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
 	return nil
 }
 
@@ -289,7 +292,7 @@ type shared struct {
 func (p *platform) office(with shared) web.Config {
 	return web.Config{
 		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log,
-			Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
+			Unread: p.feed().Unread, Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
@@ -326,6 +329,7 @@ func (p *platform) office(with shared) web.Config {
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Webhooks:     webhooks.Config{Hooks: p.webhooks},
+		Blitz:        p.blitzPages(with.catalog),
 		Components:   p.config.HTTP.Components,
 	}
 }

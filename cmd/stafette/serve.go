@@ -89,6 +89,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.privacy.Run(ctx) })
 		work.Go(func() { p.published.Run(ctx) })
 		work.Go(func() { p.webhooks.Run(ctx) })
+		work.Go(func() { p.tellActivities(ctx) })
 		work.Wait()
 	}()
 	// The keeper saves the last counts: it ends after the engine.
@@ -179,6 +180,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	public := newHTTPServer(p.handler, p.log)
 	public.RegisterOnShutdown(func() { // live pages would hold the door open
 		p.hub.Close()
+		p.tracking.hub.Close()
 		close(p.stopping)
 	})
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"stafette/internal/blitz"
 	"stafette/internal/egress"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
@@ -27,6 +28,7 @@ func (p *platform) newWebhooks() (*webhook.Service, error) {
 	}
 	return webhook.New(webhook.Config{
 		Store: p.store, Client: webhook.NewClient(client), Keeper: p.keeper, GaveUp: p.tellWebhook, Now: p.store.Now, Log: p.log,
+		Types: blitz.Types(), Describers: map[webhook.Origin]webhook.Describer{blitz.OfActivity: blitz.Describer{Reader: p.store}},
 	})
 }
 

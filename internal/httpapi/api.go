@@ -89,6 +89,7 @@ type Config struct {
 	// called.
 	Statistics   insight.Statistics
 	ProviderName func(key string) string
+	Trackings    Trackings // nil: messages do not say what was decided about tracking
 	Bodies       Bodies
 	Commands     Commander
 	Domains      Domains

@@ -27,7 +27,7 @@ func registerSendRaw(a *API, api huma.API, r Route) {
 	op := r.operation(api)
 	text := &huma.Schema{Type: huma.TypeString}
 	op.Description = "The envelope is taken from `sender` and `recipient`; without them from the header. " +
-		"X-Stafette-* fields are options and are taken out: Stream, Tag, Metadata-…, Send-At, Idempotency-Key."
+		"X-Stafette-* fields are options and are taken out: Stream, Tag, Metadata-…, Send-At, Tracking, Idempotency-Key."
 	op.Parameters = []*huma.Param{
 		{Name: "recipient", In: "query", Description: "Envelope recipient; may repeat", Schema: &huma.Schema{Type: huma.TypeArray, Items: text}},
 		{Name: "sender", In: "query", Description: "Envelope sender", Schema: text},

@@ -31,6 +31,7 @@ type Message struct {
 	SendAt        *time.Time        `json:"send_at"`
 	Erased        bool              `json:"erased" doc:"The content is gone for good"`
 	DeliveryCount int               `json:"delivery_count"`
+	Tracking      *Tracking         `json:"tracking,omitempty" doc:"Only of one message, and only where tracking was asked for or could take place"`
 	Deliveries    []Delivery        `json:"deliveries" nullable:"false" doc:"In lists at most 20, without attempts"`
 }
 
@@ -106,6 +107,10 @@ func (a *API) get(ctx context.Context, in *messageInput) (*messageOutput, error)
 	if err != nil {
 		return nil, err
 	}
+	told, err := a.tracking(ctx, t, m)
+	if err != nil {
+		return nil, err
+	}
 	attempts := map[message.DeliveryID][]Attempt{}
 	for _, e := range events {
 		if e.Attempt != nil {
@@ -113,6 +118,7 @@ func (a *API) get(ctx context.Context, in *messageInput) (*messageOutput, error)
 		}
 	}
 	out := &messageOutput{Body: a.message(found, preferred(in.AcceptLanguage))}
+	out.Body.Tracking = told
 	for i, d := range found.Deliveries {
 		if out.Body.Deliveries[i].Attempts = attempts[d.ID]; attempts[d.ID] == nil {
 			out.Body.Deliveries[i].Attempts = []Attempt{}

@@ -15,6 +15,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Draft is a message as a program describes it.
@@ -30,6 +31,7 @@ type Draft struct {
 	Attachments []DraftAttachment `json:"attachments,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty" doc:"Further header fields; those the platform sets are refused"`
 	Stream      *string           `json:"stream,omitempty" nullable:"true" doc:"transactional (default), lead, reminder, newsletter or system"`
+	Tracking    *string           `json:"tracking,omitempty" nullable:"true" doc:"How much may be told of recipients at most: none, aggregate, pseudonymous or individual; left out: what account and stream allow. It never raises anything"`
 	Tags        []string          `json:"tags,omitempty" doc:"At most 20 of 100 bytes"`
 	Metadata    map[string]string `json:"metadata,omitempty" doc:"At most 50 keys with values of 500 bytes; comes back, is not sent"`
 	SendAt      *time.Time        `json:"send_at,omitempty" nullable:"true" doc:"At most 30 days ahead"`
@@ -208,6 +210,13 @@ func (in Draft) submission(place string) (ingest.Submission, error) {
 	s := ingest.Submission{Draft: draft, Bcc: d.mailboxes("bcc", in.Bcc), Tags: in.Tags, Metadata: in.Metadata}
 	if in.Stream != nil {
 		s.Stream = tenant.Stream(*in.Stream)
+	}
+	if in.Tracking != nil {
+		level, err := tracking.ParseLevel(*in.Tracking)
+		if err != nil {
+			d.refuse("tracking", err)
+		}
+		s.Tracking = level
 	}
 	if in.SendAt != nil {
 		s.SendAt = *in.SendAt

@@ -33,7 +33,7 @@ func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission)
 	share(parcels, func(w *parcel) { s.prepare(ctx, w) })
 	s.checkSuppressions(ctx, open(parcels))
 	for part := range slices.Chunk(open(parcels), batchPart) {
-		share(part, func(w *parcel) { s.refuseIf(ctx, w, s.sealBody(w)) })
+		share(part, func(w *parcel) { s.refuseIf(ctx, w, s.finish(ctx, w)) })
 		s.storeAll(ctx, open(part))
 	}
 	for i, w := range parcels {

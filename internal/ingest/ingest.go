@@ -14,6 +14,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Principal is who submits, as the door has authenticated them.
@@ -55,6 +56,9 @@ type Submission struct {
 	// Sender must be the null reverse path. No door that strangers reach sets it.
 	PassedOn bool
 	Stream   tenant.Stream // "" is transactional
+	// Tracking is how much may be told of the recipients at most; Unset leaves it to tenant
+	// and stream. It never raises anything.
+	Tracking tracking.Level
 	Tags     []string
 	// Source is the name of the egress.Source that the mail must leave from, whatever else
 	// is said of its way; "": any. It becomes a tag that clients cannot set

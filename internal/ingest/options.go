@@ -15,6 +15,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Limits of what a client may attach to a message for its own use.
@@ -35,7 +36,7 @@ func isOption(name string) bool {
 
 // readOptions fills the submission from the X-Stafette-* fields of raw mail:
 // Stream, Tag (may repeat), Metadata-<key> (the key in lower case), Send-At
-// (RFC 3339), Idempotency-Key. A field overrides what the door said, because it is
+// (RFC 3339), Tracking (a level), Idempotency-Key. A field overrides what the door said, because it is
 // closer to the message. Any other X-Stafette field is refused: a misspelt option
 // must not be ignored.
 func readOptions(fields []message.Field, s *Submission) error {
@@ -79,6 +80,12 @@ func readOption(name, value string, s *Submission) *fault.Error {
 			return fault.Field("", CodeOptionMalformed, "The time is not of the form 2026-11-22T08:00:00Z.")
 		}
 		s.SendAt = at
+	case name == "tracking":
+		l, err := tracking.ParseLevel(value)
+		if err != nil || l == tracking.Unset {
+			return fault.Field("", CodeOptionMalformed, "Tracking is one of none, aggregate, pseudonymous, individual.")
+		}
+		s.Tracking = l
 	case name == "idempotency-key":
 		s.Idempotency = value
 	default:

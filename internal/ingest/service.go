@@ -16,6 +16,7 @@ import (
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Limits of what is accepted. Zero fields take the defaults.
@@ -42,7 +43,15 @@ type Config struct {
 	// Code returns the code by which people ask whether a mail is genuine; it stands in the
 	// field X-Stafette-Code. nil: no mail bears one.
 	Code func(t tenant.ID, m message.ID) string
-	Log  *slog.Logger // nil: discard
+	// Weaver makes mail tell whether it is read, as far as that is allowed; nil: none does.
+	Weaver Weaver
+	Log    *slog.Logger // nil: discard
+}
+
+// Weaver is what acceptance needs of package tracking. *tracking.Weaver is one.
+type Weaver interface {
+	// Weave returns the body to send, and what is to be kept beside the message; nil: nothing.
+	Weave(ctx context.Context, m tracking.Mail) ([]byte, *tracking.Tracked, error)
 }
 
 // DefaultExpiry is how long a delivery is tried when its stream says nothing else.
@@ -102,6 +111,7 @@ type parcel struct {
 	m         Message
 	body      []byte
 	lines     []Delivery
+	tracked   *tracking.Tracked
 	acc       Acceptance
 	counted   int64 // deliveries counted against the cap of its actor
 
@@ -121,7 +131,7 @@ func (s *Service) Accept(ctx context.Context, p Principal, sub Submission) (Rece
 		s.refuseIf(ctx, w, s.checkSuppression(ctx, w))
 	}
 	if !w.over {
-		s.refuseIf(ctx, w, s.sealBody(w))
+		s.refuseIf(ctx, w, s.finish(ctx, w))
 	}
 	if !w.over {
 		ready := s.reserve(w)
@@ -243,6 +253,34 @@ func (s *Service) answerAgain(ctx context.Context, w *parcel, replay *Replay, er
 	return r, nil
 }
 
+// finish makes the body what it will be for good.
+func (s *Service) finish(ctx context.Context, w *parcel) error {
+	if err := s.weave(ctx, w); err != nil {
+		return err
+	}
+	return s.sealBody(w)
+}
+
+// weave lets the mail tell of its recipients, as far as that is allowed.
+func (s *Service) weave(ctx context.Context, w *parcel) error {
+	if s.c.Weaver == nil {
+		return nil
+	}
+	to := make([]message.Address, len(w.lines))
+	for i, d := range w.lines {
+		to[i] = d.Recipient
+	}
+	var err error
+	w.body, w.tracked, err = s.c.Weaver.Weave(ctx, tracking.Mail{
+		Tenant: w.m.Tenant, Message: w.m.ID, Stream: w.m.Stream, Sender: w.m.Actor, SignDomain: w.m.SignDomain,
+		Wish: w.Tracking, Recipients: to, Body: w.body, Foreign: w.PassedOn,
+	})
+	if err != nil {
+		return fmt.Errorf("weave tracking: %w", err)
+	}
+	return nil
+}
+
 func (s *Service) sealBody(w *parcel) error {
 	w.oweReports()
 	w.m.Salt = seal.NewSalt()
@@ -251,7 +289,7 @@ func (s *Service) sealBody(w *parcel) error {
 		return fmt.Errorf("seal body: %w", err)
 	}
 	w.m.Size = int64(len(w.body))
-	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota}
+	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota, Tracked: w.tracked}
 	if w.Idempotency != "" {
 		w.acc.Idempotency = &Idempotency{Key: w.Idempotency, Hash: w.RequestHash, ExpiresAt: w.now.Add(idempotencyLasts)}
 	}

@@ -210,8 +210,8 @@ func (s *Store) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (
 	return c, nil
 }
 
-// Burst implements tracking.ActivityStore.
-func (s *Store) Burst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]tracking.Activity, error) {
+// ActivityBurst implements tracking.ActivityStore.
+func (s *Store) ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]tracking.Activity, error) {
 	low := id.Lowest[tracking.ActivityKind](since)
 	return s.activities(ctx, t, " AND a.message = $2 AND a.burst = $3 AND a.id >= $4 ORDER BY a.id LIMIT 500", m[:], burst, low[:])
 }
@@ -243,11 +243,13 @@ func (s *Store) Outdated(ctx context.Context, t tenant.ID, rules int, after trac
 	return s.activities(ctx, t, " AND a.id > $2 AND a.rules < $3 AND a.rules > 0 ORDER BY a.id LIMIT $4", after[:], rules, limit)
 }
 
+// notDeclared leaves out what tracking.Kind.Declared says.
+const notDeclared = "kind NOT IN ('withdrawal_notice_confirmed', 'terms_confirmed', 'contract_withdrawn')"
+
 // FoldActivities implements tracking.ActivityStore. Declarations stay: they are proofs.
 func (s *Store) FoldActivities(ctx context.Context, t tenant.ID, before time.Time, limit int) (int, error) {
 	top := id.Lowest[tracking.ActivityKind](before)
-	list, err := s.activities(ctx, t, ` AND a.id < $2 AND a.kind NOT IN ('withdrawal_notice_confirmed', 'terms_confirmed', 'contract_withdrawn')
-		ORDER BY a.id LIMIT $3`, top[:], limit)
+	list, err := s.activities(ctx, t, " AND a.id < $2 AND "+notDeclared+" ORDER BY a.id LIMIT $3", top[:], limit)
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}

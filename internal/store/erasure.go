@@ -24,7 +24,7 @@ import (
 //
 // now is the clock that requests are made by.
 func (s *Store) Holders(now func() time.Time) []privacy.Holder {
-	return []privacy.Holder{waitingMail{s, now}, returnHolder{s}, mailHolder{s, now}, mentions{s}, contactHolder{s}, fileHolder{s}, checkHolder{s}}
+	return []privacy.Holder{waitingMail{s, now}, returnHolder{s}, mailHolder{s, now}, mentions{s}, contactHolder{s}, fileHolder{s}, checkHolder{s}, trackingHolder{s}}
 }
 
 // erasedActor is who is noted for what an erasure does.
@@ -179,6 +179,12 @@ func (h mailHolder) empty(ctx context.Context, tx *sql.Tx, t tenant.ID, d messag
 	}
 	if err := dropBeside(ctx, tx, t, d, h.now()); err != nil {
 		return err
+	}
+	if alone {
+		// The addresses of links may name the person, and the tokens lead nowhere from now on.
+		if err := dropTracking(ctx, tx, t, m); err != nil {
+			return err
+		}
 	}
 	// The values may name the person; others find the message by its other words.
 	if err := h.s.dropReferences(ctx, tx, t, m); err != nil {

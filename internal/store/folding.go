@@ -115,6 +115,9 @@ func dropRows(ctx context.Context, tx *sql.Tx, t tenant.ID, m message.ID, f *pri
 		sum  *int64
 	}{
 		{"DELETE FROM status_links WHERE tenant = $1 AND delivery > $2 AND delivery <= $3", []any{t[:], m[:], top[:]}, new(int64)},
+		{"DELETE FROM tracked_messages WHERE tenant = $1 AND message = $2", []any{t[:], m[:]}, new(int64)},
+		{"DELETE FROM activity_counts WHERE tenant = $1 AND message = $2", []any{t[:], m[:]}, new(int64)},
+		{"DELETE FROM activities WHERE tenant = $1 AND message = $2 AND " + notDeclared, []any{t[:], m[:]}, new(int64)},
 		{"DELETE FROM events WHERE tenant = $1 AND message = $2", []any{t[:], m[:]}, &f.Events},
 		{"DELETE FROM deliveries WHERE tenant = $1 AND id > $2 AND id <= $3", []any{t[:], m[:], top[:]}, &f.Deliveries},
 		{"DELETE FROM messages WHERE tenant = $1 AND id = $2", []any{t[:], m[:]}, &f.Messages},

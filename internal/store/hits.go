@@ -118,8 +118,25 @@ func (s *Store) AddActivities(ctx context.Context, list []tracking.Hit) ([]bool,
 
 // demands are what must hold for the activities of a group, by tenant.
 type demands struct {
-	withdrawn map[audience.Hash]bool // asked for; true: has withdrawn
-	tracked   map[message.ID]bool    // asked for; true: is there still
+	said    map[audience.Hash]tracking.State // asked for, with the answer
+	tracked map[message.ID]bool              // asked for; true: is there still
+	of      map[message.ID][]audience.Hash   // the recipients of messages, made once
+}
+
+// hashes are those of the recipients of a hit.
+func (d *demands) hashes(key []byte, v *tracking.Hit) []audience.Hash {
+	m := v.Activity.Message
+	if list, ok := d.of[m]; ok && v.Tracked {
+		return list
+	}
+	list := make([]audience.Hash, len(v.Recipients))
+	for i, a := range v.Recipients {
+		list[i] = audience.HashOf(key, v.Activity.Tenant, a)
+	}
+	if v.Tracked {
+		d.of[m] = list
+	}
+	return list
 }
 
 func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) error {
@@ -157,8 +174,8 @@ func (s *Store) holds(d *demands, v *tracking.Hit) bool {
 	if v.Activity.Kind.Declared() {
 		return true
 	}
-	for _, a := range v.Recipients {
-		if d.withdrawn[audience.HashOf(s.cfg.HashKey, v.Activity.Tenant, a)] {
+	for _, h := range d.hashes(s.cfg.HashKey, v) {
+		if said := d.said[h]; said == tracking.StateWithdrawn || v.Granted && said != tracking.StateGranted {
 			return false
 		}
 	}
@@ -174,21 +191,21 @@ func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*hitCall) (map[t
 			t := v.Activity.Tenant
 			d := by[t]
 			if d == nil {
-				d = &demands{withdrawn: map[audience.Hash]bool{}, tracked: map[message.ID]bool{}}
+				d = &demands{said: map[audience.Hash]tracking.State{}, tracked: map[message.ID]bool{}, of: map[message.ID][]audience.Hash{}}
 				by[t] = d
 			}
 			if v.Tracked {
 				d.tracked[v.Activity.Message] = false
 			}
 			if !v.Activity.Kind.Declared() {
-				for _, a := range v.Recipients {
-					d.withdrawn[audience.HashOf(s.cfg.HashKey, t, a)] = false
+				for _, h := range d.hashes(s.cfg.HashKey, v) {
+					d.said[h] = tracking.StateUnknown
 				}
 			}
 		}
 	}
 	for t, d := range by {
-		if err := s.findWithdrawn(ctx, tx, t, d.withdrawn); err != nil {
+		if err := s.findSaid(ctx, tx, t, d.said); err != nil {
 			return nil, err
 		}
 		if err := s.findTracked(ctx, tx, t, d.tracked); err != nil {
@@ -198,7 +215,7 @@ func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*hitCall) (map[t
 	return by, nil
 }
 
-func (s *Store) findWithdrawn(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[audience.Hash]bool) error {
+func (s *Store) findSaid(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[audience.Hash]tracking.State) error {
 	for part := range slices.Chunk(sortedKeys(of), inListMax) {
 		text, args := hashList(s.dialect, 2, part)
 		latest := map[audience.Hash]int64{}
@@ -211,7 +228,7 @@ func (s *Store) findWithdrawn(ctx context.Context, tx *sql.Tx, t tenant.ID, of m
 				return err
 			}
 			if h := audience.Hash(raw); number > latest[h] {
-				latest[h], of[h] = number, state == tracking.StateWithdrawn
+				latest[h], of[h] = number, state
 			}
 			return nil
 		})
@@ -240,7 +257,7 @@ func (s *Store) findTracked(ctx context.Context, tx *sql.Tx, t tenant.ID, of map
 }
 
 // sortedKeys are the keys of a map in one order, lest two nodes wait for each other.
-func sortedKeys[K ~[16]byte](of map[K]bool) []K {
+func sortedKeys[K ~[16]byte, V any](of map[K]V) []K {
 	list := make([]K, 0, len(of))
 	for k := range of {
 		list = append(list, k)

@@ -83,6 +83,25 @@ func (d *Decider) AtHit(ctx context.Context, s Sent) (Decision, error) {
 	return d.heard(ctx, p, s.Tenant, s.Decision.Limited(now.Level, now.Rule), s.Recipients)
 }
 
+// atCommit says what AtHit does as far as it does not hang on what the recipients said,
+// which the store asks for at the commit: no hit then waits for a question of its own.
+// granted: each of them must have granted.
+func (d *Decider) atCommit(ctx context.Context, s Sent) (v Decision, granted bool, err error) {
+	if s.Decision.Level <= None {
+		return s.Decision, false, nil
+	}
+	p, err := d.policy(ctx, s.Tenant)
+	if err != nil {
+		return Decision{}, false, err
+	}
+	now := p.allows(s.Stream)
+	v = s.Decision.Limited(now.Level, now.Rule)
+	if v.Level == Aggregate && len(s.Recipients) < MinForCounts {
+		v.Level = None
+	}
+	return v, v.Level > Aggregate && p.setting.Basis == BasisConsent, nil
+}
+
 // allows is what tenant and stream leave. Leads bear data for machines, and the
 // platform's own mail asks for consent and leave: neither ever tells.
 func (p policy) allows(s tenant.Stream) Decision {

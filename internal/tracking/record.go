@@ -44,7 +44,8 @@ func (r *Recorder) Record(ctx context.Context, s Sent, a Activity) (done Activit
 		a.At = r.c.Now()
 	}
 	a.At = a.At.UTC().Truncate(time.Millisecond)
-	if a.Decision, err = r.c.Decider.AtHit(ctx, s); err != nil {
+	h := Hit{Recipients: s.Recipients, Tracked: !a.Message.IsZero() && a.Offer == ""}
+	if a.Decision, h.Granted, err = r.c.Decider.atCommit(ctx, s); err != nil {
 		return a, false, err
 	}
 	if a.Decision.Level <= None && !a.Kind.Declared() {
@@ -52,7 +53,8 @@ func (r *Recorder) Record(ctx context.Context, s Sent, a Activity) (done Activit
 	}
 	a.ID = id.New[ActivityKind](a.At)
 	a = a.stripped(len(s.Recipients))
-	answer, err := r.c.Store.AddActivities(ctx, []Hit{{Activity: a, Recipients: s.Recipients, Tracked: !a.Message.IsZero() && a.Offer == ""}})
+	h.Activity = a
+	answer, err := r.c.Store.AddActivities(ctx, []Hit{h})
 	if err != nil {
 		return a, false, fmt.Errorf("record %s: %w", a.Kind, err)
 	}

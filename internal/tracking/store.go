@@ -61,8 +61,8 @@ type ActivityStore interface {
 	// ActivityCounts sums up a message's opens and clicks, also those that were folded. The error
 	// is that of Tracked.
 	ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (Counts, error)
-	// Burst returns the activities of one burst of a message that are not older than since.
-	Burst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]Activity, error)
+	// ActivityBurst returns the activities of one burst of a message that are not older than since.
+	ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]Activity, error)
 	// Rerate changes judgements. Activities that are gone are passed over.
 	Rerate(ctx context.Context, t tenant.ID, of map[ActivityID]Machine) error
 	// Outdated returns activities judged by rules older than a version, of any tenant, at
@@ -86,6 +86,8 @@ type Hit struct {
 	// Recipients are all addresses of the mail or offer: where one of them has withdrawn,
 	// nothing is kept, unless the kind is declared.
 	Recipients []message.Address
+	// Granted demands that each of them has granted.
+	Granted bool
 	// Tracked demands that the message's Tracked is still there.
 	Tracked bool
 }

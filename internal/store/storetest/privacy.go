@@ -78,6 +78,14 @@ func (w *World) Privacy(change ...func(*privacy.Config)) *privacy.Service {
 // Letter is a mail whose body can be read.
 func (w *World) Letter(t tenant.ID, subject, body string, to ...string) *ingest.Acceptance {
 	w.t.Helper()
+	a := w.written(t, subject, body, to...)
+	w.Accept(a)
+	return a
+}
+
+// written is a Letter before it is accepted.
+func (w *World) written(t tenant.ID, subject, body string, to ...string) *ingest.Acceptance {
+	w.t.Helper()
 	w.Clock.Advance(time.Millisecond)
 	a := w.Draft(t, to...)
 	a.Message.Subject = subject
@@ -85,7 +93,6 @@ func (w *World) Letter(t tenant.ID, subject, body string, to ...string) *ingest.
 	if a.Sealed, err = Keeper().SealBody(nil, []byte(body), a.Message.Salt); err != nil {
 		w.t.Fatal(err)
 	}
-	w.Accept(a)
 	return a
 }
 
@@ -291,7 +298,8 @@ func (w *World) Traces(s *privacy.Service) {
 		}
 	}
 	e := w.Epoch("n")
-	alone := w.Letter(w.A, "Für Eva.Sommer@gmx.example", "body", "Eva.Sommer@gmx.example")
+	alone := w.written(w.A, "Für Eva.Sommer@gmx.example", "body", "Eva.Sommer@gmx.example")
+	w.tellOf(alone, eva)
 	shared := w.Draft(w.A, eva, "max@gmx.example")
 	shared.Message.Metadata = map[string]string{"from": "form of " + eva}
 	shared.Message.Tags = []string{"lead", eva}
@@ -344,7 +352,7 @@ func erased(t *testing.T, w *World) {
 	for _, h := range v.Goes {
 		held[h.Name] = h.Count
 	}
-	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:3 returns:3 suppressions:1 waiting:1]")
+	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:3 returns:3 suppressions:1 tracking:4 waiting:1]")
 	if _, err := s.ConfirmErasure(ctx, privacy.Wish{Person: p}, "max@gmx.example"); fault.As(err) == nil {
 		t.Errorf("confirmed with another's address: %v", err)
 	}

@@ -9,7 +9,9 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
@@ -26,6 +28,7 @@ func trackingTests() map[string]func(*testing.T, *World) {
 		"Rerated":  activitiesRerated,
 		"Folded":   activitiesFolded,
 		"Together": hitsTogether,
+		"Erased":   trackingErased,
 	}
 }
 
@@ -183,7 +186,12 @@ func hitsRefused(t *testing.T, w *World) {
 	declared := w.Hit(v, 0, "eva@x.example")
 	declared.Activity.Kind = tracking.TermsConfirmed
 	same(t, "after the withdrawal", w.Keep(w.Hit(v, 0, "eva@x.example"), w.Hit(v, 0, "max@x.example", "eva@x.example"), declared), []bool{false, false, true}, nil)
+	say(tracking.StateUnknown)
+	asked := w.Hit(v, 0, "eva@x.example")
+	asked.Granted = true
+	same(t, "unknown where a grant is needed", w.Keep(asked, w.Hit(v, 0, "eva@x.example")), []bool{false, true}, nil)
 	say(tracking.StateGranted)
+	same(t, "granted where a grant is needed", w.Keep(asked), []bool{true}, nil)
 	same(t, "granted again", w.Keep(w.Hit(v, 0, "eva@x.example"), w.Hit(gone, 0, "eva@x.example"), w.Hit(foreign, 0, "eva@x.example")), []bool{true, false, false}, nil)
 }
 
@@ -222,7 +230,7 @@ func activitiesListed(t *testing.T, w *World) {
 		same(t, name, list, want, err)
 		equal(t, name+": more", more, c.more)
 	}
-	burst, err := w.Store.Burst(ctx, w.A, one.Message, 7, hits[0].Activity.At)
+	burst, err := w.Store.ActivityBurst(ctx, w.A, one.Message, 7, hits[0].Activity.At)
 	same(t, "burst", burst, []tracking.Activity{hits[1].Activity}, err)
 }
 
@@ -275,4 +283,41 @@ func hitsTogether(t *testing.T, w *World) {
 	all.Wait()
 	c, err := w.Store.ActivityCounts(t.Context(), w.A, v.Message)
 	same(t, "opened", c.Opened, tracking.Count{Persons: 200}, err)
+}
+
+// tellOf accepts a mail that tells, and lets the person say and do what is kept.
+func (w *World) tellOf(a *ingest.Acceptance, address string) {
+	w.t.Helper()
+	a.Tracked = &tracking.Tracked{Decision: tracking.Decision{Level: tracking.Individual}, Recipients: 1, Links: []tracking.Link{{Target: "https://a.example/?mail=" + address, Label: address}}}
+	w.Accept(a)
+	v := *a.Tracked
+	v.Tenant, v.Message = a.Message.Tenant, a.Message.ID
+	w.Keep(w.Hit(v, 0, address), w.Hit(v, 1, address))
+	for _, s := range []tracking.State{tracking.StateGranted, tracking.StateWithdrawn} {
+		w.must(w.Store.PutTrackingConsent(context.Background(), tracking.Consent{Tenant: a.Message.Tenant, Address: Address(address), State: s,
+			At: w.Clock.Now(), Actor: "recipient", Way: "Formular von " + address, Wording: "Ich, " + address}))
+	}
+}
+
+// A withdrawal outlives the erasure of who withdrew, by the hash of the address alone.
+func trackingErased(t *testing.T, w *World) {
+	ctx := t.Context()
+	s := w.Privacy()
+	const eva = "eva@x.example"
+	a := w.Draft(w.A, eva)
+	w.tellOf(a, eva)
+	w.ask(s, privacy.Erasure, eva)
+	for range 2 {
+		w.turn(s)
+		w.Clock.Advance(time.Hour)
+	}
+	said, err := w.Store.TrackingConsentHistory(ctx, w.A, Address(eva))
+	if err != nil || len(said) != 1 || said[0].State != tracking.StateWithdrawn || said[0].Way+said[0].Wording != "" {
+		t.Errorf("said %+v, %v", said, err)
+	}
+	if _, err := w.Store.Tracked(ctx, w.A, a.Message.ID); !fault.IsKind(err, fault.NotFound) {
+		t.Errorf("the tokens are good still: %v", err)
+	}
+	list, _, err := w.Store.Activities(ctx, w.A, tracking.Query{})
+	same(t, "activities", list, nil, err)
 }

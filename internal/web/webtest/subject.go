@@ -51,6 +51,7 @@ func Subjects() []Subject {
 		contactsSubject(),
 		publishedSubject(),
 		webhooksSubject(),
+		blitzSubject(),
 	}
 }
 

@@ -5,6 +5,8 @@
 package webtest
 
 import (
+	"stafette/internal/blitz/blitztest"
+	"stafette/internal/tracking"
 	"bytes"
 	"cmp"
 	"context"
@@ -94,6 +96,11 @@ type World struct {
 	checked     *checklists
 
 	accounts *Accounts
+
+	// Tracked tells of activities; it is there once the office is wired.
+	Tracked   *tracking.Hub
+	blitzOnce sync.Once
+	blitz     *blitztest.Store
 
 	hooked      sync.Once
 	hookService *hooks

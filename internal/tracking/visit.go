@@ -1,0 +1,257 @@
+package tracking
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"stafette/internal/fault"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// Visitor is who comes with a token, as the door sees it.
+type Visitor struct {
+	IP        netip.Addr // the zero Addr: not known
+	UserAgent string
+	Language  bool // Accept-Language was sent
+	Prefetch  bool // Sec-Purpose, Purpose or X-Moz say prefetch
+	Head      bool // the method is HEAD
+}
+
+// VisitsConfig is what Visits need.
+type VisitsConfig struct {
+	Store    ActivityStore
+	Recorder *Recorder
+	Rules    *Rules
+	Tokens   *Tokens
+	Now      func() time.Time
+	Log      *slog.Logger // nil: discard
+}
+
+// Visits reads the tokens of pixels and links and records who brings them. It is safe for
+// concurrent use.
+type Visits struct {
+	c     VisitsConfig
+	watch *watch
+
+	mu     sync.Mutex
+	trails map[trailKey]trail
+	weight int
+}
+
+type trailKey struct {
+	tenant  tenant.ID
+	message message.ID
+}
+
+// trail is what a message's tokens lead to. None of it changes, so that it may be
+// remembered: what may change is asked for at the commit.
+type trail struct {
+	tracked     Tracked
+	recipients  []message.Address
+	deliveredAt time.Time // of the only recipient
+}
+
+// maxTrailWeight bounds the recipients remembered, over all messages.
+const maxTrailWeight = 200_000
+
+// NewVisits makes Visits.
+func NewVisits(c VisitsConfig) *Visits {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Visits{c: c, watch: newWatch(), trails: map[trailKey]trail{}}
+}
+
+// Open records that the picture of a mail was fetched, and returns when that is on stable
+// storage. ErrForeign tells of a token that was made up, taken back, or is of a mail that
+// is gone; other errors of the storage.
+func (v *Visits) Open(ctx context.Context, token string, who Visitor) error {
+	t, err := v.c.Tokens.Parse(ForPixel, token)
+	if err != nil {
+		return err
+	}
+	found, err := v.trail(ctx, t)
+	if err != nil {
+		return err
+	}
+	return v.record(ctx, found, Activity{Kind: Opened}, who, false)
+}
+
+// Follow records that a link was followed and returns where it leads. The target is good
+// where err is about the storage only: the recipient comes first. ErrForeign is as for
+// Open, and for the link that nobody can see.
+func (v *Visits) Follow(ctx context.Context, token string, who Visitor) (target string, err error) {
+	t, err := v.c.Tokens.Parse(ForLink, token)
+	if err != nil {
+		return "", err
+	}
+	found, err := v.trail(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	if t.Number == 0 || int(t.Number) > len(found.tracked.Links) {
+		return "", ErrForeign
+	}
+	l := found.tracked.Links[t.Number-1]
+	err = v.record(ctx, found, Activity{Kind: Clicked, Link: int(t.Number), Target: l.Target, Label: l.Label}, who, l.Trap)
+	if l.Trap && err == nil {
+		err = ErrForeign
+	}
+	return l.Target, err
+}
+
+// Tenant returns whose token it is, without asking whether its mail is still there.
+func (v *Visits) Tenant(p Purpose, token string) (tenant.ID, error) {
+	t, err := v.c.Tokens.Parse(p, token)
+	return t.Tenant, err
+}
+
+func (v *Visits) trail(ctx context.Context, t Token) (trail, error) {
+	k := trailKey{t.Tenant, t.Message}
+	v.mu.Lock()
+	found, ok := v.trails[k]
+	v.mu.Unlock()
+	if ok {
+		return found, nil
+	}
+	var err error
+	if found.tracked, err = v.c.Store.Tracked(ctx, t.Tenant, t.Message); err != nil {
+		if fault.IsKind(err, fault.NotFound) {
+			return trail{}, ErrForeign
+		}
+		return trail{}, fmt.Errorf("read token: %w", err)
+	}
+	list, err := v.c.Store.Recipients(ctx, t.Tenant, t.Message)
+	if err != nil {
+		return trail{}, fmt.Errorf("read token: %w", err)
+	}
+	for _, r := range list {
+		found.recipients = append(found.recipients, r.Address)
+	}
+	if len(list) != 1 {
+		v.remember(k, found)
+		return found, nil
+	}
+	if found.deliveredAt = list[0].DeliveredAt; !found.deliveredAt.IsZero() {
+		v.remember(k, found)
+	}
+	return found, nil
+}
+
+func (v *Visits) remember(k trailKey, t trail) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.weight += len(t.recipients) + 1; v.weight > maxTrailWeight {
+		clear(v.trails)
+		v.weight = len(t.recipients) + 1
+	}
+	v.trails[k] = t
+}
+
+// record judges and keeps a hit.
+func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visitor, trap bool) error {
+	now := v.c.Now()
+	a.At, a.Message, a.Sender = now, found.tracked.Message, found.tracked.Sender
+	if len(found.recipients) == 1 {
+		a.Identified, a.Recipient, a.Delivery = true, &found.recipients[0], message.Delivery(a.Message, 1)
+	}
+	a.Network, a.Burst = networkOf(who.IP), v.client(found.tracked.Message, who)
+	signs, agent := v.c.Rules.SignsOf(Seen{Kind: a.Kind, Head: who.Head, UserAgent: who.UserAgent, Language: who.Language, Prefetch: who.Prefetch,
+		Trap: trap, At: now, Mailed: len(found.recipients) == 1, DeliveredAt: found.deliveredAt})
+	r := v.c.Rules
+	many, trapped, full := v.watch.note(a.Message, a.Burst, a.Link, trap, now, time.Duration(r.Timing.Burst)*time.Second, r.Timing.BurstLinks)
+	if full {
+		return nil
+	}
+	late := ""
+	switch {
+	case trap:
+		late = SignTrapBurst
+	case trapped:
+		signs = append(signs, SignTrapBurst)
+	case many:
+		signs, late = append(signs, SignEveryLink), SignEveryLink
+	}
+	a.Agent, a.Machine = agent, r.Judge(agent, signs)
+	s := Sent{Tenant: found.tracked.Tenant, Stream: found.tracked.Stream, Decision: found.tracked.Decision, Recipients: found.recipients}
+	done, kept, err := v.c.Recorder.Record(ctx, s, a)
+	if err != nil {
+		return err
+	}
+	if late != "" && kept {
+		v.again(ctx, done, late)
+	}
+	return nil
+}
+
+// again judges the earlier hits of a client anew, now that more is known of it. That it
+// fails changes nothing for who waits.
+func (v *Visits) again(ctx context.Context, a Activity, sign string) {
+	earlier, err := v.c.Store.ActivityBurst(ctx, a.Tenant, a.Message, a.Burst, a.At.Add(-trapLasts))
+	verdicts := map[ActivityID]Machine{}
+	for _, e := range earlier {
+		if e.ID != a.ID {
+			verdicts[e.ID] = v.c.Rules.With(e, sign)
+		}
+	}
+	if err == nil && len(verdicts) > 0 {
+		err = v.c.Store.Rerate(ctx, a.Tenant, verdicts)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		v.c.Log.WarnContext(ctx, "earlier activities not judged again", "err", err)
+	}
+}
+
+// networkOf is what is kept of an address: 24 bits of IPv4, 48 of IPv6.
+func networkOf(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	a = a.Unmap().WithZone("")
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// client names a client towards one message: nobody can tell from it who it was, nor that
+// two messages met the same one.
+func (v *Visits) client(m message.ID, who Visitor) int64 {
+	sum := v.c.Tokens.mac([]byte("client\x00" + string(m[:]) + networkOf(who.IP) + "\x00" + who.UserAgent))
+	return int64(binary.BigEndian.Uint64(sum) >> 1)
+}
+
+// Rerate judges again what older rules have judged, for one tenant, and returns how many
+// there were. It is a chore of one node.
+func (v *Visits) Rerate(ctx context.Context, t tenant.ID) (int, error) {
+	const step = 500
+	n := 0
+	var after ActivityID
+	for {
+		list, err := v.c.Store.Outdated(ctx, t, v.c.Rules.Version, after, step)
+		if err != nil || len(list) == 0 {
+			return n, err
+		}
+		verdicts := make(map[ActivityID]Machine, len(list))
+		for _, a := range list {
+			verdicts[a.ID] = v.c.Rules.Judge(a.Agent, a.Machine.Reasons)
+			after = a.ID
+		}
+		if err := v.c.Store.Rerate(ctx, t, verdicts); err != nil {
+			return n, err
+		}
+		n += len(list)
+	}
+}

@@ -1,0 +1,252 @@
+package tracking
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// WeaverConfig is what a Weaver needs.
+type WeaverConfig struct {
+	Decider *Decider
+	Tokens  *Tokens
+	// PublicURL is the scheme and host under which the public doors are reached, without a
+	// slash at the end.
+	PublicURL string
+	// Host returns such an address under the sender's own domain, or "" where it has none;
+	// nil: nobody has.
+	Host func(ctx context.Context, t tenant.ID, domain string) string
+}
+
+// Weaver makes mail that may tell: it weighs the decision and puts pixel and links in.
+// It is safe for concurrent use.
+type Weaver struct{ c WeaverConfig }
+
+// NewWeaver makes a Weaver.
+func NewWeaver(c WeaverConfig) *Weaver { return &Weaver{c} }
+
+// Mail is a mail before its body is sealed.
+type Mail struct {
+	Tenant     tenant.ID
+	Message    message.ID
+	Stream     tenant.Stream
+	Sender     string // key or user that submits it
+	SignDomain string
+	Wish       Level // what the request said; Unset: nothing
+	Recipients []message.Address
+	Body       []byte
+	Foreign    bool // somebody else's mail that is passed on
+}
+
+// Weave returns the body to send, and what is to be kept beside the message: nil where
+// nobody asked for tracking and none takes place. The HTML is the sender's byte for byte,
+// but for the addresses of links and what is put in at its end; other parts stay as they
+// are.
+func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked, err error) {
+	allowed, err := w.c.Decider.Allowed(ctx, m.Tenant, m.Stream)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := allowed.Limited(m.Wish, RuleMessage)
+	if m.Foreign {
+		d = d.Limited(None, RuleForeign)
+	}
+	if d.Level > None {
+		if d, err = w.c.Decider.Decide(ctx, m.Tenant, m.Stream, m.Wish, m.Recipients); err != nil {
+			return nil, nil, err
+		}
+	}
+	body = m.Body
+	var links []Link
+	if d.Level > None {
+		var rule Rule
+		if body, links, rule = w.weave(ctx, m, d.Level); rule != "" {
+			d, body = d.Limited(None, rule), m.Body
+		}
+	}
+	if d.Level <= None && m.Wish == Unset && allowed.Level <= Aggregate {
+		return body, nil, nil
+	}
+	return body, &Tracked{Tenant: m.Tenant, Message: m.Message, Stream: m.Stream, Sender: m.Sender, Decision: d,
+		Recipients: len(m.Recipients), Links: links}, nil
+}
+
+// weave puts pixel and links into the HTML of a mail. A rule says why it must not or
+// cannot be done.
+func (w *Weaver) weave(ctx context.Context, m Mail, level Level) ([]byte, []Link, Rule) {
+	fields, _, err := message.Fields(m.Body, message.Limits{})
+	if err != nil {
+		return nil, nil, RuleUnreadable
+	}
+	keep, signed := readHeader(fields)
+	if signed {
+		return nil, nil, RuleSignedContent
+	}
+	v := &weaving{m: m, tokens: w.c.Tokens, level: level, keep: keep, base: w.c.PublicURL}
+	if w.c.Host != nil {
+		v.base = cmp.Or(w.c.Host(ctx, m.Tenant, m.SignDomain), v.base)
+	}
+	body, ok, err := message.Replace(m.Body, v.leaf)
+	switch {
+	case v.rule != "":
+		return nil, nil, v.rule
+	case err != nil || !ok:
+		return nil, nil, RuleUnreadable
+	case !v.done:
+		return nil, nil, RuleNoHTML
+	}
+	return body, v.links, ""
+}
+
+// readHeader returns the targets that must stay as they are, and whether the mail is
+// signed as it stands.
+func readHeader(fields []message.Field) (keep []string, signed bool) {
+	for _, f := range fields {
+		switch {
+		case f.Is("DKIM-Signature"), f.Is("Content-Type") && sealed(strings.ToLower(strings.TrimSpace(f.Value))):
+			signed = true
+		case f.Is("List-Unsubscribe"), f.Is("List-Help"), f.Is("List-Owner"), f.Is("List-Archive"):
+			for part := range strings.SplitSeq(f.Value, "<") {
+				if target, _, ok := strings.Cut(part, ">"); ok {
+					keep = append(keep, strings.TrimSpace(target))
+				}
+			}
+		}
+	}
+	return keep, signed
+}
+
+// sealed reports whether a media type says that content is signed or encrypted.
+func sealed(media string) bool {
+	for _, t := range []string{"multipart/signed", "multipart/encrypted", "application/pkcs7-", "application/x-pkcs7-", "application/pgp-", "application/smime"} {
+		if strings.HasPrefix(media, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// weaving is one mail at work.
+type weaving struct {
+	m      Mail
+	tokens *Tokens
+	level  Level
+	keep   []string
+	base   string
+
+	links []Link
+	done  bool // HTML was found and changed
+	rule  Rule
+}
+
+// leaf is asked for each part of the mail.
+func (v *weaving) leaf(l message.Leaf) ([]byte, bool) {
+	switch {
+	case v.rule != "":
+		return nil, false
+	case sealed(l.ContentType), bytes.Contains(l.Bytes, []byte("-----BEGIN PGP")):
+		v.rule = RuleSignedContent
+		return nil, false
+	case l.ContentType != "text/html", l.Attached:
+		return nil, false
+	case !l.Decoded, len(l.Bytes) > maxHTML, !asciiBased(l.Params["charset"]):
+		v.rule = RuleUnreadable
+		return nil, false
+	}
+	text, ok := v.html(l.Bytes)
+	if !ok {
+		v.rule = RuleUnreadable
+		return nil, false
+	}
+	v.done = v.rule == ""
+	return text, v.done
+}
+
+// asciiBased reports whether markup can be read and written in a charset byte by byte.
+func asciiBased(charset string) bool {
+	charset = strings.ToLower(strings.TrimSpace(charset))
+	switch charset {
+	case "", "utf-8", "utf8", "us-ascii", "ascii", "koi8-r", "koi8-u", "macintosh":
+		return true
+	}
+	for _, family := range []string{"iso-8859-", "iso8859-", "windows-125", "cp125", "latin"} {
+		if strings.HasPrefix(charset, family) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *weaving) html(text []byte) ([]byte, bool) {
+	p, ok := readPage(text)
+	if !ok {
+		return nil, false
+	}
+	var list []edit
+	for _, a := range p.anchors {
+		if v.own(a.target) {
+			// Sent once more: its tokens still tell of the first time.
+			v.rule = RuleForeign
+			return nil, true
+		}
+		list = append(list, v.edits(a)...)
+	}
+	list = append(list, edit{span{p.end, p.end}, v.ending()})
+	slices.SortStableFunc(list, func(a, b edit) int { return cmp.Compare(a.start, b.start) })
+	return apply(text, list), true
+}
+
+// own reports whether an address bears a token of ours.
+func (v *weaving) own(target string) bool {
+	_, text, ok := strings.Cut(target, LinkPath)
+	if !ok {
+		return false
+	}
+	_, err := v.tokens.Parse(ForLink, text)
+	return err == nil
+}
+
+func (v *weaving) edits(a *anchor) []edit {
+	var list []edit
+	for _, s := range a.drop {
+		list = append(list, edit{s, ""})
+	}
+	link, ok := a.traceable(v.keep)
+	if !ok || len(v.links) >= maxLinks {
+		return list
+	}
+	address := v.link(link)
+	if !a.quoted {
+		address = `"` + address + `"`
+	}
+	return append(list, edit{a.href, address})
+}
+
+// link numbers a link and returns the address that leads to it.
+func (v *weaving) link(l Link) string {
+	v.links = append(v.links, l)
+	return v.base + LinkPath + v.tokens.Make(Token{Purpose: ForLink, Tenant: v.m.Tenant, Message: v.m.Message, Number: uint16(len(v.links))})
+}
+
+// ending is what stands at the end of the HTML: the picture, and where single
+// activities are told, a link that no person can see or reach. Lines of their own keep
+// those around them as short as they were.
+func (v *weaving) ending() string {
+	if v.done {
+		return "" // a second part in HTML says the same as the first
+	}
+	var b strings.Builder
+	b.WriteString("\r\n")
+	if v.level >= Pseudonymous {
+		fmt.Fprintf(&b, "<a href=\"%s\" rel=\"nofollow\" aria-hidden=\"true\" tabindex=\"-1\" style=\"display:none\"></a>\r\n", v.link(Link{Trap: true}))
+	}
+	pixel := v.base + PixelPath + v.tokens.Make(Token{Purpose: ForPixel, Tenant: v.m.Tenant, Message: v.m.Message})
+	fmt.Fprintf(&b, "<img src=\"%s\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;width:1px;height:1px;border:0\">\r\n", pixel)
+	return b.String()
+}

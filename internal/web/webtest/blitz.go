@@ -1,0 +1,71 @@
+package webtest
+
+import (
+	"slices"
+	"time"
+
+	"stafette/internal/blitz"
+	"stafette/internal/blitz/blitztest"
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+	"stafette/internal/tracking"
+	"stafette/internal/web"
+	webblitz "stafette/internal/web/blitz"
+)
+
+// blitzSubject is the real feed over activities of every kind: known, unknown and of
+// machines, with hostile words.
+func blitzSubject() Subject {
+	return Subject{
+		Wire: func(w *World, c *web.Config) {
+			store := w.Activities()
+			feed := blitz.Feed{Store: store, Now: w.Now}
+			c.Blitz = webblitz.Config{Feed: feed, Activities: store, Hub: w.Tracked, Teller: blitz.Teller{Catalog: c.Catalog}, Mails: func() bool { return true }}
+			c.Unread = feed.Unread
+		},
+		Pages: func(*World) []string {
+			return []string{"/blitz?machines=1", "/blitz?group=offer", "/blitz?group=recipient&machines=1", "/blitz?kind=mail&q=niemand@x.example", "/blitz?done=read"}
+		},
+	}
+}
+
+// Activities are what recipients of World.Tenant did; those of World.Other are there too.
+func (w *World) Activities() *blitztest.Store {
+	w.blitzOnce.Do(func() {
+		w.Tracked = tracking.NewHub()
+		w.blitz = &blitztest.Store{}
+		eva := message.Address{Local: "eva", Domain: "gmx.example"}
+		for i, k := range tracking.Kinds() {
+			for j, class := range tracking.Classes() {
+				at := w.Now().Add(-time.Duration(3*i+j) * time.Hour)
+				a := tracking.Activity{ID: id.New[tracking.ActivityKind](at), Tenant: w.Tenant.ID, At: at, Kind: k, Title: "Speicherblock 7 <b>", Label: "4.2 \"x\"", Sender: w.users[Clerk].ID.String(),
+					Version: "0123456789abcdef", Agent: "Outlook", Decision: tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant}, Machine: tracking.Machine{Class: class}}
+				if a.Message = id.New[message.Kind](at); tracking.Opened != k && tracking.Clicked != k {
+					a.Offer = "off_01k00000000000000000000000"
+				}
+				if class == tracking.Person {
+					a.Identified, a.Recipient = true, &eva
+				}
+				w.blitz.Kept = append(w.blitz.Kept, a)
+			}
+		}
+		slices.Reverse(w.blitz.Kept)
+		foreign := w.blitz.Kept[0]
+		foreign.ID, foreign.Tenant, foreign.Title = id.New[tracking.ActivityKind](w.Now()), w.Other.ID, "Fremdes Angebot"
+		w.blitz.Kept = append(w.blitz.Kept, foreign)
+	})
+	return w.blitz
+}
+
+// Did lets something happen now.
+func (w *World) Did(a tracking.Activity) tracking.Activity {
+	a.ID, a.At = id.New[tracking.ActivityKind](w.Now()), w.Now()
+	if a.Tenant == (tenant.ID{}) {
+		a.Tenant = w.Tenant.ID
+	}
+	w.Activities().Keep(a)
+	w.Tracked.Publish(a)
+	return a
+}
+
