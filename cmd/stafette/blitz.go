@@ -31,6 +31,8 @@ func (p *platform) newBlitzMails(catalog *i18n.Catalog, zone *time.Location) bli
 func (p *platform) tellActivities(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() { p.blitzMails.Run(ctx) })
-	work.Go(func() { blitz.Hooks{Store: p.store, Calls: p.store, Activities: p.store, Now: p.store.Now, Log: p.log}.Run(ctx) })
+	work.Go(func() {
+		blitz.Hooks{Store: p.store, Calls: p.store, Activities: p.store, Now: p.store.Now, Log: p.log}.Run(ctx)
+	})
 	work.Wait()
 }

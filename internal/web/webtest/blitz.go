@@ -68,4 +68,3 @@ func (w *World) Did(a tracking.Activity) tracking.Activity {
 	w.Tracked.Publish(a)
 	return a
 }
-

@@ -5,8 +5,6 @@
 package webtest
 
 import (
-	"stafette/internal/blitz/blitztest"
-	"stafette/internal/tracking"
 	"bytes"
 	"cmp"
 	"context"
@@ -14,6 +12,8 @@ import (
 	"mime"
 	"net/mail"
 	"slices"
+	"stafette/internal/blitz/blitztest"
+	"stafette/internal/tracking"
 	"strings"
 	"sync"
 	"time"
