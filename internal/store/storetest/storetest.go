@@ -61,6 +61,7 @@ func Run(t *testing.T, open Open) {
 		{"Genuine", genuineTests()},
 		{"Tracking", trackingTests()},
 		{"Webhooks", webhookTests()},
+		{"Blitz", blitzTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {
