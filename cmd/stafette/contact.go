@@ -14,6 +14,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/lead"
 	"stafette/internal/message"
+	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/published"
 	"stafette/internal/tenant"
@@ -39,8 +40,8 @@ func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {
 		Store: b.store, Tenants: b.store, Contacts: b.contacts(), Audience: b.audience, Mail: b.store, Bodies: b.spool, Keeper: b.keeper, Catalog: catalog,
 		Holders: append(b.store.Holders(b.store.Now), privacy.Suppressed{Audience: b.audience, Actor: "system"},
 			lead.Prospects{Service: lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})},
-			published.NewReaders(b.store, b.keeper)),
-		Sections: []privacy.Section{b.trackingSection()},
+			offer.People{Store: b.store, Now: b.store.Now}, published.NewReaders(b.store, b.keeper)),
+		Sections: []privacy.Section{b.trackingSection(), offer.Section(b.store)},
 		Shed:     b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/lead"
 	"stafette/internal/lead/leadcase"
+	"stafette/internal/offer"
 	"stafette/internal/tenant"
 )
 
@@ -42,7 +43,7 @@ func (b *base) todos() insight.Todos {
 	return insight.Todos{Store: b.store, Sources: []insight.TodoSource{
 		insight.HaltedMail{Breaker: b.audience}, insight.DomainSetup{Domains: b.registry()}, insight.HeldMail{Store: b.store},
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
-		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
+		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, offer.Waiting{Store: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 		deadWebhooks{b.store},
 	}}
 }

@@ -65,6 +65,7 @@ func (p *platform) chores() []chore {
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},
 		{"lead cases", retentionEvery, p.leadCases.Drop},
+		{"offer receipts", answersEvery, p.answerOffers},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},

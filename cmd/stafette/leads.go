@@ -49,4 +49,5 @@ func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Lo
 	mux.Handle(announce.Path, p.customerPages(c.Catalog, zone))
 	p.openLeadPages(mux, c.Catalog, zone)
 	p.openTracking(mux)
+	p.openOfferPages(mux, c.Catalog, zone)
 }

@@ -33,6 +33,7 @@ import (
 	"stafette/internal/lead/leadform"
 	"stafette/internal/message"
 	"stafette/internal/notice"
+	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/public"
 	"stafette/internal/published"
@@ -56,6 +57,7 @@ import (
 	"stafette/internal/web/keys"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/people"
 	webprivacy "stafette/internal/web/privacy"
@@ -109,6 +111,7 @@ type platform struct {
 	announcer  *announce.Service
 	leadForms  *leadform.Service
 	leadCases  *leadcase.Service
+	offers     *offer.Service
 	lists      *listcheck.Service
 	providers  *insight.Providers
 	digester   insight.Digester
@@ -196,6 +199,9 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	if err := p.openLeads(catalog, zone); err != nil {
+		return err
+	}
+	if p.offers, err = p.newOffers(catalog, zone); err != nil {
 		return err
 	}
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
@@ -313,6 +319,7 @@ func (p *platform) office(with shared) web.Config {
 		Rules:        rules.Config{Settings: p.audience, Accounts: p.store, Reasons: with.reasons},
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
+		Offers:       offers.Config{Offers: p.offers},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},

@@ -42,6 +42,7 @@ var acrossTenants = map[string]string{
 	"FROM leads WHERE sealed IS NOT NULL":          "a chore that one node does every hour",
 	"FROM redeliveries WHERE state = 'running'":    "which redeliveries are due: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM archive_terms WHERE days":                "a chore that one node does every hour",
+	"FROM offer_acts WHERE answered":               "a chore that one node does every half minute: a look into an index that is empty as a rule",
 	"FROM lead_cases WHERE state = 'closed'":       "a chore that one node does every hour",
 	"FROM privacy_settings WHERE gather":           "a chore that one node does every minute",
 	"SELECT tenant, seq FROM suppression_marks":    "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",

@@ -27,6 +27,7 @@ import (
 	"stafette/internal/web/keys"
 	"stafette/internal/web/leads"
 	"stafette/internal/web/messages"
+	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/overview"
 	"stafette/internal/web/people"
@@ -70,6 +71,7 @@ type Config struct {
 	Returns      returnmail.Config
 	Halts        halts.Config
 	Leads        leads.Config
+	Offers       offers.Config
 	Redeliveries redeliveries.Config
 	Affected     affected.Config
 	Domains      domains.Config
@@ -133,6 +135,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		record.Routes(c.Record),
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
+		offers.Routes(c.Offers),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		affected.Routes(c.Affected),

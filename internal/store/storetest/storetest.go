@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		{"Changeovers", changeoverTests()},
 		{"Affected", affectedTests()},
 		{"Leads", leadTests()},
+		{"Offers", offerTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},

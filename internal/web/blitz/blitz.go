@@ -66,8 +66,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + path, Permission: may, Do: c.show, Entry: frame.Entry{Room: room, Icon: "blitz", Key: "b"}},
 		{Pattern: "GET " + path + ".csv", Permission: may, Do: c.export},
 		{Pattern: "GET " + path + "/live", Permission: may, Do: c.live},
-		{Pattern: "POST " + path + "/read", Permission: may, Act: frame.Unrecorded, Do: c.readAll},
-		{Pattern: "POST " + path + "/open", Permission: may, Act: frame.Unrecorded, Do: c.open},
+		{Pattern: "POST " + path + "/read", Permission: tenant.ProfileManage, Act: frame.Unrecorded, Do: c.readAll},
+		{Pattern: "POST " + path + "/open", Permission: tenant.ProfileManage, Act: frame.Unrecorded, Do: c.open},
 		{Pattern: "GET " + settings, Permission: tenant.ProfileManage, Do: c.choices},
 		{Pattern: "POST " + settings, Permission: tenant.ProfileManage, Act: frame.Unrecorded, Do: c.choose},
 	}

@@ -349,6 +349,9 @@ func (c Config) repeat(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	if err != nil {
 		return err
 	}
+	if _, err := c.Hooks.Endpoint(r.Context(), p.Tenant(), which); err != nil {
+		return err
+	}
 	if err := frame.ParseForm(w, r); err != nil {
 		return err
 	}
