@@ -119,7 +119,7 @@ func feedPage(p frame.Page, v page) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if v.unread > 0 && !v.newest.IsZero() {
+				if v.unread > 0 && !v.newest.IsZero() && p.Can(tenant.ProfileManage) {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<form method=\"post\" action=\"")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -764,7 +764,7 @@ func entry(p frame.Page, v page, l line) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if l.href != "" {
-			if l.unread {
+			if l.unread && p.Can(tenant.ProfileManage) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "<form method=\"post\" action=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
