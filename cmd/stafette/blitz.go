@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"stafette/internal/blitz"
+	"stafette/internal/diagnosis"
 	"stafette/internal/i18n"
+	"stafette/internal/offer/certificate"
 	webblitz "stafette/internal/web/blitz"
 )
 
@@ -14,8 +16,11 @@ import (
 func (p *platform) feed() blitz.Feed { return blitz.Feed{Store: p.store, Now: p.store.Now} }
 
 // blitzPages are the pages of the feed.
-func (p *platform) blitzPages(catalog *i18n.Catalog) webblitz.Config {
-	return webblitz.Config{Feed: p.feed(), Activities: p.store, Hub: p.tracking.hub, Teller: blitz.Teller{Catalog: catalog}, Mails: p.notices.On}
+func (p *platform) blitzPages(catalog *i18n.Catalog, told *diagnosis.Service) webblitz.Config {
+	return webblitz.Config{
+		Feed: p.feed(), Activities: p.store, Hub: p.tracking.hub, Teller: blitz.Teller{Catalog: catalog}, Mails: p.notices.On,
+		Certificates: &certificate.Service{Offers: p.offers, Mail: p.store, Activities: p.store, Signer: told, Catalog: catalog},
+	}
 }
 
 // newBlitzMails makes the writer of mails about activities.

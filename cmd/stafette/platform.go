@@ -336,7 +336,7 @@ func (p *platform) office(with shared) web.Config {
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
 		Webhooks:     webhooks.Config{Hooks: p.webhooks},
-		Blitz:        p.blitzPages(with.catalog),
+		Blitz:        p.blitzPages(with.catalog, with.told),
 		Components:   p.config.HTTP.Components,
 	}
 }

@@ -42,6 +42,8 @@ type Config struct {
 	Activities blitz.Activities
 	Hub        *tracking.Hub
 	Teller     blitz.Teller
+	// Certificates states what is known of one recipient, for keeping and printing.
+	Certificates Certificates
 	// Mails reports whether the platform sends mail of its own.
 	Mails func() bool
 }
@@ -50,7 +52,11 @@ const (
 	room     = "blitz"
 	path     = "/blitz"
 	settings = path + "/notifications"
-	perPage  = 50
+
+	ofMessage = path + "/messages/{message}"
+	ofOffer   = path + "/offers/{offer}/{recipient}"
+
+	perPage = 50
 	// most is how many activities a file has.
 	most = 10_000
 	// liveFor ends a stream, so that a session that was closed loses it soon.
@@ -68,6 +74,10 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + path + "/live", Permission: may, Do: c.live},
 		{Pattern: "POST " + path + "/read", Permission: tenant.ProfileManage, Act: frame.Unrecorded, Do: c.readAll},
 		{Pattern: "POST " + path + "/open", Permission: tenant.ProfileManage, Act: frame.Unrecorded, Do: c.open},
+		{Pattern: "GET " + ofMessage + "/certificate.pdf", Permission: may, Do: c.certify(c.ofMessage, c.paper)},
+		{Pattern: "GET " + ofMessage + "/certificate.json", Permission: may, Do: c.certify(c.ofMessage, c.file)},
+		{Pattern: "GET " + ofOffer + "/certificate.pdf", Permission: may, Do: c.certify(c.ofOffer, c.paper)},
+		{Pattern: "GET " + ofOffer + "/certificate.json", Permission: may, Do: c.certify(c.ofOffer, c.file)},
 		{Pattern: "GET " + settings, Permission: tenant.ProfileManage, Do: c.choices},
 		{Pattern: "POST " + settings, Permission: tenant.ProfileManage, Act: frame.Unrecorded, Do: c.choose},
 	}
