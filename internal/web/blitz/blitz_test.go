@@ -26,6 +26,16 @@ func did(d *webtest.Desk, k tracking.Kind, class tracking.Class, change ...func(
 	return d.World.Did(a)
 }
 
+// has looks into the markup, where labels and addresses are.
+func has(t *testing.T, a webtest.Answer, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(a.Text, text) {
+			t.Errorf("%s has no %q", a.Request.URL, text)
+		}
+	}
+}
+
 func TestFeed(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
 	d.Post("/blitz/read", url.Values{"until": {did(d, tracking.Opened, tracking.Person).ID.String()}})
@@ -36,8 +46,8 @@ func TestFeed(t *testing.T) {
 	did(d, tracking.PageVisited, tracking.Scanner, func(a *tracking.Activity) { a.Title = "Maschinenhaus" })
 	did(d, tracking.UnitLiked, tracking.Person, func(a *tracking.Activity) { a.Identified = false })
 	page := d.Get("/blitz")
-	webtest.Expect(t, page, http.StatusOK, "eva@neu.example lud den Grundriss „EG“ herunter", "Blitz: 2 neue Aktivitäten", "wer es war, ist nicht erkennbar",
-		"/blitz/offers/off_01k00000000000000000000000/offr_01k00000000000000000000000/certificate.pdf", "Warum werden nicht alle Aktivitäten angezeigt?")
+	webtest.Expect(t, page, http.StatusOK, "eva@neu.example lud den Grundriss „EG“ herunter", "wer es war, ist nicht erkennbar", "Warum werden nicht alle Aktivitäten angezeigt?")
+	has(t, page, "Blitz: 2 neue Aktivitäten", "/blitz/offers/off_01k00000000000000000000000/offr_01k00000000000000000000000/certificate.pdf")
 	if strings.Contains(page.Text, "Maschinenhaus") || strings.Contains(page.Text, "Fremdes Angebot") {
 		t.Error("what a machine did, or somebody else's, is shown")
 	}
@@ -46,7 +56,7 @@ func TestFeed(t *testing.T) {
 	if a := d.Post("/blitz/open", url.Values{"activity": {first.ID.String()}}); a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/offers/off_") {
 		t.Errorf("%d %s", a.StatusCode, a.Header.Get("Location"))
 	}
-	webtest.Expect(t, d.Get("/blitz"), http.StatusOK, "Blitz: 1 neue Aktivität")
+	has(t, d.Get("/blitz"), "Blitz: 1 neue Aktivität")
 	file := d.Get("/blitz.csv?q=eva%40neu.example")
 	if strings.Count(file.Text, "eva@neu.example") < 2 || strings.Contains(file.Text, "eva@gmx.example") {
 		t.Errorf("%s", file.Text)
@@ -95,13 +105,13 @@ func TestLiveTellsAtOnce(t *testing.T) {
 
 func TestChoices(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
-	webtest.Expect(t, d.Get("/blitz/notifications"), http.StatusOK, `name="office.expose" checked`, "Maschinelle Abrufe melden wir nie")
+	has(t, d.Get("/blitz/notifications"), `name="office.expose" checked`, "Maschinelle Abrufe melden wir nie")
 	a := d.Post("/blitz/notifications", url.Values{"mail.expose": {"on"}, "daily": {"1"}, "quiet_from": {"22"}, "quiet_to": {"6"}})
 	if a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d", a.StatusCode)
 	}
 	page := d.Get("/blitz/notifications")
-	webtest.Expect(t, page, http.StatusOK, `name="mail.expose" checked`, `<option value="22" selected`)
+	has(t, page, `name="mail.expose" checked`, `<option value="22" selected`)
 	if strings.Contains(page.Text, `name="office.expose" checked`) {
 		t.Error("what was taken off is ticked")
 	}
