@@ -8,7 +8,7 @@ import (
 	"stafette/internal/blitz"
 	"stafette/internal/diagnosis"
 	"stafette/internal/i18n"
-	"stafette/internal/offer/certificate"
+	offercertificate "stafette/internal/offer/certificate"
 	webblitz "stafette/internal/web/blitz"
 )
 
@@ -19,7 +19,7 @@ func (p *platform) feed() blitz.Feed { return blitz.Feed{Store: p.store, Now: p.
 func (p *platform) blitzPages(catalog *i18n.Catalog, told *diagnosis.Service) webblitz.Config {
 	return webblitz.Config{
 		Feed: p.feed(), Activities: p.store, Hub: p.tracking.hub, Teller: blitz.Teller{Catalog: catalog}, Mails: p.notices.On,
-		Certificates: &certificate.Service{Offers: p.offers, Mail: p.store, Activities: p.store, Signer: told, Catalog: catalog},
+		Certificates: &offercertificate.Service{Offers: p.offers, Mail: p.store, Activities: p.store, Signer: told, Catalog: catalog},
 	}
 }
 
