@@ -50,6 +50,7 @@ func (b *base) todos() insight.Todos {
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
 		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, offer.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 		insight.TrackingBasis{Store: b.store},
+		deadWebhooks{b.store},
 	}}
 }
 

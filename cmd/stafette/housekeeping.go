@@ -10,6 +10,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/published"
 	"stafette/internal/spool"
+	"stafette/internal/webhook"
 )
 
 const (
@@ -76,6 +77,7 @@ func (p *platform) chores() []chore {
 		{"figures", figuresKeptEvery, p.pruneFigures},
 		{"history", historyEvery, p.forget},
 		{"activities", historyEvery, p.foldActivities},
+		{"webhook calls", retentionEvery, func(ctx context.Context, now time.Time) error { return webhook.Sweep(ctx, p.store, now) }},
 		{"gather contacts", gatherEvery, func(ctx context.Context, _ time.Time) error { return p.privacy.Gather(ctx) }},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"stafette/internal/offer"
 	"stafette/internal/public"
 	"stafette/internal/public/offerpages"
-	"stafette/internal/tracking"
 )
 
 // answersEvery is how soon a receipt is sent that could not be sent at once.
@@ -17,12 +16,10 @@ const answersEvery = 30 * time.Second
 
 // newOffers makes the room of offers.
 func (p *platform) newOffers(catalog *i18n.Catalog, zone *time.Location) (*offer.Service, error) {
-	decider := tracking.NewDecider(tracking.DeciderConfig{Store: p.store, Now: p.store.Now})
 	return offer.New(offer.Config{
 		Store: p.store, Tenants: p.store, Acceptor: p.entrance, Mail: p.store, Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL,
 		Watch: offer.Watch{
-			Decider: decider, Consents: decider, Activities: p.store,
-			Recorder: tracking.NewRecorder(tracking.RecorderConfig{Store: p.store, Decider: decider, Now: p.store.Now}),
+			Decider: p.tracking.decider, Consents: p.tracking.decider, Activities: p.store, Recorder: p.tracking.recorder,
 		},
 		Zone: zone, Now: p.store.Now, Log: p.log,
 	})

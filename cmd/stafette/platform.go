@@ -16,6 +16,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
+	"stafette/internal/blitz"
 	"stafette/internal/bounce"
 	"stafette/internal/changeover/affected"
 	"stafette/internal/changeover/announce"
@@ -78,7 +79,9 @@ import (
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
+	"stafette/internal/webhook"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -123,6 +126,8 @@ type platform struct {
 	digester   insight.Digester
 	published  *published.Service
 	privacy    *privacy.Service
+	webhooks   *webhook.Service
+	blitzMails blitz.Mails
 	handler    http.Handler
 	stopping   chan struct{} // closed when live pages must end
 }
@@ -238,12 +243,17 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if p.privacy, err = p.base.privacy(catalog); err != nil {
 		return err
 	}
+	if p.webhooks, err = p.newWebhooks(); err != nil {
+		return err
+	}
+	p.blitzMails = p.newBlitzMails(catalog, zone)
 	size := p.config.Limits.MessageSize
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
-		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
+		Webhooks: p.webhooks,
+		Texts:    texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
 		Now:    p.store.Now, Log: p.log,
@@ -303,7 +313,7 @@ type shared struct {
 func (p *platform) office(with shared) web.Config {
 	return web.Config{
 		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log,
-			Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
+			Unread: p.feed().Unread, Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
@@ -345,6 +355,8 @@ func (p *platform) office(with shared) web.Config {
 		StaffTodos:   p.staffTodos(),
 		Help:         helpdesk.Config{Library: with.desk.Library, Desk: with.desk, Store: p.store},
 		Digests:      digests.Config{Store: p.store, On: p.notices.On},
+		Webhooks:     webhooks.Config{Hooks: p.webhooks},
+		Blitz:        p.blitzPages(with.catalog, with.told),
 		Components:   p.config.HTTP.Components,
 	}
 }

@@ -95,6 +95,10 @@ SELECT create_distributed_table('tallies', 'tenant', colocate_with => 'messages'
 SELECT create_distributed_table('todo_dismissals', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('digest_choices', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('digest_runs', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('webhook_notes', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('webhook_calls', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('webhook_places', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('blitz_reads', 'tenant', colocate_with => 'messages');
 
 -- The tenants themselves lie with their rows, so that "which tenants have due work" is
 -- asked of each shard and answered there.
@@ -108,6 +112,8 @@ SELECT create_reference_table('domains');
 SELECT create_reference_table('dkim_keys');
 SELECT create_reference_table('domain_facts');
 SELECT create_reference_table('epochs');
+SELECT create_reference_table('webhooks');
+SELECT create_reference_table('blitz_readers');
 
 -- Only the coordinator asks these; they stay where they are.
 -- local: sessions

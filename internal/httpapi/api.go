@@ -38,6 +38,7 @@ import (
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
+	"stafette/internal/webhook"
 )
 
 // Bodies reads message bodies in clear. *spool.Spool is one.
@@ -114,6 +115,7 @@ type Config struct {
 	Redelivery   *redelivery.Service
 	Diagnosis    *diagnosis.Service
 	Approval     Approvals
+	Webhooks     *webhook.Service
 	// What tenants allow, what recipients said about it, and what they did.
 	TrackingSettings tracking.Settings
 	Consents         *tracking.Consents

@@ -82,6 +82,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
+	a.routes = append(append(a.routes, webhookRoutes()...), activityRoutes()...)
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	a.routes = append(a.routes, approvalRoutes()...)
 	a.routes = append(a.routes, a.groupRoutes()...)
@@ -157,6 +158,10 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Statistics"}
 	case strings.HasPrefix(r.Path, "/v1/diagnosis"), strings.HasPrefix(r.Path, "/v1/deliveries"):
 		op.Tags = []string{"Diagnosis"}
+	case strings.HasPrefix(r.Path, "/v1/webhooks"):
+		op.Tags = []string{"Webhooks"}
+	case strings.HasPrefix(r.Path, "/v1/activities"):
+		op.Tags = []string{"Activities"}
 	case strings.HasPrefix(r.Path, "/v1/queue"):
 		op.Tags = []string{"Queue"}
 	case !strings.HasPrefix(r.Path, "/v1/messages"):

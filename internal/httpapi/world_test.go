@@ -45,6 +45,8 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
 	"stafette/internal/tracking/trackingtest"
+	"stafette/internal/webhook"
+	"stafette/internal/webhook/webhooktest"
 )
 
 var start = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
@@ -144,6 +146,10 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	c.Activities = w.shelf
 	c.Offers = w.offers(keeper, c.Acceptor)
+	c.Webhooks, err = webhook.New(webhook.Config{Store: &webhooktest.Store{}, Client: webhook.NewClient(webhook.ClientConfig{}), Keeper: keeper, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.api, err = httpapi.New(c); err != nil {
 		t.Fatal(err)
 	}

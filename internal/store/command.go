@@ -81,7 +81,7 @@ func (s *Store) act(ctx context.Context, act action, actor, note string, now tim
 		if err != nil {
 			return err
 		}
-		rows := newEventRows()
+		rows := s.newEventRows()
 		for _, v := range list {
 			changed = append(changed, v.Delivery)
 			if act.fact == "" {

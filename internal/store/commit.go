@@ -319,7 +319,7 @@ func (s *Store) writeGroup(ctx context.Context, tx *sql.Tx, group []*work) (proo
 			settles = append(settles, w)
 		}
 	}
-	events := newEventRows()
+	events := s.newEventRows()
 	durable, err := s.writeAcceptances(ctx, tx, accepts, events)
 	if err == nil {
 		err = s.writeFollowing(ctx, tx, settles, events)

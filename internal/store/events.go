@@ -15,9 +15,10 @@ import (
 type eventRows struct {
 	args  []any
 	proof proof
+	hooks hookNotes
 }
 
-func newEventRows() *eventRows { return &eventRows{} }
+func (s *Store) newEventRows() *eventRows { return &eventRows{hooks: s.newHookNotes()} }
 
 func (r *eventRows) add(t tenant.ID, e *event.Event) {
 	if r.proof.event.IsZero() {
@@ -29,11 +30,14 @@ func (r *eventRows) add(t tenant.ID, e *event.Event) {
 	}
 	r.args = append(r.args, t[:], e.Message[:], e.ID[:], deliveryNumber(e.Delivery), string(e.Type), millis(e.At),
 		e.Actor, e.Reason, attempt)
+	r.hooks.add(t, e)
 }
 
 func (r *eventRows) insert(ctx context.Context, st *statements, tx *sql.Tx) error {
-	err := st.events.insert(ctx, st, tx, r.args)
-	return err
+	if err := st.events.insert(ctx, st, tx, r.args); err != nil {
+		return err
+	}
+	return r.hooks.insert(ctx, st, tx)
 }
 
 // insertNoted is insert with why all of it was commanded.
@@ -45,7 +49,10 @@ func (r *eventRows) insertNoted(ctx context.Context, st *statements, tx *sql.Tx,
 	for one := range slices.Chunk(r.args, st.events.width) {
 		args = append(append(args, one...), plain(note))
 	}
-	return st.noted.insert(ctx, st, tx, args)
+	if err := st.noted.insert(ctx, st, tx, args); err != nil {
+		return err
+	}
+	return r.hooks.insert(ctx, st, tx)
 }
 
 // deliveryNumber is the part of a delivery's id that its message's lacks; 0 for

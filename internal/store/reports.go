@@ -184,7 +184,7 @@ func (s *Store) EndReports(ctx context.Context, d dsn.Due, facts []event.Event) 
 			return err
 		}
 		noted = nil
-		list := newEventRows()
+		list := s.newEventRows()
 		for _, e := range facts {
 			if slices.Contains(ids, e.Delivery) {
 				noted = append(noted, e)

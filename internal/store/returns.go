@@ -306,7 +306,7 @@ func (s *Store) recordReports(ctx context.Context, tx *sql.Tx, t tenant.ID, fact
 			return err
 		}
 	}
-	return nil
+	return s.noteHooks(ctx, tx, t, facts)
 }
 
 // Return implements returns.Archive.

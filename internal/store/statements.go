@@ -18,6 +18,7 @@ type statements struct {
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
 	contacts, contactAddresses, contactWords, contactTags, members                                   bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
+	hooks, calls                                                                                     bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -51,6 +52,8 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.activities, "activities (tenant, " + activityOwn + ")", activityWidth, ""},
 		{&st.activityCounts, "activity_counts (tenant, message, link, persons, machines)", 5,
 			" ON CONFLICT (tenant, message, link) DO UPDATE SET persons = activity_counts.persons + excluded.persons, machines = activity_counts.machines + excluded.machines"},
+		{&st.hooks, "webhook_notes (tenant, id, facts)", 3, ""},
+		{&st.calls, "webhook_calls (" + callColumns + ")", 14, " ON CONFLICT DO NOTHING"},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

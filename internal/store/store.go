@@ -95,6 +95,7 @@ type Store struct {
 	commits    *committer
 	pulses     pulses
 	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
+	hooked     atomic.Pointer[hookedTenants]
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held

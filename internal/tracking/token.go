@@ -98,7 +98,7 @@ func (k *Tokens) mac(named []byte) []byte {
 
 // Where the public doors serve tokens; the token follows.
 const (
-	PixelPath   = "/o/"
+	PixelPath   = "/i/"
 	LinkPath    = "/l/"
 	ConsentPath = "/tracking/"
 )

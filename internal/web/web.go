@@ -15,6 +15,7 @@ import (
 	"stafette/internal/web/addresses"
 	"stafette/internal/web/affected"
 	"stafette/internal/web/approvals"
+	"stafette/internal/web/blitz"
 	"stafette/internal/web/changeovers"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
@@ -51,6 +52,7 @@ import (
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
 	"stafette/internal/web/trackings"
+	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
 )
 
@@ -95,6 +97,8 @@ type Config struct {
 	Help         helpdesk.Config
 	Digests      digests.Config
 	Whereabouts  whereabouts.Config
+	Webhooks     webhooks.Config
+	Blitz        blitz.Config
 	// Components opens /components, the page that shows every part in every state,
 	// to everybody; without it only staff see it.
 	Components bool
@@ -117,6 +121,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		profile.Routes(f, c.Profile),
 		overview.Routes(overview.Config{Record: c.Record.Entries, Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}, Figures: c.Figures, Todos: c.Todos, Log: f.Log}),
 		messages.Routes(f, c.Messages),
+		blitz.Routes(c.Blitz),
 		search.Routes(search.Config{Sources: []search.Source{messages.Finder{Insight: c.Messages.Insight, Teller: messages.Teller{Reasons: c.Messages.Reasons}}}}),
 		whereabouts.Routes(c.Whereabouts),
 		contacts.Routes(c.Contacts),
@@ -140,6 +145,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		trackings.Routes(c.Trackings),
 		people.Routes(c.People),
 		keys.Routes(c.Keys),
+		webhooks.Routes(c.Webhooks),
 		record.Routes(c.Record),
 		reviews.Routes(c.Reviews),
 		offices.Routes(c.Offices),

@@ -65,6 +65,8 @@ func Run(t *testing.T, open Open) {
 		{"Preference", preferenceTests()},
 		{"Consents", consentTests()},
 		{"Tracking", trackingTests()},
+		{"Webhooks", webhookTests()},
+		{"Blitz", blitzTests()},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			for name, test := range part.tests {

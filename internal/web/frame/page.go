@@ -39,6 +39,8 @@ type Page struct {
 	mute  bool   // no shortcuts of a single key
 	path  string // of the request with its query, to come back to
 	done  string // what the reader just did, as the address says
+	// unread asks how much of the feed the reader has not seen; nil: there is no feed.
+	unread func() int
 }
 
 func (f *Frame) newPage(r *http.Request, who tenant.Identity) Page {
@@ -50,6 +52,16 @@ func (f *Frame) newPage(r *http.Request, who tenant.Identity) Page {
 	}
 	p.dense = cookieValue(r, DensityCookie) == "compact"
 	p.mute = cookieValue(r, KeysCookie) == "off"
+	if f.Unread != nil && p.SignedIn && !who.Tenant.ID.IsZero() && p.Can(tenant.MessagesRead) && !who.Visiting() {
+		p.unread = func() int {
+			n, err := f.Unread(r.Context(), who.Tenant.ID, who.User.ID)
+			if err != nil && r.Context().Err() == nil {
+				// No page is worth less for it.
+				f.Log.ErrorContext(r.Context(), "unread activities not counted", "err", err)
+			}
+			return n
+		}
+	}
 	return p
 }
 

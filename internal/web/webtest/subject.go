@@ -58,6 +58,8 @@ func Subjects() []Subject {
 		publishedSubject(),
 		approvalsSubject(),
 		trackingsSubject(),
+		webhooksSubject(),
+		blitzSubject(),
 	}
 }
 

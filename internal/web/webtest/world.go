@@ -12,6 +12,8 @@ import (
 	"mime"
 	"net/mail"
 	"slices"
+	"stafette/internal/blitz/blitztest"
+	"stafette/internal/tracking"
 	"strings"
 	"sync"
 	"time"
@@ -102,6 +104,13 @@ type World struct {
 	approvalsOnce sync.Once
 	approvals     *approvalDesk
 	watch         watched
+	// Tracked tells of activities; it is there once the office is wired.
+	Tracked   *tracking.Hub
+	blitzOnce sync.Once
+	blitz     *blitztest.Store
+
+	hooked      sync.Once
+	hookService *hooks
 }
 
 // Now is the world's clock.
