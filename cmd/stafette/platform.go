@@ -25,6 +25,7 @@ import (
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
 	"stafette/internal/forwarded"
+	"stafette/internal/genuine"
 	"stafette/internal/help"
 	"stafette/internal/httpapi"
 	"stafette/internal/i18n"
@@ -268,9 +269,14 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if err != nil {
 		return err
 	}
+	return p.mount(api, shared{catalog, reasons, zone, validator, book, told, desk}, asked)
+}
+
+// mount puts API, office and public pages on one map.
+func (p *platform) mount(api http.Handler, with shared, asked *genuine.Service) error {
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
-	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: zone, growth: p.config.Approval.Growth}).tell
-	office, err := web.New(p.office(shared{catalog, reasons, zone, validator, book, told, desk}))
+	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: with.zone, growth: p.config.Approval.Growth}).tell
+	office, err := web.New(p.office(with))
 	if err != nil {
 		return err
 	}
@@ -278,7 +284,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	mux.Handle("/v1/", api)
 	mux.Handle("/openapi.yaml", api)
 	mux.Handle("/openapi.json", api)
-	p.openPublic(mux, public.Config{Diagnosis: told, Published: p.published, Genuine: asked, Preference: p.returns.preference, Signup: p.signups, Catalog: catalog, Now: p.store.Now, Log: p.log}, zone)
+	p.openPublic(mux, public.Config{Diagnosis: with.told, Published: p.published, Genuine: asked, Preference: p.returns.preference, Signup: p.signups,
+		Catalog: with.catalog, Now: p.store.Now, Log: p.log}, with.zone)
 	mux.Handle("/", office)
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"stafette/internal/audience"
 	"stafette/internal/audience/consent"
 	"stafette/internal/diagnosis"
 	"stafette/internal/i18n"
@@ -57,8 +56,6 @@ func (p *platform) openSignups(catalog *i18n.Catalog) {
 		Usable: p.usable, Keeper: p.keeper, Catalog: catalog, PublicURL: strings.TrimRight(p.config.HTTP.PublicURL, "/"), Now: p.store.Now, Log: p.log,
 	})
 }
-
-func (b *base) groups() *audience.Groups { return audience.NewGroups(b.store, b.store, b.store.Now) }
 
 // usable tells whether a tenant may send from a domain.
 func (b *base) usable(ctx context.Context, t tenant.ID, domain string) (bool, error) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"stafette/internal/httpapi"
+	"stafette/internal/ingest"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
@@ -82,7 +84,7 @@ func (a *activities) Activities(_ context.Context, t tenant.ID, q tracking.Query
 
 func TestActivities(t *testing.T) {
 	var kept activities
-	w := newWorld(t, func(c *httpapi.Config) { c.Activities = &kept })
+	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) { c.Activities = &kept })
 	a := w.ask(http.MethodGet, "/v1/activities?type=opened,clicked&recipient=eva@x.example&from=2026-11-01&limit=7", w.key, nil)
 	if a.status != 200 || !strings.Contains(a.body, `"proof":true`) || !strings.Contains(a.body, `"recipient":null`) || !strings.Contains(a.body, `"has_more":true`) {
 		t.Errorf("%d %s", a.status, a.body)

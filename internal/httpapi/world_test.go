@@ -144,7 +144,9 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
-	c.Activities = w.shelf
+	if c.Activities == nil {
+		c.Activities = w.shelf
+	}
 	c.Offers = w.offers(keeper, c.Acceptor)
 	c.Webhooks, err = webhook.New(webhook.Config{Store: &webhooktest.Store{}, Client: webhook.NewClient(webhook.ClientConfig{}), Keeper: keeper, Now: now})
 	if err != nil {

@@ -31,7 +31,7 @@ var (
 // shape names tokens by what they are for.
 func shape(s string) string {
 	s = tokenText.ReplaceAllStringFunc(s, func(t string) string {
-		if strings.Contains(t, "/o/") {
+		if strings.Contains(t, "/i/") {
 			return "P"
 		}
 		return "L"
@@ -340,7 +340,7 @@ func FuzzWeave(f *testing.F) {
 }
 
 // endingOf is the ending as it is in a mail.
-var endingOf = regexp.MustCompile(`\r\n<a href="https://mail\.example/l/[A-Za-z0-9_-]{70}" rel="nofollow" aria-hidden="true" tabindex="-1" style="display:none"></a>\r\n<img src="https://mail\.example/o/[A-Za-z0-9_-]{70}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">\r\n`)
+var endingOf = regexp.MustCompile(`\r\n<a href="https://mail\.example/l/[A-Za-z0-9_-]{70}" rel="nofollow" aria-hidden="true" tabindex="-1" style="display:none"></a>\r\n<img src="https://mail\.example/i/[A-Za-z0-9_-]{70}" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">\r\n`)
 
 // subsequence reports whether all bytes of p come in s in this order.
 func subsequence(p, s string) bool {

@@ -84,7 +84,7 @@ func (s *stafette) woven(t *testing.T, id string) (pixel, link, consent string) 
 	find := func(path string) string {
 		return regexp.MustCompile(`[a-z]+://[^"\s]*` + path + `[A-Za-z0-9_-]{70}`).FindString(text)
 	}
-	return find("/o/"), find("/l/"), find("/tracking/")
+	return find("/i/"), find("/l/"), find("/tracking/")
 }
 
 // TestTrackingConsentMatrix goes through what tenant, stream, message and recipient say, at

@@ -64,9 +64,9 @@ func TestAnswers(t *testing.T) {
 		location string
 		kind     string
 	}{
-		"/o/good":                        {200, "", "image/gif"},
-		"/o/bad":                         {200, "", "image/gif"},
-		"/o/down":                        {503, "", "image/gif"},
+		"/i/good":                        {200, "", "image/gif"},
+		"/i/bad":                         {200, "", "image/gif"},
+		"/i/down":                        {503, "", "image/gif"},
 		"/l/good":                        {302, "https://a.example/x?a=1&b=ü", ""},
 		"/l/down":                        {302, "https://a.example/x?a=1&b=ü", ""}, // the recipient comes first
 		"/l/bad":                         {404, "", "text/plain; charset=utf-8"},
@@ -74,7 +74,7 @@ func TestAnswers(t *testing.T) {
 		"/l/https%3A%2F%2Fevil.example":  {404, "", "text/plain; charset=utf-8"},
 		"/l/%2F%2Fevil.example":          {404, "", "text/plain; charset=utf-8"},
 		"/l/":                            {404, "", "text/plain; charset=utf-8"},
-		"/o/good/more":                   {404, "", "text/plain; charset=utf-8"},
+		"/i/good/more":                   {404, "", "text/plain; charset=utf-8"},
 		"/l/good%0d%0aSet-Cookie:%20a=b": {404, "", "text/plain; charset=utf-8"},
 	} {
 		h := tracked.New(tracked.Config{Visits: &visits{}})
@@ -86,7 +86,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: %v", target, w.Header())
 		}
 	}
-	if a, b := ask(tracked.New(tracked.Config{Visits: &visits{}}), "GET", "/o/good", nil), ask(tracked.New(tracked.Config{Visits: &visits{}}), "GET", "/o/bad", nil); a.Body.String() != b.Body.String() || a.Body.Len() != 43 {
+	if a, b := ask(tracked.New(tracked.Config{Visits: &visits{}}), "GET", "/i/good", nil), ask(tracked.New(tracked.Config{Visits: &visits{}}), "GET", "/i/bad", nil); a.Body.String() != b.Body.String() || a.Body.Len() != 43 {
 		t.Errorf("pictures of %d and %d bytes differ", a.Body.Len(), b.Body.Len())
 	}
 }
@@ -100,7 +100,7 @@ func TestVisitors(t *testing.T) {
 			t.Errorf("%s: %d", method, w.Code)
 		}
 	}
-	if w := ask(h, "HEAD", "/o/good", func(r *http.Request) { r.Header.Set("Sec-Purpose", "prefetch;prerender") }); w.Code != 200 || w.Body.Len() != 0 {
+	if w := ask(h, "HEAD", "/i/good", func(r *http.Request) { r.Header.Set("Sec-Purpose", "prefetch;prerender") }); w.Code != 200 || w.Body.Len() != 0 {
 		t.Errorf("HEAD: %d with %d bytes", w.Code, w.Body.Len())
 	}
 	ask(h, "GET", "/l/good", func(r *http.Request) {
@@ -134,7 +134,7 @@ func TestOwnHosts(t *testing.T) {
 		if w := ask(h, "GET", "/l/good", func(r *http.Request) { r.Host = host }); w.Code != want {
 			t.Errorf("%s: %d, want %d", host, w.Code, want)
 		}
-		if w := ask(h, "GET", "/o/good", func(r *http.Request) { r.Host = host }); w.Code != 200 || (len(v.seen) == 2) != (want == 302) {
+		if w := ask(h, "GET", "/i/good", func(r *http.Request) { r.Host = host }); w.Code != 200 || (len(v.seen) == 2) != (want == 302) {
 			t.Errorf("%s: %d after %d visits", host, w.Code, len(v.seen))
 		}
 	}

@@ -31,7 +31,7 @@ func TestEmbedded(t *testing.T) {
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.create("x"); err != nil {
+	if err := s.create("x", "template1"); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s.url("x"), "SELECT 1")
