@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/i18n"
@@ -30,7 +31,8 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	}()
 	b.config.HTTP.PublicURL = "https://mail.example" // letters lead there
 	p := &platform{base: b}
-	if p.policies, err = newPolicies(b, c.guard(nil), nil); err != nil {
+	p.guard = c.guard(nil)
+	if p.policies, err = newPolicies(b, p.guard, nil); err != nil {
 		t.Fatal(err)
 	}
 	catalog, err := i18n.Load()
@@ -52,6 +54,20 @@ func TestChoresAreDoneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.openAnnouncements(catalog, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	p.openSignups(catalog)
+	validator, err := audience.NewValidator(p.resolver, p.audience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.examiner, err = p.newExaminer(validator); err != nil {
+		t.Fatal(err)
+	}
+	if p.offers, err = p.newOffers(catalog, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	if p.webhooks, err = p.newWebhooks(); err != nil {
 		t.Fatal(err)
 	}
 	p.digester = p.newDigester(catalog, time.UTC)

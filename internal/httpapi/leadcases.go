@@ -184,7 +184,7 @@ type LeadCasePath struct {
 func (a *API) leadCase(ctx context.Context, in LeadCasePath) (leadcase.Case, []leadcase.Note, error) {
 	number, err := id.Parse[leadcase.IDKind](in.ID)
 	if err != nil {
-		return leadcase.Case{}, nil, fault.New(fault.NotFound, leadcase.CodeUnknown, "")
+		return leadcase.Case{}, nil, fault.New(fault.NotFound, leadcase.CodeUnknown, "There is no such thing here.")
 	}
 	return a.c.LeadCases.Case(ctx, keyOf(ctx).Tenant, number)
 }

@@ -144,7 +144,7 @@ type leadFormInput struct {
 func (in *leadFormInput) number() (leadform.ID, error) {
 	number, err := id.Parse[leadform.Kind](in.ID)
 	if err != nil {
-		return number, fault.New(fault.NotFound, leadform.CodeUnknown, "There is no such form.")
+		return number, fault.New(fault.NotFound, leadform.CodeUnknown, "There is no such thing here.")
 	}
 	return number, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +71,7 @@ type world struct {
 	log          *bytes.Buffer
 	operator     *operator
 	groups       *audiencetest.Groups
+	waited       atomic.Int64 // how far the clock of failed tries has gone on
 
 	tenant             tenant.ID
 	key, other, staff  string
@@ -110,7 +112,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	crowd := &audiencetest.Contacts{}
 	c := httpapi.Config{
-		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: now}),
+		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: func() time.Time { return start.Add(time.Duration(w.waited.Load())) }}),
 		Tenants: w.tenants, Audience: service, Contacts: audience.NewContacts(crowd, now), Groups: audience.NewGroups(&audiencetest.Groups{People: crowd}, crowd, now), Mail: w.reader, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Statistics:   insight.Statistics{Store: sums{w.tenant}},
 		ProviderName: strings.ToUpper,

@@ -296,11 +296,42 @@ func (s *Store) EndPatternAlarm(ctx context.Context, t tenant.ID, shape [16]byte
 // DropApprovals implements approval.Store. Each case is dropped by itself, so that a crash
 // loses nothing of the work.
 func (s *Store) DropApprovals(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	list, err := s.approvals(ctx, "list approvals of groups that are gone", `NOT EXISTS (SELECT 1 FROM contact_groups g WHERE g.tenant = approvals.tenant AND g.id = approvals.grp AND g.gone = 0)
-		AND (since < $1 OR EXISTS (SELECT 1 FROM approval_files f WHERE f.tenant = approvals.tenant AND f.approval = approvals.id)) LIMIT $2`, millis(before), limit)
+	owners, err := s.approvalOwners(ctx)
 	if err != nil {
 		return 0, err
 	}
+	for _, t := range owners {
+		list, err := s.approvals(ctx, "list approvals of groups that are gone", `tenant = $1 AND NOT EXISTS (SELECT 1 FROM contact_groups g WHERE g.tenant = $1 AND g.id = approvals.grp AND g.gone = 0)
+			AND (since < $2 OR EXISTS (SELECT 1 FROM approval_files f WHERE f.tenant = $1 AND f.approval = approvals.id)) LIMIT $3`, t[:], millis(before), limit-n)
+		if err != nil {
+			return n, err
+		}
+		dropped, err := s.dropApprovals(ctx, list, before)
+		if n += dropped; err != nil || n >= limit {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// approvalOwners are the tenants with cases.
+func (s *Store) approvalOwners(ctx context.Context) (list []tenant.ID, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT t.id FROM tenants t WHERE EXISTS (SELECT 1 FROM approvals d WHERE d.tenant = t.id) ORDER BY t.id")
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var t tenant.ID
+		err := row.Scan(&t)
+		list = append(list, t)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tenants with approvals: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// dropApprovals drops what is left of cases, and those that are past their time altogether,
+// which it counts.
+func (s *Store) dropApprovals(ctx context.Context, list []approval.Row, before time.Time) (n int, err error) {
 	for _, r := range list {
 		texts := []string{"DELETE FROM approval_files WHERE tenant = $1 AND approval = $2"}
 		if r.Since.Before(before) {

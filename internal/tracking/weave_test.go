@@ -24,7 +24,7 @@ func htmlMail(html string) string {
 }
 
 var (
-	tokenText = regexp.MustCompile(`https://mail\.example/([ol])/([A-Za-z0-9_-]{70})`)
+	tokenText = regexp.MustCompile(`https://mail\.example/([il])/([A-Za-z0-9_-]{70})`)
 	ending    = regexp.MustCompile(`\r\n(?:<a href="L" rel="nofollow" aria-hidden="true" tabindex="-1" style="display:none"></a>\r\n)?<img src="P" width="1" height="1" alt="" style="display:block;width:1px;height:1px;border:0">\r\n`)
 )
 

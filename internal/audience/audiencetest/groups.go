@@ -11,6 +11,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
+	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
@@ -221,7 +222,7 @@ func (s *Groups) Enlist(ctx context.Context, e audience.Enlistment, now time.Tim
 		known, ok, _ := s.People.ContactOf(ctx, c.Tenant, c.Main()) // it never fails
 		done := audience.Enlisted{Contact: known.ID, Result: audience.EnlistKnown}
 		if !ok {
-			if err := s.People.CreateContact(ctx, c, audience.ContactAct{}); err != nil {
+			if err := s.People.CreateContact(ctx, c, audience.ContactAct{ID: id.New[audience.NoteKind](now), At: now, Type: audience.ContactCreated, Actor: c.Actor}); err != nil {
 				return nil, err
 			}
 			done = audience.Enlisted{Contact: c.ID, Result: audience.EnlistCreated}

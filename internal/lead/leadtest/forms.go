@@ -40,7 +40,7 @@ func (s *Forms) LeadForm(_ context.Context, t tenant.ID, id leadform.ID) (leadfo
 			return f, nil
 		}
 	}
-	return leadform.Form{}, fault.New(fault.NotFound, leadform.CodeUnknown, "")
+	return leadform.Form{}, fault.New(fault.NotFound, leadform.CodeUnknown, "There is no such thing here.")
 }
 
 // LeadForms implements leadform.Store.
@@ -63,7 +63,7 @@ func (s *Forms) DropLeadForm(_ context.Context, t tenant.ID, id leadform.ID) err
 	n := len(s.rows)
 	s.rows = slices.DeleteFunc(s.rows, func(f leadform.Form) bool { return f.Tenant == t && f.ID == id })
 	if len(s.rows) == n {
-		return fault.New(fault.NotFound, leadform.CodeUnknown, "")
+		return fault.New(fault.NotFound, leadform.CodeUnknown, "There is no such thing here.")
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (s *Cases) LeadCase(_ context.Context, t tenant.ID, id leadcase.ID) (leadca
 	defer s.mu.Unlock()
 	i := s.at(t, id)
 	if i < 0 {
-		return leadcase.Case{}, nil, fault.New(fault.NotFound, leadcase.CodeUnknown, "")
+		return leadcase.Case{}, nil, fault.New(fault.NotFound, leadcase.CodeUnknown, "There is no such thing here.")
 	}
 	return s.rows[i], slices.Clone(s.notes[id]), nil
 }
@@ -149,7 +149,7 @@ func (s *Cases) SettleLeadCase(_ context.Context, c leadcase.Case, n *leadcase.N
 	defer s.mu.Unlock()
 	i := s.at(c.Tenant, c.ID)
 	if i < 0 {
-		return fault.New(fault.NotFound, leadcase.CodeUnknown, "")
+		return fault.New(fault.NotFound, leadcase.CodeUnknown, "There is no such thing here.")
 	}
 	s.rows[i] = c
 	if n != nil {

@@ -23,9 +23,10 @@ import (
 )
 
 const (
-	// Format names the content; Name is its member in the signed file.
+	// Format names the kind of content.
 	Format = "stafette-activity-certificate/1"
-	Name   = "certificate"
+	// Name is the content's member in the signed file.
+	Name = "certificate"
 	// meaning says in the content itself what it is worth, so that it cannot be read as more.
 	meaning = "proofs: the person expressly confirmed something by a form; time, wording, version and checksum are stored. They prove the act, not the identity. " +
 		"indications: a page, picture or file was fetched; a person, a prefetching service or somebody the link was passed to may have done it."

@@ -91,7 +91,7 @@ func (w *World) Pages(routes []frame.Route, access frame.Access) []string {
 	list := []string{"/no-such-page"}
 	for _, rt := range routes {
 		method, path, _ := strings.Cut(rt.Pattern, " ")
-		page := method == http.MethodGet && !strings.Contains(path, ".") && !strings.HasSuffix(path, "/live") && path != "/signin/code"
+		page := method == http.MethodGet && !strings.Contains(path, ".") && !strings.HasSuffix(path, "/live") && !strings.HasSuffix(path, "/files/{file}") && path != "/signin/code"
 		mine := rt.Access == access || rt.Access == frame.Person && access != frame.Anyone
 		if page && mine && !strings.HasSuffix(path, "/preview") {
 			list = append(list, w.Concrete(path, false))
