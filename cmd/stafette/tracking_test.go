@@ -80,7 +80,7 @@ func TestOwnHostsServeLinksAlone(t *testing.T) {
 	p := &platform{base: &base{tracking: trackingParts{hosts: &linkHosts{public: public}}}}
 	h := p.trackingHosts(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for target, want := range map[string]int{
-		"https://link.a.example/o/x": 418, "https://link.a.example/l/x": 418, "https://link.a.example/": 404, "https://link.a.example/v1/messages": 404,
+		"https://link.a.example/i/x": 418, "https://link.a.example/l/x": 418, "https://link.a.example/": 404, "https://link.a.example/v1/messages": 404,
 		"https://link.a.example:443/login": 404, "https://mail.example/": 418, "https://link.platform.example/": 418,
 	} {
 		w := httptest.NewRecorder()

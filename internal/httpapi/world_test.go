@@ -71,7 +71,7 @@ type world struct {
 	log          *bytes.Buffer
 	operator     *operator
 	groups       *audiencetest.Groups
-	waited       atomic.Int64 // how far the clock of failed tries has gone on
+	waited       *atomic.Int64 // how far the clock of failed tries has gone on
 
 	tenant             tenant.ID
 	key, other, staff  string
@@ -87,7 +87,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	now := func() time.Time { return start }
-	w := &world{TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}, shelf: &trackingtest.Shelf{}}
+	w := &world{waited: new(atomic.Int64), TB: t, store: &ingesttest.Store{}, tenants: &tenanttest.Store{}, list: &audiencetest.Store{}, log: &bytes.Buffer{}, operator: &operator{}, shelf: &trackingtest.Shelf{}}
 	w.reader = &reader{store: w.store, keeper: keeper}
 	w.tenant, w.key = w.found("Muster GmbH", "muster.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
 	_, w.other = w.found("Fremd", "fremd.example", 0, tenant.ScopeSend, tenant.ScopeRead, tenant.ScopeAdmin)
