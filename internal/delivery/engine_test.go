@@ -280,9 +280,9 @@ func TestChangedMailNeverLeaves(t *testing.T) {
 		w.start()
 		gone, corrupt, changed, unreadable := w.mail("gone@kunde.example"), w.mail("corrupt@kunde.example"),
 			w.mail("changed@kunde.example"), w.mail("unreadable@kunde.example")
-		delete(w.bodies, gone.Body.Message)
-		w.bodies[corrupt.Body.Message] = []byte("corrupt")
-		w.bodies[unreadable.Body.Message] = []byte("unreadable")
+		w.bodies.drop(gone.Body.Message)
+		w.bodies.put(corrupt.Body.Message, "corrupt")
+		w.bodies.put(unreadable.Body.Message, "unreadable")
 		changed.Digests = []message.Digest{{Filename: "Exposé.pdf"}}
 		w.submit(gone, corrupt, changed, unreadable)
 		for _, tt := range []struct {
@@ -319,7 +319,7 @@ func TestGate(t *testing.T) {
 		w.start()
 		good, bad, other := w.mail("good@kunde.example"), w.mail("bad@kunde.example"), w.mail("other@kunde.example")
 		good.Stream, bad.Stream = tenant.Lead, tenant.Lead
-		w.bodies[good.Body.Message] = append([]byte("X-Part: xml\r\n"), w.bodies[good.Body.Message]...)
+		w.bodies.put(good.Body.Message, "X-Part: xml\r\n"+mailText)
 		w.submit(good, bad, other)
 		w.wantState(good, event.Delivered)
 		w.wantState(other, event.Delivered)

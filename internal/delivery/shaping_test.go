@@ -459,6 +459,7 @@ func TestExplainFindsADeliverysPlace(t *testing.T) {
 		w.start()
 		all := w.many(5, tenantA, tenant.Newsletter, "kunde.example")
 		w.submit(all...)
+		synctest.Wait()
 		x := w.engine.Explain(t.Context(), delivery.Question{Domain: "kunde.example", Tenant: tenantA, Stream: tenant.Newsletter, Delivery: all[4].Delivery})
 		// One is in hand and one announced.
 		if x.Position != 3 || len(x.Waiting) != 1 || x.Waiting[0].Why != egress.HinderedBusy {

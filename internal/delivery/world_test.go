@@ -303,11 +303,28 @@ func (judge) Judge(in bounce.Input) bounce.Judgement {
 	return j
 }
 
-// bodies are kept by message.
-type bodies map[message.ID][]byte
+// bodies are kept by message. Mail comes while sessions read.
+type bodies struct {
+	mu  sync.Mutex
+	all map[message.ID][]byte
+}
 
-func (b bodies) Body(_ context.Context, h spool.Handle) ([]byte, error) {
-	body, ok := b[h.Message]
+func (b *bodies) put(m message.ID, body string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all[m] = []byte(body)
+}
+
+func (b *bodies) drop(m message.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.all, m)
+}
+
+func (b *bodies) Body(_ context.Context, h spool.Handle) ([]byte, error) {
+	b.mu.Lock()
+	body, ok := b.all[h.Message]
+	b.mu.Unlock()
 	switch {
 	case !ok:
 		return nil, spool.ErrGone
@@ -325,7 +342,7 @@ type world struct {
 	t       *testing.T
 	net     *network
 	store   *queuetest.Store
-	bodies  bodies
+	bodies  *bodies
 	runner  *queue.Runner
 	engine  *delivery.Engine
 	cfg     delivery.Config
@@ -341,7 +358,7 @@ type world struct {
 // newWorld makes a world that start begins; until then its parts may be changed.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, net: newNetwork(), store: queuetest.New(time.Now), bodies: bodies{}}
+	w := &world{t: t, net: newNetwork(), store: queuetest.New(time.Now), bodies: &bodies{all: map[message.ID][]byte{}}}
 	w.plan = egress.EqualPlan(egress.Source{EHLO: "out.stafette.example"})
 	routes, err := egress.NewRoutes(nil)
 	if err != nil {
@@ -424,12 +441,14 @@ func (w *world) end() {
 	}
 }
 
+const mailText = "Subject: Hallo\r\n\r\nHallo\r\n"
+
 // mail makes a new entry with a body of its own.
 func (w *world) mail(to string) queue.Entry {
 	local, domain, _ := strings.Cut(to, "@")
 	now := time.Now()
 	name := message.NewID(now)
-	w.bodies[name] = []byte("Subject: Hallo\r\n\r\nHallo\r\n")
+	w.bodies.put(name, mailText)
 	return queue.Entry{
 		Tenant: tenantA, Delivery: message.Delivery(name, 1), Stream: tenant.Transactional, Sender: "info@muster.example",
 		Recipient: message.Address{Local: local, Domain: domain}, SignDomain: "muster.example",
