@@ -66,7 +66,7 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	case <-ready:
 		seeder := &demoSeeder{p: p, tenants: map[string]tenant.ID{}}
 		if err = world.Seed(ctx, seeder); err == nil {
-			err = errors.Join(seeder.leads(ctx), seeder.groups(ctx), seeder.offers(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
+			err = errors.Join(seeder.leads(ctx), seeder.groups(ctx), seeder.approvals(ctx), seeder.offers(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
 		}
 		if err == nil {
 			d.welcome(con.stdout, p, world)
@@ -132,6 +132,9 @@ func (s *demoSeeder) Found(ctx context.Context, b demo.Business) ([]demo.Record,
 		return nil, err
 	}
 	s.tenants[b.Domain] = t.ID
+	if err := s.p.store.SaveTenant(ctx, t, tenant.Profile{Imprint: b.Imprint, Contact: b.Contact}); err != nil {
+		return nil, err
+	}
 	if err := s.track(ctx, b, founding); err != nil {
 		return nil, err
 	}
@@ -192,6 +195,7 @@ Stafette demo · everything stays on this machine · Ctrl-C ends it
   Anmelden · sign in as
 `, p.config.HTTP.PublicURL, world.MailboxURL(), d.Submission)
 	fmt.Fprintf(w, "    %-34s %-22s %s\n", tenant.OperatorEmail, demoPassword, "Plattform · platform")
+	fmt.Fprintf(w, "    %-34s %-22s %s\n", demoReviewer, demoPassword, "Prüfungen · reviews")
 	for _, b := range demo.Businesses() {
 		for _, person := range b.People {
 			fmt.Fprintf(w, "    %-34s %-22s %s\n", person.Email, person.Password, b.Name)

@@ -21,6 +21,8 @@ type Business struct {
 	Tracks  tracking.Setting
 	Agreed  []message.Address
 	Consent string
+	// Imprint and Contact are who answers for the business.
+	Imprint, Contact string
 }
 
 // Person is somebody who signs in to the office of a Business.
@@ -95,6 +97,7 @@ func agency() Business {
 	}
 	return Business{
 		Name: "Hafenkontor Immobilien GmbH", Domain: domain, OfficeTone: tenant.Sie, CustomerTone: tenant.Sie,
+		Imprint: "Hafenkontor Immobilien GmbH\nKaistraße 1, 20457 Hamburg\nGeschäftsführer: Jan Petersen", Contact: "040 555 0170",
 		People: []Person{
 			{"Jan Petersen", "j.petersen@" + domain, "hafen-und-kontor", tenant.Owner},
 			{"Merle Lührs", "m.luehrs@" + domain, "speicher-block-7", tenant.Office},

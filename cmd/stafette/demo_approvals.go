@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"stafette/internal/approval"
+	"stafette/internal/audience"
+	"stafette/internal/demo"
+	"stafette/internal/i18n"
+	"stafette/internal/id"
+	"stafette/internal/signup"
+	"stafette/internal/tenant"
+)
+
+// demoReviewer is who looks at groups in the demo.
+const demoReviewer = "pruefung@platform.invalid"
+
+// approvals hands groups of the estate agency in: one waits for a reviewer, one for an
+// answer of the agency, and one for the agency's first step.
+func (s *demoSeeder) approvals(ctx context.Context) error {
+	now := s.p.store.Now()
+	err := s.p.store.Found(ctx, tenant.Founding{Users: []tenant.User{{
+		ID: id.New[tenant.UserKind](now), Email: demoReviewer, Name: "Prüfung", PasswordHash: tenant.HashPassword(demoPassword), Role: tenant.Reviewer, CreatedAt: now,
+	}}})
+	if err != nil {
+		return fmt.Errorf("seed reviewer: %w", err)
+	}
+	owner := s.tenants[demo.Businesses()[0].Domain]
+	groups, err := s.p.groups().List(ctx, owner)
+	if err != nil {
+		return fmt.Errorf("seed approvals: %w", err)
+	}
+	for _, g := range groups {
+		sub, ask, ok := demo.Origin(g.Name)
+		if !ok {
+			continue
+		}
+		c, err := s.p.approvals.Submit(ctx, owner, g.ID, sub, "demo")
+		if err != nil {
+			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
+		}
+		if ask == "" {
+			continue
+		}
+		who := approval.Reviewer{Actor: "demo", Email: demoReviewer}
+		if _, err := s.p.approvals.Claim(ctx, c.ID, who); err != nil {
+			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
+		}
+		if _, err := s.p.approvals.Decide(ctx, approval.Verdict{Case: c.ID, Decision: approval.DecideQuestion, Reason: ask}, who); err != nil {
+			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
+		}
+	}
+	return s.signups(ctx, owner, groups)
+}
+
+// signups gives the agency a form through which people join its newsletter.
+func (s *demoSeeder) signups(ctx context.Context, owner tenant.ID, groups []audience.Group) error {
+	for _, g := range groups {
+		if g.Kind != audience.Static || g.Name != demo.SignupGroup {
+			continue
+		}
+		_, err := s.p.signups.Save(ctx, signup.Form{
+			Tenant: owner, Name: "Fußzeile der Website", Active: true, Title: "Neubau-Brief", Lead: "Einmal im Monat: was in der Speicherstadt gebaut wird.",
+			Lang: i18n.German, Group: g.ID, Purpose: tenant.Newsletter, From: "Hafenkontor Immobilien <brief@hafenkontor.example>",
+			Fields:  map[signup.Field]signup.Need{"given_name": signup.Optional, "family_name": signup.Optional},
+			Wording: "Ich möchte den Neubau-Brief von Hafenkontor per E-Mail erhalten. Das kann ich jederzeit widerrufen, über den Link in jeder E-Mail.",
+			Notice:  "Verantwortlich: Hafenkontor Immobilien GmbH. Wir nutzen die Adresse für den Neubau-Brief und speichern Zeitpunkt und Wortlaut der Zustimmung als Nachweis.",
+			Origins: []string{"https://www.hafenkontor.example"},
+		})
+		if err != nil {
+			return fmt.Errorf("seed sign-up form: %w", err)
+		}
+	}
+	return nil
+}
