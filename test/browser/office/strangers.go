@@ -15,6 +15,7 @@ import (
 	"stafette/internal/public"
 	"stafette/internal/published"
 	"stafette/internal/seal"
+	"stafette/internal/signup"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
@@ -34,7 +35,8 @@ func strangers(mux *http.ServeMux, world *webtest.World, config web.Config) ([]s
 		return nil, err
 	}
 	lists, _ := config.Published.Lists.(*published.Service)
-	door := public.New(public.Config{Diagnosis: config.Whereabouts.Diagnosis, Published: lists, Genuine: asked, Catalog: config.Catalog, Now: world.Now, PerMinute: 1000})
+	joining, _ := config.Signups.Forms.(*signup.Service)
+	door := public.New(public.Config{Signup: joining, Diagnosis: config.Whereabouts.Diagnosis, Published: lists, Genuine: asked, Catalog: config.Catalog, Now: world.Now, PerMinute: 1000})
 	for _, path := range public.Paths() {
 		mux.Handle(path, door)
 	}
@@ -51,6 +53,13 @@ func strangers(mux *http.ServeMux, world *webtest.World, config web.Config) ([]s
 		if strings.HasPrefix(c.Name, "B") || strings.HasPrefix(c.Name, "C") {
 			list = append(list, pathOf(announcer.PageURL(of, c.ID)))
 		}
+	}
+	forms, err := joining.Forms(context.Background(), of)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range forms {
+		list = append(list, signup.FormPath+f.Key())
 	}
 	return append(list, announce.Path+"unbekannt"), nil
 }
