@@ -34,7 +34,7 @@ func books(t *testing.T, data string) *store.Store {
 	return s
 }
 
-var trackedToken = regexp.MustCompile(`/([ol])/[A-Za-z0-9_-]{70}`)
+var trackedToken = regexp.MustCompile(`/([il])/[A-Za-z0-9_-]{70}`)
 
 // fetch asks as a browser does and follows nothing.
 func (s *stafette) fetch(t *testing.T, path string) *http.Response {
