@@ -31,6 +31,10 @@ test("the keyboard alone leads from sign-in to a message", async () => {
   await reach("/messages");
   await page.keyboard.press("Enter");
   await page.waitForURL(`${office.origin}/messages`);
+  // The way past the rooms is what the skip link is there for.
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await page.keyboard.press("Enter");
   await reach("/messages/msg_");
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/messages\/msg_/);
