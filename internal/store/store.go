@@ -91,6 +91,7 @@ type Store struct {
 	suppressed suppressionQuery
 	inquiries  *inquiries
 	hits       *hits
+	trails     *trails
 	tracked    trackedReads
 	commits    *committer
 	pulses     pulses
@@ -161,6 +162,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.inquiries = startInquiries(s.suppressed) //nolint:contextcheck // see above
 	s.commits = startCommitter(s)              //nolint:contextcheck // see above
 	s.hits = startHits(s)                      //nolint:contextcheck // see above
+	s.trails = startTrails(s)                  //nolint:contextcheck // see above
 	return s, nil
 }
 
@@ -197,6 +199,7 @@ func (s *Store) Close() error {
 	s.commits.stop()
 	s.inquiries.stop()
 	s.hits.stop()
+	s.trails.stop()
 	return errors.Join(s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 

@@ -190,14 +190,32 @@ func trackedRows(list []*ingest.Acceptance) []any {
 // everybody opens a mailing once, that is every hit.
 type trackedReads struct{ message, recipients *sql.Stmt }
 
+// trackedText asks what is kept beside messages of tenant $1; which ones follows.
+func trackedText(first string) string {
+	return "SELECT " + first + `k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
+		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message WHERE k.tenant = $1 AND k.message `
+}
+
+// recipientsText asks for recipients in deliveries of tenant $1; which ones follows.
+const recipientsText = `SELECT id, recipient, local, CASE WHEN state = 'delivered' THEN updated_at ELSE 0 END
+		FROM deliveries WHERE tenant = $1 AND `
+
+func readRecipient(row *sql.Rows) (v tracking.Recipient, err error) {
+	var canonical string
+	var local sql.NullString
+	if err := row.Scan(&v.Delivery, &canonical, &local, instant{&v.DeliveredAt}); err != nil {
+		return v, err
+	}
+	v.Address = recipientOf(canonical, local)
+	return v, nil
+}
+
 func prepareTracked(ctx context.Context, db *sql.DB) (r trackedReads, err error) {
-	r.message, err = db.PrepareContext(ctx, `SELECT k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
-		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message WHERE k.tenant = $1 AND k.message = $2`)
+	r.message, err = db.PrepareContext(ctx, trackedText("")+"= $2")
 	if err != nil {
 		return r, fmt.Errorf("prepare tracking: %w", err)
 	}
-	r.recipients, err = db.PrepareContext(ctx, `SELECT id, recipient, local, CASE WHEN state = 'delivered' THEN updated_at ELSE 0 END
-		FROM deliveries WHERE tenant = $1 AND id > $2 AND id <= $3 ORDER BY id`)
+	r.recipients, err = db.PrepareContext(ctx, recipientsText+"id > $2 AND id <= $3 ORDER BY id")
 	if err != nil {
 		return r, errors.Join(fmt.Errorf("prepare tracking: %w", err), r.close())
 	}
@@ -231,15 +249,9 @@ func (s *Store) Recipients(ctx context.Context, t tenant.ID, m message.ID) ([]tr
 	top := message.Delivery(m, message.MaxRecipients)
 	rows, err := s.tracked.recipients.QueryContext(ctx, t[:], m[:], top[:])
 	err = scan(rows, err, func(row *sql.Rows) error {
-		var v tracking.Recipient
-		var canonical string
-		var local sql.NullString
-		if err := row.Scan(&v.Delivery, &canonical, &local, instant{&v.DeliveredAt}); err != nil {
-			return err
-		}
-		v.Address = recipientOf(canonical, local)
+		v, err := readRecipient(row)
 		list = append(list, v)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list recipients: %w", s.refusal(err))

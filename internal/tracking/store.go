@@ -48,6 +48,9 @@ type ActivityStore interface {
 	// Recipients returns the addresses of a message in the order of its deliveries, and
 	// when each was taken by its server (zero: not yet). An erased one has no local part.
 	Recipients(ctx context.Context, t tenant.ID, m message.ID) ([]Recipient, error)
+	// Trail returns Tracked and Recipients at once. Who waits at the same time may be
+	// answered together.
+	Trail(ctx context.Context, t tenant.ID, m message.ID) (Tracked, []Recipient, error)
 	// AddActivities stores activities durably and returns only then, together with what
 	// others add at the same time. What may not be recorded is passed over: of the answers,
 	// false says that nothing was kept. At Aggregate only the counters move, and nothing is

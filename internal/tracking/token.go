@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"sync"
 
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -51,7 +53,10 @@ const (
 )
 
 // Tokens makes and reads tokens. It is safe for concurrent use.
-type Tokens struct{ key []byte }
+type Tokens struct {
+	key  []byte
+	macs sync.Pool // of hash.Hash, which bear the key: making one costs more than using it
+}
 
 // NewTokens takes a secret key of at least 32 bytes, used for nothing else, the same on
 // all nodes (seal.Keeper.MACKey("tracking tokens")).
@@ -59,7 +64,9 @@ func NewTokens(key []byte) (*Tokens, error) {
 	if len(key) < minTokenKey {
 		return nil, fmt.Errorf("tracking token key: want %d bytes, have %d", minTokenKey, len(key))
 	}
-	return &Tokens{key: append([]byte(nil), key...)}, nil
+	k := &Tokens{key: append([]byte(nil), key...)}
+	k.macs.New = func() any { return hmac.New(sha256.New, k.key) }
+	return k, nil
 }
 
 // Make returns the text of a token.
@@ -90,7 +97,9 @@ func (k *Tokens) Parse(p Purpose, text string) (Token, error) {
 }
 
 func (k *Tokens) mac(named []byte) []byte {
-	h := hmac.New(sha256.New, k.key)
+	h, _ := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(h)
+	h.Reset()
 	h.Write([]byte("tracking token\x00"))
 	h.Write(named)
 	return h.Sum(nil)[:tokenMAC]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,17 +122,14 @@ func (v *Visits) trail(ctx context.Context, t Token) (trail, error) {
 	if ok {
 		return found, nil
 	}
-	var err error
-	if found.tracked, err = v.c.Store.Tracked(ctx, t.Tenant, t.Message); err != nil {
-		if fault.IsKind(err, fault.NotFound) {
-			return trail{}, ErrForeign
-		}
+	tracked, list, err := v.c.Store.Trail(ctx, t.Tenant, t.Message)
+	switch {
+	case fault.IsKind(err, fault.NotFound):
+		return trail{}, ErrForeign
+	case err != nil:
 		return trail{}, fmt.Errorf("read token: %w", err)
 	}
-	list, err := v.c.Store.Recipients(ctx, t.Tenant, t.Message)
-	if err != nil {
-		return trail{}, fmt.Errorf("read token: %w", err)
-	}
+	found.tracked = tracked
 	for _, r := range list {
 		found.recipients = append(found.recipients, r.Address)
 	}
@@ -166,18 +164,12 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	signs, agent := v.c.Rules.SignsOf(Seen{Kind: a.Kind, Head: who.Head, UserAgent: who.UserAgent, Language: who.Language, Prefetch: who.Prefetch,
 		Trap: trap, At: now, Mailed: len(found.recipients) == 1, DeliveredAt: found.deliveredAt})
 	r := v.c.Rules
-	many, trapped, full := v.watch.note(a.Message, a.Burst, a.Link, trap, now, time.Duration(r.Timing.Burst)*time.Second, r.Timing.BurstLinks)
+	sign, turned, full := v.watch.note(a.Message, a.Burst, a.Link, trap, now, r.Timing)
 	if full {
 		return nil
 	}
-	late := ""
-	switch {
-	case trap:
-		late = SignTrapBurst
-	case trapped:
-		signs = append(signs, SignTrapBurst)
-	case many:
-		signs, late = append(signs, SignEveryLink), SignEveryLink
+	if sign != "" && !trap {
+		signs = append(signs, sign)
 	}
 	a.Agent, a.Machine = agent, r.Judge(agent, signs)
 	s := Sent{Tenant: found.tracked.Tenant, Stream: found.tracked.Stream, Decision: found.tracked.Decision, Recipients: found.recipients}
@@ -185,19 +177,24 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	if err != nil {
 		return err
 	}
-	if late != "" && kept {
-		v.again(ctx, done, late)
+	if !kept {
+		return nil
+	}
+	// A hit that was judged before the burst bore its sign judges again, too: the one that
+	// brought the sign may have looked for earlier ones before this one was there.
+	if now := v.watch.sign(a.Message, a.Burst); turned || now != sign {
+		v.again(ctx, done, now)
 	}
 	return nil
 }
 
-// again judges the earlier hits of a client anew, now that more is known of it. That it
+// again judges the hits of a client anew that lack a sign which its burst has now. That it
 // fails changes nothing for who waits.
 func (v *Visits) again(ctx context.Context, a Activity, sign string) {
 	earlier, err := v.c.Store.ActivityBurst(ctx, a.Tenant, a.Message, a.Burst, a.At.Add(-trapLasts))
 	verdicts := map[ActivityID]Machine{}
 	for _, e := range earlier {
-		if e.ID != a.ID {
+		if !slices.Contains(e.Machine.Reasons, sign) && !slices.Contains(e.Machine.Reasons, SignTrap) {
 			verdicts[e.ID] = v.c.Rules.With(e, sign)
 		}
 	}

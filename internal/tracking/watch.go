@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"math/bits"
 	"sync"
 	"time"
 
@@ -21,8 +22,9 @@ type burstKey struct {
 
 type burst struct {
 	first time.Time
-	links map[int]bool
+	links uint64 // one bit for each, as far as the count goes
 	hits  int
+	many  bool
 	trap  bool
 }
 
@@ -36,13 +38,15 @@ const (
 
 func newWatch() *watch { return &watch{bursts: map[burstKey]*burst{}} }
 
-// note takes a hit in. many: this is at least the given number of different links within
-// the time; trapped: this client followed the trap lately; full: it comes too often.
-func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Time, within time.Duration, links int) (many, trapped, full bool) {
+// note takes a hit in and returns the sign that this client's burst bears from now on, "" if
+// none; turned: it is this hit that brought it, so that the earlier ones must be judged again;
+// full: the client comes too often.
+func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Time, t Timing) (sign string, turned, full bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	k := burstKey{m, client}
 	b := w.bursts[k]
+	within := time.Duration(t.Burst) * time.Second
 	if b != nil && b.trap {
 		within = max(within, trapLasts)
 	}
@@ -50,13 +54,37 @@ func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Ti
 		if len(w.bursts) >= maxBursts {
 			clear(w.bursts)
 		}
-		b = &burst{first: at, links: map[int]bool{}}
+		b = &burst{first: at}
 		w.bursts[k] = b
 	}
-	if link > 0 && len(b.links) < links {
-		b.links[link] = true
+	before := b.sign()
+	if link > 0 {
+		b.links |= 1 << (link % 64)
 	}
 	b.hits++
+	b.many = b.many || bits.OnesCount64(b.links) >= t.BurstLinks
 	b.trap = b.trap || trap
-	return len(b.links) >= links, b.trap, b.hits > maxBurstHits
+	return b.sign(), b.sign() != before, b.hits > maxBurstHits
+}
+
+// sign is what the burst of a client says now: more than it said when a hit was judged, if
+// another one came meanwhile.
+func (w *watch) sign(m message.ID, client int64) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := w.bursts[burstKey{m, client}]
+	if b == nil {
+		return ""
+	}
+	return b.sign()
+}
+
+func (b *burst) sign() string {
+	switch {
+	case b.trap:
+		return SignTrapBurst
+	case b.many:
+		return SignEveryLink
+	}
+	return ""
 }

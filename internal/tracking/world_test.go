@@ -174,6 +174,15 @@ func (m *memory) TrackingConsentHistory(context.Context, tenant.ID, message.Addr
 	return nil, nil
 }
 
+func (m *memory) Trail(ctx context.Context, t tenant.ID, of message.ID) (tracking.Tracked, []tracking.Recipient, error) {
+	v, err := m.Tracked(ctx, t, of)
+	if err != nil {
+		return v, nil, err
+	}
+	to, err := m.Recipients(ctx, t, of)
+	return v, to, err
+}
+
 func (m *memory) Tracked(_ context.Context, t tenant.ID, of message.ID) (tracking.Tracked, error) {
 	v, ok := m.tracked[of]
 	if !ok || v.Tenant != t {

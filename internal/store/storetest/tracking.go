@@ -21,6 +21,7 @@ func trackingTests() map[string]func(*testing.T, *World) {
 		"Settings": trackingSettings,
 		"Consents": trackingConsents,
 		"Tracked":  trackedMessage,
+		"Trails":   trailsTogether,
 		"Hits":     hitsAreKept,
 		"Counters": countersOnly,
 		"Refused":  hitsRefused,
@@ -137,6 +138,43 @@ func trackedMessage(t *testing.T, w *World) {
 	same(t, "recipients", to, []tracking.Recipient{
 		{Delivery: message.Delivery(v.Message, 1), Address: Address("eva@x.example")}, {Delivery: message.Delivery(v.Message, 2), Address: Address("Max@x.example")},
 	}, err)
+}
+
+// trailsTogether asks for many messages at the same time, which are answered together:
+// each gets its own, and what is missing is missing for itself alone.
+func trailsTogether(t *testing.T, w *World) {
+	ctx := t.Context()
+	mine := map[message.ID][]string{}
+	for n := range 40 {
+		to := numbered(1 + n%3)
+		mine[w.Telling(w.A, tracking.Individual, to...).Message] = to
+	}
+	other := w.Telling(w.B, tracking.Individual, "eva@x.example")
+	plain := w.Draft(w.A, "eva@x.example")
+	w.Accept(plain)
+	var all sync.WaitGroup
+	for m, want := range mine {
+		all.Go(func() {
+			v, to, err := w.Store.Trail(ctx, w.A, m)
+			if err != nil || v.Message != m || v.Recipients != len(want) || len(to) != len(want) || len(v.Links) == 0 {
+				t.Errorf("%d recipients: %+v, %v, %v", len(want), v, to, err)
+				return
+			}
+			for i := range want {
+				if to[i].Address != Address(want[i]) || to[i].Delivery != message.Delivery(m, i+1) {
+					t.Errorf("recipient %d: %+v", i, to[i])
+				}
+			}
+		})
+	}
+	for _, m := range []message.ID{other.Message, plain.Message.ID} {
+		all.Go(func() {
+			if _, _, err := w.Store.Trail(ctx, w.A, m); fault.As(err) == nil || fault.As(err).Code != "message_untracked" {
+				t.Errorf("not the tenant's, or not tracked: %v", err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func hitsAreKept(t *testing.T, w *World) {

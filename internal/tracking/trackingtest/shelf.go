@@ -151,6 +151,16 @@ func (s *Shelf) Tracked(_ context.Context, t tenant.ID, m message.ID) (tracking.
 	return v, nil
 }
 
+// Trail implements tracking.ActivityStore.
+func (s *Shelf) Trail(ctx context.Context, t tenant.ID, m message.ID) (tracking.Tracked, []tracking.Recipient, error) {
+	v, err := s.Tracked(ctx, t, m)
+	if err != nil {
+		return v, nil, err
+	}
+	to, err := s.Recipients(ctx, t, m)
+	return v, to, err
+}
+
 // Recipients implements tracking.ActivityStore.
 func (s *Shelf) Recipients(_ context.Context, t tenant.ID, m message.ID) ([]tracking.Recipient, error) {
 	s.mu.Lock()

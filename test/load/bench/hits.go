@@ -2,14 +2,15 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,9 +197,9 @@ func (h Hits) burst(ctx context.Context, addr string, paths []string, n int, ans
 	errs := make([]error, h.Sessions)
 	for i := range h.Sessions {
 		all.Go(func() {
-			errs[i] = session(ctx, addr, func() (string, bool) {
-				at := next.Add(1) - 1
-				return paths[int(at*7919)%len(paths)], int(at) < n
+			errs[i] = session(ctx, addr, func() (string, int, bool) {
+				at := int(next.Add(1) - 1)
+				return paths[at*7919%len(paths)], at, at < n
 			}, func() {
 				if k := done.Add(1); answered != nil {
 					answered(int(k))
@@ -210,8 +211,12 @@ func (h Hits) burst(ctx context.Context, addr string, paths []string, n int, ans
 	return int(done.Load()), errors.Join(errs...)
 }
 
-// session asks over one connection, as a browser does.
-func session(ctx context.Context, addr string, next func() (string, bool), answered func()) error {
+// programs is how many kinds of mail programs there are. Hits of a message by the same one
+// within seconds would be a scanner's, which is not what is measured.
+const programs = 997
+
+// session asks over one connection, as a proxy in front of the program does for many.
+func session(ctx context.Context, addr string, next func() (path string, at int, more bool), answered func()) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -219,25 +224,46 @@ func session(ctx context.Context, addr string, next func() (string, bool), answe
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	for {
-		path, more := next()
+		path, at, more := next()
 		if !more {
 			return nil
 		}
-		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\r\n", path, addr)
+		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.%[3]d) Gecko/20100101 Firefox/140.%[3]d\r\n\r\n", path, addr, at%programs)
 		if err != nil {
 			return err
 		}
-		r, err := http.ReadResponse(in, nil)
-		if err != nil {
+		if err := readAnswer(in); err != nil {
 			return err
-		}
-		if _, err := in.Discard(int(max(r.ContentLength, 0))); err != nil {
-			return err
-		}
-		if r.StatusCode != http.StatusOK && r.StatusCode != http.StatusFound {
-			return fmt.Errorf("answered %s", r.Status)
 		}
 		answered()
+	}
+}
+
+// readAnswer reads one answer, which must be good. It parses no more than that takes, lest
+// the client need the processor that is measured.
+func readAnswer(in *bufio.Reader) error {
+	status, err := in.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(status, "HTTP/1.1 200 ") && !strings.HasPrefix(status, "HTTP/1.1 302 ") {
+		return fmt.Errorf("answered %q", status)
+	}
+	size := 0
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) <= len("\r\n") {
+			_, err := in.Discard(size)
+			return err
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if size, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return err
+			}
+		}
 	}
 }
 

@@ -196,7 +196,7 @@ func (s *Stafette) Start(ctx context.Context, env ...string) error {
 }
 
 // profileSeconds is how much of the load a profile covers.
-const profileSeconds = 5
+const profileSeconds = 8
 
 // profile fetches a CPU profile; one that fails leaves no file.
 func (s *Stafette) profile() {
