@@ -34,15 +34,24 @@ type trackingHolder struct{ s *Store }
 // Name implements privacy.Holder.
 func (trackingHolder) Name() string { return "tracking" }
 
+// of are the two ways to what recipient $2 of tenant $1 did: on pages of offers, and with
+// mail, which is found by the deliveries to them.
+func (h trackingHolder) of() []string {
+	return []string{"offer IS NOT NULL",
+		"offer IS NULL AND message IN (SELECT " + h.s.dialect.messageOf("d.id") + " FROM deliveries d WHERE d.tenant = $1 AND d.recipient = $2)"}
+}
+
 // Count implements privacy.Holder.
 func (h trackingHolder) Count(ctx context.Context, p privacy.Person) (n int64, err error) {
 	for _, address := range distinct(p.Addresses) {
-		var done int64
-		err := h.s.read.QueryRowContext(ctx, "SELECT count(*) FROM activities WHERE tenant = $1 AND recipient = $2", p.Tenant[:], address).Scan(&done)
-		if err != nil {
-			return 0, h.s.refusal(err)
+		for _, which := range h.of() {
+			var done int64
+			err := h.s.read.QueryRowContext(ctx, "SELECT count(*) FROM activities WHERE tenant = $1 AND recipient = $2 AND "+which, p.Tenant[:], address).Scan(&done)
+			if err != nil {
+				return 0, h.s.refusal(err)
+			}
+			n += done
 		}
-		n += done
 	}
 	for hash := range h.s.hashesOf(p) {
 		var said int64
@@ -61,12 +70,16 @@ func (h trackingHolder) Erase(ctx context.Context, p privacy.Person, note func(i
 	for _, a := range p.Addresses {
 		var n int64
 		err := h.s.transactSecurely(ctx, func(tx *sql.Tx) error {
-			res, err := tx.ExecContext(ctx, "DELETE FROM activities WHERE tenant = $1 AND recipient = $2", p.Tenant[:], canonicalAddress(a))
-			if err != nil {
-				return err
-			}
-			if n, err = res.RowsAffected(); err != nil {
-				return err
+			for _, which := range h.of() {
+				res, err := tx.ExecContext(ctx, "DELETE FROM activities WHERE tenant = $1 AND recipient = $2 AND "+which, p.Tenant[:], canonicalAddress(a))
+				if err != nil {
+					return err
+				}
+				done, err := res.RowsAffected()
+				if err != nil {
+					return err
+				}
+				n += done
 			}
 			said, err := h.forget(ctx, tx, p.Tenant, audience.HashOf(h.s.cfg.HashKey, p.Tenant, a))
 			n += said

@@ -219,8 +219,7 @@ func (s *Store) findSaid(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[au
 	for part := range slices.Chunk(sortedKeys(of), inListMax) {
 		text, args := hashList(s.dialect, 2, part)
 		latest := map[audience.Hash]int64{}
-		//nolint:gosec // G202: placeholders only
-		rows, err := tx.QueryContext(ctx, "SELECT hash, number, state FROM tracking_consents WHERE tenant = $1 AND hash "+text, append([]any{t[:]}, args...)...)
+		rows, err := s.texts.query(ctx, tx, saidText+text, append([]any{t[:]}, args...)...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var raw []byte
 			var number int64
@@ -243,8 +242,7 @@ func (s *Store) findSaid(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[au
 func (s *Store) findTracked(ctx context.Context, tx *sql.Tx, t tenant.ID, of map[message.ID]bool) error {
 	for part := range slices.Chunk(sortedKeys(of), inListMax) {
 		text, args := inList(s.dialect, 2, part)
-		//nolint:gosec // G202: placeholders and constants of the dialect only
-		rows, err := tx.QueryContext(ctx, "SELECT message FROM tracked_messages WHERE tenant = $1 AND message "+text+s.dialect.shareRow(), append([]any{t[:]}, args...)...)
+		rows, err := s.texts.query(ctx, tx, stillText+text+s.dialect.shareRow(), append([]any{t[:]}, args...)...)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var m message.ID
 			err := row.Scan(&m)
@@ -256,6 +254,20 @@ func (s *Store) findTracked(ctx context.Context, tx *sql.Tx, t tenant.ID, of map
 		}
 	}
 	return nil
+}
+
+const (
+	saidText  = "SELECT hash, number, state FROM tracking_consents WHERE tenant = $1 AND hash "
+	stillText = "SELECT message FROM tracked_messages WHERE tenant = $1 AND message "
+)
+
+// hitTexts are the questions of lookUp in all their lengths.
+func hitTexts(d dialect) (texts []string) {
+	for size := 1; size <= inListMax; size *= 4 {
+		list, _ := inList(d, 2, make([]message.ID, size))
+		texts = append(texts, saidText+list, stillText+list+d.shareRow())
+	}
+	return texts
 }
 
 // sortedKeys are the keys of a map in one order, lest two nodes wait for each other.

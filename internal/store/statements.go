@@ -24,6 +24,7 @@ type statements struct {
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
 	st := &statements{db: db, byText: map[string]*sql.Stmt{}}
 	texts := append(d.settleTexts(), idempotencyInsert, aliveText(d))
+	texts = append(texts, hitTexts(d)...)
 	for _, b := range []struct {
 		to    *bulkTexts
 		into  string

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -60,18 +61,20 @@ func New(c Config) http.Handler {
 		})
 	}
 	d := &door{c}
+	headers := http.Header{
+		"Cache-Control":          {"no-store, private"},
+		"X-Content-Type-Options": {"nosniff"},
+		// The address is a capability: it must not travel on as a referrer.
+		"Referrer-Policy":         {"no-referrer"},
+		"X-Robots-Tag":            {"noindex, nofollow"},
+		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+tracking.PixelPath+"{token}", d.open)
 	mux.HandleFunc("GET "+tracking.LinkPath+"{token}", d.follow)
 	mux.Handle("/", c.Unknown)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store, private")
-		h.Set("X-Content-Type-Options", "nosniff")
-		// The address is a capability: it must not travel on as a referrer.
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Robots-Tag", "noindex, nofollow")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		maps.Copy(w.Header(), headers)
 		mux.ServeHTTP(w, r)
 	})
 }
