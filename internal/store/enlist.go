@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -209,14 +210,23 @@ func (s *Store) amend(ctx context.Context, tx *sql.Tx, r *roll, known audience.C
 // arrange gives new contacts their identifiers in the order of their names. Rows are then
 // appended in the order of the table, and near each other in that of its index.
 func (r *roll) arrange(results []audience.Enlisted) {
-	names := make(map[audience.ContactID]string, len(r.fresh))
+	type place struct {
+		name string
+		at   int // in fresh
+	}
+	order := make([]place, len(r.fresh))
 	ids := make([]audience.ContactID, len(r.fresh))
 	byID := func(a, b audience.ContactID) int { return bytes.Compare(a[:], b[:]) }
-	for i, c := range r.fresh {
-		names[c.ID], ids[i] = c.SortName(), c.ID
+	for i := range r.fresh {
+		order[i], ids[i] = place{r.fresh[i].SortName(), i}, r.fresh[i].ID
 	}
 	slices.SortFunc(ids, byID)
-	slices.SortFunc(r.fresh, func(a, b audience.Contact) int { return strings.Compare(names[a.ID], names[b.ID]) })
+	slices.SortFunc(order, func(a, b place) int { return cmp.Or(strings.Compare(a.name, b.name), a.at-b.at) })
+	fresh := make([]audience.Contact, len(order))
+	for i := range order {
+		fresh[i] = r.fresh[order[i].at]
+	}
+	r.fresh = fresh
 	renamed := make(map[audience.ContactID]audience.ContactID, len(r.fresh))
 	for i := range r.fresh {
 		renamed[r.fresh[i].ID], r.fresh[i].ID = ids[i], ids[i]
@@ -268,29 +278,39 @@ func entriesOf(list []audience.Contact) (e entries) {
 	return e
 }
 
-// insertContacts stores new contacts in bulk. By what they are found is worked out while the
-// database stores them.
+// insertContacts stores new contacts in bulk. Their values are worked out beside it, so that
+// the database, which others wait for, does not wait for them.
 func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.Contact) error {
 	if len(list) == 0 {
 		return nil
 	}
-	found := make(chan entries, 1)
-	go func() { found <- entriesOf(list) }()
-	args := make([]any, 0, len(list)*s.texts.contacts.width)
-	for _, c := range list {
-		args = append(args, contactValues(c)...)
-	}
-	if err := s.texts.contacts.insert(ctx, s.texts, tx, args); err != nil {
-		return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
+	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan entries, 1)
+	go func() {
+		for part := range slices.Chunk(list, maxChunk) {
+			values := make([]any, 0, len(part)*s.texts.contacts.width)
+			for i := range part {
+				values = append(values, contactValues(part[i])...)
+			}
+			rows <- values
+		}
+		close(rows)
+		found <- entriesOf(list)
+	}()
+	for values := range rows {
+		if err := s.texts.contacts.insert(ctx, s.texts, tx, values); err != nil {
+			return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
+		}
 	}
 	e := <-found
+	var args []any
+	var owner any = list[0].Tenant[:]
 	for _, v := range []struct {
 		to   bulkTexts
 		list []entry
 	}{{s.texts.contactAddresses, e.addresses}, {s.texts.contactWords, e.words}, {s.texts.contactTags, e.tags}} {
 		args = args[:0]
 		for i := range v.list {
-			args = append(args, list[0].Tenant[:], v.list[i].text, v.list[i].contact[:])
+			args = append(args, owner, v.list[i].text, v.list[i].contact[:])
 			if v.to.width == 4 {
 				args = append(args, v.list[i].sortName)
 			}
@@ -305,8 +325,9 @@ func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.
 // admitMembers puts those who are to be into the group.
 func (s *Store) admitMembers(ctx context.Context, tx *sql.Tx, r *roll) error {
 	args := make([]any, 0, len(r.joined)*5)
+	var owner, group, batch, at any = r.Batch.Tenant[:], r.Batch.Group[:], r.Batch.ID[:], millis(r.now)
 	for i := range r.joined {
-		args = append(args, r.Batch.Tenant[:], r.Batch.Group[:], r.joined[i][:], r.Batch.ID[:], millis(r.now))
+		args = append(args, owner, group, r.joined[i][:], batch, at)
 	}
 	if err := s.texts.members.insert(ctx, s.texts, tx, args); err != nil {
 		return err

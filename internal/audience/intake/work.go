@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -277,9 +276,9 @@ func (s *Service) stretch(ctx context.Context, i Import) error {
 		}
 	}()
 	for n := 1; ; {
-		step, err := together(next, n)
+		step, err := together(ctx, next, n)
 		if err != nil || step.Parts == 0 {
-			return cmp.Or(err, ctx.Err())
+			return err
 		}
 		step.Import.Done = i.Done
 		began := s.c.Now()
@@ -292,12 +291,12 @@ func (s *Service) stretch(ctx context.Context, i Import) error {
 }
 
 // together makes one step of up to n parts that follow each other; none if there are none.
-func together(next <-chan prepared, n int) (Step, error) {
+func together(ctx context.Context, next <-chan prepared, n int) (Step, error) {
 	var all Step
 	for all.Parts < n {
 		p, ok := <-next
 		if !ok {
-			break
+			break // the end of the stretch, or it was stopped
 		}
 		if p.err != nil {
 			return Step{}, p.err
@@ -312,7 +311,7 @@ func together(next <-chan prepared, n int) (Step, error) {
 		all.Faults = append(all.Faults, p.step.Faults...)
 		all.Last = p.step.Last
 	}
-	return all, nil
+	return all, ctx.Err()
 }
 
 // pace is how many parts the next transaction takes when one of n lasted so long: as many as
