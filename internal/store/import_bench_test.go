@@ -62,7 +62,7 @@ func BenchmarkImport(b *testing.B) {
 			b.Fatal(err)
 		}
 		began = time.Now()
-		spent := processorTime(b)
+		processor, written := spent(b)
 		for n := 1; n > 0; {
 			if n, err = s.Turn(ctx); err != nil {
 				b.Fatal(err)
@@ -70,7 +70,9 @@ func BenchmarkImport(b *testing.B) {
 		}
 		took := time.Since(began)
 		b.ReportMetric(float64(rows)/took.Seconds(), "rows/s")
-		b.ReportMetric(float64((processorTime(b)-spent).Microseconds())/float64(rows), "cpu-us/row")
+		processorThen, writtenThen := spent(b)
+		b.ReportMetric(float64((processorThen-processor).Microseconds())/float64(rows), "cpu-us/row")
+		b.ReportMetric(float64(writtenThen-written)/float64(rows), "B-written/row")
 		b.ReportMetric(float64(rows)/received.Seconds(), "received/s")
 		b.ReportMetric(held.quantile(0.99), "ms-p99-part")
 		b.ReportMetric(held.quantile(1), "ms-max-part")
@@ -79,15 +81,16 @@ func BenchmarkImport(b *testing.B) {
 	}
 }
 
-// processorTime is what this process has spent: on a machine that others use too it tells
-// more than the time that passed.
-func processorTime(b *testing.B) time.Duration {
+// spent is what this process has spent: on a machine that others use too it tells more than
+// the time that passed.
+func spent(b *testing.B) (processor time.Duration, written int64) {
 	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	const block = 512 // of Oublock
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Oublock * block
 }
 
 // holdings notes how long each part holds the database.
