@@ -39,6 +39,8 @@ func made(rows int) string {
 // that were, how long the longest part held the database, and how fast the pages of the
 // group are then. STAFETTE_ROWS sets how many rows (default 100,000; the claim is made
 // of 1,000,000): go test ./internal/store -run ^$ -bench Import$ -benchtime 1x
+//
+// The clock goes: identifiers made while it stands still would be in no order.
 func BenchmarkImport(b *testing.B) {
 	rows := 100_000
 	if n, err := strconv.Atoi(os.Getenv("STAFETTE_ROWS")); err == nil {
