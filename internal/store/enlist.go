@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/id"
-	"stafette/internal/tenant"
 )
 
 // Enlist implements audience.EnlistStore.
@@ -35,6 +35,7 @@ type roll struct {
 	inside  map[audience.ContactID]audience.BatchID // members among them, by contact
 	numbers map[string]bool                         // references that are taken
 	fresh   []audience.Contact
+	made    map[audience.ContactID]bool // the fresh ones
 	joined  []audience.ContactID
 }
 
@@ -46,7 +47,8 @@ func (s *Store) enlist(ctx context.Context, tx *sql.Tx, e audience.Enlistment, n
 	if g.Kind != audience.Static {
 		return nil, fault.New(fault.Conflict, "group_dynamic", "A filter decides who is in this group.")
 	}
-	r := &roll{Enlistment: e, now: now, known: map[string]audience.ContactID{}, inside: map[audience.ContactID]audience.BatchID{}, numbers: map[string]bool{}}
+	r := &roll{Enlistment: e, now: now, known: map[string]audience.ContactID{}, inside: map[audience.ContactID]audience.BatchID{},
+		numbers: map[string]bool{}, made: map[audience.ContactID]bool{}}
 	if err := s.recognise(ctx, tx, r); err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ func (s *Store) enlistOne(ctx context.Context, tx *sql.Tx, r *roll, c audience.C
 		}
 		r.numbers[c.Reference] = true
 		r.known[address], r.inside[c.ID] = c.ID, r.Batch.ID
-		r.fresh, r.joined = append(r.fresh, c), append(r.joined, c.ID)
+		r.fresh, r.joined, r.made[c.ID] = append(r.fresh, c), append(r.joined, c.ID), true
 		return audience.Enlisted{Contact: c.ID, Result: audience.EnlistCreated}, nil
 	}
 	batch, member := r.inside[known]
@@ -150,8 +152,7 @@ func (s *Store) enlistOne(ctx context.Context, tx *sql.Tx, r *roll, c audience.C
 	if !member {
 		done.Result = audience.EnlistJoined
 	}
-	fresh := slices.ContainsFunc(r.fresh, func(one audience.Contact) bool { return one.ID == known })
-	if r.Existing != audience.KeepExisting && !fresh {
+	if r.Existing != audience.KeepExisting && !r.made[known] {
 		changed, refusal, err := s.amend(ctx, tx, r, known, c)
 		if err != nil {
 			return audience.Enlisted{}, err
@@ -209,14 +210,23 @@ func (s *Store) amend(ctx context.Context, tx *sql.Tx, r *roll, known audience.C
 // arrange gives new contacts their identifiers in the order of their names. Rows are then
 // appended in the order of the table, and near each other in that of its index.
 func (r *roll) arrange(results []audience.Enlisted) {
-	names := make(map[audience.ContactID]string, len(r.fresh))
+	type place struct {
+		name string
+		at   int // in fresh
+	}
+	order := make([]place, len(r.fresh))
 	ids := make([]audience.ContactID, len(r.fresh))
 	byID := func(a, b audience.ContactID) int { return bytes.Compare(a[:], b[:]) }
-	for i, c := range r.fresh {
-		names[c.ID], ids[i] = c.SortName(), c.ID
+	for i := range r.fresh {
+		order[i], ids[i] = place{r.fresh[i].SortName(), i}, r.fresh[i].ID
 	}
 	slices.SortFunc(ids, byID)
-	slices.SortFunc(r.fresh, func(a, b audience.Contact) int { return strings.Compare(names[a.ID], names[b.ID]) })
+	slices.SortFunc(order, func(a, b place) int { return cmp.Or(strings.Compare(a.name, b.name), a.at-b.at) })
+	fresh := make([]audience.Contact, len(order))
+	for i := range order {
+		fresh[i] = r.fresh[order[i].at]
+	}
+	r.fresh = fresh
 	renamed := make(map[audience.ContactID]audience.ContactID, len(r.fresh))
 	for i := range r.fresh {
 		renamed[r.fresh[i].ID], r.fresh[i].ID = ids[i], ids[i]
@@ -234,44 +244,73 @@ func (r *roll) arrange(results []audience.Enlisted) {
 	slices.SortFunc(r.joined, byID)
 }
 
-// insertContacts stores new contacts in bulk. What they are found by is inserted in the
-// order of its index, so that each page of it is visited once.
-func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.Contact) error {
-	type entry struct {
-		text     string
-		contact  audience.ContactID
-		sortName string
-	}
-	var addresses, words, tags []entry
-	args := make([]any, 0, len(list)*18)
+// entry is a row by which contacts are found.
+type entry struct {
+	text     string
+	contact  audience.ContactID
+	sortName string // of a tag
+}
+
+// entries are the rows by which contacts are found, each kind in the order of its index, so
+// that each page of it is visited once.
+type entries struct{ addresses, words, tags []entry }
+
+func entriesOf(list []audience.Contact) (e entries) {
 	for _, c := range list {
-		args = append(args, contactValues(c)...)
 		for _, a := range c.Addresses {
-			addresses = append(addresses, entry{canonicalAddress(a), c.ID, ""})
+			e.addresses = append(e.addresses, entry{canonicalAddress(a), c.ID, ""})
 		}
 		for _, word := range c.Words() {
-			words = append(words, entry{plain(word), c.ID, ""})
+			e.words = append(e.words, entry{plain(word), c.ID, ""})
 		}
 		for _, tag := range c.Tags {
-			tags = append(tags, entry{plain(tag), c.ID, plain(c.SortName())})
+			e.tags = append(e.tags, entry{plain(tag), c.ID, plain(c.SortName())})
 		}
 	}
-	if err := s.texts.contacts.insert(ctx, s.texts, tx, args); err != nil {
-		return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
-	}
-	for _, v := range []struct {
-		to   bulkTexts
-		list []entry
-	}{{s.texts.contactAddresses, addresses}, {s.texts.contactWords, words}, {s.texts.contactTags, tags}} {
-		slices.SortFunc(v.list, func(a, b entry) int {
+	for _, kind := range [][]entry{e.addresses, e.words, e.tags} {
+		slices.SortFunc(kind, func(a, b entry) int {
 			if order := strings.Compare(a.text, b.text); order != 0 {
 				return order
 			}
 			return bytes.Compare(a.contact[:], b.contact[:])
 		})
+	}
+	return e
+}
+
+// insertContacts stores new contacts in bulk. Their values are worked out beside it, so that
+// the database, which others wait for, does not wait for them.
+func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.Contact) error {
+	if len(list) == 0 {
+		return nil
+	}
+	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan entries, 1)
+	go func() {
+		for part := range slices.Chunk(list, maxChunk) {
+			values := make([]any, 0, len(part)*s.texts.contacts.width)
+			for i := range part {
+				values = append(values, contactValues(part[i])...)
+			}
+			rows <- values
+		}
+		close(rows)
+		found <- entriesOf(list)
+	}()
+	for values := range rows {
+		if err := s.texts.contacts.insert(ctx, s.texts, tx, values); err != nil {
+			return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
+		}
+	}
+	e := <-found
+	var args []any
+	var owner any = list[0].Tenant[:]
+	for _, v := range []struct {
+		to   bulkTexts
+		list []entry
+	}{{s.texts.contactAddresses, e.addresses}, {s.texts.contactWords, e.words}, {s.texts.contactTags, e.tags}} {
 		args = args[:0]
 		for i := range v.list {
-			args = append(args, tenantOf(list)[:], v.list[i].text, v.list[i].contact[:])
+			args = append(args, owner, v.list[i].text, v.list[i].contact[:])
 			if v.to.width == 4 {
 				args = append(args, v.list[i].sortName)
 			}
@@ -283,13 +322,12 @@ func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.
 	return nil
 }
 
-func tenantOf(list []audience.Contact) *tenant.ID { return &list[0].Tenant }
-
 // admitMembers puts those who are to be into the group.
 func (s *Store) admitMembers(ctx context.Context, tx *sql.Tx, r *roll) error {
 	args := make([]any, 0, len(r.joined)*5)
+	var owner, group, batch, at any = r.Batch.Tenant[:], r.Batch.Group[:], r.Batch.ID[:], millis(r.now)
 	for i := range r.joined {
-		args = append(args, r.Batch.Tenant[:], r.Batch.Group[:], r.joined[i][:], r.Batch.ID[:], millis(r.now))
+		args = append(args, owner, group, r.joined[i][:], batch, at)
 	}
 	if err := s.texts.members.insert(ctx, s.texts, tx, args); err != nil {
 		return err

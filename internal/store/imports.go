@@ -226,6 +226,7 @@ func (s *Store) SettlePart(ctx context.Context, step intake.Step, now time.Time)
 }
 
 func (s *Store) settlePart(ctx context.Context, tx *sql.Tx, i intake.Import, step intake.Step, faults []intake.Fault, now time.Time) error {
+	parts := max(1, step.Parts)
 	for _, f := range faults {
 		_, err := tx.ExecContext(ctx, "INSERT INTO import_faults (tenant, import, line, field, code, value, address) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
 			i.Tenant[:], i.ID[:], f.Line, plain(f.Field), f.Code, plain(f.Value), plain(f.Address))
@@ -233,15 +234,16 @@ func (s *Store) settlePart(ctx context.Context, tx *sql.Tx, i intake.Import, ste
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM import_parts WHERE tenant = $1 AND import = $2 AND part = $3", i.Tenant[:], i.ID[:], i.Done); err != nil {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM import_parts WHERE tenant = $1 AND import = $2 AND part >= $3 AND part < $4",
+		i.Tenant[:], i.ID[:], i.Done, i.Done+parts); err != nil {
 		return err
 	}
 	state, ended, expires := intake.Running, time.Time{}, time.Time{}
 	if step.Last {
 		state, ended, expires = intake.Done, now, now.Add(intake.UndoLasts)
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE contact_imports SET done = done + 1, state = $3, progress = $4, ended_at = $5, expires_at = $6 WHERE tenant = $1 AND id = $2",
-		i.Tenant[:], i.ID[:], string(state), asJSON(i.Progress), optional(ended), optional(expires))
+	_, err := tx.ExecContext(ctx, "UPDATE contact_imports SET done = done + $7, state = $3, progress = $4, ended_at = $5, expires_at = $6 WHERE tenant = $1 AND id = $2",
+		i.Tenant[:], i.ID[:], string(state), asJSON(i.Progress), optional(ended), optional(expires), parts)
 	return err
 }
 

@@ -118,7 +118,7 @@ func (s *Imports) SettlePart(ctx context.Context, step intake.Step, now time.Tim
 	}
 	found.Refused += int64(len(step.Faults))
 	s.faults[found.ID] = append(s.faults[found.ID], step.Faults...)
-	if found.Done++; step.Last {
+	if found.Done += max(1, step.Parts); step.Last {
 		found.State, found.EndedAt, found.ExpiresAt = intake.Done, now, now.Add(intake.UndoLasts)
 	}
 	return true, nil

@@ -1,6 +1,6 @@
 // Package intake takes lists of contacts into groups: a file is read once and kept in
 // parts, its columns are mapped and previewed, and then its rows become contacts and
-// members, some hundreds in each transaction, while mail goes on. An import can be stopped,
+// members, some thousands in each transaction, while mail goes on. An import can be stopped,
 // and taken back as a whole.
 //
 // It is a part of audience (floor 1), which knows contacts and groups. It does not decide
@@ -134,9 +134,10 @@ type Fault struct {
 	Address string // of the row, as addresses are compared; "" if it has none
 }
 
-// Step is one part of an import on its way into the store.
+// Step is the next parts of an import on their way into the store.
 type Step struct {
 	Import     Import // as it is before
+	Parts      int    // how many; 0 is 1
 	Enlistment audience.Enlistment
 	Lines      []int   // of the people, in the file
 	Faults     []Fault // rows that cannot become people
@@ -165,7 +166,7 @@ type Store interface {
 
 	// OpenImports returns the oldest import of each tenant that has work to do.
 	OpenImports(ctx context.Context) ([]Import, error)
-	// SettlePart imports the next part; false if somebody else did, or stopped it.
+	// SettlePart imports the next parts; false if somebody else did, or stopped it.
 	SettlePart(ctx context.Context, s Step, now time.Time) (bool, error)
 	// UndoSome takes back so many members or changes and reports whether more is left.
 	UndoSome(ctx context.Context, i Import, limit int, now time.Time) (more bool, err error)

@@ -126,12 +126,8 @@ func (c *capped) Read(p []byte) (int, error) {
 }
 
 const (
-	// partRows is how many rows a part has: one transaction, which mail waits for.
-	partRows = 1000
-	// partBytes ends a part of long rows early.
-	partBytes = 1 << 20
-	maxCells  = 100
-	maxText   = 1000 // characters of a cell
+	maxCells = 100
+	maxText  = 1000 // characters of a cell
 )
 
 // Receive reads a file to its end and keeps it as a draft with a guess at its columns.
@@ -167,36 +163,31 @@ func (s *Service) receive(ctx context.Context, i *Import, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	var part []row
-	size := 0
+	list := &received{key: -1, keep: func(part []row) error { return s.keep(ctx, i, part) }}
 	for {
 		line, cells, err := from.Next()
-		ended := errors.Is(err, io.EOF)
-		if err != nil && !ended {
-			return atFile(err)
-		}
-		if !ended {
-			cells = trimmed(cells)
-			part = append(part, row{line, cells})
-			for _, c := range cells {
-				size += len(c)
-			}
-			if i.Total++; i.Total > MaxRows+1 {
-				return fault.Field("file", "list_too_many_rows", "A list has at most 1,000,000 rows.")
-			}
-		}
-		if len(part) == partRows || size > partBytes || ended && len(part) > 0 {
-			if i.Parts == 0 {
-				i.Plan = guess(part, declared)
-			}
-			if err := s.keep(ctx, i, part); err != nil {
-				return err
-			}
-			part, size = part[:0], 0
-		}
-		if ended {
+		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err != nil {
+			return atFile(err)
+		}
+		if i.Total++; i.Total > MaxRows+1 {
+			return fault.Field("file", "list_too_many_rows", "A list has at most 1,000,000 rows.")
+		}
+		if err := list.add(row{line, trimmed(cells)}); err != nil {
+			return err
+		}
+		if list.first != nil && i.Plan.Columns == nil {
+			i.Plan = guess(list.first, declared)
+			list.key = slices.Index(i.Plan.Columns, "email")
+		}
+	}
+	if err := list.end(); err != nil {
+		return err
+	}
+	if i.Plan.Columns == nil && list.first != nil {
+		i.Plan = guess(list.first, declared)
 	}
 	if i.Plan.Headed {
 		i.Total--

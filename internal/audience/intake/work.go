@@ -239,23 +239,29 @@ func (s *Service) Turn(ctx context.Context) (int, error) {
 	return len(list), errors.Join(errs...)
 }
 
-// stretchParts is how many parts of a list follow each other before it is looked
-// whether others wait.
-const stretchParts = 40
+const (
+	// stretchParts is how many parts of a list follow each other before it is looked
+	// whether others wait.
+	stretchParts = 40
+	// partsAtOnce is how many parts one transaction takes at most, and holdFor how long
+	// it is to last: mail waits for it.
+	partsAtOnce = 5
+	holdFor     = 200 * time.Millisecond
+)
 
 type prepared struct {
 	step Step
 	err  error
 }
 
-// stretch imports the next parts of a list. While one is being stored the next is read.
+// stretch imports the next parts of a list. While some are being stored the next are read.
 func (s *Service) stretch(ctx context.Context, i Import) error {
 	declared, err := s.c.People.Fields(ctx, i.Tenant)
 	if err != nil {
 		return err
 	}
 	last := min(i.Parts, i.Done+stretchParts)
-	next := make(chan prepared, 1)
+	next := make(chan prepared, partsAtOnce)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
@@ -269,17 +275,53 @@ func (s *Service) stretch(ctx context.Context, i Import) error {
 			}
 		}
 	}()
-	for p := range next {
-		if p.err != nil {
-			return p.err
-		}
-		p.step.Import.Done = i.Done
-		if done, err := s.c.Store.SettlePart(ctx, p.step, s.now()); err != nil || !done {
+	for n := 1; ; {
+		step, err := together(ctx, next, n)
+		if err != nil || step.Parts == 0 {
 			return err
 		}
-		i.Done++
+		step.Import.Done = i.Done
+		began := s.c.Now()
+		if done, err := s.c.Store.SettlePart(ctx, step, s.now()); err != nil || !done {
+			return err
+		}
+		i.Done += step.Parts
+		n = pace(step.Parts, s.c.Now().Sub(began))
 	}
-	return ctx.Err()
+}
+
+// together makes one step of up to n parts that follow each other; none if there are none.
+func together(ctx context.Context, next <-chan prepared, n int) (Step, error) {
+	var all Step
+	for all.Parts < n {
+		p, ok := <-next
+		if !ok {
+			break // the end of the stretch, or it was stopped
+		}
+		if p.err != nil {
+			return Step{}, p.err
+		}
+		if all.Parts == 0 {
+			all = p.step
+			continue
+		}
+		all.Parts += p.step.Parts
+		all.Enlistment.People = append(all.Enlistment.People, p.step.Enlistment.People...)
+		all.Lines = append(all.Lines, p.step.Lines...)
+		all.Faults = append(all.Faults, p.step.Faults...)
+		all.Last = p.step.Last
+	}
+	return all, ctx.Err()
+}
+
+// pace is how many parts the next transaction takes when one of n lasted so long: as many as
+// fit into holdFor at that speed, and no more than twice as many.
+func pace(n int, lasted time.Duration) int {
+	most := min(2*n, partsAtOnce)
+	if lasted <= 0 {
+		return most
+	}
+	return max(1, min(most, int(time.Duration(n)*holdFor/lasted)))
 }
 
 // prepare makes people of the rows of a part.
@@ -289,7 +331,7 @@ func (s *Service) prepare(ctx context.Context, i Import, part int, declared []au
 		return Step{}, err
 	}
 	now := s.now()
-	step := Step{Import: i, Last: part == i.Parts-1, Enlistment: audience.Enlistment{Batch: i.Batch(), Existing: i.Plan.Existing, Revocable: true}}
+	step := Step{Import: i, Parts: 1, Last: part == i.Parts-1, Enlistment: audience.Enlistment{Batch: i.Batch(), Existing: i.Plan.Existing, Revocable: true}}
 	for _, r := range rows {
 		c, refusal := recruit(i, r, declared, now)
 		if refusal != nil {

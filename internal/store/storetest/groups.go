@@ -29,6 +29,7 @@ func groupTests() map[string]func(*testing.T, *World) {
 		"Imported": groupImports,
 		"Undone":   importUndone,
 		"Stopped":  importStopped,
+		"Long":     importLong,
 		"Expired":  importExpires,
 	}
 }

@@ -123,6 +123,36 @@ func groupImports(t *testing.T, w *World) {
 	}
 }
 
+// The parts of a long list go together, and of two lines with one address the first counts.
+func importLong(t *testing.T, w *World) {
+	ctx, s, g := t.Context(), w.Intake(), w.Group(w.A, "g")
+	var list strings.Builder
+	list.WriteString("E-Mail;Vorname\n")
+	for n := range 2300 {
+		fmt.Fprintf(&list, "p%d@x.example;%d\n", n*7%2300, n)
+		if n == 1500 {
+			list.WriteString("Dora@x.example;Erste\n")
+		}
+	}
+	list.WriteString("DORA@x.example;Zweite\nkein-at;Nie\n")
+	i := w.imported(s, g, list.String())
+	equal(t, "progress", fmt.Sprint(i.State, i.Parts, i.Done, i.Created, i.Twice, i.Refused, i.Total), "done3 3 2301 1 1 2303")
+	equal(t, "count", w.counted(g), 2301)
+	dora, _, err := w.Contacts().Of(ctx, w.A, Address("dora@x.example"))
+	if err != nil || dora.GivenName != "Erste" {
+		t.Errorf("of two lines %q counts, %v", dora.GivenName, err)
+	}
+	for part := range i.Parts {
+		if data, err := w.Store.ImportPart(ctx, w.A, i.ID, part); err != nil || data != nil {
+			t.Errorf("part %d is kept, %v", part, err)
+		}
+	}
+	faults, _, err := s.Faults(ctx, w.A, i.ID, 0, 10)
+	if err != nil || len(faults) != 1 || faults[0].Line != 2304 {
+		t.Errorf("faults %+v, %v", faults, err)
+	}
+}
+
 func failed[T any](_ T, err error) error { return err }
 
 func importUndone(t *testing.T, w *World) {
