@@ -277,7 +277,7 @@ func (c *condition) text(lock string) string {
 
 // maxRareTag is how many messages a tag may have to be looked up from. Of more, the queue
 // is the shorter way.
-const maxRareTag = 5000
+const maxRareTag = 50_000
 
 // chosen decides from where a selection is read: from the queue, or from the messages of
 // a tag that few have. A command on one of them among a million would walk the queue once
@@ -309,6 +309,10 @@ func (s *Store) tagged(t tenant.ID, sel queue.Selection, state event.State, limi
 		order: "g.message, d.id", byID: true, args: []any{t[:], limit},
 	}
 	c.and("g.tag = ?", plain(sel.Tag))
+	if !sel.After.IsZero() {
+		first := message.Of(sel.After)
+		c.and("g.message >= ?", first[:])
+	}
 	sel.Tag = ""
 	c.narrow(sel, state)
 	return c
