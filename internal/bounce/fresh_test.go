@@ -52,6 +52,7 @@ func TestFreshReplies(t *testing.T) {
 		"second.tsv": {98, 93},
 		"third.tsv":  {90, 80},
 		"fourth.tsv": {98, 95},
+		"fifth.tsv":  {98, 95},
 	} {
 		t.Run(file, func(t *testing.T) {
 			list := freshReplies(t, file)

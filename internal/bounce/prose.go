@@ -124,6 +124,10 @@ var leads = regexp.MustCompile(`^[\s>*•|-]{0,12}["'<]{0,3}(?:mailto:|rfc822;\s
 // refused matches a reply line that names its recipient, as transcripts have.
 var refused = regexp.MustCompile(`^\s*(?:<<<\s*)?[45]\d\d[ -].{0,40}?<(` + addressText.String() + `)>(.*)$`)
 
+// inORAddress matches an Internet address inside an X.400 one, as the connectors of
+// Exchange name recipients (RFC 2156, 4.3).
+var inORAddress = regexp.MustCompile(`(?i)^\s*c=[a-z]{2};.{0,200}?\bsmtp=(` + addressText.String() + `)(.*)$`)
+
 // leading finds the addresses at the start of lines. What is said of one goes to the
 // next; several addresses in a row share what follows the last.
 func (m *mail) leading(lines []string) []passage {
@@ -169,6 +173,9 @@ const (
 func (m *mail) leadingAddress(lines []string, i int) (address, follows string) {
 	found := leads.FindStringSubmatch(lines[i])
 	if found == nil {
+		if found = inORAddress.FindStringSubmatch(lines[i]); found != nil && !m.isOurs(found[1]) {
+			return found[1], found[2]
+		}
 		if found = refused.FindStringSubmatch(lines[i]); found == nil || m.isOurs(found[1]) {
 			return "", ""
 		}

@@ -54,7 +54,7 @@ func TestJudge(t *testing.T) {
 		{"T-Online, BL", in("greeting", 554, "", "IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de to clarify.) (BL)"), "ip_blocked", bounce.ScopeSource, final},
 		{"T-Online, NOWL", in("greeting", 554, "", "IP=192.0.2.1 - None/bad reputation. Ask your postmaster for help or to contact tobr@rx.t-online.de for reset. (NOWL)"), "ip_blocked", bounce.ScopeSource, final},
 		{"T-Online, DIAL", in("greeting", 554, "", "IP=192.0.2.1 - Dialup/transient IP not allowed. Use a mailgateway or contact toda@rx.t-online.de. (DIAL)"), "ip_dns", bounce.ScopeSource, final},
-		{"T-Online, spam", in("dot", 550, "5.7.0", "Message considered as spam or virus, rejected"), "content_virus", bounce.ScopeMessage, final},
+		{"T-Online, spam", in("dot", 550, "5.7.0", "Message considered as spam or virus, rejected"), "content_spam", bounce.ScopeMessage, final},
 		{"Posteo, spam", in("dot", 554, "5.7.1", "Spam message rejected"), "content_spam", bounce.ScopeMessage, final},
 		{"freenet, PTR", in("greeting", 550, "", "rejected: reverse DNS of 192.0.2.1 does not match"), "ip_dns", bounce.ScopeSource, final},
 		// Gmail.
@@ -100,7 +100,7 @@ func TestJudge(t *testing.T) {
 		{"null MX told", in("rcpt", 556, "5.1.10", "Recipient address has null MX"), "domain_no_mail", bounce.ScopeRecipient, hard},
 		{"521 at the greeting", in("greeting", 521, "", "mx.example.de does not accept mail"), "domain_no_mail", bounce.ScopeRecipient, hard},
 		{"a spam filter's name in an address", in("rcpt", 550, "5.1.1", "<info@spamfilter-locked.de>: no such user"), "user_unknown", bounce.ScopeRecipient, hard},
-		{"blocked is not locked", in("rcpt", 550, "", "you are blocked"), "rejected", bounce.ScopeRecipient, final},
+		{"blocked is not locked", in("rcpt", 550, "", "you are blocked"), "ip_blocked", bounce.ScopeSource, final},
 		// Words that only look like an unknown user.
 		{"a command is not known", in("rcpt", 500, "5.5.1", "Command not recognized"), "rejected", bounce.ScopeRecipient, final},
 		{"a header is not valid", in("dot", 550, "", "Message-ID header is invalid"), "malformed", bounce.ScopeMessage, final},

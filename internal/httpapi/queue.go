@@ -41,6 +41,7 @@ type queueSelection struct {
 	Stream   string   `json:"stream,omitempty" enum:"transactional,lead,reminder,newsletter,system"`
 	Tag      string   `json:"tag,omitempty" maxLength:"100"`
 	Domain   string   `json:"domain,omitempty" maxLength:"253" doc:"Of the recipient"`
+	Site     string   `json:"site,omitempty" maxLength:"300" doc:"With suspend: the set of mail hosts the recipients have, under its name: mx.kunde.example, (mx1|mx2).kunde.example"`
 	States   []string `json:"states,omitempty" maxItems:"3" enum:"queued,deferred,held"`
 }
 
@@ -112,7 +113,7 @@ func (in *queueInput) act() (queue.Act, error) {
 		}
 	}
 	if s := b.Selection; s != nil {
-		act.Selection = queue.Selection{Stream: tenant.Stream(s.Stream), Tag: s.Tag, Domain: s.Domain}
+		act.Selection, act.Site = queue.Selection{Stream: tenant.Stream(s.Stream), Tag: s.Tag, Domain: s.Domain}, s.Site
 		for _, state := range s.States {
 			act.Selection.States = append(act.Selection.States, event.State(state))
 		}
@@ -159,6 +160,7 @@ type QueueOrder struct {
 	Stream    string     `json:"stream"`
 	Tag       string     `json:"tag"`
 	Domain    string     `json:"domain"`
+	Site      string     `json:"site"`
 	Reason    string     `json:"reason"`
 	Actor     string     `json:"actor" doc:"Who gave it"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -175,7 +177,7 @@ func (a *API) orders(ctx context.Context, _ *struct{}) (*ordersOutput, error) {
 	out.Body.Data = make([]QueueOrder, len(list))
 	for i, o := range list {
 		out.Body.Data[i] = QueueOrder{ID: o.ID.String(), Command: string(o.Command), Stream: string(o.Scope.Stream), Tag: o.Scope.Tag,
-			Domain: o.Scope.Domain, Reason: o.Reason, Actor: o.Actor, CreatedAt: o.Created, ExpiresAt: timeOrNull(o.Expires)}
+			Domain: o.Scope.Domain, Site: o.Scope.Site, Reason: o.Reason, Actor: o.Actor, CreatedAt: o.Created, ExpiresAt: timeOrNull(o.Expires)}
 	}
 	return out, nil
 }

@@ -38,7 +38,7 @@ func (o *operator) Perform(_ context.Context, by queue.Caller, token string, _ f
 // Orders implements httpapi.Operator.
 func (o *operator) Orders(_ context.Context, by queue.Caller, _ bool) ([]queue.Order, error) {
 	o.by = by
-	return []queue.Order{{Command: queue.Suspend, Created: start}}, nil
+	return []queue.Order{{Command: queue.Suspend, Created: start, Scope: queue.Scope{Site: "mx.kunde.example"}}}, nil
 }
 
 // TestQueueCommandsAreConfirmed: first what would be touched, then exactly that, and
@@ -58,6 +58,9 @@ func TestQueueCommandsAreConfirmed(t *testing.T) {
 	done := read[httpapi.QueueResult](w, post(`{"confirmation":"token"}`), 200)
 	if done.Changed != 2 || done.Undo != "resume" {
 		t.Errorf("done %+v", done)
+	}
+	if post(`{"command":"suspend","selection":{"site":"mx.kunde.example"},"dry_run":true}`); w.operator.act.Site != "mx.kunde.example" {
+		t.Errorf("asked for %+v", w.operator.act)
 	}
 	w.wantProblem(post(`{"command":"hold"}`), 422, "confirmation_missing", "/confirmation")
 	w.wantProblem(post(`{"confirmation":"other"}`), 409, "preview_stale", "")

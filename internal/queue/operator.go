@@ -107,8 +107,8 @@ func (l *LogEntry) Undo() Command {
 type OperatorStore interface {
 	OrderReader
 	// ApplyNoted is Apply of Store with the reason that was given, which the events keep;
-	// one call changes at most Selection.Limit.
-	ApplyNoted(ctx context.Context, c Command, sel Selection, actor, note string, now time.Time) ([]message.DeliveryID, error)
+	// one call changes at most Selection.Limit. What was changed is told as it was found.
+	ApplyNoted(ctx context.Context, c Command, sel Selection, actor, note string, now time.Time) ([]Listed, error)
 	// Survey counts the deliveries of the selection that are in one of the states.
 	Survey(ctx context.Context, sel Selection, states []event.State) (Survey, error)
 	// PutOrder begins an order. One that there is already, even if it has ended, stays as
@@ -256,7 +256,7 @@ func (o *Operator) check(by Caller, a *Act, now time.Time) error {
 		sel.Tenant = by.Tenant
 	}
 	sel.Platform = sel.Tenant.IsZero()
-	sel.Before, sel.Limit, sel.After = now.Add(time.Millisecond), 0, message.DeliveryID{}
+	sel.Before, sel.Limit, sel.After, sel.AfterDue = now.Add(time.Millisecond), 0, message.DeliveryID{}, time.Time{}
 	sel.Domain = strings.ToLower(sel.Domain)
 	standing := a.standing()
 	refuse := func(field, code, detail string) error { return fault.Field(field, code, detail) }
@@ -433,13 +433,13 @@ func (o *Operator) runState(ctx context.Context, c Command, part Selection, p pl
 		l.Changed += int64(len(changed))
 		progress(l.Changed, l.Planned)
 		switch {
-		case len(changed) == part.Limit && c != Due: // whose order is what it changes
-			part.After = changed[len(changed)-1]
 		case len(changed) == part.Limit:
+			last := changed[len(changed)-1]
+			part.After, part.AfterDue = last.Delivery, last.DueAt
 		case part.After.IsZero() || c == Retry: // what was made due is still deferred
 			return nil
 		default:
-			part.After = message.DeliveryID{}
+			part.After, part.AfterDue = message.DeliveryID{}, time.Time{}
 		}
 		if err := o.c.Store.PutLog(ctx, *l); err != nil {
 			return fmt.Errorf("log command: %w", err)

@@ -165,6 +165,9 @@ type Selection struct {
 	// States, so that a long list can be gone through in parts. Of what is queued it may
 	// leave out deliveries that a process gave back meanwhile.
 	After message.DeliveryID `json:",omitzero"`
+	// AfterDue is when After fell due as it was found, where finding it changed that; zero:
+	// it still falls due then.
+	AfterDue time.Time `json:",omitzero"`
 }
 
 // Command is what a person or the API does to selected deliveries.

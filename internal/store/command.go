@@ -49,11 +49,16 @@ func actionOf(c queue.Command) (action, error) {
 
 // Apply implements queue.Store.
 func (s *Store) Apply(ctx context.Context, c queue.Command, sel queue.Selection, actor string, now time.Time) ([]message.DeliveryID, error) {
-	return s.ApplyNoted(ctx, c, sel, actor, "", now)
+	changed, err := s.ApplyNoted(ctx, c, sel, actor, "", now)
+	var ids []message.DeliveryID
+	for _, v := range changed {
+		ids = append(ids, v.Delivery)
+	}
+	return ids, err
 }
 
 // ApplyNoted implements queue.OperatorStore.
-func (s *Store) ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selection, actor, note string, now time.Time) ([]message.DeliveryID, error) {
+func (s *Store) ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selection, actor, note string, now time.Time) ([]queue.Listed, error) {
 	act, err := actionOf(c)
 	if err != nil {
 		return nil, err
@@ -72,8 +77,8 @@ func (s *Store) ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selec
 }
 
 // act does an action to the deliveries that pick chooses and locks.
-func (s *Store) act(ctx context.Context, act action, actor, note string, now time.Time, pick func(*sql.Tx) ([]queue.Listed, error)) ([]message.DeliveryID, error) {
-	var changed []message.DeliveryID
+func (s *Store) act(ctx context.Context, act action, actor, note string, now time.Time, pick func(*sql.Tx) ([]queue.Listed, error)) ([]queue.Listed, error) {
+	var changed []queue.Listed
 	var facts []fact
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		changed, facts = nil, nil
@@ -83,7 +88,7 @@ func (s *Store) act(ctx context.Context, act action, actor, note string, now tim
 		}
 		rows := s.newEventRows()
 		for _, v := range list {
-			changed = append(changed, v.Delivery)
+			changed = append(changed, v)
 			if act.fact == "" {
 				continue
 			}
@@ -208,7 +213,7 @@ func (s *Store) selectedOf(ctx context.Context, q querier, t tenant.ID, sel queu
 	if sel.After.IsZero() || n.byID {
 		return s.listed(ctx, q, t, n, lock)
 	}
-	return s.listedBehind(ctx, q, t, n, sel.After, limit, lock)
+	return s.listedBehind(ctx, q, t, n, sel, limit, lock)
 }
 
 // fromPlace is what nobody holds, from a place in the order of the queue on.
@@ -216,14 +221,17 @@ const fromPlace = "d.owner = 0 AND (d.urgency, d.due_at) >= (?, ?)"
 
 // listedBehind reads what is queued from the place of a delivery on, in the order of the
 // queue. That of what is in a process's memory is another one, but it is not much.
-func (s *Store) listedBehind(ctx context.Context, q querier, t tenant.ID, n condition, after message.DeliveryID, limit int, lock string) ([]queue.Listed, error) {
+func (s *Store) listedBehind(ctx context.Context, q querier, t tenant.ID, n condition, sel queue.Selection, limit int, lock string) ([]queue.Listed, error) {
 	var urgency, due int64
-	err := q.QueryRowContext(ctx, "SELECT urgency, due_at FROM deliveries WHERE tenant = $1 AND id = $2", t[:], after[:]).Scan(&urgency, &due)
+	err := q.QueryRowContext(ctx, "SELECT urgency, due_at FROM deliveries WHERE tenant = $1 AND id = $2", t[:], sel.After[:]).Scan(&urgency, &due)
 	if errors.Is(err, sql.ErrNoRows) {
 		return s.listed(ctx, q, t, n, lock)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !sel.AfterDue.IsZero() {
+		due = millis(sel.AfterDue)
 	}
 	free, taken := n, n
 	free.args, taken.args = slices.Clone(n.args), slices.Clone(n.args)
@@ -269,7 +277,7 @@ func (c *condition) text(lock string) string {
 
 // maxRareTag is how many messages a tag may have to be looked up from. Of more, the queue
 // is the shorter way.
-const maxRareTag = 5000
+const maxRareTag = 50_000
 
 // chosen decides from where a selection is read: from the queue, or from the messages of
 // a tag that few have. A command on one of them among a million would walk the queue once
@@ -301,6 +309,10 @@ func (s *Store) tagged(t tenant.ID, sel queue.Selection, state event.State, limi
 		order: "g.message, d.id", byID: true, args: []any{t[:], limit},
 	}
 	c.and("g.tag = ?", plain(sel.Tag))
+	if !sel.After.IsZero() {
+		first := message.Of(sel.After)
+		c.and("g.message >= ?", first[:])
+	}
 	sel.Tag = ""
 	c.narrow(sel, state)
 	return c

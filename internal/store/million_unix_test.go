@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/event"
 	"stafette/internal/id"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
@@ -37,6 +38,7 @@ func fillMillion(b *testing.B, s *Store) tenant.ID {
 			FROM messages WHERE tenant = $1`,
 		"INSERT INTO message_tags SELECT tenant, 'mai', id FROM messages WHERE tenant = $1",
 		"INSERT INTO message_tags SELECT tenant, 'wenige', id FROM messages WHERE tenant = $1 LIMIT 300",
+		"INSERT INTO message_tags SELECT tenant, 'einige', id FROM messages WHERE tenant = $1 LIMIT 6000",
 	} {
 		if _, err := s.write.ExecContext(b.Context(), text, who[:]); err != nil {
 			b.Fatal(err)
@@ -59,6 +61,33 @@ func reportTimes(b *testing.B) (done func()) {
 	return func() {
 		b.ReportMetric((cpu()-began).Seconds()/float64(b.N), "cpu-s/op")
 		b.ReportMetric(time.Since(at).Seconds()/float64(b.N), "wall-s/op")
+	}
+}
+
+// endOrder makes due what an order on a tag put off, in the parts that an Operator takes,
+// and puts it off again.
+func endOrder(b *testing.B, s *Store, who tenant.ID) {
+	b.Helper()
+	ctx, now := context.Background(), time.UnixMilli(1_700_000_000_000-1)
+	changed := 0
+	for _, state := range queue.Due.From() {
+		sel := queue.Selection{Tenant: who, Tag: "einige", States: []event.State{state}, Limit: 500}
+		for {
+			part, err := s.ApplyNoted(ctx, queue.Due, sel, "usr", "", now)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if changed += len(part); len(part) < sel.Limit {
+				break
+			}
+			sel.After, sel.AfterDue = part[len(part)-1].Delivery, part[len(part)-1].DueAt
+		}
+	}
+	if changed != 6000 {
+		b.Fatalf("%d fell due", changed)
+	}
+	if _, err := s.write.ExecContext(ctx, "UPDATE deliveries SET due_at = 1700000000000 + abs(random())%1000000 WHERE tenant = $1 AND due_at < 1700000000000", who[:]); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -100,6 +129,12 @@ func BenchmarkMillion(b *testing.B) {
 			if _, err := s.selected(context.Background(), s.read, queue.Selection{Tenant: who, Tag: "wenige", Limit: 500}, queue.Hold.From(), time.Time{}, ""); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+	b.Run("end of an order on a tag of 6,000", func(b *testing.B) {
+		defer reportTimes(b)()
+		for b.Loop() {
+			endOrder(b, s, who)
 		}
 	})
 	b.Run("ages", func(b *testing.B) {

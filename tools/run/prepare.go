@@ -47,6 +47,9 @@ func needs() []need {
 		{[]string{"/usr/lib/python3/dist-packages/nacl/__init__.py"}, []string{"python3-nacl"}},
 		{[]string{"/usr/lib/python3/dist-packages/spf.py"}, []string{"python3-spf"}},
 		{[]string{"ip"}, []string{"iproute2"}},
+		{[]string{"swaks"}, []string{"swaks"}},
+		// Exim is unpacked, not installed: what it links to does not come with it.
+		{[]string{"/usr/lib/*/libgnutls-dane.so.0"}, []string{"libgnutls-dane0"}},
 	}
 }
 

@@ -27,6 +27,7 @@ func orderTests() map[string]func(*testing.T, *World) {
 		"TokensAreTheirPreviewers": tokensAreTheirPreviewers,
 		"SenselessActs":            senselessActs,
 		"EndedOrderMakesDue":       endedOrderMakesDue,
+		"EndedOrderMakesManyDue":   endedOrderMakesManyDue,
 		"LogTellsWhoDidWhat":       logTellsWhoDidWhat,
 		"OrdersBeginOnce":          ordersBeginOnce,
 		"ManyAreEstimated":         manyAreEstimated,
@@ -317,6 +318,35 @@ func endedOrderMakesDue(t *testing.T, w *World) {
 	list := w.Claim(w.Epoch("n"), w.A, 10)
 	if len(list) != 1 || list[0].Delivery != put.Deliveries[0].ID {
 		t.Errorf("due are %v", list)
+	}
+}
+
+// endedOrderMakesManyDue: in parts that go on where the one before ended nothing is left
+// out, whatever stands between, and what is not meant stays put off.
+func endedOrderMakesManyDue(t *testing.T, w *World) {
+	const each = 700 // more than one part, with many at the same instant
+	for _, stream := range []tenant.Stream{tenant.Newsletter, tenant.Transactional} {
+		for _, tag := range []string{"mai", "juni"} {
+			a := w.Draft(w.A, numbered(each)...)
+			a.Message.Stream, a.Message.Tags = stream, []string{tag}
+			for i := range a.Deliveries {
+				a.Deliveries[i].DueAt = w.Clock.Now().Add(time.Duration(i%9+1) * time.Minute)
+			}
+			w.Accept(a)
+		}
+	}
+	begun := w.do(t, staff, queue.Act{Command: queue.Suspend, Selection: queue.Selection{Tenant: w.A, Tag: "mai"}})
+	w.Clock.Advance(time.Second)
+	ended := w.do(t, staff, queue.Act{Command: queue.Resume, Order: begun.Order})
+	equal(t, "made due", ended.Changed, 2*each)
+	list, err := w.Store.List(context.Background(), queue.Selection{Tenant: w.A, Tag: "juni", Limit: 3 * each})
+	if err != nil || len(list) != 2*each {
+		t.Fatalf("%d with the other tag, %v", len(list), err)
+	}
+	for _, v := range list {
+		if !v.DueAt.After(w.Clock.Now()) {
+			t.Fatalf("%v fell due with what was not its order", v.Delivery)
+		}
 	}
 }
 
