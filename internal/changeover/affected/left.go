@@ -131,7 +131,7 @@ func (l Leftover) advised() Leftover {
 	if BlamesNew.weight() < l.Problem.weight() {
 		l.Problem = BlamesNew
 	}
-	if l.Next == "" || l.Next == Nothing || l.Next == Watch {
+	if l.Next != Tell && l.Next != KeepOld {
 		l.Next = AskForIT
 	}
 	return l
