@@ -715,7 +715,7 @@ func previewPage(p frame.Page, t trial) templ.Component {
 			}
 			if t.CanOld && t.Send > 0 {
 				if t.Options.Old {
-					templ_7745c5c3_Err = frame.Notice("signal", p.T("redeliveries.over_old")).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = frame.Notice("sending", p.T("redeliveries.over_old")).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
