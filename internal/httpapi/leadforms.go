@@ -109,10 +109,10 @@ func (a *API) createLeadForm(ctx context.Context, in *struct{ Body LeadFormDraft
 }
 
 func (a *API) changeLeadForm(ctx context.Context, in *struct {
-	leadFormInput
+	ID   string `path:"id" maxLength:"64"`
 	Body LeadFormDraft
 }) (*leadFormOutput, error) {
-	number, err := in.number()
+	number, err := (&leadFormInput{in.ID}).number()
 	if err != nil {
 		return nil, err
 	}

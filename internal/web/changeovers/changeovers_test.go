@@ -155,7 +155,7 @@ func TestWhoIsLeft(t *testing.T) {
 	d := operator(t)
 	page := home + "/" + of(d, changeover.Overlap).ID.String()
 	holds(t, d.Get(page+"/customers"), http.StatusOK, "Neue Adressen dort zusätzlich eintragen", "Außerdem noch offen", "Makler &lt;i&gt; &amp; Co.", "Braucht alte Adresse")
-	holds(t, d.Get(page+"/customers.csv"), http.StatusOK, ",blames_new,wait_it", "4711,,keep_old")
+	holds(t, d.Get(page+"/customers.csv"), http.StatusOK, ";blames_new;wait_it", "4711;;keep_old")
 	holds(t, d.Get(page), http.StatusOK, "3 Kund:innen brauchen")
 	d = webtest.Open(t).SignIn(webtest.Clerk)
 	holds(t, d.Get("/changeovers/"+of(d, changeover.Overlap).ID.String()), http.StatusOK, "Außerdem noch offen", "4711")
