@@ -48,7 +48,7 @@ func (k *certificate) validity() (until time.Time, verifiable bool) {
 
 // changeoverPages is what the pages about changeovers stand on.
 func (p *platform) changeoverPages() changeovers.Config {
-	return changeovers.Config{Service: p.changeovers(), People: p.store, Plan: p.store.Plan}
+	return changeovers.Config{Service: p.changeovers(), People: p.store, Plan: p.store.Plan, Left: p.surveyor.Left}
 }
 
 // moveChangeovers moves changeovers on by their plans.

@@ -9,7 +9,7 @@ import (
 	"stafette/internal/ingest"
 )
 
-// leads gives the estate agency advertisers, leads in every state, a form and a case.
+// leads gives the estate agency advertisers, leads in every state, forms and a case.
 func (s *demoSeeder) leads(ctx context.Context) error {
 	owner := s.tenants[demo.Businesses()[0].Domain]
 	for _, a := range demo.Advertisers() {
@@ -29,10 +29,11 @@ func (s *demoSeeder) leads(ctx context.Context) error {
 			return fmt.Errorf("seed case: %w", err)
 		}
 	}
-	f := demo.EnquiryForm()
-	f.Tenant = owner
-	if _, err := s.p.leadForms.Save(ctx, f); err != nil {
-		return fmt.Errorf("seed form: %w", err)
+	for _, f := range demo.EnquiryForms() {
+		f.Tenant = owner
+		if _, err := s.p.leadForms.Save(ctx, f); err != nil {
+			return fmt.Errorf("seed form: %w", err)
+		}
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (p *platform) fold(ctx context.Context) {
 
 // digest sends what is due of the mails about accounts.
 func (p *platform) digest(ctx context.Context, now time.Time) error {
-	return errors.Join(p.digester.Run(ctx, now), p.remindOperators(ctx, now))
+	return errors.Join(p.digester.Run(ctx, now), p.reminder().remindOperators(ctx, now))
 }
 
 // pruneFigures removes sums that are kept for a time only.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -17,16 +18,34 @@ import (
 	"stafette/internal/tenant"
 )
 
+// reminder writes to people about what waits for them.
+type reminder struct {
+	store interface {
+		Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+		Users(ctx context.Context, t tenant.ID) ([]tenant.User, error)
+		Changeovers(ctx context.Context, t tenant.ID) ([]changeover.Changeover, error)
+	}
+	notices interface {
+		On() bool
+		Send(ctx context.Context, l notice.Letter) error
+	}
+	// personOf names the person behind an actor, "" for none.
+	personOf func(ctx context.Context, t tenant.ID, actor string) (string, error)
+	log      *slog.Logger
+}
+
+func (p *platform) reminder() reminder { return reminder{p.store, p.notices, p.personOf, p.log} }
+
 // askSecondPerson tells everybody who may confirm a redelivery that one waits. What fails is
 // logged: the job waits in any case, and the overview says so.
-func (p *platform) askSecondPerson(ctx context.Context, j redelivery.Job) {
-	account, err := p.store.Tenant(ctx, j.Tenant)
+func (r reminder) askSecondPerson(ctx context.Context, j redelivery.Job) {
+	account, err := r.store.Tenant(ctx, j.Tenant)
 	var first string
 	if err == nil {
-		first, err = p.personOf(ctx, j.Tenant, j.Actor)
+		first, err = r.personOf(ctx, j.Tenant, j.Actor)
 	}
 	if err == nil {
-		err = p.writeTo(ctx, account, func(u tenant.User) bool {
+		err = r.writeTo(ctx, account, func(u tenant.User) bool {
 			return tenant.Can(u.Role, tenant.MessagesSend) && u.ID.String() != first
 		}, func(i18n.Lang) notice.Letter {
 			return notice.Letter{Kind: "redelivery_awaiting", Key: "redelivery/" + j.ID.String(), Link: "/redeliveries/" + j.ID.String(),
@@ -34,14 +53,14 @@ func (p *platform) askSecondPerson(ctx context.Context, j redelivery.Job) {
 		})
 	}
 	if err != nil {
-		p.log.WarnContext(ctx, "nobody may know that a redelivery waits for a second person", "redelivery", j.ID.String(), "err", err)
+		r.log.WarnContext(ctx, "nobody may know that a redelivery waits for a second person", "redelivery", j.ID.String(), "err", err)
 	}
 }
 
 // remindOperators tells operators once a week of changeovers whose overlap has lasted as
 // long as was planned.
-func (p *platform) remindOperators(ctx context.Context, now time.Time) error {
-	plans, err := p.store.Changeovers(ctx, tenant.ID{})
+func (r reminder) remindOperators(ctx context.Context, now time.Time) error {
+	plans, err := r.store.Changeovers(ctx, tenant.ID{})
 	if err != nil {
 		return fmt.Errorf("find overdue changeovers: %w", err)
 	}
@@ -51,7 +70,7 @@ func (p *platform) remindOperators(ctx context.Context, now time.Time) error {
 			continue
 		}
 		week := int(now.Sub(c.OverlapUntil) / (7 * 24 * time.Hour))
-		errs = append(errs, p.writeTo(ctx, tenant.Tenant{}, func(u tenant.User) bool { return u.Role == tenant.Operator },
+		errs = append(errs, r.writeTo(ctx, tenant.Tenant{}, func(u tenant.User) bool { return u.Role == tenant.Operator },
 			func(lang i18n.Lang) notice.Letter {
 				until := i18n.Clock{Lang: lang, Zone: time.UTC, Now: now}.Date(c.OverlapUntil)
 				return notice.Letter{Kind: "changeover_overdue", Link: changeover.Path + c.ID.String(), Args: map[string]string{"name": c.Name, "until": until},
@@ -63,11 +82,11 @@ func (p *platform) remindOperators(ctx context.Context, now time.Time) error {
 
 // writeTo sends a letter to the people of an account, of the zero one to staff, who are
 // meant and have an address. The letter's Key is made each reader's own.
-func (p *platform) writeTo(ctx context.Context, account tenant.Tenant, meant func(tenant.User) bool, word func(i18n.Lang) notice.Letter) error {
-	if !p.notices.On() {
+func (r reminder) writeTo(ctx context.Context, account tenant.Tenant, meant func(tenant.User) bool, word func(i18n.Lang) notice.Letter) error {
+	if !r.notices.On() {
 		return nil
 	}
-	people, err := p.store.Users(ctx, account.ID)
+	people, err := r.store.Users(ctx, account.ID)
 	if err != nil {
 		return err
 	}
@@ -84,7 +103,7 @@ func (p *platform) writeTo(ctx context.Context, account tenant.Tenant, meant fun
 		l := word(lang)
 		l.Tenant, l.To, l.Lang, l.Formal = account.ID, to, lang, account.OfficeTone != tenant.Du
 		l.Key += "/" + u.ID.String()
-		errs = append(errs, p.notices.Send(ctx, l))
+		errs = append(errs, r.notices.Send(ctx, l))
 	}
 	return errors.Join(errs...)
 }

@@ -89,6 +89,7 @@ func (p *platform) serve(ctx context.Context, opened func()) error {
 		work.Go(func() { p.intake.Run(ctx) })
 		work.Go(func() { p.privacy.Run(ctx) })
 		work.Go(func() { p.published.Run(ctx) })
+		work.Go(func() { p.announcer.Run(ctx) })
 		work.Go(func() { p.webhooks.Run(ctx) })
 		work.Go(func() { p.tellActivities(ctx) })
 		work.Wait()

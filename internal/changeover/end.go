@@ -10,17 +10,6 @@ import (
 	"stafette/internal/egress"
 )
 
-// Left are the customers of a changeover whose mail still falls back, with their proof:
-// all marks since the cut-over. Who is among them refuses the new sources and will not
-// get mail once the old ones are retired.
-func (s *Service) Left(ctx context.Context, c Changeover) ([]Mark, error) {
-	list, err := s.cfg.Store.FallbackMarks(ctx, c.Tenant, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(list, func(m Mark) bool { return m.LastAt.Before(c.CutoverAt) }), nil
-}
-
 // Finish ends the overlap: the new sources take the places of the old ones in the pools,
 // and the old ones are retired, all as revisions of egress. Of one tenant's changeover
 // the old sources stay for others, and the tenant's mail is assigned to a pool of the new

@@ -284,8 +284,12 @@ func (s *Service) Shares(ctx context.Context, which ID, version, share int, list
 		return c, fault.New(fault.Conflict, "changeover_changed", "Somebody else has changed this meanwhile.")
 	}
 	c.Share, c.Shares = share, list
-	if c.Stage == Overlap && share < 100 {
+	switch {
+	case c.Stage == Overlap && share < 100:
 		c.Stage = Shifting
+	case c.Stage == Shifting && share == 100: // as the clock would do within a minute
+		c.Stage = Overlap
+		return s.put(ctx, c, by, string(Overlap), "")
 	}
 	return s.put(ctx, c, by, "share", strconv.Itoa(share))
 }

@@ -274,6 +274,19 @@ func TestSharesAreSetAndUndone(t *testing.T) {
 	if v, _ = w.Changeover(t.Context(), c); v.Share != 20 || len(v.Shares) != 0 { // the stand-in keeps tens
 		t.Errorf("after undo %d %%, %v", v.Share, v.Shares)
 	}
+	// All mail over the new sources is the overlap, whoever set it; less is not.
+	for share, stage := range map[int]changeover.Stage{100: changeover.Overlap, 90: changeover.Shifting} {
+		v, _ = w.Changeover(t.Context(), c)
+		if err := set(v.Version, 100); err != nil {
+			t.Fatal(err)
+		}
+		if share < 100 {
+			if err := set(v.Version+1, share); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.want(c, stage, share, share, true)
+	}
 }
 
 // TestRedChecksBlockTheStart, each with its problem.

@@ -248,9 +248,26 @@ func TestMailCanBeRead(t *testing.T) {
 				t.Errorf("%s lacks %q:\n%s", c.path, want, body)
 			}
 		}
-		if csp := answer.Header.Get("Content-Security-Policy"); c.path == "/mail/1/html" && !strings.HasPrefix(csp, "sandbox; default-src 'none'") {
+		if csp := answer.Header.Get("Content-Security-Policy"); c.path == "/mail/1/html" && (!strings.Contains(csp, "; default-src 'none'; ") || strings.Contains(csp, "allow-scripts") || strings.Contains(csp, "allow-same-origin") || strings.Contains(csp, "allow-forms")) {
 			t.Errorf("HTML of a mail is shown under the policy %q", csp)
 		}
+	}
+}
+
+// Addresses of this machine in a mail's text become links, whatever stands around them.
+func TestTextLeadsOn(t *testing.T) {
+	for text, want := range map[string]string{
+		"a <b> http://127.0.0.1:8080/f/x?a=1&b=2. Ende": `a &lt;b&gt; <a href="http://127.0.0.1:8080/f/x?a=1&amp;b=2" target="_blank" rel="noopener">http://127.0.0.1:8080/f/x?a=1&amp;b=2</a>. Ende`,
+		`http://127.0.0.1:1/"><script>`:                 `<a href="http://127.0.0.1:1/" target="_blank" rel="noopener">http://127.0.0.1:1/</a>&#34;&gt;&lt;script&gt;`,
+		"http://elsewhere.example/ <i>":                 "http://elsewhere.example/ &lt;i&gt;",
+		"http://127.0.0.1:":                             `<a href="http://127.0.0.1" target="_blank" rel="noopener">http://127.0.0.1</a>:`,
+	} {
+		if got := string(linked(text)); got != want {
+			t.Errorf("%q becomes\n%s, want\n%s", text, got, want)
+		}
+	}
+	if page := leadingOn("<!doctype html><head><title>x</title>"); !strings.HasPrefix(page, `<!doctype html><head><base target="_blank">`) {
+		t.Errorf("page %s", page)
 	}
 }
 

@@ -37,14 +37,18 @@ func Enquiries() []lead.Enquiry {
 	}
 }
 
-// EnquiryForm is the form through which prospects ask about the house.
-func EnquiryForm() leadform.Form {
-	return leadform.Form{
-		Name: "Haus am Fleet", Active: true, Advertiser: "4711", Object: openimmo.Object{AdvertiserRef: "MA-1024", Title: "Haus am Fleet", City: "Hamburg"},
-		Fields: map[leadform.Field]leadform.Need{"salutation": leadform.Optional, "first_name": leadform.Mandatory, "last_name": leadform.Mandatory, leadform.Email: leadform.Mandatory,
-			leadform.Phone: leadform.Optional, leadform.Wish: leadform.Optional, leadform.Message: leadform.Optional},
-		Notice: "Verantwortlich: Hafenkontor Immobilien GmbH.\n\nWir geben Ihre Anfrage an den Anbieter des Objekts weiter (Art. 6 Abs. 1 Buchst. b DSGVO) und löschen sie nach sechs Wochen.\n\nSie können Auskunft, Berichtigung und Löschung verlangen und sich bei einer Aufsichtsbehörde beschweren.",
+// EnquiryForms are those through which prospects ask the estate agents with servers of
+// their own, about the house and about the loft.
+func EnquiryForms() []leadform.Form {
+	form := func(advertiser, ref, title string) leadform.Form {
+		return leadform.Form{
+			Name: title, Active: true, Advertiser: advertiser, Object: openimmo.Object{AdvertiserRef: ref, Title: title, City: "Hamburg"},
+			Fields: map[leadform.Field]leadform.Need{"salutation": leadform.Optional, "first_name": leadform.Mandatory, "last_name": leadform.Mandatory, leadform.Email: leadform.Mandatory,
+				leadform.Phone: leadform.Optional, leadform.Wish: leadform.Optional, leadform.Message: leadform.Optional},
+			Notice: "Verantwortlich: Hafenkontor Immobilien GmbH.\n\nWir geben Ihre Anfrage an den Anbieter des Objekts weiter (Art. 6 Abs. 1 Buchst. b DSGVO) und löschen sie nach sechs Wochen.\n\nSie können Auskunft, Berichtigung und Löschung verlangen und sich bei einer Aufsichtsbehörde beschweren.",
+		}
 	}
+	return []leadform.Form{form("4711", "MA-1024", "Haus am Fleet"), form("4713", "AB-3", "Loft an der Alster")}
 }
 
 // Complaint is what the advertiser whose server refuses says about a lead.

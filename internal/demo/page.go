@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"html"
 	"html/template"
 	"io/fs"
 	"net"
@@ -35,7 +36,7 @@ type page struct {
 }
 
 func openPage(ctx context.Context, b *boxes, z *zone, known []provider, r *readers, o Options) (*page, error) {
-	views, err := template.New("").Funcs(template.FuncMap{"t": translate, "size": size}).ParseFS(assets, "assets/*.html")
+	views, err := template.New("").Funcs(template.FuncMap{"t": translate, "size": size, "linked": linked}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("mailbox page: %w", err)
 	}
@@ -179,17 +180,48 @@ func (p *page) mail(w http.ResponseWriter, r *http.Request) {
 	}{p.frame(r, m.Box, m.Subject), m, l, p.signatures(r.Context(), m.Raw), readersFor(l.HTML), r.URL.Query().Get("read")})
 }
 
-// html shows a mail's HTML with no rights at all: no scripts, no forms, nothing
-// loaded from anywhere.
+// html shows a mail's HTML: no scripts, no forms, nothing loaded from anywhere. Links open
+// a window of their own, because mail tells people to follow them.
 func (p *page) html(w http.ResponseWriter, r *http.Request) {
 	m, ok := p.found(w, r)
 	if !ok {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'")
+	h.Set("Content-Security-Policy", "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write([]byte(open(m.Raw).HTML))
+	_, _ = w.Write([]byte(leadingOn(open(m.Raw).HTML)))
+}
+
+// leadingOn makes links of a page open a window of their own. The element stands in the
+// head where there is one: before the doctype it would change how the page looks.
+func leadingOn(page string) string {
+	const target = `<base target="_blank">`
+	if at := strings.Index(page, "<head>"); at >= 0 {
+		at += len("<head>")
+		return page[:at] + target + page[at:]
+	}
+	return target + page
+}
+
+// linked is a mail's text with its addresses on this machine as links, as mail programs
+// show them.
+func linked(text string) template.HTML {
+	var b strings.Builder
+	for {
+		at := strings.Index(text, "http://127.0.0.1:")
+		if at < 0 {
+			break
+		}
+		address := text[at:]
+		if end := strings.IndexAny(address, " \t\r\n<>\"'"); end >= 0 {
+			address = address[:end]
+		}
+		address = strings.TrimRight(address, ".,;:!?)")
+		fmt.Fprintf(&b, `%s<a href="%[2]s" target="_blank" rel="noopener">%[2]s</a>`, html.EscapeString(text[:at]), html.EscapeString(address))
+		text = text[at+len(address):]
+	}
+	return template.HTML(b.String() + html.EscapeString(text)) //nolint:gosec // every part of it is escaped above
 }
 
 // readersFor are those who can look at a page that fetches something.

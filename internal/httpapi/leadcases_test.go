@@ -34,6 +34,16 @@ func TestLeadFormsOverTheAPI(t *testing.T) {
 	if !strings.Contains(a.body, "/fields") {
 		t.Errorf("the second mistake is not told: %s", a.body)
 	}
+	put := func(key, body string) answer {
+		return w.ask(http.MethodPut, "/v1/lead-forms/"+made.ID.String(), key, strings.NewReader(body), "Content-Type", "application/json")
+	}
+	w.wantProblem(put(w.key, bad), 422, "lead_emails_missing", "/advertiser_id")
+	w.wantProblem(put(w.other, formText), 404, "lead_form_not_found", "")
+	other := strings.NewReplacer(`"name":"Haus"`, `"name":"Villa"`, `"title":"Haus"`, `"portal_id":"P9","marketing":"KAUF"`, `"active":true,`, ``).Replace(formText)
+	changed := read[httpapi.LeadForm](w, put(w.key, other), 200)
+	if changed.Name != "Villa" || changed.Active || changed.Key != made.Key || !changed.CreatedAt.Equal(made.CreatedAt) || changed.Object.PortalID != "P9" || changed.Object.Marketing != "KAUF" || changed.Object.Title != "" {
+		t.Errorf("changed %+v", changed)
+	}
 	if a := w.ask(http.MethodGet, "/v1/lead-forms", w.other, nil); a.status != 200 || strings.Contains(a.body, made.ID.String()) {
 		t.Errorf("another's list: %s", a.body)
 	}

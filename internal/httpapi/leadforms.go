@@ -25,6 +25,8 @@ func leadFormRoutes() []Route {
 			id: "create-lead-form", summary: "Make a form", register: registerWith((*API).createLeadForm)},
 		{Method: http.MethodGet, Path: one, Scope: tenant.ScopeRead, status: 200, errors: []int{404},
 			id: "get-lead-form", summary: "Read a form", register: registerWith((*API).getLeadForm)},
+		{Method: http.MethodPut, Path: one, Scope: tenant.ScopeAdmin, MaxBody: maxLeadForm, media: "application/json", status: 200, errors: []int{404, 413, 422},
+			id: "change-lead-form", summary: "Replace what a form says and asks; its address and what is embedded stay", register: registerWith((*API).changeLeadForm)},
 		{Method: http.MethodDelete, Path: one, Scope: tenant.ScopeAdmin, status: 204, errors: []int{404},
 			id: "delete-lead-form", summary: "Remove a form; what came through it stays", register: registerWith((*API).deleteLeadForm)},
 	}
@@ -53,6 +55,7 @@ type LeadFormObject struct {
 	Title         string `json:"title,omitempty"`
 	City          string `json:"city,omitempty"`
 	URL           string `json:"url,omitempty"`
+	Marketing     string `json:"marketing,omitempty" doc:"As OpenImmo has it" example:"KAUF"`
 }
 
 // LeadForm is a form with where it is found.
@@ -72,7 +75,10 @@ func leadFormOf(f leadform.Form) LeadForm {
 		v.Fields[string(field)] = string(need)
 	}
 	if !f.Signed {
-		v.Object = &LeadFormObject{f.Object.AdvertiserRef, f.Object.PortalID, f.Object.Title, f.Object.City, f.Object.URL}
+		v.Object = &LeadFormObject{AdvertiserRef: f.Object.AdvertiserRef, PortalID: f.Object.PortalID, Title: f.Object.Title, City: f.Object.City, URL: f.Object.URL}
+		if len(f.Object.Marketing) > 0 {
+			v.Object.Marketing = f.Object.Marketing[0]
+		}
 	}
 	return v
 }
@@ -99,14 +105,33 @@ func (a *API) listLeadForms(ctx context.Context, _ *struct{}) (*listLeadFormsOut
 type leadFormOutput struct{ Body LeadForm }
 
 func (a *API) createLeadForm(ctx context.Context, in *struct{ Body LeadFormDraft }) (*leadFormOutput, error) {
-	d := in.Body
-	f := leadform.Form{Tenant: keyOf(ctx).Tenant, Name: d.Name, Active: d.Active, Lang: i18n.Lang(d.Language), Advertiser: d.Advertiser, Signed: d.Signed,
+	return a.saveLeadForm(ctx, leadform.Form{Tenant: keyOf(ctx).Tenant}, in.Body)
+}
+
+func (a *API) changeLeadForm(ctx context.Context, in *struct {
+	ID   string `path:"id" maxLength:"64"`
+	Body LeadFormDraft
+}) (*leadFormOutput, error) {
+	number, err := (&leadFormInput{in.ID}).number()
+	if err != nil {
+		return nil, err
+	}
+	f, err := a.c.LeadForms.Form(ctx, keyOf(ctx).Tenant, number)
+	if err != nil {
+		return nil, err
+	}
+	return a.saveLeadForm(ctx, f, in.Body)
+}
+
+// saveLeadForm replaces all of a form that a program can say.
+func (a *API) saveLeadForm(ctx context.Context, f leadform.Form, d LeadFormDraft) (*leadFormOutput, error) {
+	f = leadform.Form{ID: f.ID, Tenant: f.Tenant, CreatedAt: f.CreatedAt, Name: d.Name, Active: d.Active, Lang: i18n.Lang(d.Language), Advertiser: d.Advertiser, Signed: d.Signed,
 		Fields: map[leadform.Field]leadform.Need{}, Origins: d.Origins, Notice: d.Notice, PrivacyURL: d.PrivacyURL, Thanks: d.Thanks, Redirect: d.Redirect}
 	for field, need := range d.Fields {
 		f.Fields[leadform.Field(field)] = leadform.Need(need)
 	}
 	if o := d.Object; o != nil {
-		f.Object = openimmo.Object{AdvertiserRef: o.AdvertiserRef, PortalID: o.PortalID, Title: o.Title, City: o.City, URL: o.URL}
+		f.Object = openimmo.Object{AdvertiserRef: o.AdvertiserRef, PortalID: o.PortalID, Title: o.Title, City: o.City, URL: o.URL, Marketing: some(o.Marketing)}
 	}
 	f, err := a.c.LeadForms.Save(ctx, f)
 	if err != nil {

@@ -234,7 +234,8 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"POST /v1/groups/{id}/approval":  submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
 	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`,
 	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`,
-	"PUT /v1/webhooks/{id}": `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
+	"PUT /v1/lead-forms/{id}": formText,
+	"PUT /v1/webhooks/{id}":   `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -36,6 +36,8 @@ type Plan struct {
 	Confirm bool
 	// Takes is how long it would take.
 	Takes time.Duration
+	// CanOld: a changeover is under way, and Options.Old could be chosen.
+	CanOld bool
 }
 
 // Sample is a mail as it would be sent.
@@ -211,7 +213,9 @@ func (s *Service) Preview(ctx context.Context, t tenant.ID, f Filter, o Options)
 	}
 	plan.Confirm = plan.Send > s.c.ConfirmAbove
 	plan.Takes = p.option.takes(plan.Send)
-	return plan, nil
+	old, err := s.oldSources(ctx, t)
+	plan.CanOld = len(old) > 0
+	return plan, err
 }
 
 // planner checks filter and options and fills in what they leave out.

@@ -241,10 +241,10 @@ func (v *survey) advertiser(ctx context.Context, a lead.Advertiser) (Found, erro
 
 // own reports whether a domain is served by the customer's own server as far as is
 // known: what a provider refused is not to be told of each of its users.
-func (v *survey) own(f Finding, domain string) bool {
-	for _, s := range f.Sites {
-		if strings.EqualFold(s.Site, domain) {
-			return v.Surveyor.c.Provider(s.Host) == ""
+func (s *Surveyor) own(f Finding, domain string) bool {
+	for _, site := range f.Sites {
+		if strings.EqualFold(site.Site, domain) {
+			return s.c.Provider(site.Host) == ""
 		}
 	}
 	return true

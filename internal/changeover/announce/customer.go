@@ -182,10 +182,11 @@ func (s *Service) Order(ctx context.Context, token string) error {
 }
 
 // Test leads can be ordered again after testPause, and after retestPause when the customer
-// told something of the last ones: a code, or that the addresses are added now.
+// told something of the last ones: a code, or that the addresses are added now. Whoever
+// changes a firewall tries again at once.
 const (
 	testPause   = 15 * time.Minute
-	retestPause = time.Minute
+	retestPause = 20 * time.Second
 )
 
 // pauseAfter is how long after a test the next may follow.
@@ -196,9 +197,10 @@ func pauseAfter(c affected.Customer, t affected.Test) time.Duration {
 	return testPause
 }
 
-// Test sends an advertiser a test lead from each new source. Limited "test_lately" a
-// quarter of an hour after the last, or a minute if the customer has told of it since; Conflict "test_not_possible" while new sources must
-// not send; else the errors of lead.Service.Submit.
+// Test sends an advertiser a test lead from each new source. Limited "test_lately" for a
+// quarter of an hour after the last, or 20 seconds if the customer has told of it since;
+// Conflict "test_not_possible" while new sources must not send; else the errors of
+// lead.Service.Submit.
 func (s *Service) Test(ctx context.Context, t tenant.ID, n affected.ID, p ingest.Principal) error {
 	c, plan, err := s.customer(ctx, t, n)
 	if err != nil {

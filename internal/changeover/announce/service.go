@@ -63,8 +63,9 @@ type Config struct {
 
 // Service is safe for concurrent use.
 type Service struct {
-	c   Config
-	key []byte
+	c       Config
+	key     []byte
+	ordered chan struct{}
 }
 
 // New makes a Service that does nothing yet.
@@ -83,7 +84,7 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{c: c, key: c.Keeper.MACKey("changeover customer")}, nil
+	return &Service{c: c, key: c.Keeper.MACKey("changeover customer"), ordered: make(chan struct{}, 1)}, nil
 }
 
 func (s *Service) now() time.Time { return s.c.Now().UTC().Truncate(time.Millisecond) }
@@ -173,7 +174,14 @@ func (s *Service) Send(ctx context.Context, t tenant.ID, c changeover.ID, to Sco
 		return fmt.Errorf("send announcement: %w", err)
 	}
 	a.Scope, a.AskedAt, a.AskedBy = to, s.now(), actor
-	return s.c.Store.PutAnnouncement(ctx, a)
+	if err := s.c.Store.PutAnnouncement(ctx, a); err != nil {
+		return err
+	}
+	select {
+	case s.ordered <- struct{}{}:
+	default: // one turn does for all orders that came before it
+	}
+	return nil
 }
 
 // Stop ends the sending of an announcement and of its reminders; who was told keeps the
@@ -206,6 +214,22 @@ func (s *Service) sender(ctx context.Context, t tenant.ID) (message.Mailbox, err
 	}
 	from.Name = affected.Line(set.Portal, 100)
 	return from, nil
+}
+
+// Run takes a turn as soon as something was ordered here, until ctx ends: whoever orders it
+// need not wait for the clock. What that leaves, and orders of other nodes, are for those
+// who call Turn.
+func (s *Service) Run(ctx context.Context) {
+	for {
+		select {
+		case <-s.ordered:
+			if _, err := s.Turn(ctx); err != nil && ctx.Err() == nil {
+				s.c.Log.Warn("announcements wait for their next turn", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Turn hands over the announcements and reminders that are due, some of each tenant, and

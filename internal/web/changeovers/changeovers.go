@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stafette/internal/changeover"
+	"stafette/internal/changeover/affected"
 	"stafette/internal/egress"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -29,7 +30,6 @@ type Service interface {
 	Changeover(ctx context.Context, c changeover.ID) (changeover.Changeover, error)
 	Deeds(ctx context.Context, c changeover.ID) ([]changeover.Deed, error)
 	Marks(ctx context.Context, t tenant.ID, c changeover.ID) ([]changeover.Mark, error)
-	Left(ctx context.Context, c changeover.Changeover) ([]changeover.Mark, error)
 	Create(ctx context.Context, c changeover.Changeover, by string) (changeover.Changeover, error)
 	Change(ctx context.Context, c changeover.Changeover, by string) (changeover.Changeover, error)
 	Shares(ctx context.Context, which changeover.ID, version, share int, list []egress.Share, by string) (changeover.Changeover, error)
@@ -57,6 +57,9 @@ type Config struct {
 	People  People
 	// Plan returns the plan of egress, for its sources.
 	Plan func(ctx context.Context) (egress.Plan, error)
+	// Left lists who still needs the old sources, of all tenants for the zero one;
+	// (*affected.Surveyor).Left does.
+	Left func(ctx context.Context, t tenant.ID, c changeover.Changeover) ([]affected.Leftover, error)
 }
 
 const (
@@ -154,6 +157,7 @@ type sheet struct {
 	changeover.Changeover
 	plan    egress.Plan
 	marks   []changeover.Mark
+	left    []affected.Leftover // in the overlap
 	deeds   []changeover.Deed
 	shares  frame.Form
 	extends frame.Form
@@ -182,6 +186,11 @@ func (c Config) sheet(r *http.Request) (s sheet, err error) {
 	s.deeds, errs[2] = c.Service.Deeds(r.Context(), which)
 	if err = errors.Join(errs[:]...); err != nil {
 		return s, fmt.Errorf("changeover: %w", err)
+	}
+	if s.Stage == changeover.Overlap {
+		if s.left, err = c.Left(r.Context(), tenant.ID{}, s.Changeover); err != nil {
+			return s, fmt.Errorf("changeover: %w", err)
+		}
 	}
 	s.shares, s.extends = sharesForm(s.Changeover), frame.Form{Values: map[string]string{}}
 	return s, nil

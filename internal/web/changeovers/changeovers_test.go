@@ -148,3 +148,15 @@ func TestReportIsAPDF(t *testing.T) {
 		t.Errorf("status %d, %s, %d bytes", a.StatusCode, a.Header.Get("Content-Type"), len(a.Text))
 	}
 }
+
+// TestWhoIsLeft: the list of customers and its file say what to do for each, also for who
+// has no refusal on record; the question before the end says how many there are.
+func TestWhoIsLeft(t *testing.T) {
+	d := operator(t)
+	page := home + "/" + of(d, changeover.Overlap).ID.String()
+	holds(t, d.Get(page+"/customers"), http.StatusOK, "Neue Adressen dort zusätzlich eintragen", "Außerdem noch offen", "Makler &lt;i&gt; &amp; Co.", "Braucht alte Adresse")
+	holds(t, d.Get(page+"/customers.csv"), http.StatusOK, ";blames_new;wait_it", "4711;;keep_old")
+	holds(t, d.Get(page), http.StatusOK, "3 Kund:innen brauchen")
+	d = webtest.Open(t).SignIn(webtest.Clerk)
+	holds(t, d.Get("/changeovers/"+of(d, changeover.Overlap).ID.String()), http.StatusOK, "Außerdem noch offen", "4711")
+}

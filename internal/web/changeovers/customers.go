@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stafette/internal/changeover"
+	"stafette/internal/changeover/affected"
 	"stafette/internal/diagnosis"
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
@@ -22,6 +23,33 @@ type register struct {
 	frame.View
 	of    changeover.Changeover
 	marks []changeover.Mark
+	// left tells of each mark who is behind it and what to do; a mark that is not in it
+	// has been disproved. others are left without a mark.
+	left   map[marked]affected.Leftover
+	others []affected.Leftover
+}
+
+// marked names a mark within a changeover.
+type marked struct {
+	of     tenant.ID
+	domain string
+}
+
+// step is what to do about a mark.
+func (v register) step(p frame.Page, m changeover.Mark) string {
+	l, there := v.left[marked{m.Tenant, m.Domain}]
+	if !there {
+		return p.T("left.settled")
+	}
+	return p.T("left.step." + string(l.Next))
+}
+
+// reason is why somebody without a mark is left.
+func reason(p frame.Page, l affected.Leftover) string {
+	if l.Problem == affected.NoProblem {
+		return p.T("affected.state." + string(affected.OnOld))
+	}
+	return p.T("affected.problem." + string(l.Problem))
 }
 
 // view reads the address of a table of marks.
@@ -88,7 +116,28 @@ func (c Config) register(r *http.Request, p frame.Page, t tenant.ID, base string
 		v.Path = base + "/" + which.String()
 	}
 	v.marks = chosen(v.View, marks)
+	list, err := c.Left(r.Context(), t, v.of)
+	if err != nil {
+		return v, err
+	}
+	v.left, v.others = byMark(list)
 	return v, nil
+}
+
+// byMark finds the customers left by their marks; others have none.
+func byMark(list []affected.Leftover) (left map[marked]affected.Leftover, others []affected.Leftover) {
+	left = map[marked]affected.Leftover{}
+	for _, l := range list {
+		for _, m := range l.Marks {
+			if _, there := left[marked{m.Tenant, m.Domain}]; !there { // the more serious comes first
+				left[marked{m.Tenant, m.Domain}] = l
+			}
+		}
+		if len(l.Marks) == 0 {
+			others = append(others, l)
+		}
+	}
+	return left, others
 }
 
 // visible is a changeover that a tenant's people may see: one that has begun and
@@ -118,10 +167,19 @@ func (c Config) file(w http.ResponseWriter, r *http.Request, p frame.Page, t ten
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"domain", "site", "account", "count", "first", "last", "source", "reply", "delivery"}}
+	rows := [][]string{{"domain", "site", "account", "count", "first", "last", "source", "reply", "delivery", "customer", "problem", "next"}}
 	for _, m := range v.marks {
+		l, there := v.left[marked{m.Tenant, m.Domain}]
+		if !there {
+			l.Next = affected.Nothing
+		}
 		rows = append(rows, []string{m.Domain, m.Site, m.Tenant.String(), strconv.Itoa(m.Count), m.FirstAt.Format(time.RFC3339),
-			m.LastAt.Format(time.RFC3339), m.Source, m.Reply, m.Delivery})
+			m.LastAt.Format(time.RFC3339), m.Source, m.Reply, m.Delivery, l.Customer.Key, string(l.Problem), string(l.Next)})
+	}
+	if !v.Narrowed() {
+		for _, l := range v.others {
+			rows = append(rows, []string{"", "", l.Tenant.String(), "0", "", "", "", "", "", l.Customer.Key, string(l.Problem), string(l.Next)})
+		}
 	}
 	return p.CSV(w, "changeover-customers", rows)
 }
@@ -160,9 +218,9 @@ func (c Config) report(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	if err != nil {
 		return err
 	}
-	left, err := c.Service.Left(r.Context(), s.Changeover)
+	left, err := c.Left(r.Context(), tenant.ID{}, s.Changeover)
 	if err != nil {
-		return fmt.Errorf("customers left: %w", err)
+		return fmt.Errorf("report: %w", err)
 	}
 	doc := diagnosis.NewPrint(p.T("changeovers.report", "name", s.Name), p.T("changeovers.report.as_of", "time", p.Full(p.Now)))
 	doc.Row(p.T("changeovers.stage"), p.T("changeovers.stage."+string(s.Stage)))
@@ -177,11 +235,12 @@ func (c Config) report(w http.ResponseWriter, r *http.Request, p frame.Page) err
 		doc.Row(p.T("changeovers.field."+d.key), p.Full(d.at))
 	}
 	doc.Heading(p.T("changeovers.customers"))
-	doc.Paragraph(p.T("changeovers.left", "n", len(left), "mails", fallen(s.marks)))
-	for _, m := range left[:min(len(left), maxPrinted)] {
-		doc.Row(frame.DomainName(m.Domain), c.scope(r.Context(), p, m.Tenant)+"\n"+p.T("changeovers.report.mark", "n", m.Count, "last", p.Full(m.LastAt), "source", m.Source, "delivery", m.Delivery))
-		doc.Reply(p.T("changeovers.col.reply"), m.Reply)
-		doc.Row(p.T("changeovers.step"), p.T("changeovers.step.text"))
+	doc.Paragraph(p.T("left.sum", "n", len(left), "settled", settled(s.marks, left), "mails", fallen(s.marks)))
+	for _, l := range left[:min(len(left), maxPrinted)] {
+		c.printLeft(r.Context(), p, doc, s.New, l)
+	}
+	if len(left) > maxPrinted {
+		doc.Paragraph(p.T("left.more", "n", len(left)-maxPrinted))
 	}
 	doc.Heading(p.T("changeovers.checks"))
 	for _, k := range s.Checks {
@@ -204,8 +263,47 @@ func (c Config) report(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	return nil
 }
 
+// printLeft prints a customer who still needs the old sources: why, the proof in the
+// server's own words, how far they are, and what is next.
+func (c Config) printLeft(ctx context.Context, p frame.Page, doc *diagnosis.Print, fresh []string, l affected.Leftover) {
+	name := l.Title()
+	if l.Customer.ID.IsZero() || l.Customer.Kind == affected.Domain {
+		name = frame.DomainName(name)
+	}
+	lines := []string{c.scope(ctx, p, l.Tenant), reason(p, l)}
+	if one := l.Customer; !one.ID.IsZero() {
+		lines = append(lines, p.T("left.state", "state", p.T("affected.state."+string(one.State(fresh)), "n", one.Proven(fresh), "total", len(fresh))))
+	}
+	for _, m := range l.Marks {
+		lines = append(lines, p.T("changeovers.report.mark", "n", m.Count, "last", p.Full(m.LastAt), "source", m.Source, "delivery", m.Delivery))
+	}
+	doc.Row(name, strings.Join(lines, "\n"))
+	switch blamed := l.Customer.Finding.Blamed; {
+	case len(l.Marks) > 0:
+		doc.Reply(p.T("changeovers.col.reply"), l.Marks[0].Reply)
+	case blamed.Count > 0:
+		doc.Reply(p.T("changeovers.col.reply"), blamed.Reply)
+	}
+	doc.Row(p.T("changeovers.step"), p.T("left.step."+string(l.Next)))
+}
+
+// settled counts the marks that something has disproved.
+func settled(marks []changeover.Mark, list []affected.Leftover) int {
+	left, _ := byMark(list)
+	n := 0
+	for _, m := range marks {
+		if _, there := left[marked{m.Tenant, m.Domain}]; !there {
+			n++
+		}
+	}
+	return n
+}
+
 // checkName names what was checked.
 func checkName(p frame.Page, k changeover.Check) string {
+	if k.Subject == "" { // there was nothing to ask about
+		return p.Either("changeovers.unasked."+string(k.Kind), "changeovers.check."+string(k.Kind), "zone", k.Want)
+	}
 	return p.T("changeovers.check."+string(k.Kind), "subject", k.Subject, "zone", k.Want)
 }
 

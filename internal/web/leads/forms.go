@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
@@ -71,8 +72,12 @@ func blank() leadform.Form {
 }
 
 func (c Config) newForm(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	kept, err := c.Leads.KeptFor(r.Context(), p.Tenant())
+	if err != nil {
+		return fmt.Errorf("new form of leads: %w", err)
+	}
 	f := blank()
-	f.Notice = p.T("leadform.notice.sample", "name", p.Who.Tenant.Name)
+	f.Notice = p.T("leadform.notice.sample", "name", p.Who.Tenant.Name, "days", max(int(kept/(24*time.Hour)), 1))
 	return c.editPage(w, r, p, http.StatusOK, f, formOf(f))
 }
 
@@ -122,10 +127,12 @@ func taken(r *http.Request, f *leadform.Form) {
 		return strings.TrimSpace(strings.ReplaceAll(r.PostForm.Get(name), "\r\n", "\n"))
 	}
 	f.Name, f.Active, f.Lang, f.Signed = v("name"), v("active") != "", i18n.Lang(v("language")), v("source") == "signed"
-	f.Advertiser, f.Object = "", openimmo.Object{}
-	if !f.Signed {
+	if was := f.Object; f.Signed {
+		f.Advertiser, f.Object = "", openimmo.Object{}
+	} else {
+		// The portal's number and the kind of marketing have no input here: they stay as they are.
 		f.Advertiser = v("advertiser")
-		f.Object = openimmo.Object{AdvertiserRef: v("object"), Title: v("title"), City: v("city"), URL: v("url")}
+		f.Object = openimmo.Object{PortalID: was.PortalID, Marketing: was.Marketing, AdvertiserRef: v("object"), Title: v("title"), City: v("city"), URL: v("url")}
 	}
 	f.Fields = map[leadform.Field]leadform.Need{}
 	for _, name := range leadform.Fields() {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -325,6 +326,13 @@ type trial struct {
 
 // back is the address of the form, filled in.
 func (t trial) back() string { return query(home+"/new", t.form.Values) }
+
+// overOld is the address of the same dry run over the old sources of a changeover.
+func (t trial) overOld() string {
+	values := maps.Clone(t.form.Values)
+	values["old_sources"] = "on"
+	return query(home+"/preview", values)
+}
 
 func (c Config) start(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	if err := frame.ParseForm(w, r); err != nil {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"stafette/internal/changeover"
+	"stafette/internal/changeover/affected"
+	"stafette/internal/changeover/announce/announcetest"
 	"stafette/internal/changeover/changeovertest"
 	"stafette/internal/egress"
 	"stafette/internal/id"
@@ -25,7 +27,7 @@ func changeoversSubject() Subject {
 			planner := egress.NewPlanner(egress.PlannerConfig{Store: o, Tenants: directory{w}, Now: w.Now})
 			c.Changeovers = changeovers.Config{
 				Service: changeover.New(changeover.Config{Store: store, Planner: planner, Tenants: directory{w}, Now: w.Now}),
-				People:  directory{w}, Plan: o.Plan,
+				People:  directory{w}, Plan: o.Plan, Left: w.left(store),
 			}
 		},
 		Own: func(w *World) map[string]string {
@@ -48,6 +50,25 @@ func changeoversSubject() Subject {
 			return pages
 		},
 	}
+}
+
+// left tells who is left of the world's changeovers: those whose mail fell back, and one
+// customer of the world's tenant who needs the old sources.
+func (w *World) left(marks *changeovertest.Store) func(context.Context, tenant.ID, changeover.Changeover) ([]affected.Leftover, error) {
+	_, list := w.changeovers()
+	var store announcetest.Store
+	for _, c := range list {
+		if !c.Concerns(w.Tenant.ID) {
+			continue
+		}
+		found := affected.Found{Kind: affected.Advertiser, Key: "4711", Name: "Makler <i> & Co.", Finding: affected.Finding{At: w.Now()}}
+		mustDo(store.PutFound(context.Background(), w.Tenant.ID, c.ID, []affected.Found{found}, w.Now()))
+		one, err := store.CustomerOf(context.Background(), w.Tenant.ID, c.ID, affected.Advertiser, "4711")
+		mustDo(err)
+		one.NeedsOld = true
+		mustDo(store.PutCustomer(context.Background(), one))
+	}
+	return affected.NewSurveyor(affected.Config{Store: &store, Marks: marks.FallbackMarks, Tenants: directory{w}, Now: w.Now}).Left
 }
 
 // Changeovers are the world's changeovers; the first is under way, the last is another

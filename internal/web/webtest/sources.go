@@ -287,3 +287,14 @@ func (d directory) Tenant(_ context.Context, t tenant.ID) (tenant.Tenant, error)
 func (d directory) User(ctx context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error) {
 	return d.w.User(ctx, t, u)
 }
+
+// Tenants lists the accounts in order, behind one.
+func (d directory) Tenants(_ context.Context, after tenant.ID, limit int) (list []tenant.Tenant, _ error) {
+	for _, v := range []tenant.Tenant{d.w.Tenant, d.w.Other} {
+		if slices.Compare(v.ID[:], after[:]) > 0 {
+			list = append(list, v)
+		}
+	}
+	slices.SortFunc(list, func(a, b tenant.Tenant) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return list[:min(len(list), limit)], nil
+}
