@@ -165,21 +165,11 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	a.Network, a.Burst = networkOf(who.IP), v.client(found.tracked.Message, who)
 	signs, agent := v.c.Rules.SignsOf(Seen{Kind: a.Kind, Head: who.Head, UserAgent: who.UserAgent, Language: who.Language, Prefetch: who.Prefetch,
 		Trap: trap, At: now, Mailed: len(found.recipients) == 1, DeliveredAt: found.deliveredAt})
-	r := v.c.Rules
-	many, trapped, full := v.watch.note(a.Message, a.Burst, a.Link, trap, now, time.Duration(r.Timing.Burst)*time.Second, r.Timing.BurstLinks)
+	signs, late, full := v.burst(a.Message, a.Burst, a.Link, v.c.Rules.Timing.BurstLinks, trap, now, signs)
 	if full {
 		return nil
 	}
-	late := ""
-	switch {
-	case trap:
-		late = SignTrapBurst
-	case trapped:
-		signs = append(signs, SignTrapBurst)
-	case many:
-		signs, late = append(signs, SignEveryLink), SignEveryLink
-	}
-	a.Agent, a.Machine = agent, r.Judge(agent, signs)
+	a.Agent, a.Machine = agent, v.c.Rules.Judge(agent, signs)
 	s := Sent{Tenant: found.tracked.Tenant, Stream: found.tracked.Stream, Decision: found.tracked.Decision, Recipients: found.recipients}
 	done, kept, err := v.c.Recorder.Record(ctx, s, a)
 	if err != nil {
@@ -191,13 +181,29 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	return nil
 }
 
+// burst notes what a client did at a place and adds the signs that only many hits show.
+// late is the sign that its earlier hits have come to bear, "" for none; full: it comes
+// too often.
+func (v *Visits) burst(place message.ID, client int64, link, links int, trap bool, now time.Time, signs []string) (all []string, late string, full bool) {
+	many, trapped, full := v.watch.note(place, client, link, trap, now, time.Duration(v.c.Rules.Timing.Burst)*time.Second, links)
+	switch {
+	case trap:
+		late = SignTrapBurst
+	case trapped:
+		signs = append(signs, SignTrapBurst)
+	case many:
+		signs, late = append(signs, SignEveryLink), SignEveryLink
+	}
+	return signs, late, full
+}
+
 // again judges the earlier hits of a client anew, now that more is known of it. That it
 // fails changes nothing for who waits.
 func (v *Visits) again(ctx context.Context, a Activity, sign string) {
-	earlier, err := v.c.Store.ActivityBurst(ctx, a.Tenant, a.Message, a.Burst, a.At.Add(-trapLasts))
+	earlier, err := v.c.Store.ActivityBurst(ctx, a.Tenant, a.Message, a.Offer, a.Burst, a.At.Add(-trapLasts))
 	verdicts := map[ActivityID]Machine{}
 	for _, e := range earlier {
-		if e.ID != a.ID {
+		if e.ID != a.ID && !e.Kind.Declared() {
 			verdicts[e.ID] = v.c.Rules.With(e, sign)
 		}
 	}

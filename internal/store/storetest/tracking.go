@@ -230,8 +230,10 @@ func activitiesListed(t *testing.T, w *World) {
 		same(t, name, list, want, err)
 		equal(t, name+": more", more, c.more)
 	}
-	burst, err := w.Store.ActivityBurst(ctx, w.A, one.Message, 7, hits[0].Activity.At)
+	burst, err := w.Store.ActivityBurst(ctx, w.A, one.Message, "", 7, hits[0].Activity.At)
 	same(t, "burst", burst, []tracking.Activity{hits[1].Activity}, err)
+	burst, err = w.Store.ActivityBurst(ctx, w.A, message.ID{}, "off_1", offer.Activity.Burst, hits[0].Activity.At)
+	same(t, "burst of an offer", burst, []tracking.Activity{offer.Activity}, err)
 }
 
 func activitiesRerated(t *testing.T, w *World) {
