@@ -30,7 +30,9 @@ type Timing struct {
 	Click      int `toml:"click_seconds"`
 	Burst      int `toml:"burst_seconds"`
 	BurstLinks int `toml:"burst_links"`
-	PageLinks  int `toml:"page_links"` // as BurstLinks, of the page of an offer
+	// Page and PageLinks are Burst and BurstLinks of the page of an offer.
+	Page      int `toml:"page_seconds"`
+	PageLinks int `toml:"page_links"`
 }
 
 // Agent is a class of programs. Exactly one of Contains and Equals is set.

@@ -46,7 +46,8 @@ func (v *Visits) Look(ctx context.Context, s Sent, a Activity, l Look) (done Act
 	if l.Deed {
 		signs = []string{SignForm}
 	}
-	signs, late, full := v.burst(place, a.Burst, numberOf(a, l.Deed), v.c.Rules.Timing.PageLinks, l.Trap, now, signs)
+	timing := v.c.Rules.Timing
+	signs, late, full := v.burst(place, a.Burst, numberOf(a, l.Deed), timing.Page, timing.PageLinks, l.Trap, now, signs)
 	if full && !a.Kind.Declared() {
 		return a, false, nil
 	}

@@ -46,6 +46,7 @@ func TestLooks(t *testing.T) {
 	}{
 		"reads":                      {time.Hour, []look{{kind: page}, {kind: paper, target: "a", after: time.Minute}, {kind: like, target: "u", deed: true}}, "ppp"},
 		"takes three papers at once": {time.Hour, []look{{kind: page}, {kind: paper, target: "a"}, {kind: paper, target: "b"}, {kind: paper, target: "c"}, {kind: page}}, "ppppp"},
+		"takes four, one by one":     {time.Hour, []look{{kind: paper, target: "a"}, {kind: paper, target: "b", after: 2 * time.Second}, {kind: paper, target: "c", after: 2 * time.Second}, {kind: paper, target: "d", after: 2 * time.Second}}, "pppp"},
 		"follows everything":         {time.Hour, all, "mmmmm"},
 		"one paper again and again":  {time.Hour, []look{{kind: paper, target: "a"}, {kind: paper, target: "a"}, {kind: paper, target: "a"}, {kind: paper, target: "a"}}, "pppp"},
 		"seconds after delivery":     {2 * time.Second, []look{{kind: page}, {kind: page, after: time.Minute}}, "mp"},

@@ -165,7 +165,8 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	a.Network, a.Burst = networkOf(who.IP), v.client(found.tracked.Message, who)
 	signs, agent := v.c.Rules.SignsOf(Seen{Kind: a.Kind, Head: who.Head, UserAgent: who.UserAgent, Language: who.Language, Prefetch: who.Prefetch,
 		Trap: trap, At: now, Mailed: len(found.recipients) == 1, DeliveredAt: found.deliveredAt})
-	signs, late, full := v.burst(a.Message, a.Burst, a.Link, v.c.Rules.Timing.BurstLinks, trap, now, signs)
+	timing := v.c.Rules.Timing
+	signs, late, full := v.burst(a.Message, a.Burst, a.Link, timing.Burst, timing.BurstLinks, trap, now, signs)
 	if full {
 		return nil
 	}
@@ -181,11 +182,12 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	return nil
 }
 
-// burst notes what a client did at a place and adds the signs that only many hits show.
+// burst notes what a client did at a place and adds the signs that only many hits show:
+// so many different links within so many seconds are too many.
 // late is the sign that its earlier hits have come to bear, "" for none; full: it comes
 // too often.
-func (v *Visits) burst(place message.ID, client int64, link, links int, trap bool, now time.Time, signs []string) (all []string, late string, full bool) {
-	many, trapped, full := v.watch.note(place, client, link, trap, now, time.Duration(v.c.Rules.Timing.Burst)*time.Second, links)
+func (v *Visits) burst(place message.ID, client int64, link, seconds, links int, trap bool, now time.Time, signs []string) (all []string, late string, full bool) {
+	many, trapped, full := v.watch.note(place, client, link, trap, now, time.Duration(seconds)*time.Second, links)
 	switch {
 	case trap:
 		late = SignTrapBurst

@@ -47,6 +47,7 @@ func needs() []need {
 		{[]string{"/usr/lib/python3/dist-packages/nacl/__init__.py"}, []string{"python3-nacl"}},
 		{[]string{"/usr/lib/python3/dist-packages/spf.py"}, []string{"python3-spf"}},
 		{[]string{"ip"}, []string{"iproute2"}},
+		{[]string{"pebble"}, []string{"pebble"}},
 	}
 }
 
