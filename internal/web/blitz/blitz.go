@@ -10,14 +10,12 @@ package blitz
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"stafette/internal/audience"
 	"stafette/internal/blitz"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -35,11 +33,6 @@ type Feed interface {
 	ReadOne(ctx context.Context, t tenant.ID, u tenant.UserID, a tracking.ActivityID) error
 	Choice(ctx context.Context, t tenant.ID, u tenant.UserID) (blitz.Choice, error)
 	Choose(ctx context.Context, t tenant.ID, u tenant.UserID, c blitz.Choice) error
-}
-
-// Contacts finds the contact of an address; audience.ContactStore does.
-type Contacts interface {
-	ContactOf(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
 }
 
 // Config is what the pages stand on; all of it is needed but Contacts, and Hub, without
@@ -221,33 +214,6 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	}
 	v.groups = grouped(p, v.Filter("group"), lines)
 	return p.Render(w, r, http.StatusOK, feedPage(p, v))
-}
-
-// recipientOf is the address of a known person; "" for nobody's.
-func recipientOf(a tracking.Activity) string {
-	if !a.Identified || a.Recipient == nil {
-		return ""
-	}
-	return a.Recipient.String()
-}
-
-// names are what the people of activities are called, by address.
-func (c Config) names(ctx context.Context, t tenant.ID, list ...tracking.Activity) (map[string]string, error) {
-	names := map[string]string{}
-	for _, a := range list {
-		address := recipientOf(a)
-		if _, asked := names[address]; asked || address == "" || c.Contacts == nil {
-			continue
-		}
-		who, known, err := c.Contacts.ContactOf(ctx, t, *a.Recipient)
-		if err != nil {
-			return nil, fmt.Errorf("find contact: %w", err)
-		}
-		if names[address] = ""; known && who.Name() != address {
-			names[address] = who.Name()
-		}
-	}
-	return names, nil
 }
 
 func (c Config) line(p frame.Page, a tracking.Activity, place blitz.Place, name string) line {
