@@ -53,7 +53,7 @@ func (c matrixCase) changed() matrixCase {
 	case "off":
 		c.level = tracking.None
 	case "more":
-		c.level, c.stream, c.wish = tracking.Individual, tracking.Unset, c.wish
+		c.level, c.stream = tracking.Individual, tracking.Unset
 	}
 	return c
 }

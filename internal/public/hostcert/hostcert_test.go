@@ -124,13 +124,13 @@ func authority(t *testing.T, port int) (directory string, roots *x509.CertPool) 
 // greet shakes hands and returns who issued the certificate, or why there was none.
 func greet(t *testing.T, address, name string) (issuer string, err error) {
 	t.Helper()
-	d := tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true}} //nolint:gosec // G402: what is presented is looked at here
+	d := tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true}}
 	conn, err := d.DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0] //nolint:errcheck,forcetypeassert // a tls.Dialer's
+	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0] //nolint:forcetypeassert // a tls.Dialer's
 	if err := leaf.VerifyHostname(name); err != nil {
 		return "", err
 	}
@@ -145,7 +145,7 @@ func TestPebble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := l.Addr().(*net.TCPAddr) //nolint:errcheck,forcetypeassert // a TCP listener's
+	at := l.Addr().(*net.TCPAddr) //nolint:forcetypeassert // a TCP listener's
 	c := hostcert.Config{Folder: t.TempDir(), Host: "127.0.0.1", Port: at.Port, Now: time.Now,
 		Known: func(_ context.Context, name string) bool { return name == host || name == "link.nirgends.example" }}
 	c.Directory, c.Roots = authority(t, at.Port)
