@@ -18,7 +18,7 @@ func (p *platform) feed() blitz.Feed { return blitz.Feed{Store: p.store, Now: p.
 // blitzPages are the pages of the feed.
 func (p *platform) blitzPages(catalog *i18n.Catalog, told *diagnosis.Service) webblitz.Config {
 	return webblitz.Config{
-		Feed: p.feed(), Activities: p.store, Hub: p.tracking.hub, Teller: blitz.Teller{Catalog: catalog}, Mails: p.notices.On,
+		Feed: p.feed(), Activities: p.store, Hub: p.tracking.hub, Contacts: p.store, Teller: blitz.Teller{Catalog: catalog}, Mails: p.notices.On,
 		Certificates: &offercertificate.Service{Offers: p.offers, Mail: p.store, Activities: p.store, Signer: told, Catalog: catalog},
 	}
 }

@@ -43,6 +43,7 @@ type Config struct {
 	Notice     Notice     `toml:"notice"`
 	OpenID     OpenID     `toml:"openid"`
 	TLS        TLS        `toml:"tls"`
+	ACME       ACME       `toml:"acme"`
 	Outbound   Outbound   `toml:"outbound_tls"`
 	DNS        DNS        `toml:"dns"`
 	Egress     Egress     `toml:"egress"`
@@ -446,6 +447,7 @@ func (c Config) validate() error {
 		bad("http.public_url", "want http://host or https://host, have %q", c.HTTP.PublicURL)
 	}
 	c.HTTP.validate(bad)
+	c.ACME.validate(c, bad)
 	if c.Database.URL != "" && !strings.HasPrefix(c.Database.URL, "postgres://") && !strings.HasPrefix(c.Database.URL, "postgresql://") {
 		bad("database.url", "want postgres://… or nothing for SQLite")
 	}

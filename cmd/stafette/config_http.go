@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stafette/internal/forwarded"
+	"stafette/internal/message"
 )
 
 // HTTP is the door for the API and the office.
@@ -31,12 +32,48 @@ type HTTP struct {
 	PreviewHost string `toml:"preview_host"`
 	// TrackingHosts lets the links and pictures of tracked mail lead to link.<domain> of the
 	// sender's domain where its record leads here ([domains] tracking_host), instead of
-	// PublicURL. Whoever sets it sees to certificates for these names, as a proxy with
-	// automatic certificates does. Default false.
+	// PublicURL. Certificates for these names are made where [acme] says so; otherwise
+	// whoever sets it sees to them, as a proxy with automatic certificates does. Default
+	// false.
 	TrackingHosts bool `toml:"tracking_hosts"`
 	// Components opens the page /components, which shows every part of the office, to
 	// everybody; without it only staff see it. The demo sets it.
 	Components bool `toml:"components"`
+}
+
+// ACME makes certificates for tenants' own hosts of links and pictures (http.tracking_hosts,
+// which it needs, as it does http.tls), and renews them. Until a host has one, links lead
+// to http.public_url. An authority comes by port 443 of the host (RFC 8737): it must lead
+// to http.listen as it is, TLS and all.
+type ACME struct {
+	// Directory is the address of the authority's directory (RFC 8555), such as
+	// https://acme-v02.api.letsencrypt.org/directory. Whoever sets it agrees to the
+	// authority's terms. Default "": no certificates are made.
+	Directory string `toml:"directory"`
+	// Email is where the authority writes to when something is wrong. "": nowhere.
+	Email string `toml:"email"`
+	// Roots is a PEM file of whom the directory's own certificate must be from. "": whom the
+	// system trusts.
+	Roots string `toml:"roots"`
+	// Folder keeps account, keys and certificates; several nodes need one that they share.
+	// Default: certificates in DataDir.
+	Folder string `toml:"folder"`
+}
+
+// validate reports what cannot work.
+func (a ACME) validate(c Config, bad func(key, format string, args ...any)) {
+	if a.Directory == "" {
+		return
+	}
+	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		bad("acme.directory", "want an https:// address, have %q", a.Directory)
+	}
+	if !c.HTTP.TLS || !c.HTTP.TrackingHosts || c.Domains.TrackingHost == "" {
+		bad("acme.directory", "certificates of own hosts need http.tls, http.tracking_hosts and domains.tracking_host")
+	}
+	if _, err := message.ParseAddress(a.Email); a.Email != "" && err != nil {
+		bad("acme.email", "want an address, have %q", a.Email)
+	}
 }
 
 // validate reports what cannot work.

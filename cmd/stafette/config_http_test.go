@@ -38,3 +38,25 @@ func TestProxiesAndPreviewAreChecked(t *testing.T) {
 		t.Errorf("proxies %v", got)
 	}
 }
+
+func TestCertificatesOfOwnHostsAreChecked(t *testing.T) {
+	whole := Config{HTTP: HTTP{TLS: true, TrackingHosts: true}, Domains: Domains{TrackingHost: "links.platform.example"}}
+	for name, c := range map[string]struct {
+		acme ACME
+		in   Config
+		want string
+	}{
+		"off":          {ACME{Email: "x"}, Config{}, ""},
+		"on":           {ACME{Directory: "https://acme.example/dir", Email: "a@b.example"}, whole, ""},
+		"no TLS":       {ACME{Directory: "https://acme.example/dir"}, Config{HTTP: HTTP{TrackingHosts: true}, Domains: whole.Domains}, "acme.directory"},
+		"not HTTPS":    {ACME{Directory: "http://acme.example/dir"}, whole, "acme.directory"},
+		"no address":   {ACME{Directory: "https://acme.example/dir", Email: "me"}, whole, "acme.email"},
+		"no own hosts": {ACME{Directory: "https://acme.example/dir"}, Config{HTTP: HTTP{TLS: true}}, "acme.directory"},
+	} {
+		var refused []string
+		c.acme.validate(c.in, func(key, _ string, _ ...any) { refused = append(refused, key) })
+		if strings.Join(refused, " ") != c.want {
+			t.Errorf("%s: refused %v, want %q", name, refused, c.want)
+		}
+	}
+}

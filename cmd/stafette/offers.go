@@ -9,7 +9,6 @@ import (
 	"stafette/internal/offer"
 	"stafette/internal/public"
 	"stafette/internal/public/offerpages"
-	"stafette/internal/tracking"
 )
 
 // answersEvery is how soon a receipt is sent that could not be sent at once.
@@ -20,22 +19,10 @@ func (p *platform) newOffers(catalog *i18n.Catalog, zone *time.Location) (*offer
 	return offer.New(offer.Config{
 		Store: p.store, Tenants: p.store, Acceptor: p.entrance, Mail: p.store, Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL,
 		Watch: offer.Watch{
-			Decider: p.tracking.decider, Consents: p.tracking.decider, Activities: p.store, Recorder: p.tracking.recorder,
-			Judge: p.judgeLook,
+			Decider: p.tracking.decider, Consents: p.tracking.decider, Activities: p.store, Looks: p.tracking.visits,
 		},
 		Zone: zone, Now: p.store.Now, Log: p.log,
 	})
-}
-
-// judgeLook says who looks at an offer, by the rules of tracking. A form that was sent is a
-// person's: programs that follow links send none.
-func (p *platform) judgeLook(a offer.Asked, deed bool) (tracking.Machine, string) {
-	rules := p.tracking.rules
-	signs, agent := rules.SignsOf(tracking.Seen{Kind: tracking.PageVisited, Head: a.Head, UserAgent: a.UserAgent, Language: true, At: p.store.Now()})
-	if deed {
-		return tracking.Machine{Class: tracking.Person, Confidence: 90, Rules: rules.Version, Reasons: []string{"form"}}, agent
-	}
-	return rules.Judge(agent, signs), agent
 }
 
 // openOfferPages opens the pages of recipients of offers. A page with its pictures is a

@@ -39,6 +39,7 @@ import (
 	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/public"
+	"stafette/internal/public/hostcert"
 	"stafette/internal/published"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
@@ -93,6 +94,7 @@ type platform struct {
 	*base
 	cert       *certificate
 	tls        *tls.Config
+	hostCerts  *hostcert.Issuer // nil: tenants' own hosts have no certificates of ours
 	metrics    *prometheus.Registry
 	runner     *queue.Runner
 	fleet      *egress.Fleet
@@ -150,6 +152,9 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 		return nil, err
 	}
 	p.tls = p.cert.tls()
+	if p.hostCerts, err = p.newHostCertificates(); err != nil {
+		return nil, err
+	}
 	reasons, err := bounce.Load()
 	if err != nil {
 		return nil, err

@@ -86,6 +86,8 @@ type linkHosts struct {
 	}
 	now    func() time.Time
 	public *url.URL
+	// ready reports whether a host has a certificate; nil: whoever runs this sees to it.
+	ready func(ctx context.Context, host string) bool
 
 	mu    sync.Mutex
 	known map[string]linkHost
@@ -95,6 +97,7 @@ type linkHosts struct {
 type linkHost struct {
 	owner tenant.ID // zero: nobody's
 	leads bool      // its record leads here
+	ready bool      // and it has a certificate
 	until time.Time
 }
 
@@ -117,7 +120,7 @@ func (h *linkHosts) isPublic(host string) bool { return strings.EqualFold(host, 
 // cannot be found out now is not known.
 func (h *linkHosts) base(ctx context.Context, t tenant.ID, domain string) string {
 	v, err := h.look(ctx, domain)
-	if err != nil || !v.leads || v.owner != t {
+	if err != nil || !v.leads || v.owner != t || h.ready != nil && !v.ready {
 		return ""
 	}
 	u := url.URL{Scheme: h.public.Scheme, Host: tenant.TrackingLabel + "." + domain}
@@ -125,6 +128,16 @@ func (h *linkHosts) base(ctx context.Context, t tenant.ID, domain string) string
 		u.Host = net.JoinHostPort(u.Host, port)
 	}
 	return u.String()
+}
+
+// leadsHere reports whether a host is a tenant's and leads here.
+func (h *linkHosts) leadsHere(ctx context.Context, host string) bool {
+	domain, ok := domainOfHost(host)
+	if !ok || h.isPublic(host) {
+		return false
+	}
+	v, err := h.look(ctx, domain)
+	return err == nil && v.leads
 }
 
 // owner returns whose a host is.
@@ -150,6 +163,9 @@ func (h *linkHosts) look(ctx context.Context, domain string) (linkHost, error) {
 	if err == nil {
 		v.owner = owner
 		v.leads, err = h.leads(ctx, owner, domain)
+	}
+	if err == nil && v.leads && h.ready != nil {
+		v.ready = h.ready(ctx, tenant.TrackingLabel+"."+domain)
 	}
 	if err != nil && v.owner != (tenant.ID{}) {
 		return v, fmt.Errorf("look up host for links: %w", err)

@@ -58,6 +58,19 @@ func TestLinkHosts(t *testing.T) {
 	if have := h.base(t.Context(), tenant.ID{2}, "a.example"); have != "" {
 		t.Errorf("another tenant's mail leads to %q", have)
 	}
+	// Until a host has a certificate, links lead to the platform.
+	for ready, want := range map[bool]string{false: "", true: "https://link.a.example:8443"} {
+		clear(h.known)
+		h.ready = func(_ context.Context, host string) bool { return ready && host == "link.a.example" }
+		if have := h.base(t.Context(), tenant.ID{1}, "a.example"); have != want {
+			t.Errorf("with a certificate %t: %q", ready, have)
+		}
+	}
+	for host, want := range map[string]bool{"link.a.example": true, "link.b.example": false, "link.c.example": false, "a.example": false} {
+		if have := h.leadsHere(t.Context(), host); have != want {
+			t.Errorf("%s leads here: %t", host, have)
+		}
+	}
 	asked := d.asked
 	for host, want := range map[string]tenant.ID{"link.a.example": {1}, "LINK.b.example:8443": {2}, "link.c.example": {}, "mail.platform.example": {}} {
 		if have, own := h.owner(t.Context(), host); have != want || own == want.IsZero() {

@@ -73,6 +73,21 @@ type Choice struct {
 	// no quiet time. It may reach over midnight.
 	QuietFrom int `json:"quiet_from"`
 	QuietTo   int `json:"quiet_to"`
+	// Zone is the time zone of these hours and of the mail of a day; "": the account's.
+	Zone string `json:"zone,omitempty"`
+}
+
+// Clock is the person's time zone; account where they have chosen none, or none that this
+// platform knows.
+func (c Choice) Clock(account *time.Location) *time.Location {
+	if c.Zone == "" {
+		return account
+	}
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return account
+	}
+	return zone
 }
 
 // UsualChoice is what a person gets who has chosen nothing.

@@ -176,6 +176,26 @@ func TestTopicsAndQuietHours(t *testing.T) {
 	}
 }
 
+// Quiet hours are those of the person's clock, not of the account's.
+func TestQuietHoursOfThePerson(t *testing.T) {
+	w := newWorld(t)
+	w.choose(blitz.Choice{Mail: blitz.Topics(), QuietFrom: 9, QuietTo: 11, Zone: "Europe/Lisbon"}) // there it is eleven
+	w.did(tracking.PageVisited)
+	if got := w.wait(20 * time.Minute); len(got) != 1 || !strings.Contains(got[0].More[0], "11:00") {
+		t.Errorf("%+v", got)
+	}
+	w.choose(blitz.Choice{Mail: blitz.Topics(), QuietFrom: 11, QuietTo: 12, Zone: "Europe/Lisbon"})
+	w.did(tracking.PageVisited)
+	if got := w.wait(20 * time.Minute); len(got) != 0 {
+		t.Errorf("disturbed: %+v", got)
+	}
+	for _, zone := range []string{"Local", "Hamburg"} {
+		if err := w.feed.Choose(t.Context(), w.tenant.ID, w.user.ID, blitz.Choice{Zone: zone}); fault.As(err) == nil || fault.As(err).Field != "zone" {
+			t.Errorf("%s: %v", zone, err)
+		}
+	}
+}
+
 func TestDaily(t *testing.T) {
 	w := newWorld(t)
 	w.choose(blitz.Choice{Mail: blitz.Topics(), Daily: true})

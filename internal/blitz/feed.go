@@ -107,12 +107,16 @@ func (f Feed) Choice(ctx context.Context, t tenant.ID, u tenant.UserID) (Choice,
 }
 
 // Choose keeps what a person wants to be told of, from now on. Errors: Invalid
-// "quiet_malformed" with Field "quiet_from".
+// "quiet_malformed" with Field "quiet_from", "time_zone_unknown" with Field "zone".
 func (f Feed) Choose(ctx context.Context, t tenant.ID, u tenant.UserID, c Choice) error {
 	for _, h := range []int{c.QuietFrom, c.QuietTo} {
 		if h < 0 || h > 23 {
 			return fault.Field("quiet_from", "quiet_malformed", "The hours are 0 to 23.")
 		}
+	}
+	// "Local" is the machine's zone, which is nobody's choice.
+	if _, err := time.LoadLocation(c.Zone); err != nil || c.Zone == "Local" {
+		return fault.Field("zone", "time_zone_unknown", "Time zones are written as Europe/Berlin.")
 	}
 	r := Reader{Tenant: t, User: u, Choice: c, ToldUntil: id.Lowest[tracking.ActivityKind](f.Now())}
 	if err := f.Store.ChooseBlitz(ctx, r); err != nil {

@@ -107,7 +107,7 @@ func (m Mails) tell(ctx context.Context, r Reader) error {
 		return err
 	}
 	now := m.Now()
-	local := now.In(t.Zone(m.Zone))
+	local := now.In(r.Choice.Clock(t.Zone(m.Zone)))
 	if !u.DisabledAt.IsZero() || t.State == tenant.Locked || r.Choice.Quiet(local) {
 		return nil
 	}
@@ -139,7 +139,7 @@ func (m Mails) tell(ctx context.Context, r Reader) error {
 	if r.Choice.Daily && !more {
 		place = id.Lowest[tracking.ActivityKind](until)
 	}
-	letter, err := m.letter(t, u, list)
+	letter, err := m.letter(t, u, local.Location(), list)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (m Mails) tell(ctx context.Context, r Reader) error {
 	return nil
 }
 
-func (m Mails) letter(t tenant.Tenant, u tenant.User, list []tracking.Activity) (notice.Letter, error) {
+func (m Mails) letter(t tenant.Tenant, u tenant.User, zone *time.Location, list []tracking.Activity) (notice.Letter, error) {
 	to, err := message.ParseAddress(u.Email)
 	if err != nil {
 		return notice.Letter{}, fmt.Errorf("address of reader: %w", err)
@@ -170,7 +170,7 @@ func (m Mails) letter(t tenant.Tenant, u tenant.User, list []tracking.Activity) 
 		lang = i18n.German
 	}
 	tone := i18n.Tone(t.OfficeTone)
-	clock := i18n.Clock{Lang: lang, Zone: t.Zone(m.Zone), Now: m.Now()}
+	clock := i18n.Clock{Lang: lang, Zone: zone, Now: m.Now()}
 	var lines []string
 	for _, a := range list[:min(len(list), maxLines)] {
 		lines = append(lines, clock.Full(a.At)+": "+m.Teller.Sentence(lang, tone, a))

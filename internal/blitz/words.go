@@ -12,12 +12,20 @@ type Teller struct{ Catalog *i18n.Catalog }
 // and as a machine's that is not counted. It is one line of plain text; parts of it are
 // foreign words.
 func (t Teller) Sentence(lang i18n.Lang, tone i18n.Tone, a tracking.Activity) string {
+	return t.SentenceOf(lang, tone, a, "")
+}
+
+// SentenceOf is Sentence with the name under which a known person is kept; "": none.
+func (t Teller) SentenceOf(lang i18n.Lang, tone i18n.Tone, a tracking.Activity, called string) string {
 	who, name := "someone", ""
 	switch {
 	case !a.Machine.Counted():
 		who = "machine"
 	case a.Identified && a.Recipient != nil:
 		who, name = "known", a.Recipient.String()
+		if called != "" {
+			name = called + " (" + name + ")"
+		}
 	}
 	label := a.Label
 	if label == "" {

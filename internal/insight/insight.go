@@ -12,6 +12,7 @@ import (
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Message is a message as people and programs read it.
@@ -73,6 +74,9 @@ type Filter struct {
 	// below it. Deliveries whose server spoke last is one of them.
 	Hosts    []string
 	From, To time.Time // accepted in [From, To)
+	// Opened selects mail by who opened it, of the newest mail that the rest of the filter
+	// leaves.
+	Opened tracking.OpenedBy
 	// Text is what a person typed into the one search box: an address, part of an
 	// address or name, part of a subject, tag or value of the metadata (an order's
 	// number), a Message-ID, a msg_ or dlv_ identifier.

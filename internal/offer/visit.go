@@ -114,7 +114,7 @@ func (s *Service) done(ctx context.Context, v *Visit) error {
 			v.Confirmed = &acts[i]
 		}
 	}
-	if s.c.Watch.Recorder == nil || v.Recipient.Decision.Level <= tracking.Aggregate {
+	if s.c.Watch.Looks == nil || v.Recipient.Decision.Level <= tracking.Aggregate {
 		return nil
 	}
 	now, err := s.decide(ctx, v.Offer.Tenant, v.Recipient.Address)
@@ -160,6 +160,12 @@ func (s *Service) Unlock(ctx context.Context, v Visit, password string) (string,
 // Looked tells that the page was opened.
 func (s *Service) Looked(ctx context.Context, v Visit, a Asked) {
 	s.seen(ctx, v, hit{kind: tracking.PageVisited}, a)
+}
+
+// Trapped tells that the link of the page was followed that nobody can see: whoever did
+// it is a machine.
+func (s *Service) Trapped(ctx context.Context, v Visit, a Asked) {
+	s.seen(ctx, v, hit{kind: tracking.PageVisited, trap: true}, a)
 }
 
 // ReadNotice tells that the withdrawal notice was opened.

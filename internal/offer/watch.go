@@ -3,7 +3,7 @@ package offer
 import (
 	"context"
 	"fmt"
-	"strings"
+	"net/netip"
 
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -15,10 +15,10 @@ type Decider interface {
 	Decide(ctx context.Context, t tenant.ID, s tenant.Stream, wish tracking.Level, recipients []message.Address) (tracking.Decision, error)
 }
 
-// Recorder keeps looks and deeds as far as may be at the moment they happen;
-// *tracking.Recorder does.
-type Recorder interface {
-	Record(ctx context.Context, s tracking.Sent, a tracking.Activity) (done tracking.Activity, kept bool, err error)
+// Looker judges who looked and keeps looks and deeds as far as may be at the moment they
+// happen; *tracking.Visits does.
+type Looker interface {
+	Look(ctx context.Context, s tracking.Sent, a tracking.Activity, l tracking.Look) (done tracking.Activity, kept bool, err error)
 }
 
 // Activities tells what was kept; tracking.Reader does.
@@ -32,21 +32,19 @@ type Consents interface {
 }
 
 // Watch is how looks are recorded; the zero value records nothing. All of it is needed,
-// or nothing but Judge.
+// or nothing.
 type Watch struct {
 	Decider    Decider
-	Recorder   Recorder
+	Looks      Looker
 	Activities Activities
 	Consents   Consents
-	// Judge says whether a person or a machine asked, and of what class its program is; nil
-	// goes by the request alone.
-	Judge func(a Asked, deed bool) (m tracking.Machine, agent string)
 }
 
 // Asked is what a request told of who made it.
 type Asked struct {
 	Remote    string // address
 	UserAgent string
+	Language  bool // a language was asked for, as browsers do
 	Head      bool // only asked whether the page is there: nothing is recorded
 }
 
@@ -56,28 +54,29 @@ type hit struct {
 	target, label, version string
 	// deed is set for what a form did: machines that follow links send none.
 	deed bool
+	// trap is set for the link of the page that nobody can see.
+	trap bool
 }
 
 // seen records a hit. A failure is logged and hinders nobody: pages work without it.
 func (s *Service) seen(ctx context.Context, v Visit, h hit, a Asked) {
-	if s.c.Watch.Recorder == nil || v.Preview || a.Head {
+	if s.c.Watch.Looks == nil || v.Preview || a.Head {
 		return
 	}
 	r := v.Recipient
-	judge := s.c.Watch.Judge
-	if judge == nil {
-		judge = judgeRequest
-	}
 	act := tracking.Activity{
 		Kind: h.kind, At: s.now(), Message: r.Message, Recipient: &r.Address, Identified: true, Offer: r.Offer.String(), OfferRecipient: r.ID.String(),
-		Sender: r.Actor, Title: v.Version.Content.Title, Target: h.target, Label: h.label, Version: h.version, Network: tenant.Network(a.Remote),
+		Sender: r.Actor, Title: v.Version.Content.Title, Target: h.target, Label: h.label, Version: h.version,
 	}
 	if !r.Message.IsZero() {
 		act.Delivery = message.Delivery(r.Message, 1)
 	}
-	act.Machine, act.Agent = judge(a, h.deed)
 	sent := tracking.Sent{Tenant: r.Tenant, Stream: tenant.Transactional, Decision: r.Decision, Recipients: []message.Address{r.Address}}
-	if _, _, err := s.c.Watch.Recorder.Record(ctx, sent, act); err != nil && ctx.Err() == nil {
+	look := tracking.Look{Visitor: tracking.Visitor{UserAgent: a.UserAgent, Language: a.Language}, Place: r.ID, Deed: h.deed, Trap: h.trap, First: r.Sendings <= 1}
+	if ip, err := netip.ParseAddr(a.Remote); err == nil {
+		look.IP = ip
+	}
+	if _, _, err := s.c.Watch.Looks.Look(ctx, sent, act, look); err != nil && ctx.Err() == nil {
 		s.c.Log.ErrorContext(ctx, "activity on an offer was not kept", "offer", r.Offer.String(), "kind", string(h.kind), "err", err)
 	}
 }
@@ -111,33 +110,4 @@ func (s *Service) Seen(ctx context.Context, r Recipient) ([]tracking.Activity, e
 		}
 	}
 	return own, nil
-}
-
-// judgeRequest goes by the request alone: a deed is a person's, and programs that say what
-// they are or say nothing are machines.
-func judgeRequest(a Asked, deed bool) (tracking.Machine, string) {
-	agent := agentClass(a.UserAgent)
-	switch {
-	case deed:
-		return tracking.Machine{Class: tracking.Person, Confidence: 90, Reasons: []string{"form"}}, agent
-	case agent == "":
-		return tracking.Machine{Class: tracking.Scanner, Confidence: 90, Reasons: []string{"agent"}}, agent
-	}
-	return tracking.Machine{Class: tracking.Person, Confidence: 60}, agent
-}
-
-// agentClass names the program of a request; "" if it is no browser.
-func agentClass(agent string) string {
-	lower := strings.ToLower(agent)
-	for _, word := range []string{"bot", "crawl", "spider", "scan", "preview", "curl", "wget", "python", "go-http", "java/", "headless", "monitor"} {
-		if strings.Contains(lower, word) {
-			return ""
-		}
-	}
-	for _, one := range [][2]string{{"edg/", "Edge"}, {"firefox/", "Firefox"}, {"chrome/", "Chrome"}, {"safari/", "Safari"}, {"mozilla/", "Browser"}} {
-		if strings.Contains(lower, one[0]) {
-			return one[1]
-		}
-	}
-	return ""
 }

@@ -17,6 +17,7 @@ import (
 	"stafette/internal/notice"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 // Sources tells of the ways out; egress.Store does.
@@ -67,7 +68,7 @@ type Config struct {
 // Service keeps the lists. It is safe for concurrent use, on any number of nodes.
 type Service struct {
 	c      Config
-	client *http.Client
+	client *webhook.Client
 	mac    []byte // of links
 	hash   []byte // of targets
 	wake   chan struct{}
@@ -81,14 +82,11 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.HTTPSPort == 0 {
-		c.HTTPSPort = 443
-	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
 	s := &Service{c: c, mac: c.Keeper.MACKey("published links"), hash: hashKey(c.Keeper), wake: make(chan struct{}, 1)}
-	s.client = s.newClient()
+	s.client = webhook.NewClient(webhook.ClientConfig{Resolver: c.Resolver, Dial: c.Dial, Port: c.HTTPSPort, Transport: c.Transport})
 	return s, nil
 }
 

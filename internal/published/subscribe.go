@@ -18,6 +18,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 // maxSubscriptions bounds those of one list, so that strangers cannot fill the database.
@@ -188,7 +189,7 @@ type Hook struct {
 // SubscribeHook keeps a webhook, which CheckHook then begins. Errors: Invalid with Field
 // "url", Conflict "webhook_taken" for one that is told already.
 func (s *Service) SubscribeHook(ctx context.Context, of tenant.ID, address string, lang i18n.Lang) (Hook, error) {
-	to, err := s.hookURL(address)
+	to, err := s.client.CheckURL(address)
 	if err != nil {
 		return Hook{}, err
 	}
@@ -197,7 +198,7 @@ func (s *Service) SubscribeHook(ctx context.Context, of tenant.ID, address strin
 	}
 	secret := make([]byte, 24)
 	_, _ = rand.Read(secret)
-	t := Target{To: to, Secret: secretPrefix + base64.StdEncoding.EncodeToString(secret)}
+	t := Target{To: to, Secret: webhook.SecretPrefix + base64.StdEncoding.EncodeToString(secret)}
 	sub, err := s.put(ctx, of, ByWebhook, lang, t)
 	if err != nil {
 		return Hook{}, err

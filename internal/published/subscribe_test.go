@@ -17,6 +17,7 @@ import (
 	"stafette/internal/privacy"
 	"stafette/internal/published"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 // token is the end of a letter's link.
@@ -141,7 +142,7 @@ func (h *hook) RoundTrip(r *http.Request) (*http.Response, error) {
 		h.t.Error(err)
 	}
 	seconds, _ := strconv.ParseInt(r.Header.Get("Webhook-Timestamp"), 10, 64)
-	want, err := published.Sign(h.secret, r.Header.Get("Webhook-Id"), time.Unix(seconds, 0), body)
+	want, err := webhook.Sign(h.secret, r.Header.Get("Webhook-Id"), time.Unix(seconds, 0), body)
 	if err != nil || r.Header.Get("Webhook-Signature") != want || r.Method != http.MethodPost {
 		h.t.Errorf("signature %q, want %q, %v", r.Header.Get("Webhook-Signature"), want, err)
 	}

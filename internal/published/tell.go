@@ -13,13 +13,14 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 const (
 	tellLimit = 20
 	// tellLease is how long a claimed telling is left alone: longer than a turn of slow
 	// webhooks.
-	tellLease = tellLimit*hookTime + time.Minute
+	tellLease = tellLimit*webhook.CallTime + time.Minute
 )
 
 // pauses are those between the tries of one telling; after the last it is given up.

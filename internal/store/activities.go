@@ -211,8 +211,11 @@ func (s *Store) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (
 }
 
 // ActivityBurst implements tracking.ActivityStore.
-func (s *Store) ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]tracking.Activity, error) {
+func (s *Store) ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, offer string, burst int64, since time.Time) ([]tracking.Activity, error) {
 	low := id.Lowest[tracking.ActivityKind](since)
+	if offer != "" {
+		return s.activities(ctx, t, " AND a.offer = $2 AND a.burst = $3 AND a.id >= $4 ORDER BY a.id LIMIT 500", offer, burst, low[:])
+	}
 	return s.activities(ctx, t, " AND a.message = $2 AND a.burst = $3 AND a.id >= $4 ORDER BY a.id LIMIT 500", m[:], burst, low[:])
 }
 

@@ -41,6 +41,7 @@ type search struct {
 	domain    string // of a recipient, "@…"
 	state     event.State
 	mark      event.Mark
+	opened    string // condition of messages
 	hosts     []string
 	headerID  string // Message-ID as it came
 	fragment  string // lower case, to be found in subject, From, To, tags or metadata
@@ -57,7 +58,7 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst, hosts: f.Hosts}
+	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst, hosts: f.Hosts, opened: openedIs(f.Opened)}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {
 		return insight.Page{}, fmt.Errorf("search messages: %w", s.refusal(err))
@@ -257,6 +258,9 @@ func (q *search) matching(ctx context.Context, ids []message.ID) ([]insight.Mess
 	}
 	if q.state != "" || q.mark != "" || q.recipient != "" || q.domain != "" || len(q.hosts) > 0 {
 		q.andDelivery(and)
+	}
+	if q.opened != "" {
+		and(q.opened)
 	}
 	if q.fragment != "" {
 		plainly, boxed, quoted := looseLike(q.fragment), looseLike(boxFragment(q.fragment)), looseLike(jsonFragment(q.fragment))

@@ -30,6 +30,9 @@ type Timing struct {
 	Click      int `toml:"click_seconds"`
 	Burst      int `toml:"burst_seconds"`
 	BurstLinks int `toml:"burst_links"`
+	// Page and PageLinks are Burst and BurstLinks of the page of an offer.
+	Page      int `toml:"page_seconds"`
+	PageLinks int `toml:"page_links"`
 }
 
 // Agent is a class of programs. Exactly one of Contains and Equals is set.
@@ -79,7 +82,7 @@ func ParseRules(text []byte) (*Rules, error) {
 			return nil, fmt.Errorf("read rules of tracking: sign %q has no weight", sign)
 		}
 	}
-	if r.Version < 1 || r.Threshold < 1 || r.Timing.BurstLinks < 2 {
+	if r.Version < 1 || r.Threshold < 1 || r.Timing.BurstLinks < 2 || r.Timing.PageLinks < 2 {
 		return nil, fmt.Errorf("read rules of tracking: version, threshold or timing is missing")
 	}
 	return &r, nil

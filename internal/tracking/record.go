@@ -16,6 +16,8 @@ type Reader interface {
 	Activity(ctx context.Context, t tenant.ID, a ActivityID) (Activity, error)
 	ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (Counts, error)
 	Tracked(ctx context.Context, t tenant.ID, m message.ID) (Tracked, error)
+	// Openings tells of those messages that were tracked whether they were opened.
+	Openings(ctx context.Context, t tenant.ID, of []message.ID) (map[message.ID]Opening, error)
 }
 
 // RecorderConfig is what a Recorder needs.

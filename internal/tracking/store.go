@@ -64,8 +64,9 @@ type ActivityStore interface {
 	// ActivityCounts sums up a message's opens and clicks, also those that were folded. The error
 	// is that of Tracked.
 	ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (Counts, error)
-	// ActivityBurst returns the activities of one burst of a message that are not older than since.
-	ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, burst int64, since time.Time) ([]Activity, error)
+	// ActivityBurst returns the activities of one burst that are not older than since: those
+	// of an offer, or where that is "" of a message.
+	ActivityBurst(ctx context.Context, t tenant.ID, m message.ID, offer string, burst int64, since time.Time) ([]Activity, error)
 	// Rerate changes judgements. Activities that are gone are passed over.
 	Rerate(ctx context.Context, t tenant.ID, of map[ActivityID]Machine) error
 	// Outdated returns activities judged by rules older than a version, of any tenant, at

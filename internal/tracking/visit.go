@@ -163,38 +163,42 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	a.Network, a.Burst = networkOf(who.IP), v.client(found.tracked.Message, who)
 	signs, agent := v.c.Rules.SignsOf(Seen{Kind: a.Kind, Head: who.Head, UserAgent: who.UserAgent, Language: who.Language, Prefetch: who.Prefetch,
 		Trap: trap, At: now, Mailed: len(found.recipients) == 1, DeliveredAt: found.deliveredAt})
-	r := v.c.Rules
-	sign, turned, full := v.watch.note(a.Message, a.Burst, a.Link, trap, now, r.Timing)
+	timing := v.c.Rules.Timing
+	sign, turned, full := v.watch.note(a.Message, a.Burst, a.Link, trap, now, seconds(timing.Burst), timing.BurstLinks)
 	if full {
 		return nil
 	}
 	if sign != "" && !trap {
 		signs = append(signs, sign)
 	}
-	a.Agent, a.Machine = agent, r.Judge(agent, signs)
+	a.Agent, a.Machine = agent, v.c.Rules.Judge(agent, signs)
 	s := Sent{Tenant: found.tracked.Tenant, Stream: found.tracked.Stream, Decision: found.tracked.Decision, Recipients: found.recipients}
 	done, kept, err := v.c.Recorder.Record(ctx, s, a)
 	if err != nil {
 		return err
 	}
-	if !kept {
-		return nil
-	}
-	// A hit that was judged before the burst bore its sign judges again, too: the one that
-	// brought the sign may have looked for earlier ones before this one was there.
-	if now := v.watch.sign(a.Message, a.Burst); turned || now != sign {
-		v.again(ctx, done, now)
+	if kept {
+		v.settle(ctx, a.Message, done, sign, turned)
 	}
 	return nil
+}
+
+// settle judges the earlier hits of a client anew where done was the one that brought its
+// burst a sign. A hit that was judged before the burst bore its sign does so, too: the one
+// that brought it may have looked for earlier ones before this one was there.
+func (v *Visits) settle(ctx context.Context, place message.ID, done Activity, sign string, turned bool) {
+	if now := v.watch.sign(place, done.Burst); now != "" && (turned || now != sign) {
+		v.again(ctx, done, now)
+	}
 }
 
 // again judges the hits of a client anew that lack a sign which its burst has now. That it
 // fails changes nothing for who waits.
 func (v *Visits) again(ctx context.Context, a Activity, sign string) {
-	earlier, err := v.c.Store.ActivityBurst(ctx, a.Tenant, a.Message, a.Burst, a.At.Add(-trapLasts))
+	earlier, err := v.c.Store.ActivityBurst(ctx, a.Tenant, a.Message, a.Offer, a.Burst, a.At.Add(-trapLasts))
 	verdicts := map[ActivityID]Machine{}
 	for _, e := range earlier {
-		if !slices.Contains(e.Machine.Reasons, sign) && !slices.Contains(e.Machine.Reasons, SignTrap) {
+		if !e.Kind.Declared() && !slices.Contains(e.Machine.Reasons, sign) && !slices.Contains(e.Machine.Reasons, SignTrap) {
 			verdicts[e.ID] = v.c.Rules.With(e, sign)
 		}
 	}
@@ -205,6 +209,8 @@ func (v *Visits) again(ctx context.Context, a Activity, sign string) {
 		v.c.Log.WarnContext(ctx, "earlier activities not judged again", "err", err)
 	}
 }
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // networkOf is what is kept of an address: 24 bits of IPv4, 48 of IPv6.
 func networkOf(a netip.Addr) string {

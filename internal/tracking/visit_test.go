@@ -238,7 +238,7 @@ func TestRerate(t *testing.T) {
 	if n, err := w.visits.Rerate(t.Context(), w.tenant); n != 1 || err != nil {
 		t.Fatalf("judged %d, %v", n, err)
 	}
-	if m := w.store.hits[0].Machine; m.Class != tracking.Scanner || m.Rules != 1 {
+	if m := w.store.hits[0].Machine; m.Class != tracking.Scanner || m.Rules != 2 {
 		t.Errorf("%+v", m)
 	}
 }

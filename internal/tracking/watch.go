@@ -1,7 +1,7 @@
 package tracking
 
 import (
-	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +22,7 @@ type burstKey struct {
 
 type burst struct {
 	first time.Time
-	links uint64 // one bit for each, as far as the count goes
+	links []int // different ones, as far as the count goes
 	hits  int
 	many  bool
 	trap  bool
@@ -38,15 +38,14 @@ const (
 
 func newWatch() *watch { return &watch{bursts: map[burstKey]*burst{}} }
 
-// note takes a hit in and returns the sign that this client's burst bears from now on, "" if
-// none; turned: it is this hit that brought it, so that the earlier ones must be judged again;
-// full: the client comes too often.
-func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Time, t Timing) (sign string, turned, full bool) {
+// note takes a hit in: so many different links within so long are too many. It returns the
+// sign that this client's burst bears from now on, "" if none; turned: it is this hit that
+// brought it, so that the earlier ones must be judged again; full: the client comes too often.
+func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Time, within time.Duration, links int) (sign string, turned, full bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	k := burstKey{m, client}
 	b := w.bursts[k]
-	within := time.Duration(t.Burst) * time.Second
 	if b != nil && b.trap {
 		within = max(within, trapLasts)
 	}
@@ -58,11 +57,11 @@ func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Ti
 		w.bursts[k] = b
 	}
 	before := b.sign()
-	if link > 0 {
-		b.links |= 1 << (link % 64)
+	if link > 0 && len(b.links) < links && !slices.Contains(b.links, link) {
+		b.links = append(b.links, link)
 	}
 	b.hits++
-	b.many = b.many || bits.OnesCount64(b.links) >= t.BurstLinks
+	b.many = b.many || len(b.links) >= links
 	b.trap = b.trap || trap
 	return b.sign(), b.sign() != before, b.hits > maxBurstHits
 }

@@ -213,9 +213,9 @@ func (m *memory) AddActivities(_ context.Context, list []tracking.Hit) ([]bool, 
 	return kept, nil
 }
 
-func (m *memory) ActivityBurst(_ context.Context, _ tenant.ID, of message.ID, burst int64, since time.Time) (list []tracking.Activity, _ error) {
+func (m *memory) ActivityBurst(_ context.Context, _ tenant.ID, of message.ID, offer string, burst int64, since time.Time) (list []tracking.Activity, _ error) {
 	for _, a := range m.hits {
-		if a.Message == of && a.Burst == burst && !a.At.Before(since) {
+		if (offer != "" && a.Offer == offer || offer == "" && a.Message == of) && a.Burst == burst && !a.At.Before(since) {
 			list = append(list, a)
 		}
 	}

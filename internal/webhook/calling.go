@@ -29,7 +29,7 @@ const (
 	perEndpoint = 8
 	batch       = 40
 	// lease is how long claimed calls are left alone: longer than a batch may take.
-	lease = (batch/perEndpoint+1)*callTime + time.Minute
+	lease = (batch/perEndpoint+1)*CallTime + time.Minute
 	// tryFor is for how long a call is tried, and an endpoint that never answers is kept.
 	tryFor = 72 * time.Hour
 	// KeptFor is how long settled calls can be seen and repeated.

@@ -25,17 +25,20 @@ import (
 	"stafette/internal/message"
 )
 
+// SecretPrefix begins every secret, before its base64.
+const SecretPrefix = "whsec_"
+
 const (
-	secretPrefix = "whsec_"
-	maxURL       = 500
+	maxURL = 500
 	// maxAnswer bounds what is read of an answer, whose content nobody looks at.
 	maxAnswer = 4 << 10
-	// callTime bounds one exchange, from resolving the name on.
-	callTime = 15 * time.Second
-	maxAddrs = 4
+	maxAddrs  = 4
 	// keepOpen is how long a connection waits for the next call.
 	keepOpen = 30 * time.Second
 )
+
+// CallTime bounds one exchange, from resolving the name on.
+const CallTime = 15 * time.Second
 
 // ClientConfig is what a Client stands on.
 type ClientConfig struct {
@@ -69,12 +72,12 @@ func NewClient(c ClientConfig) *Client {
 	carry := c.Transport
 	if carry == nil {
 		carry = &http.Transport{
-			DialContext: l.dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: callTime,
+			DialContext: l.dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: CallTime,
 			MaxResponseHeaderBytes: 16 << 10, MaxIdleConnsPerHost: perEndpoint, MaxIdleConns: 64, IdleConnTimeout: keepOpen, DisableCompression: true,
 		}
 	}
 	l.http = &http.Client{
-		Transport: carry, Timeout: callTime,
+		Transport: carry, Timeout: CallTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return l
@@ -160,7 +163,7 @@ func (l *Client) CheckURL(text string) (string, error) {
 // identifier, time in seconds since 1970 and body, joined by dots. The form is that of
 // Standard Webhooks, so that its libraries verify it. A malformed secret is an error.
 func Sign(secret, identifier string, at time.Time, body []byte) (string, error) {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, SecretPrefix))
 	if err != nil || len(key) == 0 {
 		return "", errors.New("sign webhook: malformed secret")
 	}

@@ -111,7 +111,7 @@ func (s *Service) check(w Wish) (name, url string, types []Type, err error) {
 func newSecret() string {
 	key := make([]byte, 24)
 	_, _ = rand.Read(key) // never fails
-	return secretPrefix + base64.StdEncoding.EncodeToString(key)
+	return SecretPrefix + base64.StdEncoding.EncodeToString(key)
 }
 
 // place binds a sealed target to its endpoint.

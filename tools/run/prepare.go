@@ -50,6 +50,7 @@ func needs() []need {
 		{[]string{"swaks"}, []string{"swaks"}},
 		// Exim is unpacked, not installed: what it links to does not come with it.
 		{[]string{"/usr/lib/*/libgnutls-dane.so.0"}, []string{"libgnutls-dane0"}},
+		{[]string{"pebble"}, []string{"pebble"}},
 	}
 }
 

@@ -34,6 +34,7 @@ type Offers interface {
 	Preview(ctx context.Context, token string) (offer.Visit, error)
 	Unlock(ctx context.Context, v offer.Visit, password string) (string, error)
 	Looked(ctx context.Context, v offer.Visit, a offer.Asked)
+	Trapped(ctx context.Context, v offer.Visit, a offer.Asked)
 	ReadNotice(ctx context.Context, v offer.Visit, a offer.Asked)
 	Follow(ctx context.Context, v offer.Visit, link string, a offer.Asked) (string, error)
 	Fetch(ctx context.Context, v offer.Visit, file string, a offer.Asked) (offer.File, []byte, error)
@@ -70,6 +71,8 @@ type Config struct {
 
 const (
 	stylePath = offer.Path + "style.css"
+	// trapPath is where the link of the page leads that no person sees or reaches.
+	trapPath = "/p"
 	// maxBody bounds a form.
 	maxBody = 16 << 10
 )
@@ -99,6 +102,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("POST "+one+"/unlock", d.visiting(d.unlock))
 	mux.HandleFunc("GET "+one+"/f/{file}", d.visiting(d.fetch))
 	mux.HandleFunc("GET "+one+"/l/{link}", d.visiting(d.follow))
+	mux.HandleFunc("GET "+one+trapPath, d.visiting(d.trap))
 	mux.HandleFunc("GET "+one+"/notice", d.visiting(d.notice))
 	mux.HandleFunc("POST "+one+"/confirm", d.visiting(d.confirm))
 	mux.HandleFunc("POST "+one+"/like/{unit}", d.visiting(d.like))
@@ -170,7 +174,7 @@ func (d *door) style(w http.ResponseWriter, _ *http.Request) {
 // they are no more than a question whether the page is there.
 func (d *door) asked(r *http.Request) offer.Asked {
 	ahead := strings.Contains(r.Header.Get("Sec-Purpose")+r.Header.Get("Purpose"), "prefetch")
-	return offer.Asked{Remote: d.ClientIP(r), UserAgent: r.UserAgent(), Head: r.Method == http.MethodHead || ahead}
+	return offer.Asked{Remote: d.ClientIP(r), UserAgent: r.UserAgent(), Language: r.Header.Get("Accept-Language") != "", Head: r.Method == http.MethodHead || ahead}
 }
 
 // visiting opens the link of a path.

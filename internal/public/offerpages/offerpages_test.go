@@ -45,9 +45,10 @@ type world struct {
 
 // witness is told what is recorded, of a tenant that may know who looks.
 type witness struct {
-	mu   sync.Mutex
-	list []tracking.Activity
-	said tracking.State
+	rules *tracking.Rules
+	mu    sync.Mutex
+	list  []tracking.Activity
+	said  tracking.State
 }
 
 func (w *witness) Decide(context.Context, tenant.ID, tenant.Stream, tracking.Level, []message.Address) (tracking.Decision, error) {
@@ -59,9 +60,15 @@ func (w *witness) Decide(context.Context, tenant.ID, tenant.Stream, tracking.Lev
 	return tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant}, nil
 }
 
-func (w *witness) Record(_ context.Context, _ tracking.Sent, a tracking.Activity) (tracking.Activity, bool, error) {
+// Look judges by the program alone, and by the trap.
+func (w *witness) Look(_ context.Context, _ tracking.Sent, a tracking.Activity, l tracking.Look) (tracking.Activity, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	signs, agent := w.rules.SignsOf(tracking.Seen{Kind: a.Kind, UserAgent: l.UserAgent, Language: l.Language, Trap: l.Trap})
+	if l.Deed {
+		signs = nil
+	}
+	a.Machine = w.rules.Judge(agent, signs)
 	w.list = append(w.list, a)
 	return a, true, nil
 }
@@ -107,7 +114,9 @@ func newWorld(t *testing.T) *world {
 	must(err)
 	catalog, err := i18n.Load()
 	must(err)
-	w := &world{T: t, mail: &ingesttest.Store{}, seen: &witness{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
+	rules, err := tracking.LoadRules()
+	must(err)
+	w := &world{T: t, mail: &ingesttest.Store{}, seen: &witness{rules: rules}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return w.now }
 	w.owner = id.New[tenant.Kind](w.now)
 	tenants := &tenanttest.Store{}
@@ -115,7 +124,7 @@ func newWorld(t *testing.T) *world {
 		Domains: []tenant.Domain{{ID: id.New[tenant.DomainKind](w.now), Tenant: w.owner, Name: "hafenkontor.example", State: tenant.Verified}}}))
 	tenants.SetProfile(w.owner, tenant.Profile{Imprint: "Hafenkontor GmbH\nKai 1, Hamburg"})
 	w.offers, err = offer.New(offer.Config{Store: &offertest.Store{}, Tenants: tenants, Keeper: keeper, Catalog: catalog, PublicURL: home, Now: now,
-		Watch:    offer.Watch{Decider: w.seen, Recorder: w.seen, Activities: w.seen, Consents: w.seen},
+		Watch:    offer.Watch{Decider: w.seen, Looks: w.seen, Activities: w.seen, Consents: w.seen},
 		Acceptor: ingest.New(ingest.Config{Store: w.mail, Tenants: tenants, Keeper: keeper, Now: now})})
 	must(err)
 	w.server = httptest.NewServer(offerpages.New(offerpages.Config{Offers: w.offers, Catalog: catalog, Now: now,
@@ -286,6 +295,11 @@ func TestLinks(t *testing.T) {
 	}
 	if have := w.seen.kinds(); have != "machine:page_visited machine:withdrawal_notice_opened machine:floorplan_downloaded" {
 		t.Errorf("recorded %s", have)
+	}
+	w.want(w.ask("GET", page, nil), 200, `<a hidden href="`+page+`/p"`)
+	w.want(w.ask("GET", page+"/p", nil), 404)
+	if have := w.seen.kinds(); have != "page_visited machine:page_visited" {
+		t.Errorf("who follows the unseen link is %s", have)
 	}
 	if acts, err := w.offers.Acts(t.Context(), w.owner, w.offer.ID, r.ID); err != nil || len(acts) != 0 {
 		t.Errorf("%d acts by looking, %v", len(acts), err)

@@ -90,6 +90,14 @@ func (d *door) follow(w http.ResponseWriter, r *http.Request, p page) {
 	http.Redirect(w, r, target, http.StatusFound)
 }
 
+// trap answers like an address that is not there: whoever came here was no person.
+func (d *door) trap(w http.ResponseWriter, r *http.Request, p page) {
+	if p.State == offer.Opened {
+		d.Offers.Trapped(r.Context(), p.Visit, d.asked(r))
+	}
+	d.sorry(w, r, http.StatusNotFound, "unknown")
+}
+
 func (d *door) notice(w http.ResponseWriter, r *http.Request, p page) {
 	if d.shut(w, r, p) {
 		return

@@ -10,6 +10,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
+	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/privacy"
 	"stafette/internal/tenant"
@@ -27,6 +28,7 @@ func trackingTests() map[string]func(*testing.T, *World) {
 		"Refused":  hitsRefused,
 		"Listed":   activitiesListed,
 		"Rerated":  activitiesRerated,
+		"Openings": activityOpenings,
 		"Folded":   activitiesFolded,
 		"Together": hitsTogether,
 		"Erased":   trackingErased,
@@ -268,8 +270,50 @@ func activitiesListed(t *testing.T, w *World) {
 		same(t, name, list, want, err)
 		equal(t, name+": more", more, c.more)
 	}
-	burst, err := w.Store.ActivityBurst(ctx, w.A, one.Message, 7, hits[0].Activity.At)
+	burst, err := w.Store.ActivityBurst(ctx, w.A, one.Message, "", 7, hits[0].Activity.At)
 	same(t, "burst", burst, []tracking.Activity{hits[1].Activity}, err)
+	burst, err = w.Store.ActivityBurst(ctx, w.A, message.ID{}, "off_1", offer.Activity.Burst, hits[0].Activity.At)
+	same(t, "burst of an offer", burst, []tracking.Activity{offer.Activity}, err)
+}
+
+func activityOpenings(t *testing.T, w *World) {
+	ctx := t.Context()
+	read, scanned, shut := w.Telling(w.A, tracking.Individual, "eva@x.example"), w.Telling(w.A, tracking.Individual, "eva@x.example"), w.Telling(w.A, tracking.Pseudonymous, "a@x.example", "b@x.example")
+	few := w.Telling(w.A, tracking.Aggregate, "eva@x.example")
+	other := w.Telling(w.B, tracking.Individual, "eva@x.example")
+	first, machine := w.Hit(read, 0, "eva@x.example"), w.Hit(scanned, 0, "eva@x.example")
+	machine.Activity.Machine.Class = tracking.Scanner
+	w.Keep(first, w.Hit(read, 0, "eva@x.example"), w.Hit(read, 1, "eva@x.example"), machine, w.Hit(few, 0, "eva@x.example"), w.Hit(other, 0, "eva@x.example"))
+	untracked := w.Draft(w.A, "eva@x.example")
+	w.Accept(untracked)
+	have, err := w.Store.Openings(ctx, w.A, []message.ID{read.Message, scanned.Message, shut.Message, few.Message, other.Message, untracked.Message.ID})
+	same(t, "openings", have, map[message.ID]tracking.Opening{
+		read.Message:    {Level: tracking.Individual, Recipients: 1, Count: tracking.Count{Persons: 2}, First: first.Activity.At},
+		scanned.Message: {Level: tracking.Individual, Recipients: 1, Count: tracking.Count{Machines: 1}},
+		shut.Message:    {Level: tracking.Pseudonymous, Recipients: 2},
+		few.Message:     {Level: tracking.Aggregate, Recipients: 1},
+	}, err)
+	selected := func(name string, want map[tracking.OpenedBy][]message.ID) {
+		t.Helper()
+		for by, ids := range want {
+			page, err := w.Store.Messages(ctx, w.A, insight.Filter{Opened: by})
+			var got []message.ID
+			for _, m := range page.Messages {
+				got = append(got, m.ID)
+			}
+			same(t, name+": "+string(by), got, ids, err)
+		}
+	}
+	want := map[tracking.OpenedBy][]message.ID{tracking.OpenedByPerson: {read.Message}, tracking.OpenedByMachines: {scanned.Message}, tracking.OpenedByNobody: {shut.Message}}
+	selected("selected", want)
+	// Folded, the sums say the same; when it was is gone.
+	for n := 1; n > 0; {
+		n, err = w.Store.FoldActivities(ctx, w.A, w.Clock.Advance(time.Hour), 10)
+		w.must(err)
+	}
+	selected("folded", want)
+	have, err = w.Store.Openings(ctx, w.A, []message.ID{read.Message})
+	same(t, "folded", have, map[message.ID]tracking.Opening{read.Message: {Level: tracking.Individual, Recipients: 1, Count: tracking.Count{Persons: 2}}}, err)
 }
 
 func activitiesRerated(t *testing.T, w *World) {

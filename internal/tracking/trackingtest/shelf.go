@@ -240,6 +240,27 @@ func (s *Shelf) Activity(_ context.Context, t tenant.ID, id tracking.ActivityID)
 	return tracking.Activity{}, fault.New(fault.NotFound, "activity_unknown", "There is no such activity.")
 }
 
+// Openings implements tracking.Reader.
+func (s *Shelf) Openings(ctx context.Context, t tenant.ID, of []message.ID) (map[message.ID]tracking.Opening, error) {
+	found := map[message.ID]tracking.Opening{}
+	for _, m := range of {
+		c, err := s.ActivityCounts(ctx, t, m)
+		if err != nil {
+			continue // not tracked
+		}
+		o := tracking.Opening{Level: c.Level, Recipients: c.Recipients, Count: c.Opened}
+		s.mu.Lock()
+		for _, a := range s.activities {
+			if a.Tenant == t && a.Message == m && a.Kind == tracking.Opened && a.Machine.Counted() && (o.First.IsZero() || a.At.Before(o.First)) {
+				o.First = a.At
+			}
+		}
+		s.mu.Unlock()
+		found[m] = o
+	}
+	return found, nil
+}
+
 // ActivityCounts implements tracking.ActivityStore.
 func (s *Shelf) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (tracking.Counts, error) {
 	v, err := s.Tracked(ctx, t, m)

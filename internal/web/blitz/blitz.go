@@ -35,8 +35,8 @@ type Feed interface {
 	Choose(ctx context.Context, t tenant.ID, u tenant.UserID, c blitz.Choice) error
 }
 
-// Config is what the pages stand on; all of it is needed but Hub, without which nothing
-// is told live.
+// Config is what the pages stand on; all of it is needed but Contacts, and Hub, without
+// which nothing is told live.
 type Config struct {
 	Feed       Feed
 	Activities blitz.Activities
@@ -44,6 +44,8 @@ type Config struct {
 	Teller     blitz.Teller
 	// Certificates states what is known of one recipient, for keeping and printing.
 	Certificates Certificates
+	// Contacts knows people by their addresses; nil: nobody is called by name.
+	Contacts Contacts
 	// Mails reports whether the platform sends mail of its own.
 	Mails func() bool
 }
@@ -144,6 +146,7 @@ func query(p frame.Page, v frame.View) tracking.Query {
 type line struct {
 	tracking.Activity
 	text string
+	name string // of a known person who is a contact
 	unread,
 	machine bool
 	href string // of the message or offer that caused it
@@ -201,17 +204,21 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	if len(list) > 0 {
 		v.newest = list[0].ID
 	}
+	names, err := c.names(ctx, t, list...)
+	if err != nil {
+		return err
+	}
 	lines := make([]line, 0, len(list))
 	for _, a := range list {
-		lines = append(lines, c.line(p, a, place))
+		lines = append(lines, c.line(p, a, place, names[recipientOf(a)]))
 	}
 	v.groups = grouped(p, v.Filter("group"), lines)
 	return p.Render(w, r, http.StatusOK, feedPage(p, v))
 }
 
-func (c Config) line(p frame.Page, a tracking.Activity, place blitz.Place) line {
+func (c Config) line(p frame.Page, a tracking.Activity, place blitz.Place, name string) line {
 	_, tone := p.Words()
-	return line{Activity: a, text: c.Teller.Sentence(p.Lang, tone, a), machine: !a.Machine.Counted(),
+	return line{Activity: a, name: name, text: c.Teller.SentenceOf(p.Lang, tone, a, name), machine: !a.Machine.Counted(),
 		unread: a.Machine.Counted() && !place.Read(a.ID), href: causeOf(a)}
 }
 
@@ -241,7 +248,7 @@ func grouped(p frame.Page, by string, lines []line) (groups []group) {
 			key, title = "", p.T("blitz.somebody")
 			if l.Identified && l.Recipient != nil {
 				key = l.Recipient.String()
-				title = key
+				title = strings.TrimSpace(l.name + " " + key)
 				href = path + "?q=" + urlQuery(key)
 			}
 		}
@@ -379,7 +386,7 @@ func (c Config) live(w http.ResponseWriter, r *http.Request, p frame.Page) error
 			}
 			first := last < 0 && a == nil
 			last = n
-			queue = append(queue, frame.Message{Event: "feed", Data: c.tell(p, choice, n, a)})
+			queue = append(queue, frame.Message{Event: "feed", Data: c.tell(ctx, p, choice, n, a)})
 			if !first {
 				queue = append(queue, frame.Message{Event: "fact", Data: "feed"})
 			}
@@ -390,11 +397,15 @@ func (c Config) live(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	})
 }
 
-func (c Config) tell(p frame.Page, choice blitz.Choice, n int, a *tracking.Activity) string {
+func (c Config) tell(ctx context.Context, p frame.Page, choice blitz.Choice, n int, a *tracking.Activity) string {
 	v := told{Unread: frame.Unread(n), Label: p.T("blitz.tool", "n", n)}
 	if a != nil && a.Machine.Counted() && a.Sender == p.Who.User.ID.String() && slices.Contains(choice.Office, blitz.TopicOf(a.Kind)) {
 		_, tone := p.Words()
-		v.Text = c.Teller.Sentence(p.Lang, tone, *a)
+		names, err := c.names(ctx, p.Tenant(), *a)
+		if err != nil {
+			names = nil // the address tells enough
+		}
+		v.Text = c.Teller.SentenceOf(p.Lang, tone, *a, names[recipientOf(*a)])
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -408,7 +419,7 @@ func (c Config) choices(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	if err != nil {
 		return err
 	}
-	form := frame.Form{Values: map[string]string{"daily": "", "quiet_from": strconv.Itoa(choice.QuietFrom), "quiet_to": strconv.Itoa(choice.QuietTo)}}
+	form := frame.Form{Values: map[string]string{"daily": "", "quiet_from": strconv.Itoa(choice.QuietFrom), "quiet_to": strconv.Itoa(choice.QuietTo), "zone": choice.Zone}}
 	if choice.Daily {
 		form.Values["daily"] = "1"
 	}
@@ -434,7 +445,7 @@ func (c Config) choose(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	for name := range r.PostForm {
 		form.Values[name] = strings.TrimSpace(r.PostForm.Get(name))
 	}
-	choice := blitz.Choice{Office: []blitz.Topic{}, Mail: []blitz.Topic{}, Daily: form.Value("daily") == "1", QuietFrom: hour(form.Value("quiet_from")), QuietTo: hour(form.Value("quiet_to"))}
+	choice := blitz.Choice{Office: []blitz.Topic{}, Mail: []blitz.Topic{}, Daily: form.Value("daily") == "1", QuietFrom: hour(form.Value("quiet_from")), QuietTo: hour(form.Value("quiet_to")), Zone: form.Value("zone")}
 	for _, t := range blitz.Topics() {
 		if form.Value("office."+string(t)) == "on" {
 			choice.Office = append(choice.Office, t)

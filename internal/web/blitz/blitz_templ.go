@@ -1173,11 +1173,15 @@ func choicesPage(p frame.Page, f frame.Form, mails bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Select(f, frame.Field{Name: "quiet_from", Label: p.T("blitz.quiet.from"), Hint: p.T("blitz.quiet.hint", "zone", p.Zone.String())}, hours(p)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Select(f, frame.Field{Name: "quiet_from", Label: p.T("blitz.quiet.from"), Hint: p.T("blitz.quiet.hint")}, hours(p)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = frame.Select(f, frame.Field{Name: "quiet_to", Label: p.T("blitz.quiet.to")}, hours(p)).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = frame.Input(f, frame.Field{Name: "zone", Label: p.T("blitz.quiet.zone"), Hint: p.T("blitz.quiet.zone.hint", "zone", p.Zone.String()), More: templ.Attributes{"maxlength": "64", "autocomplete": "off", "spellcheck": "false"}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1188,7 +1192,7 @@ func choicesPage(p frame.Page, f frame.Form, mails bool) templ.Component {
 			var templ_7745c5c3_Var57 string
 			templ_7745c5c3_Var57, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("blitz.way.webhook"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `blitz/blitz.templ`, Line: 230, Col: 30}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `blitz/blitz.templ`, Line: 231, Col: 30}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var57))
 			if templ_7745c5c3_Err != nil {
@@ -1206,7 +1210,7 @@ func choicesPage(p frame.Page, f frame.Form, mails bool) templ.Component {
 				var templ_7745c5c3_Var58 string
 				templ_7745c5c3_Var58, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("nav.webhooks"))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `blitz/blitz.templ`, Line: 232, Col: 46}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `blitz/blitz.templ`, Line: 233, Col: 46}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var58))
 				if templ_7745c5c3_Err != nil {

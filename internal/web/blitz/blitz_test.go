@@ -46,7 +46,7 @@ func TestFeed(t *testing.T) {
 	did(d, tracking.PageVisited, tracking.Scanner, func(a *tracking.Activity) { a.Title = "Maschinenhaus" })
 	did(d, tracking.UnitLiked, tracking.Person, func(a *tracking.Activity) { a.Identified = false })
 	page := d.Get("/blitz")
-	webtest.Expect(t, page, http.StatusOK, "eva@neu.example lud den Grundriss „EG“ herunter", "wer es war, ist nicht erkennbar", "Warum werden nicht alle Aktivitäten angezeigt?")
+	webtest.Expect(t, page, http.StatusOK, "Eva Neu (eva@neu.example) lud den Grundriss „EG“ herunter", "wer es war, ist nicht erkennbar", "Warum werden nicht alle Aktivitäten angezeigt?")
 	has(t, page, "Blitz: 2 neue Aktivitäten", "/blitz/offers/off_01k00000000000000000000000/offr_01k00000000000000000000000/certificate.pdf")
 	if strings.Contains(page.Text, "Maschinenhaus") || strings.Contains(page.Text, "Fremdes Angebot") {
 		t.Error("what a machine did, or somebody else's, is shown")

@@ -20,6 +20,7 @@ import (
 type Tracking interface {
 	Activities(ctx context.Context, t tenant.ID, q tracking.Query) ([]tracking.Activity, bool, error)
 	ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (tracking.Counts, error)
+	Openings(ctx context.Context, t tenant.ID, of []message.ID) (map[message.ID]tracking.Opening, error)
 	Tracked(ctx context.Context, t tenant.ID, m message.ID) (tracking.Tracked, error)
 	// Allowed says how much tenant and stream allow, before anything is known of a message.
 	Allowed(ctx context.Context, t tenant.ID, s tenant.Stream) (tracking.Decision, error)
@@ -34,6 +35,7 @@ type engagement struct {
 	tracked  bool // something was inserted when the message was sent
 	decision tracking.Decision
 	several  bool
+	message  message.ID
 	counts   tracking.Counts
 	summed   bool // counts are told
 	// named is what one known recipient did, unnamed what nobody can say of whom, machines
@@ -48,7 +50,7 @@ func (o *office) engagementOf(r *http.Request, p frame.Page, id message.ID, name
 	if o.Tracking == nil {
 		return engagement{}, nil
 	}
-	e := engagement{on: true, named: map[message.DeliveryID][]frame.Station{}}
+	e := engagement{on: true, message: id, named: map[message.DeliveryID][]frame.Station{}}
 	tracked, err := o.Tracking.Tracked(r.Context(), p.Tenant(), id)
 	if fault.IsKind(err, fault.NotFound) {
 		return e, nil

@@ -12,6 +12,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/spreadsheet"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 )
 
@@ -41,15 +42,19 @@ func (o *office) exportMessages(w http.ResponseWriter, r *http.Request, p frame.
 
 func (o *office) writeExport(ctx context.Context, p frame.Page, out *spreadsheet.Writer, ask insight.Filter, found insight.Page) error {
 	var head []string
-	for _, column := range []string{"time", "state", "reason", "subject", "from", "recipient", "stream", "tags", "attempts", "host", "message", "message_id"} {
+	for _, column := range []string{"time", "state", "reason", "subject", "from", "recipient", "stream", "tags", "attempts", "host", "message", "message_id", "opened"} {
 		head = append(head, p.T("export."+column))
 	}
 	if err := out.Write(head...); err != nil {
 		return err
 	}
 	for written := 0; ; {
+		opened, err := o.openings(ctx, p.Tenant(), found.Messages)
+		if err != nil {
+			return err
+		}
 		for _, m := range found.Messages {
-			if err := o.exportMessage(ctx, p, out, m); err != nil {
+			if err := o.exportMessage(ctx, p, out, m, opened[m.ID]); err != nil {
 				return err
 			}
 		}
@@ -61,14 +66,13 @@ func (o *office) writeExport(ctx context.Context, p frame.Page, out *spreadsheet
 			return out.Write(p.T("export.limit", "n", exportLimit))
 		}
 		ask.After = found.Messages[len(found.Messages)-1].ID
-		var err error
 		if found, err = o.Insight.Messages(ctx, p.Tenant(), ask); err != nil {
 			return err
 		}
 	}
 }
 
-func (o *office) exportMessage(ctx context.Context, p frame.Page, out *spreadsheet.Writer, m insight.Message) error {
+func (o *office) exportMessage(ctx context.Context, p frame.Page, out *spreadsheet.Writer, m insight.Message, opened tracking.Opening) error {
 	if m.DeliveryCount > len(m.Deliveries) {
 		whole, err := o.Insight.Message(ctx, p.Tenant(), m.ID)
 		if err != nil {
@@ -82,7 +86,7 @@ func (o *office) exportMessage(ctx context.Context, p frame.Page, out *spreadshe
 		line := []string{
 			m.AcceptedAt.In(zone).Format("2006-01-02 15:04:05"), p.T(word),
 			o.reasonText(p, cmp.Or(d.LateReason, d.Reason)), m.Subject, addressText(m.From.Address), addressText(d.Recipient),
-			streamName(p, m.Stream), strings.Join(ingest.OwnTags(m.Tags), " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID,
+			streamName(p, m.Stream), strings.Join(ingest.OwnTags(m.Tags), " "), strconv.Itoa(d.Attempts), d.Host, m.ID.String(), m.MessageID, openedText(p, opened),
 		}
 		if err := out.Write(line...); err != nil {
 			return err

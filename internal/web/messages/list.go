@@ -11,6 +11,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 )
 
@@ -23,10 +24,10 @@ const (
 func listing(p frame.Page) frame.Listing {
 	l := frame.Listing{
 		Name: "messages", Path: listPath, Sort: "time", Descending: true,
-		Filters: []string{"q", "state", "mark", "stream", "tag", "provider", "from", "to"},
-		Choices: map[string][]string{"state": words(event.States()), "mark": words(event.Marks()), "stream": words(tenant.Streams())},
+		Filters: []string{"q", "state", "mark", "stream", "tag", "provider", "from", "to", "opened"},
+		Choices: map[string][]string{"state": words(event.States()), "mark": words(event.Marks()), "stream": words(tenant.Streams()), "opened": words(tracking.Openers())},
 	}
-	for _, key := range []string{"time", "state", "subject", "recipient", "stream", "took", "from", "tags", "attempts", "host", "size"} {
+	for _, key := range []string{"time", "state", "subject", "recipient", "stream", "took", "from", "tags", "attempts", "host", "size", "opened"} {
 		l.Columns = append(l.Columns, frame.Column{Key: key, Title: p.T("list.col." + key)})
 	}
 	l.Columns[0].Sortable = true
@@ -36,7 +37,7 @@ func listing(p frame.Page) frame.Listing {
 			c.Number = true
 		case "attempts", "size":
 			c.Number, c.Extra = true, true
-		case "from", "tags", "host":
+		case "from", "tags", "host", "opened":
 			c.Extra = true
 		}
 	}
@@ -64,7 +65,7 @@ func question(v frame.View, c i18n.Clock) insight.Filter {
 	}
 	ask := insight.Filter{
 		State: event.State(v.Filter("state")), Mark: event.Mark(v.Filter("mark")), Stream: tenant.Stream(v.Filter("stream")),
-		Tag: v.Filter("tag"), Text: v.Filter("q"), After: after, OldestFirst: !v.Descending, Limit: pageSize,
+		Tag: v.Filter("tag"), Text: v.Filter("q"), After: after, Opened: tracking.OpenedBy(v.Filter("opened")), OldestFirst: !v.Descending, Limit: pageSize,
 	}
 	zone := c.Zone
 	if zone == nil {
@@ -115,8 +116,14 @@ func (o *office) showMessages(w http.ResponseWriter, r *http.Request, p frame.Pa
 		l.broken = true
 		return p.Render(w, r, http.StatusInternalServerError, listPage(p, l))
 	}
+	opened, err := o.openings(r.Context(), p.Tenant(), found.Messages)
+	if err != nil {
+		return err
+	}
 	for _, m := range found.Messages {
-		l.rows = append(l.rows, o.Row(p, m, event.State(l.Filter("state"))))
+		row := o.Row(p, m, event.State(l.Filter("state")))
+		row.Opened = openedText(p, opened[m.ID])
+		l.rows = append(l.rows, row)
 	}
 	if n := len(found.Messages); found.More && n > 0 {
 		l.older = l.With("after", found.Messages[n-1].ID.String())

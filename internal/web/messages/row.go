@@ -39,6 +39,7 @@ type Row struct {
 	Attempts   int    // of the delivery that leads
 	Host       string // that spoke last about it
 	Size       int64  // bytes
+	Opened     string // whether and when, in words; "" where nothing may be said
 }
 
 // Row tells a message in one line. Where its deliveries differ, the state that

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/blitz"
 	"stafette/internal/blitz/blitztest"
 	"stafette/internal/event"
@@ -28,7 +29,7 @@ func blitzSubject() Subject {
 			store := w.Activities()
 			feed := blitz.Feed{Store: store, Now: w.Now}
 			c.Blitz = webblitz.Config{Feed: feed, Activities: store, Hub: w.Tracked, Teller: blitz.Teller{Catalog: c.Catalog}, Mails: func() bool { return true },
-				Certificates: certificates{w}}
+				Certificates: certificates{w}, Contacts: acquaintances{}}
 			c.Unread = feed.Unread
 		},
 		Own: func(w *World) map[string]string {
@@ -48,6 +49,17 @@ const (
 	ownOffer     = "off_01k00000000000000000000000/offr_01k00000000000000000000000"
 	foreignOffer = "off_01k00000000000000000000001/offr_01k00000000000000000000001"
 )
+
+// acquaintances know one person by name.
+type acquaintances struct{}
+
+// ContactOf implements webblitz.Contacts.
+func (acquaintances) ContactOf(_ context.Context, _ tenant.ID, a message.Address) (audience.Contact, bool, error) {
+	if a.String() != "eva@neu.example" {
+		return audience.Contact{}, false, nil
+	}
+	return audience.Contact{GivenName: "Eva", FamilyName: "Neu", Addresses: []message.Address{a}}, true, nil
+}
 
 // certificates states nothing of what is the tenant's own, and knows nothing else.
 type certificates struct{ *World }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"stafette/internal/public/hostcert"
+)
+
+// newHostCertificates makes the issuer of certificates for tenants' own hosts of links;
+// nil where it is off.
+func (p *platform) newHostCertificates() (*hostcert.Issuer, error) {
+	c := p.config.ACME
+	if c.Directory == "" || p.tracking.hosts == nil {
+		return nil, nil //nolint:nilnil // off is no error
+	}
+	host, text, err := net.SplitHostPort(p.config.HTTP.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("certificates of own hosts: %w", err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return nil, fmt.Errorf("certificates of own hosts: %w", err)
+	}
+	var roots *x509.CertPool
+	if c.Roots != "" {
+		pem, err := os.ReadFile(c.Roots)
+		if err != nil {
+			return nil, fmt.Errorf("certificates of own hosts: %w", err)
+		}
+		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("certificates of own hosts: %s holds no certificate", c.Roots)
+		}
+	}
+	folder := c.Folder
+	if folder == "" {
+		folder = filepath.Join(p.config.DataDir, "certificates")
+	}
+	issuer := hostcert.New(hostcert.Config{
+		Directory: c.Directory, Email: c.Email, Roots: roots, Folder: folder, Host: host, Port: port, Known: p.tracking.hosts.leadsHere,
+		Now: p.store.Now, Log: p.log,
+	})
+	p.tracking.hosts.ready = func(ctx context.Context, host string) bool { return issuer.Ready(ctx, host) }
+	return issuer, nil
+}
+
+// webTLS is how the door for the API and the office serves.
+func (p *platform) webTLS() *tls.Config {
+	if p.hostCerts == nil {
+		return p.tls
+	}
+	return p.hostCerts.TLS(p.tls)
+}
+
+// close ends what the platform stands on.
+func (p *platform) close() error {
+	if p.hostCerts != nil {
+		p.hostCerts.Close()
+	}
+	return p.base.close()
+}
