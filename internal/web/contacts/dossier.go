@@ -43,8 +43,8 @@ type dossier struct {
 	// revocable is until when the last merge into the contact can be taken back; zero: it
 	// cannot.
 	revocable time.Time
-	tab    string
-	done   string
+	tab       string
+	done      string
 
 	addresses []standing
 	bans      []ban
