@@ -27,7 +27,7 @@ for (const story of STORIES) {
       assert.deepEqual(await axe(page), []);
       assert.ok((await overflow(page)) <= 0, `${page.url()} is wider than the screen`);
     };
-    const press = (page, form) => Promise.all([page.waitForLoadState("load"), page.click(`${form} button.btn--primary`)]);
+    const press = (page, form) => Promise.all([page.waitForLoadState("load"), page.click(`${form} .form-foot button:not([name])`)]);
     const wizard = 'form[action*="/approval/step/"]';
 
     await tenant.go(`${approval}/step/1`);
