@@ -20,6 +20,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/notice"
 	"stafette/internal/queue"
+	"stafette/internal/store"
 	"stafette/internal/tenant"
 )
 
@@ -100,11 +101,22 @@ func (p *platform) newExaminer(validator *audience.Validator) (*approval.Examine
 		return nil, err
 	}
 	return approval.NewExaminer(approval.ExaminerConfig{
-		Service: p.approvals, Validator: validator, Pages: p.formPages(),
+		Service: p.approvals, Validator: validator, Pages: p.formPages(), Consents: confirmed{p.audience, p.store},
 		History: func(ctx context.Context, t tenant.ID, since time.Time) (audience.Tally, error) {
 			return p.store.Tally(ctx, t, audience.Span{Streams: limits.Streams, Classes: limits.Hard.Classes, Accepted: since})
 		},
 	}), nil
+}
+
+// confirmed knows what people confirmed.
+type confirmed struct {
+	*audience.Service
+	store *store.Store
+}
+
+// Confirmed implements approval.Consents.
+func (c confirmed) Confirmed(ctx context.Context, t tenant.ID, list []audience.Hash) (int, error) {
+	return c.store.Confirmed(ctx, t, list)
 }
 
 // formPages looks at pages with forms: names are resolved by our own resolver, and only

@@ -44,7 +44,7 @@ func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {
 		Holders: append(b.store.Holders(b.store.Now), privacy.Suppressed{Audience: b.audience, Actor: "system"},
 			lead.Prospects{Service: lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})},
 			offer.People{Store: b.store, Now: b.store.Now}, published.NewReaders(b.store, b.keeper)),
-		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, b.trackingSection(), offer.Section(b.store)},
+		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, {Name: "groups", Read: b.membershipsOf}, b.trackingSection(), offer.Section(b.store)},
 		Shed:     b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
 	})
 }

@@ -71,6 +71,7 @@ func (p *platform) chores() []chore {
 		{"offer receipts", answersEvery, p.answerOffers},
 		{"lists", retentionEvery, p.lists.Sweep},
 		{"imports", retentionEvery, p.intake.Sweep},
+		{"merges", retentionEvery, p.store.DropMerges},
 		{"deleted groups", retentionEvery, func(ctx context.Context, _ time.Time) error { return p.groups().Sweep(ctx) }},
 		{"address wishes", retentionEvery, func(ctx context.Context, now time.Time) error { return published.Sweep(ctx, p.store, now) }},
 		{"digests", digestsEvery, p.digest},

@@ -70,6 +70,11 @@ func (b *base) usable(ctx context.Context, t tenant.ID, domain string) (bool, er
 func (p *platform) signupPages(told *diagnosis.Service, zone *time.Location) signups.Config {
 	return signups.Config{
 		Forms: p.signups, Book: p.consentBook(), Consents: p.store, List: p.audience, Groups: p.groups(),
-		Evidence: signup.Evidence{Service: p.signups, Prover: told, Mail: p.store, Bodies: p.spool, Zone: zone},
+		Evidence: p.consentEvidence(told, zone),
 	}
+}
+
+// consentEvidence proves consents.
+func (p *platform) consentEvidence(told *diagnosis.Service, zone *time.Location) signup.Evidence {
+	return signup.Evidence{Service: p.signups, Prover: told, Mail: p.store, Bodies: p.spool, Zone: zone}
 }

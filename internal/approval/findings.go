@@ -31,6 +31,7 @@ const (
 	FindTypo       = "typo"       // slips, of which confirmed addresses have none
 	FindDead       = "dead"       // domains that take no mail
 	FindSuppressed = "suppressed" // said no, complained or do not exist
+	FindOptIn      = "opt_in"     // consents that members confirmed here, by double opt-in
 	FindAge        = "age"        // contacts stored over two years ago
 	FindHistory    = "history"    // how the account's bulk mail fared
 	FindDecisions  = "decisions"  // earlier approvals and rejections
@@ -66,6 +67,17 @@ type ExaminerConfig struct {
 	// History counts how an account's bulk mail fared since an instant.
 	History func(ctx context.Context, t tenant.ID, since time.Time) (audience.Tally, error)
 	Pages   *Pages
+	// Consents counts confirmed consents; nil: none can have been given here.
+	Consents Consents
+}
+
+// Consents knows what people confirmed.
+type Consents interface {
+	// Hash is that of an address of a tenant, by which consents are kept.
+	Hash(t tenant.ID, a message.Address) audience.Hash
+	// Confirmed counts addresses, given by their hashes, of which a consent holds that was
+	// confirmed by double opt-in. At most 100 are asked for at once.
+	Confirmed(ctx context.Context, t tenant.ID, list []audience.Hash) (int, error)
 }
 
 // Examiner gathers findings about groups in review. It is safe for concurrent use.
@@ -128,6 +140,9 @@ func (e *Examiner) Examine(ctx context.Context, c Case) error {
 		return err
 	}
 	c.Findings = append(append(c.Findings, more...), e.ages(members))
+	if c.Findings, err = e.optIns(ctx, c, members); err != nil {
+		return err
+	}
 	more, err = e.account(ctx, c)
 	if err != nil {
 		return err
@@ -249,6 +264,32 @@ func aboutOf(code string) string {
 		return FindSuppressed
 	}
 	return ""
+}
+
+// optIns adds for how many of the members a confirmed consent is kept here. Few speak
+// against a group only if it says that its addresses were confirmed, and weigh little even
+// then: they may have been elsewhere.
+func (e *Examiner) optIns(ctx context.Context, c Case, members []audience.Contact) ([]Finding, error) {
+	if e.c.Consents == nil || len(members) == 0 {
+		return c.Findings, nil
+	}
+	f := Finding{About: FindOptIn, Mark: Plain, Of: len(members)}
+	for part := range slices.Chunk(members, samplePart) {
+		list := make([]audience.Hash, len(part))
+		for i, m := range part {
+			list[i] = e.c.Consents.Hash(c.Tenant, m.Main())
+		}
+		n, err := e.c.Consents.Confirmed(ctx, c.Tenant, list)
+		if err != nil {
+			return nil, fmt.Errorf("count confirmed consents: %w", err)
+		}
+		f.N += n
+	}
+	said := slices.ContainsFunc(c.Submission.Sources, func(s Source) bool { return s.Kind == DoubleOptIn })
+	if said && f.N*2 < f.Of {
+		f.Mark = Notable
+	}
+	return append(c.Findings, f), nil
 }
 
 func (e *Examiner) ages(members []audience.Contact) Finding {

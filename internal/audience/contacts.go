@@ -122,7 +122,7 @@ func Merged(kept, other Contact) Contact {
 	return c
 }
 
-// Merge makes one contact of two, for good: kept stays and the other is gone. The
+// Merge makes one contact of two: kept stays and the other is gone; see Unmerge. The
 // versions are those the caller saw. Errors: "contact_not_found", "contact_changed",
 // "contact_merge_self", "contact_too_many_addresses", "tag_malformed".
 func (s *Contacts) Merge(ctx context.Context, t tenant.ID, kept, other ContactID, version, otherVersion int64, actor string) (Contact, error) {

@@ -13,6 +13,8 @@ import (
 // "note_not_found". An address or a reference that another contact has is Conflict
 // "contact_address_taken" or "contact_reference_taken".
 type ContactStore interface {
+	Mergers
+
 	// CreateContact stores a contact with the first act of its history.
 	CreateContact(ctx context.Context, c Contact, act ContactAct) error
 	// ChangeContact replaces a contact that is in the version before c's; any other is
@@ -20,7 +22,8 @@ type ContactStore interface {
 	ChangeContact(ctx context.Context, c Contact, act ContactAct) error
 	// MergeContacts replaces the contact kept by c and takes the other one away; notes and
 	// history go over. Both must be in the version before c's and in otherVersion, else
-	// Conflict "contact_changed".
+	// Conflict "contact_changed". What both were is kept for Unmerge for MergeLasts, or until
+	// the contact is changed.
 	MergeContacts(ctx context.Context, c Contact, other ContactID, otherVersion int64, act ContactAct) error
 	// DeleteContact takes a contact away with its notes and history. The mail that was
 	// written to it stays.
@@ -99,5 +102,7 @@ const (
 	ContactCreated ContactActType = "created"
 	ContactChanged ContactActType = "changed"
 	ContactMerged  ContactActType = "merged" // another contact was merged into this one
-	ContactLeft    ContactActType = "left"   // taken out of a group; Fields names it by its identifier
+	// ContactUnmerged is that a merge was taken back; it stands with both contacts.
+	ContactUnmerged ContactActType = "unmerged"
+	ContactLeft     ContactActType = "left" // taken out of a group; Fields names it by its identifier
 )

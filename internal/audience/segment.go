@@ -12,6 +12,7 @@ import (
 
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/tenant"
 )
 
 // Limits of a Segment.
@@ -61,7 +62,27 @@ const (
 // SegmentSubjects lists what a test may look at beside fields of one's own.
 func SegmentSubjects() []string {
 	return []string{"tag", "group", "domain", "company", "given_name", "family_name", "salutation", "phone", "locale", "reference",
-		"origin", "created_at", "updated_at"}
+		"origin", "created_at", "updated_at", "consent", "consent_basis", "consent_state", "confirmed_at"}
+}
+
+// SegmentValues are those that a test of a subject may ask for, nil where any will do.
+// Those of consents are the purposes, bases and states of package consent: "consent" and
+// "consent_basis" look at what holds, "consent_state" at all of it, and "confirmed_at" at
+// when a consent that holds was confirmed by the person (double opt-in).
+func SegmentValues(subject string) []string {
+	switch subject {
+	case "origin":
+		return []string{string(OriginOffice), string(OriginAPI), string(OriginMail), string(OriginImport), string(OriginForm)}
+	case "locale":
+		return []string{"de", "en"}
+	case "consent":
+		return []string{string(tenant.Newsletter), string(tenant.Reminder)}
+	case "consent_basis":
+		return []string{"double_opt_in", "written", "existing_customer", "contract"}
+	case "consent_state":
+		return []string{"suspect", "asked", "given", "withdrawn"}
+	}
+	return nil
 }
 
 // fieldSubject is what stands before the key of a field of one's own.
@@ -97,11 +118,11 @@ func Comparisons(subject string, declared []Field) []Comparison {
 		return []Comparison{Equals, Differs, Begins, Contains, Empty, Present}
 	}
 	switch subject {
-	case "tag", "group":
+	case "tag", "group", "consent", "consent_basis", "consent_state":
 		return []Comparison{Has, Lacks}
 	case "domain", "origin", "locale":
 		return []Comparison{Equals, Differs}
-	case "created_at", "updated_at":
+	case "created_at", "updated_at", "confirmed_at":
 		return []Comparison{Before, After, Within}
 	}
 	if slices.Contains(SegmentSubjects(), subject) {
@@ -230,6 +251,9 @@ func (s Segment) fits() bool {
 		n, err := strconv.Atoi(s.Value)
 		return err == nil && n >= 1 && n <= maxWithin
 	case Equals, Differs, Begins, Contains, Empty, Present, Has, Lacks:
+	}
+	if values := SegmentValues(s.Of); strings.HasPrefix(s.Of, "consent") && !slices.Contains(values, s.Value) {
+		return false
 	}
 	if s.Of == "group" {
 		_, err := id.Parse[GroupKind](s.Value)

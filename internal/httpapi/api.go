@@ -22,6 +22,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/diagnosis"
 	"stafette/internal/event"
@@ -82,6 +83,7 @@ type Limits struct {
 	Raw     int64 // raw message; 0: 30 MB
 	Import  int64 // list of addresses; 0, and at most: audience.MaxImport
 	List    int64 // list to check; 0, and at most: listcheck.MaxBytes
+	Roll    int64 // list to import into a group; 0, and at most: intake.MaxBytes
 	File    int64 // file of an offer; 0, and at most: offer.MaxPaper
 }
 
@@ -102,6 +104,8 @@ type Config struct {
 	Audience     *audience.Service
 	Contacts     *audience.Contacts
 	Groups       *audience.Groups
+	Imports      *intake.Service
+	Optins       Optins
 	Approvals    audience.Approvals  // nil: every group needs one
 	Mail         insight.PersonStore // what was sent to a person
 	Privacy      *privacy.Service
@@ -160,6 +164,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Limits.List <= 0 || c.Limits.List > listcheck.MaxBytes {
 		c.Limits.List = listcheck.MaxBytes
+	}
+	if c.Limits.Roll <= 0 || c.Limits.Roll > intake.MaxBytes {
+		c.Limits.Roll = intake.MaxBytes
 	}
 	if c.Limits.File <= 0 || c.Limits.File > offer.MaxPaper {
 		c.Limits.File = offer.MaxPaper

@@ -31,7 +31,7 @@ func document(c Config, registry huma.Registry) *huma.OpenAPI {
 				"key": {Type: "http", Scheme: "bearer", Description: "An API key with the scope of the route."},
 			},
 		},
-		Tags: []*huma.Tag{{Name: "Messages"}, {Name: "Leads"}, {Name: "Offers"}, {Name: "Redeliveries"}, {Name: "Queue"}, {Name: "Suppressions"}, {Name: "Addresses"}, {Name: "Domains"}, {Name: "Account"}, {Name: "Halts"}, {Name: "Diagnosis"}, {Name: "Contacts"}, {Name: "Tracking"}},
+		Tags: []*huma.Tag{{Name: "Messages"}, {Name: "Leads"}, {Name: "Offers"}, {Name: "Redeliveries"}, {Name: "Queue"}, {Name: "Suppressions"}, {Name: "Addresses"}, {Name: "Domains"}, {Name: "Account"}, {Name: "Halts"}, {Name: "Diagnosis"}, {Name: "Contacts"}, {Name: "Consents"}, {Name: "Tracking"}},
 	}
 	if c.PublicURL != "" {
 		doc.Servers = []*huma.Server{{URL: c.PublicURL}}

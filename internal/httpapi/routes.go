@@ -86,6 +86,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
 	a.routes = append(a.routes, approvalRoutes()...)
 	a.routes = append(a.routes, a.groupRoutes()...)
+	a.routes = append(append(append(a.routes, a.importRoutes()...), consentRoutes()...), signupFormRoutes()...)
 	a.routes = append(a.routes, trackingRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
@@ -141,6 +142,10 @@ func (r Route) operation(api huma.API) huma.Operation {
 	case strings.Contains(r.Path, "/tracking"):
 		op.Tags = []string{"Tracking"}
 	case strings.HasPrefix(r.Path, "/v1/contacts"):
+		op.Tags = []string{"Contacts"}
+	case strings.HasPrefix(r.Path, "/v1/consents"), strings.HasPrefix(r.Path, "/v1/signup-forms"):
+		op.Tags = []string{"Consents"}
+	case strings.HasPrefix(r.Path, "/v1/imports"):
 		op.Tags = []string{"Contacts"}
 	case strings.HasPrefix(r.Path, "/v1/privacy"):
 		op.Tags = []string{"Data protection"}

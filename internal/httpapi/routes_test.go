@@ -149,6 +149,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
 		"GET /v1/groups": true, "POST /v1/groups": true, // the key's own tenant: TestGroupsAreTheTenantsOwn
+		"GET /v1/consents": true, "POST /v1/consents": true, // TestConsentsOverTheAPI
+		"GET /v1/signup-forms": true, "POST /v1/signup-forms": true, // TestSignupFormsOverTheAPI
 		// the key's own tenant: TestErasureOverTheAPI
 		"POST /v1/privacy/access": true, "POST /v1/privacy/erasures": true, "GET /v1/privacy/requests": true,
 		// the key's own tenant: TestTrackingIsTheTenantsOwn
@@ -195,6 +197,13 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.group().ID.String()), "group_not_found"
 		case strings.HasPrefix(r.Path, "/v1/webhooks/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.webhook()), "webhook_not_found"
+		case strings.HasPrefix(r.Path, "/v1/consents/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.paperConsent().ID.String()), "consent_not_found"
+		case strings.HasPrefix(r.Path, "/v1/signup-forms/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.signupForm().ID.String()), "signup_form_not_found"
+		case strings.HasPrefix(r.Path, "/v1/imports/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.startImport("source=Messe", "a@b.example\n").ID.String()), "import_not_found"
+			w.importAll()
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}
@@ -232,6 +241,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
 	"POST /v1/lead-cases/{id}/close": `{"outcome":"receiver"}`,
 	"POST /v1/groups/{id}/approval":  submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
+	"PUT /v1/signup-forms/{id}":     `{"name":"x","title":"x","group_id":"x","purpose":"newsletter","from":"x"}`,
 	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`,
 	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`,
 	"PUT /v1/lead-forms/{id}": formText,
@@ -252,7 +262,7 @@ func (e *endless) Read(b []byte) (int, error) {
 // without end, and one that announces too much.
 func TestEveryRouteIsBounded(t *testing.T) {
 	w := newWorld(t, func(c *httpapi.Config, _ *ingest.Config) {
-		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000, List: 300_000, File: 300_000}
+		c.Limits = httpapi.Limits{Message: 100_000, Batch: 200_000, Raw: 150_000, Import: 300_000, List: 300_000, File: 300_000, Roll: 300_000}
 	})
 	m := w.send()
 	for _, r := range w.api.Routes() {

@@ -19,6 +19,7 @@ import (
 	"stafette/internal/approval/approvaltest"
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
+	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
 	"stafette/internal/diagnosis"
@@ -42,6 +43,7 @@ import (
 	"stafette/internal/redelivery"
 	"stafette/internal/redelivery/redeliverytest"
 	"stafette/internal/seal"
+	"stafette/internal/signup/signuptest"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
@@ -71,6 +73,8 @@ type world struct {
 	log          *bytes.Buffer
 	operator     *operator
 	groups       *audiencetest.Groups
+	imports      *intake.Service
+	consents     *signuptest.Store
 	waited       *atomic.Int64 // how far the clock of failed tries has gone on
 
 	tenant             tenant.ID
@@ -111,9 +115,11 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	w.checks = listcheck.New(listcheck.Config{Store: &audiencetest.Lists{}, Validator: addresses, Now: now})
 	in := ingest.Config{Store: w.store, Tenants: w.tenants, Keeper: keeper, Now: now}
 	crowd := &audiencetest.Contacts{}
+	circles := &audiencetest.Groups{People: crowd}
+	w.imports = intake.New(intake.Config{Store: &audiencetest.Imports{Groups: circles}, People: crowd, Now: now})
 	c := httpapi.Config{
 		Auth:    tenant.NewAccounts(tenant.AccountsConfig{Store: w.tenants, Now: func() time.Time { return start.Add(time.Duration(w.waited.Load())) }}),
-		Tenants: w.tenants, Audience: service, Contacts: audience.NewContacts(crowd, now), Groups: audience.NewGroups(&audiencetest.Groups{People: crowd}, crowd, now), Mail: w.reader, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
+		Tenants: w.tenants, Audience: service, Contacts: audience.NewContacts(crowd, now), Groups: audience.NewGroups(circles, crowd, now), Imports: w.imports, Mail: w.reader, Addresses: addresses, Lists: w.checks, Messages: w.reader, Bodies: w.reader, Commands: w.reader, Operator: w.operator, Texts: texts{}, Now: now,
 		Statistics:   insight.Statistics{Store: sums{w.tenant}},
 		ProviderName: strings.ToUpper,
 		Domains: tenant.NewRegistry(tenant.RegistryConfig{
@@ -150,6 +156,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		c.Activities = w.shelf
 	}
 	c.Offers = w.offers(keeper, c.Acceptor)
+	w.optins(keeper, service, &c, c.Diagnosis, catalog)
 	c.Webhooks, err = webhook.New(webhook.Config{Store: &webhooktest.Store{}, Client: webhook.NewClient(webhook.ClientConfig{}), Keeper: keeper, Now: now})
 	if err != nil {
 		t.Fatal(err)

@@ -132,6 +132,26 @@ func (s *Store) Consents(ctx context.Context, t tenant.ID, f consent.Filter) (li
 	return list[:min(len(list), f.Limit)], len(list) > f.Limit, nil
 }
 
+// Confirmed implements approval.Consents.
+func (s *Store) Confirmed(ctx context.Context, t tenant.ID, list []audience.Hash) (n int, err error) {
+	if len(list) == 0 {
+		return 0, nil
+	}
+	args := []any{t[:]}
+	marks := make([]string, len(list))
+	for i := range list {
+		args = append(args, list[i][:])
+		marks[i] = fmt.Sprintf("$%d", len(args))
+	}
+	//nolint:gosec // G202: placeholders only
+	err = s.read.QueryRowContext(ctx, "SELECT count(DISTINCT hash) FROM consents WHERE tenant = $1 AND state = 'given' AND basis = 'double_opt_in' AND hash IN ("+
+		strings.Join(marks, ", ")+")", args...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count confirmed consents: %w", s.refusal(err))
+	}
+	return n, nil
+}
+
 const forgetUnconfirmed = "SELECT tenant, id FROM consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2"
 
 // ForgetUnconfirmed implements consent.Store.

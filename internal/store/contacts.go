@@ -91,6 +91,9 @@ func (s *Store) replaceContact(ctx context.Context, tx *sql.Tx, c audience.Conta
 	if old.Version != c.Version-1 {
 		return errContactChanged()
 	}
+	if err := endMerge(ctx, tx, c.Tenant, c.ID); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, contactSet, contactValues(c)...); err != nil {
 		return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
 	}
@@ -167,6 +170,17 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 		if gone.Version != otherVersion {
 			return errContactChanged()
 		}
+		was, err := s.heldContact(ctx, tx, c.Tenant, c.ID)
+		if err != nil {
+			return err
+		}
+		before, err := s.beforeMerge(ctx, tx, was, gone)
+		if err != nil {
+			return err
+		}
+		if err := endMerge(ctx, tx, c.Tenant, other); err != nil {
+			return err
+		}
 		if err := unindexContact(ctx, tx, gone); err != nil {
 			return err
 		}
@@ -186,6 +200,9 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 			if _, err := tx.ExecContext(ctx, text, c.Tenant[:], other[:], c.ID[:]); err != nil {
 				return err
 			}
+		}
+		if err := keepMerge(ctx, tx, before, c.Version, act.At); err != nil {
+			return err
 		}
 		return recordAct(ctx, tx, c.Tenant, c.ID, act)
 	})
@@ -220,6 +237,7 @@ func dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact) error {
 	}
 	for _, text := range []string{
 		"DELETE FROM import_changes WHERE tenant = $1 AND contact = $2",
+		"DELETE FROM contact_merges WHERE tenant = $1 AND kept = $2",
 		"DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contacts WHERE tenant = $1 AND id = $2",

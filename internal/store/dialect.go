@@ -41,6 +41,11 @@ type dialect interface {
 	lowest(column string) string
 	// textAt is the expression for a text in a column of JSON objects by its key.
 	textAt(column, key string) string
+	// instantAt is the expression for the milliseconds of an instant (RFC 3339) in a column of
+	// JSON objects by its key, a constant; NULL where there is none.
+	instantAt(column, key string) string
+	// elements is the table, with a column value, of what a column of JSON arrays holds.
+	elements(column string) string
 	// numberIn is the expression for a text as a number, NULL or 0 where it is none.
 	numberIn(text string) string
 	// settleTexts are the statements that settle uses, to prepare.

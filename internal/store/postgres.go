@@ -96,6 +96,14 @@ func (postgresDialect) lowest(column string) string {
 	return "decode(min(encode(" + column + ", 'hex') COLLATE \"C\"), 'hex')"
 }
 
+func (postgresDialect) instantAt(column, key string) string {
+	return "CAST(extract(epoch FROM CAST(CAST(" + column + " AS jsonb) ->> '" + key + "' AS timestamptz)) * 1000 AS bigint)"
+}
+
+func (postgresDialect) elements(column string) string {
+	return "jsonb_array_elements(CAST(" + column + " AS jsonb))"
+}
+
 func (postgresDialect) textAt(column, key string) string {
 	return "(CAST(" + column + " AS JSONB) ->> CAST(" + key + " AS TEXT))"
 }

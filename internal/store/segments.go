@@ -75,6 +75,8 @@ func (q segmentQuery) test(seg audience.Segment) string {
 		return q.set(seg, "SELECT 1 FROM group_members x WHERE x.tenant = $1 AND x.contact = c.id AND x.grp = ", g[:])
 	case "domain":
 		return q.set(seg, "SELECT 1 FROM contact_words x WHERE x.tenant = $1 AND x.contact = c.id AND x.word = ", "@"+strings.ToLower(plain(strings.TrimPrefix(seg.Value, "@"))))
+	case "consent", "consent_basis", "consent_state", "confirmed_at":
+		return q.consent(seg)
 	case "created_at", "updated_at":
 		return q.moment(seg, map[string]string{"created_at": "c.created_at", "updated_at": "c.updated_at"}[seg.Of])
 	}
@@ -95,6 +97,22 @@ func (q segmentQuery) test(seg audience.Segment) string {
 func (q segmentQuery) set(seg audience.Segment, look string, value any) string {
 	exists := "EXISTS (" + look + q.arg(value) + ")"
 	if seg.Is == audience.Lacks || seg.Is == audience.Differs {
+		return "NOT " + exists
+	}
+	return exists
+}
+
+// consent is a test of what the person behind a contact agreed to, by any of its addresses.
+func (q segmentQuery) consent(seg audience.Segment) string {
+	condition := map[string]string{"consent": "x.state = 'given' AND x.purpose = ", "consent_basis": "x.state = 'given' AND x.basis = ", "consent_state": "x.state = "}[seg.Of]
+	if seg.Of == "confirmed_at" {
+		condition = "x.state = 'given' AND " + q.moment(seg, q.dialect.instantAt("x.spec", "confirmed_at"))
+	} else {
+		condition += q.arg(plain(seg.Value))
+	}
+	exists := "EXISTS (SELECT 1 FROM " + q.dialect.elements("c.addresses") + " a JOIN consents x ON x.tenant = $1 AND x.address <> '' " +
+		"AND lower(x.address) = lower((a.value ->> 0) || '@' || (a.value ->> 1)) WHERE " + condition + ")"
+	if seg.Is == audience.Lacks {
 		return "NOT " + exists
 	}
 	return exists

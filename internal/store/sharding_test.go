@@ -32,6 +32,7 @@ var acrossTenants = map[string]string{
 	"FROM list_checks WHERE state IN":               "which lists are to be checked: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM list_checks WHERE expires_at":             "a chore that one node does every hour",
 	"FROM consents WHERE expires_at <= $n":          "a chore that one node does every hour",
+	"FROM contact_merges WHERE expires_at":          "a chore that one node does every hour",
 	"FROM contact_groups WHERE gone = 1":            "a chore that one node does every hour",
 	"FROM bulk_halts ORDER BY at":                   "a page for staff, who look at all tenants",
 	"FROM reports_due WHERE due_at":                 "whether any report is due: a look into an index that is empty as a rule",

@@ -132,6 +132,12 @@ func (sqliteDialect) byteAt(column string, n int) string {
 
 func (sqliteDialect) lowest(column string) string { return "min(" + column + ")" }
 
+func (sqliteDialect) instantAt(column, key string) string {
+	return "(unixepoch(" + column + " ->> '" + key + "') * 1000)"
+}
+
+func (sqliteDialect) elements(column string) string { return "json_each(" + column + ")" }
+
 func (sqliteDialect) textAt(column, key string) string { return "(" + column + " ->> " + key + ")" }
 func (sqliteDialect) numberIn(text string) string      { return "CAST(" + text + " AS REAL)" }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
@@ -22,7 +23,11 @@ type Contacts struct {
 	notes  []ownedNote
 	acts   []ownedAct
 	fields map[tenant.ID][]audience.Field
+	merges map[audience.ContactID]twins
 }
+
+// twins are two contacts before they were merged.
+type twins struct{ kept, gone audience.Contact }
 
 type ownedNote struct {
 	tenant tenant.ID
@@ -99,6 +104,14 @@ func (s *Contacts) MergeContacts(ctx context.Context, c audience.Contact, other 
 	s.mu.Lock()
 	i, err := s.find(c.Tenant, other)
 	if err == nil {
+		before := twins{gone: s.list[i]}
+		if k, err := s.find(c.Tenant, c.ID); err == nil {
+			before.kept = s.list[k]
+		}
+		if s.merges == nil {
+			s.merges = map[audience.ContactID]twins{}
+		}
+		s.merges[c.ID] = before
 		s.list = slices.Delete(s.list, i, i+1)
 		for n := range s.notes {
 			if s.notes[n].Contact == other {
@@ -276,4 +289,74 @@ func (s *Contacts) SetFields(_ context.Context, t tenant.ID, list []audience.Fie
 	}
 	s.fields[t] = slices.Clone(list)
 	return nil
+}
+
+// Merged implements audience.Mergers; merges can be taken back for as long as the contact
+// is in the version they made.
+func (s *Contacts) Merged(_ context.Context, t tenant.ID, kept audience.ContactID, now time.Time) (time.Time, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.find(t, kept)
+	m, ok := s.merges[kept]
+	ok = ok && err == nil && s.list[i].Version == m.kept.Version+1
+	if !ok {
+		return time.Time{}, false, nil
+	}
+	return now.Add(audience.MergeLasts), true, nil
+}
+
+// Unmerge implements audience.Mergers; notes and groups stay where they are.
+func (s *Contacts) Unmerge(ctx context.Context, t tenant.ID, kept audience.ContactID, act audience.ContactAct) (audience.ContactID, error) {
+	if _, ok, _ := s.Merged(ctx, t, kept, act.At); !ok {
+		return audience.ContactID{}, fault.New(fault.Conflict, "merge_not_revocable", "It cannot be taken back.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.merges[kept]
+	i, err := s.find(t, kept)
+	if err != nil {
+		return audience.ContactID{}, err
+	}
+	m.kept.Version, m.gone.Version = m.kept.Version+2, m.gone.Version+1
+	s.list[i] = m.kept
+	s.list = append(s.list, m.gone)
+	delete(s.merges, kept)
+	s.acts = append(s.acts, ownedAct{t, kept, act}, ownedAct{t, m.gone.ID, act})
+	return m.gone.ID, nil
+}
+
+// Namesakes implements audience.Mergers.
+func (s *Contacts) Namesakes(_ context.Context, t tenant.ID, after string, _ int) (list []audience.Contact, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	count := map[string]int{}
+	for _, c := range s.list {
+		if c.Tenant == t {
+			count[c.SortName()]++
+		}
+	}
+	for _, c := range s.list {
+		if c.Tenant == t && count[c.SortName()] > 1 && c.SortName() > after {
+			list = append(list, c)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b audience.Contact) int { return cmp.Compare(a.SortName(), b.SortName()) })
+	return list, nil
+}
+
+// TaggedAddresses implements audience.Mergers, with all addresses.
+func (s *Contacts) TaggedAddresses(_ context.Context, t tenant.ID, after string, _ int) (list []audience.OwnedAddress, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.list {
+		for _, a := range c.Addresses {
+			if c.Tenant == t && audience.Canonical(a) > after {
+				list = append(list, audience.OwnedAddress{Address: a, Contact: c.ID})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b audience.OwnedAddress) int {
+		return cmp.Compare(audience.Canonical(a.Address), audience.Canonical(b.Address))
+	})
+	return list, nil
 }

@@ -21,6 +21,8 @@ func contactTests() map[string]func(*testing.T, *World) {
 		"Paged":    contactsPaged,
 		"Changed":  contactChanged,
 		"Merged":   contactsMerged,
+		"Unmerged": contactsUnmerged,
+		"Twins":    contactTwins,
 		"Notes":    contactNotes,
 		"Foreign":  contactsForeign,
 	}

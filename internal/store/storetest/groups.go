@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/consent"
 	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -25,6 +26,7 @@ func groupTests() map[string]func(*testing.T, *World) {
 		"Deleted":  groupDeleted,
 		"Foreign":  groupForeign,
 		"Segments": segmentsPick,
+		"Consents": consentsPick,
 		"Enlisted": groupEnlists,
 		"Imported": groupImports,
 		"Undone":   importUndone,
@@ -303,6 +305,48 @@ func groupForeign(t *testing.T, w *World) {
 		t.Errorf("a filter looks at a foreign group: %v", err)
 	}
 	equal(t, "members", w.members(g, audience.MemberFilter{}), "Eva")
+}
+
+func consentsPick(t *testing.T, w *World) {
+	ctx := t.Context()
+	w.Contact(w.A, "", "A", "", "", []string{"zweit@x.example", "Eva@x.example"})
+	w.Contact(w.A, "", "B", "", "", []string{"max@x.example"})
+	w.Contact(w.A, "", "C", "", "", []string{"ohne@x.example"})
+	given := w.addConsent(w.consent(w.A, "eVa@x.example"))
+	given.State, given.ConfirmedAt = consent.Given, w.Clock.Now()
+	w.must(w.Store.ChangeConsent(ctx, given, consent.Asked))
+	asked := w.consent(w.A, "max@x.example")
+	asked.Purpose = tenant.Reminder
+	w.addConsent(asked)
+	paper := w.consent(w.B, "ohne@x.example") // another tenant's
+	paper.State, paper.Basis = consent.Given, consent.Written
+	w.addConsent(paper)
+	today := w.Clock.Now().UTC()
+	for text, want := range map[string]string{
+		`{"of":"consent","is":"has","value":"newsletter"}`:                                                   "A",
+		`{"of":"consent","is":"lacks","value":"newsletter"}`:                                                 "B, C",
+		`{"of":"consent","is":"has","value":"reminder"}`:                                                     "",
+		`{"of":"consent_state","is":"has","value":"asked"}`:                                                  "B",
+		`{"of":"consent_basis","is":"has","value":"double_opt_in"}`:                                          "A",
+		`{"of":"consent_basis","is":"has","value":"written"}`:                                                "",
+		`{"of":"confirmed_at","is":"within","value":"2"}`:                                                    "A",
+		`{"of":"confirmed_at","is":"before","value":"` + today.Format(time.DateOnly) + `"}`:                  "",
+		`{"of":"confirmed_at","is":"after","value":"` + today.AddDate(0, 0, -1).Format(time.DateOnly) + `"}`: "A",
+	} {
+		seg, err := audience.ParseSegment([]byte(text))
+		w.must(err)
+		d, err := w.Groups().Create(ctx, w.A, audience.Group{Name: "d", Kind: audience.Dynamic, Segment: &seg}, "usr_1")
+		w.must(err)
+		equal(t, text, w.members(d, audience.MemberFilter{ByName: true, Ascending: true}), want)
+		w.must(w.Groups().Delete(ctx, w.A, d.ID))
+	}
+	n, err := w.Store.Confirmed(ctx, w.A, []audience.Hash{given.Hash, asked.Hash})
+	if err != nil || n != 1 {
+		t.Errorf("%d confirmed, %v", n, err)
+	}
+	if n, err := w.Store.Confirmed(ctx, w.B, []audience.Hash{given.Hash}); err != nil || n != 0 {
+		t.Errorf("another tenant: %d, %v", n, err)
+	}
 }
 
 func segmentsPick(t *testing.T, w *World) {

@@ -35,6 +35,9 @@ type Book interface {
 	Create(ctx context.Context, t tenant.ID, c audience.Contact, o audience.Origin, actor string) (audience.Contact, error)
 	Change(ctx context.Context, t tenant.ID, c audience.Contact, actor string) (audience.Contact, error)
 	Merge(ctx context.Context, t tenant.ID, kept, other audience.ContactID, version, otherVersion int64, actor string) (audience.Contact, error)
+	Duplicates(ctx context.Context, t tenant.ID) ([]audience.Twins, error)
+	Undoable(ctx context.Context, t tenant.ID, kept audience.ContactID) (time.Time, bool, error)
+	Unmerge(ctx context.Context, t tenant.ID, kept audience.ContactID, actor string) (audience.ContactID, error)
 	Delete(ctx context.Context, t tenant.ID, c audience.ContactID) error
 	Acts(ctx context.Context, t tenant.ID, c audience.ContactID) ([]audience.ContactAct, error)
 	Notes(ctx context.Context, t tenant.ID, c audience.ContactID) ([]audience.Note, error)
@@ -104,6 +107,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET /contacts.json", Permission: read, Do: c.exportJSON},
 		{Pattern: "GET /contacts/new", Permission: write, Do: c.showNew},
 		{Pattern: "POST /contacts", Permission: write, Do: c.create},
+		{Pattern: "GET " + duplicatesAt, Permission: write, Do: c.showDuplicates},
+		{Pattern: "GET " + duplicatesAt + ".csv", Permission: write, Do: c.exportDuplicates},
 		{Pattern: "GET /contacts/fields", Permission: write, Do: c.showFields},
 		{Pattern: "POST /contacts/fields", Permission: write, Do: c.changeFields},
 		{Pattern: "GET /contacts/address", Permission: read, Do: c.showAddress},
@@ -116,6 +121,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST /contacts/{id}/notes", Permission: write, Do: c.note},
 		{Pattern: "GET /contacts/{id}/merge", Permission: write, Do: c.showMerge},
 		{Pattern: "POST /contacts/{id}/merge", Permission: write, Do: c.merge},
+		{Pattern: "POST /contacts/{id}/unmerge", Permission: write, Do: c.unmerge},
 		{Pattern: "POST /contacts/{id}/delete", Permission: write, Do: c.delete},
 	}
 }

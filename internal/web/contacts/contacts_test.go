@@ -106,14 +106,25 @@ func TestContactIsWrittenAndGuarded(t *testing.T) {
 	if a = d.Post(one, form); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("saved again: %d", a.StatusCode)
 	}
-	// Merged with a preview, for good.
+	// Merged with a preview, taken back, and merged again.
 	other := contact(d, "kranz")
 	id := strings.TrimPrefix(other, "/contacts/")
-	webtest.Expect(t, d.Get(one+"/merge?with="+id), http.StatusOK, "Kranz Bau GmbH", "endgültig")
+	webtest.Expect(t, d.Get(one+"/merge?with="+id), http.StatusOK, "Kranz Bau GmbH", "30 Tage")
 	if a = d.Post(one+"/merge", url.Values{"with": {id}, "version": {"3"}, "other_version": {"1"}}); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("merged: %d %s", a.StatusCode, a.Text)
 	}
 	webtest.Expect(t, d.Get(other), http.StatusNotFound, "")
+	webtest.Expect(t, d.Get(one), http.StatusOK, "Zusammenführung zurücknehmen")
+	if a = d.Post(one+"/unmerge", nil); a.StatusCode != http.StatusSeeOther || !strings.HasSuffix(a.Header.Get("Location"), "unmerged") {
+		t.Fatalf("taken back: %d %v", a.StatusCode, a.Header)
+	}
+	webtest.Expect(t, d.Get(other), http.StatusOK, "Kranz Bau GmbH")
+	if a = d.Post(one+"/unmerge", nil); !strings.HasSuffix(a.Header.Get("Location"), "merge-stays") {
+		t.Errorf("taken back twice: %d %v", a.StatusCode, a.Header)
+	}
+	if a = d.Post(one+"/merge", url.Values{"with": {id}, "version": {"5"}, "other_version": {"2"}}); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("merged again: %d %s", a.StatusCode, a.Text)
+	}
 	webtest.Expect(t, d.Get(one+"?tab=data"), http.StatusOK, "Kranz Bau GmbH", "Später")
 	if a = d.Post(one+"/delete", nil); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("deleted: %d", a.StatusCode)

@@ -40,8 +40,11 @@ const counted = 1000
 type dossier struct {
 	audience.Contact
 	stored bool
-	tab    string
-	done   string
+	// revocable is until when the last merge into the contact can be taken back; zero: it
+	// cannot.
+	revocable time.Time
+	tab       string
+	done      string
 
 	addresses []standing
 	bans      []ban
@@ -158,7 +161,13 @@ func (c Config) dossier(w http.ResponseWriter, r *http.Request, p frame.Page, st
 	if !slices.Contains(known, d.tab) {
 		d.tab = tabMessages
 	}
-	d.done = p.Done("created", "changed", "merged", "noted", "access")
+	d.done = p.Done("created", "changed", "merged", "unmerged", "merge-stays", "noted", "access")
+	if d.stored {
+		var err error
+		if d.revocable, _, err = c.Book.Undoable(r.Context(), p.Tenant(), d.ID); err != nil {
+			return err
+		}
+	}
 	if err := c.standings(r, p, &d); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type draft struct {
 	audience.Group
 	subjects []frame.Option
 	compares []frame.Option
+	choices  []choice
 	nested   bool // the filter is one that the form cannot show
 	counted  bool // Members is what the filter in the form picks
 }
@@ -68,6 +69,11 @@ func (c Config) form(w http.ResponseWriter, r *http.Request, p frame.Page, statu
 	if d.subjects, _, err = c.subjects(r, p); err != nil {
 		return err
 	}
+	if d.choices == nil {
+		if d.choices, err = c.choices(r, p); err != nil {
+			return err
+		}
+	}
 	d.compares = comparisons(p)
 	p.Room, p.Title = room, p.T("groups.new.title")
 	if !d.ID.IsZero() {
@@ -83,6 +89,9 @@ func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	}
 	d := draft{Group: g, Form: frame.Form{Values: map[string]string{
 		"name": g.Name, "description": g.Description, "kind": string(g.Kind), "version": strconv.FormatInt(g.Version, 10), "join": "all"}}}
+	if d.choices, err = c.choices(r, p); err != nil {
+		return err
+	}
 	if g.Segment != nil {
 		d.nested = !d.fill(*g.Segment)
 	}
@@ -107,7 +116,7 @@ func (d *draft) fill(s audience.Segment) bool {
 		if test.Of == "" {
 			return false
 		}
-		d.Values[rule(n, "of")], d.Values[rule(n, "is")], d.Values[rule(n, "value")] = test.Of, string(test.Is), test.Value
+		d.Values[rule(n, "of")], d.Values[rule(n, "is")], d.Values[rule(n, "value")] = test.Of, string(test.Is), called(d.choices, test.Of, test.Value)
 	}
 	return true
 }
@@ -123,6 +132,7 @@ func (d *draft) read(r *http.Request) (seg audience.Segment, rows []int) {
 			continue
 		}
 		test := audience.Segment{Of: d.Values[rule(n, "of")], Is: audience.Comparison(d.Values[rule(n, "is")]), Value: d.Values[rule(n, "value")]}
+		test.Value = valued(d.choices, test.Of, test.Value)
 		if test.Is == audience.Empty || test.Is == audience.Present {
 			test.Value = ""
 		}
@@ -159,6 +169,10 @@ func (c Config) save(w http.ResponseWriter, r *http.Request, p frame.Page, g aud
 		d.Kind = audience.Composition(d.Values["kind"])
 	}
 	d.Name, d.Description = d.Values["name"], d.Values["description"]
+	var err error
+	if d.choices, err = c.choices(r, p); err != nil {
+		return err
+	}
 	var rows []int
 	if d.Kind == audience.Dynamic && r.PostForm.Get("nested") == "" {
 		seg, at := d.read(r)
@@ -168,7 +182,7 @@ func (c Config) save(w http.ResponseWriter, r *http.Request, p frame.Page, g aud
 		return c.preview(w, r, p, d, rows)
 	}
 	d.Version, _ = strconv.ParseInt(d.Values["version"], 10, 64) // what is none is no version
-	made, done, err := g, "changed", error(nil)
+	made, done := g, "changed"
 	if fresh {
 		done = "created"
 		made, err = c.Groups.Create(r.Context(), p.Tenant(), d.Group, p.Who.User.ID.String())
@@ -278,6 +292,9 @@ func (t teller) test(s audience.Segment) string {
 		subject = t.p.T("groups.subject." + s.Of)
 	}
 	value := s.Value
+	if key := valueText(s.Of, value); t.p.Has(key) {
+		value = t.p.T(key)
+	}
 	if g, err := id.Parse[audience.GroupKind](s.Value); s.Of == "group" && err == nil {
 		value = t.p.T("groups.subject.gone")
 		for _, one := range t.groups {

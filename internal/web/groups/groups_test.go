@@ -74,6 +74,27 @@ func TestRulesAreBuiltAndCounted(t *testing.T) {
 	webtest.Expect(t, posted(d, "/groups", form), http.StatusOK, "Mindestens eine Regel trifft zu", "Schlagwort hat vip", "Eva Sommer")
 }
 
+// Groups and fixed values are written by the names people know.
+func TestRulesTakeNames(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	group(d, "Mieter Ottensen")
+	form := url.Values{"kind": {"dynamic"}, "name": {"Bestätigt"}, "join": {"all"}, "rule0-of": {"group"}, "rule0-is": {"lacks"}, "rule0-value": {"mieter OTTENSEN"},
+		"rule1-of": {"consent_basis"}, "rule1-is": {"lacks"}, "rule1-value": {"Double-Opt-in"}}
+	a := posted(d, "/groups", form)
+	webtest.Expect(t, a, http.StatusOK, "Gruppe hat nicht Mieter Ottensen", "Grundlage der Einwilligung hat nicht Double-Opt-in")
+	for _, name := range []string{"Mieter Ottensen", "Double-Opt-in"} {
+		if edit := d.Get(a.Request.URL.Path + "/edit").Text; strings.Count(edit, `value="`+name+`"`) != 2 { // in its row, and offered
+			t.Errorf("the form does not say %s", name)
+		}
+	}
+	form.Set("name", "Andere")
+	form.Set("rule1-value", "irgendeine")
+	webtest.Expect(t, posted(d, "/groups", form), http.StatusUnprocessableEntity, "")
+	form.Set("rule1-value", "written")
+	form.Set("rule0-value", "Gibt es nicht")
+	webtest.Expect(t, posted(d, "/groups", form), http.StatusUnprocessableEntity, "")
+}
+
 // posted sends a form and goes where that leads.
 func posted(d *webtest.Desk, path string, form url.Values) webtest.Answer {
 	d.T.Helper()
