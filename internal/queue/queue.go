@@ -105,6 +105,8 @@ type Settlement struct {
 	Host      string    // the server that spoke last
 	Event     event.Event
 	Stream    tenant.Stream
+	// Group is the text of the identifier of the group that was written to; "": none.
+	Group string
 	// ReadyAt is since when the mail might leave: its acceptance, or the time its sender
 	// set; zero is the acceptance. The time to delivery counts from it.
 	ReadyAt time.Time
@@ -165,6 +167,8 @@ type Selection struct {
 	// States, so that a long list can be gone through in parts. Of what is queued it may
 	// leave out deliveries that a process gave back meanwhile.
 	After message.DeliveryID `json:",omitzero"`
+	// Unless leaves out deliveries that are held for this reason; "": none.
+	Unless string `json:"-"`
 }
 
 // Command is what a person or the API does to selected deliveries.
