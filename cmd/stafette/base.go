@@ -17,10 +17,13 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/genuine"
 	"stafette/internal/ingest"
+	"stafette/internal/ledger"
+	"stafette/internal/pause"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/store"
 	"stafette/internal/tenant"
+	"stafette/internal/ticket"
 )
 
 // base is what every command that touches data stands on.
@@ -38,6 +41,12 @@ type base struct {
 	approvals *approval.Service
 	gate      *approval.Gate
 	watch     *approval.Watch
+	pauses    *pause.Service
+	ledger    *ledger.Service
+	tickets   *ticket.Service
+	states    *lockBook
+	// tellLimits writes about plans, pauses and tickets; nil where nobody can.
+	tellLimits limitTeller
 	// tellApproval writes to an account about an approval; nil where nobody can.
 	tellApproval func(ctx context.Context, told approval.Told) error
 	tellHalt     func(ctx context.Context, h audience.Halt) error

@@ -261,10 +261,13 @@ func (a *Account) Unused(list []Entry, of EntryID) (Entry, bool) {
 		}
 	}
 	i := slices.IndexFunc(list, func(e Entry) bool { return e.ID == of })
-	if i < 0 || back[of] {
+	if i < 0 {
 		return Entry{}, false
 	}
 	e := list[i]
+	if back[of] {
+		return e, false
+	}
 	switch e.Type {
 	case Month:
 		return e, of == month && a.Used == 0 && a.Included == e.Amount

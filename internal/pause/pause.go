@@ -113,7 +113,9 @@ type Limit struct {
 }
 
 // reached reports whether n of sent are too many.
-func (l Limit) reached(n, sent int64) bool { return l.Share > 0 && n >= l.Least && n*10_000 >= l.Share*sent }
+func (l Limit) reached(n, sent int64) bool {
+	return l.Share > 0 && n >= l.Least && n*10_000 >= l.Share*sent
+}
 
 // Limits say when a group is paused.
 type Limits struct {

@@ -177,7 +177,7 @@ func (s *Store) WaitingAccounts(ctx context.Context, limit int) ([]tenant.ID, er
 
 // lateRelease gives mail that waited for its plan the time of five days again, which most
 // mail has: it is not given up because it waited for us.
-const lateRelease = ", expires_at = CASE WHEN expires_at < $1 + 432000000 THEN $1 + 432000000 ELSE expires_at END"
+const lateRelease = ", expires_at = CASE WHEN expires_at < CAST($1 AS BIGINT) + 432000000 THEN CAST($1 AS BIGINT) + 432000000 ELSE expires_at END"
 
 // ReleaseCharged implements ledger.Store.
 func (s *Store) ReleaseCharged(ctx context.Context, t tenant.ID, limit int, now time.Time) (int, error) {
