@@ -256,7 +256,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Webhooks: p.webhooks, Ledger: p.ledger,
-		Texts:    texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
+		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
 		Now:    p.store.Now, Log: p.log,
