@@ -460,6 +460,7 @@ func (c Config) validate() error {
 	c.validateDomains(bad)
 	c.validateAccounts(bad)
 	c.validateApproval(bad)
+	c.validateGroupLimits(bad)
 	if c.Limits.RedeliveryAlone < 1 {
 		bad("limits.redelivery_alone", "want 1 or more, have %d", c.Limits.RedeliveryAlone)
 	}

@@ -12,7 +12,7 @@ import (
 
 // ErrPlanHolds is the answer of Store.Accept for mail that the plan has not enough left for,
 // and that it wants to wait: it is accepted once more, held.
-var ErrPlanHolds = errors.New("the plan has not enough left; its mail waits") //nolint:gochecknoglobals // a sentinel
+var ErrPlanHolds = errors.New("the plan has not enough left; its mail waits")
 
 // PlanSpent is the refusal of a message for which the plan has not enough left. More comes
 // with the next month, after wait, or with credit.
