@@ -47,6 +47,8 @@ type base struct {
 	states    *lockBook
 	// tellLimits writes about plans, pauses and tickets; nil where nobody can.
 	tellLimits limitTeller
+	// unlock lets an account send again whose appeal was granted; set with the doors.
+	unlock func(ctx context.Context, t tenant.ID, reason string) error
 	// tellApproval writes to an account about an approval; nil where nobody can.
 	tellApproval func(ctx context.Context, told approval.Told) error
 	tellHalt     func(ctx context.Context, h audience.Halt) error

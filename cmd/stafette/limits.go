@@ -71,8 +71,8 @@ func (l tenantLocks) LockedBy(ctx context.Context, t tenant.ID) (string, error) 
 }
 
 // Unlock implements ticket.Locks.
-func (l tenantLocks) Unlock(ctx context.Context, t tenant.ID, _ string) error {
-	return l.b.store.LockTenant(ctx, t, tenant.Active, "", nil)
+func (l tenantLocks) Unlock(ctx context.Context, t tenant.ID, reason string) error {
+	return l.b.unlock(ctx, t, reason)
 }
 
 // lockBook knows for a moment which accounts are locked: mail that is in memory already stops

@@ -277,7 +277,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 // mount puts API, office and public pages on one map.
 func (p *platform) mount(api http.Handler, with shared, asked *genuine.Service) error {
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
-	p.tellLimits = p
+	p.tellLimits, p.unlock = p, p.accounts.Unlock
 	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: with.zone, growth: p.config.Approval.Growth}).tell
 	office, err := web.New(p.office(with))
 	if err != nil {

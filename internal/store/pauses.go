@@ -232,14 +232,16 @@ func (s *Store) DropGroupTallies(ctx context.Context, before time.Time) error {
 }
 
 // FreeUnlocked lets mail go on that was held because its account was locked, of all accounts
-// that no longer are, and returns how many deliveries these were.
+// that no longer are, limit deliveries in one transaction, and returns how many these were.
 func (s *Store) FreeUnlocked(ctx context.Context, limit int, now time.Time) (int, error) {
 	tenants, err := tenantsOf(ctx, s.read, "SELECT id FROM tenants WHERE lock_changed > 0 AND state <> 'locked' ORDER BY id")
 	sum := 0
 	for i := 0; err == nil && i < len(tenants); i++ {
-		var n int
-		if n, err = s.freeHeld(ctx, tenants[i], tenant.ReasonLocked, limit, now); err != nil || n > 0 {
-			sum += n
+		freed := 0
+		for n := limit; err == nil && n == limit; freed += n {
+			n, err = s.freeHeld(ctx, tenants[i], tenant.ReasonLocked, limit, now)
+		}
+		if sum += freed; err != nil || freed > 0 {
 			continue
 		}
 		// Nobody holds any more a minute after the lock was lifted.
