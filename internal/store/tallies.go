@@ -53,9 +53,12 @@ func (l tallyNotes) settled(v *queue.Settlement) {
 
 // addGroup notes what a fact says of the group that was written to.
 func (l tallyNotes) addGroup(t tenant.ID, e *event.Event, group string) {
+	if group == "" {
+		return
+	}
 	g, err := id.Parse[audience.GroupKind](group)
 	if err != nil {
-		return // none, or none of ours
+		return // a tag that looks like ours, and is not
 	}
 	for _, c := range pause.CountsOf(e) {
 		l.of(t, e).count[tallyNote{Hour: millis(e.At) / millisPerHour, Group: g, Count: insight.Count(c)}]++
