@@ -82,7 +82,7 @@ func (c Config) Panel(ctx context.Context, p frame.Page, g audience.Group) (temp
 	if err != nil {
 		return nil, fmt.Errorf("read figures of group: %w", err)
 	}
-	return panel(p, g, s), nil
+	return panel(p, g, s), nil //nolint:contextcheck // a component gets its context when it is drawn
 }
 
 func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -256,7 +256,7 @@ func (c Config) limitsPage(w http.ResponseWriter, r *http.Request, p frame.Page,
 		}
 	}
 	p.Room, p.Title = "pauses", p.T("pauses.limits.of", "name", of.Name)
-	return p.Render(w, r, status, limitsForm(p, of, own, f))
+	return p.Render(w, r, status, limitsForm(p, of, own, f)) //nolint:contextcheck // a component gets its context when it is drawn
 }
 
 func (c Config) setLimits(w http.ResponseWriter, r *http.Request, p frame.Page) error {
