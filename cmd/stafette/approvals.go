@@ -19,6 +19,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/notice"
+	"stafette/internal/pause"
 	"stafette/internal/queue"
 	"stafette/internal/store"
 	"stafette/internal/tenant"
@@ -55,6 +56,7 @@ func (b *base) openApprovals() error {
 	if err != nil {
 		return err
 	}
+	b.openLimits()
 	b.gate = approval.NewGate(b.approvals, 0)
 	b.watch = approval.NewWatch(approval.WatchConfig{Service: b.approvals, Gate: b.gate, Most: b.config.Approval.Pattern, Hold: b.config.Approval.HoldPattern})
 	return nil
@@ -89,6 +91,14 @@ func (b *base) waits(ctx context.Context, e queue.Entry) (string, error) {
 		var err error
 		if group, err = id.Parse[audience.GroupKind](text); err != nil {
 			return approval.ReasonHeld, nil //nolint:nilerr // the platform wrote it; what it did not write may not go
+		}
+	}
+	if locked, err := b.states.locked(ctx, e.Tenant); locked || err != nil {
+		return tenant.ReasonLocked, err
+	}
+	if !group.IsZero() {
+		if paused, err := b.pauses.Holds(ctx, e.Tenant, group); paused || err != nil {
+			return pause.ReasonHeld, err
 		}
 	}
 	return b.gate.Held(ctx, e.Tenant, e.Stream, group, e.Recipient, e.AcceptedAt)

@@ -17,10 +17,13 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/genuine"
 	"stafette/internal/ingest"
+	"stafette/internal/ledger"
+	"stafette/internal/pause"
 	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/store"
 	"stafette/internal/tenant"
+	"stafette/internal/ticket"
 )
 
 // base is what every command that touches data stands on.
@@ -38,6 +41,14 @@ type base struct {
 	approvals *approval.Service
 	gate      *approval.Gate
 	watch     *approval.Watch
+	pauses    *pause.Service
+	ledger    *ledger.Service
+	tickets   *ticket.Service
+	states    *lockBook
+	// tellLimits writes about plans, pauses and tickets; nil where nobody can.
+	tellLimits limitTeller
+	// unlock lets an account send again whose appeal was granted; set with the doors.
+	unlock func(ctx context.Context, t tenant.ID, reason string) error
 	// tellApproval writes to an account about an approval; nil where nobody can.
 	tellApproval func(ctx context.Context, told approval.Told) error
 	tellHalt     func(ctx context.Context, h audience.Halt) error

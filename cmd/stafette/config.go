@@ -53,8 +53,10 @@ type Config struct {
 	Limits     Limits     `toml:"limits"`
 	Domains    Domains    `toml:"domains"`
 	Approval   Approval   `toml:"approval"`
-	Ops        Ops        `toml:"ops"`
-	Log        Log        `toml:"log"`
+	// GroupLimits pause mail to groups that fares badly.
+	GroupLimits GroupLimits `toml:"group_limits"`
+	Ops         Ops         `toml:"ops"`
+	Log         Log         `toml:"log"`
 }
 
 // Database says where rows are kept.
@@ -261,12 +263,13 @@ func defaults() Config {
 			Retry:       []Duration{minute, 2 * minute, 5 * minute, 10 * minute, 20 * minute, 40 * minute, 60 * minute, 120 * minute, 240 * minute},
 			DelayReport: 240 * minute,
 		},
-		Trace:    Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
-		Limits:   Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths, TrackingDays: 90},
-		Domains:  Domains{Grace: 72 * 60 * minute},
-		Approval: approvalDefaults(),
-		Ops:      Ops{Listen: "127.0.0.1:8081"},
-		Log:      Log{Level: "info", Format: "text"},
+		Trace:       Trace{Mode: string(trace.Failures), Keep: 72 * 60 * minute},
+		Limits:      Limits{MessageSize: 30 << 20, Recipients: 1000, Retention: 42 * 24 * 60 * minute, RedeliveryAlone: 500, HistoryMonths: privacy.DefaultMonths, TrackingDays: 90},
+		Domains:     Domains{Grace: 72 * 60 * minute},
+		Approval:    approvalDefaults(),
+		GroupLimits: groupLimitDefaults(),
+		Ops:         Ops{Listen: "127.0.0.1:8081"},
+		Log:         Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -459,6 +462,7 @@ func (c Config) validate() error {
 	c.validateDomains(bad)
 	c.validateAccounts(bad)
 	c.validateApproval(bad)
+	c.validateGroupLimits(bad)
 	if c.Limits.RedeliveryAlone < 1 {
 		bad("limits.redelivery_alone", "want 1 or more, have %d", c.Limits.RedeliveryAlone)
 	}

@@ -51,13 +51,14 @@ func (b *base) todos() insight.Todos {
 		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, offer.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 		insight.TrackingBasis{Store: b.store},
 		deadWebhooks{b.store},
+		insight.PlanUse{Ledger: b.ledger}, insight.PausedGroups{Pauses: b.pauses, Groups: b.store}, insight.Tickets{Tickets: b.tickets},
 	}}
 }
 
 // staffTodos are all that may have something for staff to do, beside the ways out.
 func (p *platform) staffTodos() insight.Todos {
 	return insight.Todos{Store: p.store, Sources: []insight.TodoSource{
-		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Reviews{Cases: p.approvals, Alarms: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store},
+		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Reviews{Cases: p.approvals, Alarms: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store}, insight.Tickets{Tickets: p.tickets},
 	}}
 }
 

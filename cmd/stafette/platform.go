@@ -67,6 +67,7 @@ import (
 	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/people"
+	"stafette/internal/web/plans"
 	webprivacy "stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
 	webpublished "stafette/internal/web/published"
@@ -81,6 +82,7 @@ import (
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/tickets"
 	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
 	"stafette/internal/webhook"
@@ -258,7 +260,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
-		Webhooks: p.webhooks, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
+		Webhooks: p.webhooks, Ledger: p.ledger, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -280,6 +282,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 // mount puts API, office and public pages on one map.
 func (p *platform) mount(api http.Handler, with shared, asked *genuine.Service) error {
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
+	p.tellLimits, p.unlock = p, p.accounts.Unlock
 	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: with.zone, growth: p.config.Approval.Growth}).tell
 	office, err := web.New(p.office(with))
 	if err != nil {
@@ -342,7 +345,7 @@ func (p *platform) office(with shared) web.Config {
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},
 		Addresses:    addresses.Config{Validator: with.validator, Lists: p.lists},
 		Contacts:     contacts.Config{Consents: p.consents(), Book: with.book, Groups: p.groups(), List: p.audience, Mail: p.store, Rights: p.privacy, People: p.store, Teller: messages.Teller{Reasons: with.reasons}},
-		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store, Approvals: p.approvals, Panel: approvals.Panel},
+		Groups:       webgroups.Config{Groups: p.groups(), Book: with.book, Intake: p.intake, People: p.store, Approvals: p.approvals, Panel: p.groupPanel},
 		Privacy:      webprivacy.Config{Rights: p.privacy, Users: p.store},
 		Signups:      p.signupPages(with.told, with.zone),
 		Suppressions: suppressions.Config{List: p.audience, People: p.store, Messages: p.store, Reasons: with.reasons},
@@ -353,7 +356,10 @@ func (p *platform) office(with shared) web.Config {
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
-		Reviews:      reviews.Config{Reviews: p.approvals, Accounts: p.store, Alarms: p.store, Examiner: p.examiner},
+		Pauses:       p.pausePages(),
+		Plans:        plans.Config{Ledger: p.ledger, Tenants: p.store, Held: p.store.HeldForPlan},
+		Tickets:      tickets.Config{Tickets: p.tickets, People: p.store},
+		Reviews:      reviews.Config{Reviews: p.approvals, Accounts: p.store, Alarms: p.store, Examiner: p.examiner, Locks: p.accounts},
 		Halts:        halts.Config{Breaker: p.audience, Tenants: p.store},
 		Domains:      domains.Config{Registry: p.registry()},
 		Reports:      reports.Config{Registry: p.registry(), Own: p.config.sourceAddresses(), TLS: tlsReports{p.policies}},

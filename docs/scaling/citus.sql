@@ -100,6 +100,15 @@ SELECT create_distributed_table('webhook_notes', 'tenant', colocate_with => 'mes
 SELECT create_distributed_table('webhook_calls', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('webhook_places', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('blitz_reads', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('ledger_accounts', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('ledger_entries', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('ledger_charges', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('group_tallies', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('group_pauses', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('group_limits', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('tickets', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('ticket_entries', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('ticket_files', 'tenant', colocate_with => 'messages');
 
 -- The tenants themselves lie with their rows, so that "which tenants have due work" is
 -- asked of each shard and answered there.
@@ -160,3 +169,4 @@ SELECT create_reference_table('blitz_readers');
 -- local: published_editions
 -- local: published_subscriptions
 -- local: published_tellings
+-- local: plans

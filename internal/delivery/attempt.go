@@ -115,6 +115,7 @@ func (e *Engine) settlement(p *parcel, state event.State, kind event.Type, reaso
 		State:    state,
 		Attempts: p.Attempts,
 		Stream:   p.Stream,
+		Group:    p.Group(),
 		ReadyAt:  p.ReadyAt(),
 		Event: event.Event{
 			ID:       id.New[event.Kind](now),

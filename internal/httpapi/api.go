@@ -120,6 +120,7 @@ type Config struct {
 	Diagnosis    *diagnosis.Service
 	Approval     Approvals
 	Webhooks     *webhook.Service
+	Ledger       Ledger // what is left of plans
 	// What tenants allow, what recipients said about it, and what they did.
 	TrackingSettings tracking.Settings
 	Consents         *tracking.Consents

@@ -157,6 +157,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/settings/tracking": true, "PUT /v1/settings/tracking": true, "GET /v1/contacts/{email}/tracking-consent": true, "PUT /v1/contacts/{email}/tracking-consent": true,
 		"GET /v1/webhooks": true, "POST /v1/webhooks": true, // the key's own tenant: TestWebhooks
 		"GET /v1/activities": true, // TestActivities
+		"GET /v1/usage":      true, // TestUsage
 		"GET /v1/me":         true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0

@@ -157,6 +157,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	c.Offers = w.offers(keeper, c.Acceptor)
 	w.optins(keeper, service, &c, c.Diagnosis, catalog)
+	c.Ledger = plans{w}
 	c.Webhooks, err = webhook.New(webhook.Config{Store: &webhooktest.Store{}, Client: webhook.NewClient(webhook.ClientConfig{}), Keeper: keeper, Now: now})
 	if err != nil {
 		t.Fatal(err)

@@ -303,7 +303,7 @@ func (s *Service) sealBody(w *parcel) error {
 		return fmt.Errorf("seal body: %w", err)
 	}
 	w.m.Size = int64(len(w.body))
-	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota, Tracked: w.tracked}
+	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota, Metered: w.tenant.Metered, Tracked: w.tracked}
 	if w.Idempotency != "" {
 		w.acc.Idempotency = &Idempotency{Key: w.Idempotency, Hash: w.RequestHash, ExpiresAt: w.now.Add(idempotencyLasts)}
 	}
@@ -352,6 +352,9 @@ func (s *Service) stored(ctx context.Context, w *parcel, ready []Delivery, err e
 		s.c.Feed.Offer(entries(w, ready))
 	} else if w.acc.Epoch != 0 {
 		s.c.Feed.Cancel(w.m.Tenant, w.m.Stream.Urgency(), len(ready))
+	}
+	if errors.Is(err, ErrPlanHolds) {
+		err = s.holdForPlan(ctx, w)
 	}
 	if err != nil {
 		s.refuseIf(ctx, w, wrapStore(err))

@@ -20,7 +20,8 @@ type Store interface {
 	// error nothing of this acceptance is stored. A full disk is *fault.Error
 	// Unavailable "storage_full". A used idempotency key is *Replay. More deliveries
 	// than are left of the tenant's quota for the day are refused with QuotaSpent,
-	// exactly, whichever node takes them.
+	// exactly, whichever node takes them. What a plan has not enough left for is refused
+	// with PlanSpent, or ErrPlanHolds where the plan says that it waits.
 	Accept(ctx context.Context, a *Acceptance) error
 	// AcceptAll is Accept for many that wait together. Each is stored or refused by
 	// itself; its error, or nil, stands at its place.
@@ -50,6 +51,9 @@ type Acceptance struct {
 	// Quota says that the tenant has a daily quota, as far as we know; how much of it
 	// is left, the store finds out. 0: there is none to ask for.
 	Quota int64
+	// Metered says that the tenant has a plan, as far as we know: what is not Suppressed or
+	// Held for its plan is charged. What is left, the store finds out.
+	Metered bool
 	// Epoch holds the deliveries in memory at once; 0 leaves them to Claim.
 	Epoch queue.Epoch
 	// Tracked is kept beside the message where somebody may ask whether it tells of its

@@ -105,6 +105,8 @@ type Settlement struct {
 	Host      string    // the server that spoke last
 	Event     event.Event
 	Stream    tenant.Stream
+	// Group is the text of the identifier of the group that was written to; "": none.
+	Group string
 	// ReadyAt is since when the mail might leave: its acceptance, or the time its sender
 	// set; zero is the acceptance. The time to delivery counts from it.
 	ReadyAt time.Time
@@ -168,6 +170,8 @@ type Selection struct {
 	// AfterDue is when After fell due as it was found, where finding it changed that; zero:
 	// it still falls due then.
 	AfterDue time.Time `json:",omitzero"`
+	// Unless leaves out deliveries that are held for this reason; "": none.
+	Unless string `json:"-"`
 }
 
 // Command is what a person or the API does to selected deliveries.

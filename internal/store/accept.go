@@ -78,6 +78,9 @@ func (s *Store) writeAcceptances(ctx context.Context, tx *sql.Tx, group []*work,
 		return noWait, err
 	}
 	left.takeRest(group)
+	if err := s.writeCharges(ctx, tx, left.plans); err != nil {
+		return noWait, fmt.Errorf("charge plans: %w", err)
+	}
 	var list []*ingest.Acceptance
 	for _, w := range group {
 		if w.err == nil {

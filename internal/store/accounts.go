@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/account"
+	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/notice"
 	"stafette/internal/tenant"
@@ -257,7 +258,12 @@ func likeText(text string) string {
 // LockTenant implements account.Offices.
 func (s *Store) LockTenant(ctx context.Context, t tenant.ID, state tenant.State, reason string, letters []notice.Due) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE tenants SET state = $2, lock_reason = $3 WHERE id = $1", t[:], string(state), plain(reason))
+		by := ""
+		if state == tenant.Locked {
+			by = audit.Actor(ctx)
+		}
+		res, err := tx.ExecContext(ctx, "UPDATE tenants SET state = $2, lock_reason = $3, locked_by = $4, lock_changed = $5 WHERE id = $1",
+			t[:], string(state), plain(reason), by, millis(s.cfg.Now()))
 		if err := touched(res, err, "tenant_not_found"); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"stafette/internal/event"
 	"stafette/internal/id"
+	"stafette/internal/ledger"
 	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
@@ -64,6 +65,9 @@ func (s *Store) ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selec
 		return nil, err
 	}
 	late := time.Time{}
+	if c == queue.Resume {
+		sel.Unless = ledger.ReasonHeld // it goes on when it can be charged, not when somebody likes
+	}
 	if c == queue.Due {
 		late = now
 	}
@@ -359,6 +363,9 @@ func (c *condition) narrow(sel queue.Selection, state event.State) {
 	}
 	if sel.Tag != "" {
 		c.and("EXISTS (SELECT 1 FROM message_tags g WHERE g.tenant = d.tenant AND g.tag = ? AND g.message = m.id)", plain(sel.Tag))
+	}
+	if sel.Unless != "" && state == event.Held {
+		c.and("d.reason <> ?", sel.Unless)
 	}
 	if sel.Domain != "" {
 		c.and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))

@@ -46,7 +46,10 @@ func (s *Store) AddFact(ctx context.Context, t tenant.ID, e event.Event) error {
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO events (tenant, message, id, number, type, at, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 			t[:], e.Message[:], e.ID[:], deliveryNumber(e.Delivery), string(e.Type), millis(e.At), e.Actor, e.Reason)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.noteWithdrawal(ctx, tx, t, &e)
 	})
 	if err != nil {
 		return fmt.Errorf("add fact: %w", err)

@@ -18,8 +18,12 @@ type spending struct {
 }
 
 // allowances is how many deliveries the tenants with a quota may still have accepted
-// on their days, as long as the transaction lasts that asked.
-type allowances map[spending]*int64
+// on their days, and what is left to those with a plan, as long as the transaction lasts
+// that asked.
+type allowances struct {
+	days  map[spending]*int64
+	plans charges
+}
 
 func spendingOf(a *ingest.Acceptance) spending {
 	return spending{a.Message.Tenant, a.Message.ID.Time().UTC().Truncate(24 * time.Hour)}
@@ -28,7 +32,15 @@ func spendingOf(a *ingest.Acceptance) spending {
 // allowances asks for what is left to the tenants of a group that have a quota. Their
 // rows are locked until the commit, in one order: no other node can count at the same
 // time, and the quota holds exactly. Tenants without one cost nothing.
-func (s *Store) allowances(ctx context.Context, tx *sql.Tx, group []*work) (allowances, error) {
+func (s *Store) allowances(ctx context.Context, tx *sql.Tx, group []*work) (left allowances, err error) {
+	if left.days, err = s.dayAllowances(ctx, tx, group); err != nil {
+		return left, err
+	}
+	left.plans, err = s.charges(ctx, tx, group)
+	return left, err
+}
+
+func (s *Store) dayAllowances(ctx context.Context, tx *sql.Tx, group []*work) (map[spending]*int64, error) {
 	var asked []spending
 	for _, w := range group {
 		if w.err == nil && w.accept.Quota > 0 {
@@ -44,7 +56,7 @@ func (s *Store) allowances(ctx context.Context, tx *sql.Tx, group []*work) (allo
 		}
 		return a.day.Compare(b.day)
 	})
-	left := allowances{}
+	left := map[spending]*int64{}
 	for _, of := range slices.Compact(asked) {
 		var quota int64
 		err := tx.QueryRowContext(ctx, "SELECT daily_quota FROM tenants WHERE id = $1"+s.dialect.lockRow(), of.tenant[:]).Scan(&quota)
@@ -68,13 +80,16 @@ func (s *Store) allowances(ctx context.Context, tx *sql.Tx, group []*work) (allo
 // refused.
 func (l allowances) take(w *work) bool {
 	of := spendingOf(w.accept)
-	left := l[of]
+	left := l.days[of]
 	if left == nil {
-		return true
+		return l.plans.take(w)
 	}
 	n := int64(len(w.accept.Deliveries))
 	if n > *left {
 		w.err = ingest.QuotaSpent(of.day.Add(24 * time.Hour).Sub(w.accept.Message.ID.Time()))
+		return false
+	}
+	if !l.plans.take(w) {
 		return false
 	}
 	*left -= n
@@ -92,7 +107,8 @@ func (l allowances) takeRest(group []*work) {
 
 // giveBack counts a work no more that was refused for another reason.
 func (l allowances) giveBack(w *work) {
-	if left := l[spendingOf(w.accept)]; left != nil {
+	l.plans.giveBack(w)
+	if left := l.days[spendingOf(w.accept)]; left != nil {
 		*left += int64(len(w.accept.Deliveries))
 	}
 }

@@ -55,6 +55,14 @@ var acrossTenants = map[string]string{
 	"FROM contact_imports WHERE state IN ('running": "which lists are to be imported: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM contact_imports WHERE expires_at":         "a chore that one node does every hour",
 	"FROM offer_acts WHERE answered":                "a chore that one node does every half minute: a look into an index that is empty as a rule",
+	"FROM ledger_accounts WHERE plan <>":            "a page for staff, who look at all tenants, and a chore that one node does every few seconds: one row a tenant with a plan",
+	"FROM ledger_accounts WHERE waiting":            "a chore that one node does every few seconds: a look into an index that is empty as a rule",
+	"FROM group_tallies WHERE start >=":             "a chore that one node does twice a minute: an index of the last hours",
+	"DELETE FROM group_tallies WHERE start":         "a chore that one node does every hour",
+	"FROM group_pauses ORDER BY at":                 "a page for staff, who look at all tenants",
+	"FROM group_pauses WHERE freed = 0":             "a chore that one node does twice a minute: a look into an index that is empty as a rule",
+	"FROM tickets WHERE id =":                       "staff open a ticket by its identifier: a look into an index",
+	"FROM tickets WHERE state":                      "the queue of staff, who look at all tenants, and a chore that one node does every hour: an index",
 	"FROM webhook_notes d GROUP BY d.tenant":        "whose facts are to be told to webhooks: asked by each node every second, a look into a table that is empty as a rule",
 }
 

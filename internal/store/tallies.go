@@ -11,9 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
+	"stafette/internal/id"
 	"stafette/internal/insight"
 	"stafette/internal/message"
+	"stafette/internal/pause"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
 )
@@ -25,7 +28,9 @@ type tallyNote struct {
 	Host   string        `json:"m"`
 	Stream tenant.Stream `json:"s"`
 	Count  insight.Count `json:"c"`
-	N      int64         `json:"n,omitempty"` // the value of the map, except in the table
+	// Group is that of a note about a group, whose Count is one of package pause; zero else.
+	Group audience.GroupID `json:"g,omitzero"`
+	N     int64            `json:"n,omitempty"` // the value of the map, except in the table
 }
 
 // tallyNotes gathers the notes of one transaction, for each tenant.
@@ -43,16 +48,36 @@ func (l tallyNotes) settled(v *queue.Settlement) {
 		ready = v.Event.Message.Time()
 	}
 	l.add(v.Tenant, &v.Event, ready, v.Host, v.Stream)
+	l.addGroup(v.Tenant, &v.Event, v.Group)
+}
+
+// addGroup notes what a fact says of the group that was written to.
+func (l tallyNotes) addGroup(t tenant.ID, e *event.Event, group string) {
+	if group == "" {
+		return
+	}
+	g, err := id.Parse[audience.GroupKind](group)
+	if err != nil {
+		return // a tag that looks like ours, and is not
+	}
+	for _, c := range pause.CountsOf(e) {
+		l.of(t, e).count[tallyNote{Hour: millis(e.At) / millisPerHour, Group: g, Count: insight.Count(c)}]++
+	}
+}
+
+// of are the notes of a tenant, which take their name from the first fact.
+func (l tallyNotes) of(t tenant.ID, e *event.Event) *notesOf {
+	of := l[t]
+	if of == nil {
+		of = &notesOf{id: e.ID, count: map[tallyNote]int64{}}
+		l[t] = of
+	}
+	return of
 }
 
 func (l tallyNotes) add(t tenant.ID, e *event.Event, ready time.Time, host string, stream tenant.Stream) {
 	for _, c := range insight.CountsOf(e, ready) {
-		of := l[t]
-		if of == nil {
-			of = &notesOf{id: e.ID, count: map[tallyNote]int64{}}
-			l[t] = of
-		}
-		of.count[tallyNote{Hour: millis(e.At) / millisPerHour, Host: plain(host), Stream: stream, Count: c}]++
+		l.of(t, e).count[tallyNote{Hour: millis(e.At) / millisPerHour, Host: plain(host), Stream: stream, Count: c}]++
 	}
 }
 
@@ -80,15 +105,17 @@ func (s *Store) noteReturn(ctx context.Context, tx *sql.Tx, t tenant.ID, e *even
 		return nil
 	}
 	var stream tenant.Stream
+	var tags []string
 	if err == nil {
 		m := message.Of(e.Delivery)
-		err = tx.QueryRowContext(ctx, "SELECT stream FROM messages WHERE tenant = $1 AND id = $2", t[:], m[:]).Scan(&stream)
+		err = tx.QueryRowContext(ctx, "SELECT stream, tags FROM messages WHERE tenant = $1 AND id = $2", t[:], m[:]).Scan(&stream, document{&tags})
 	}
 	if err != nil {
 		return err
 	}
 	notes := tallyNotes{}
 	notes.add(t, e, e.At, host, stream)
+	notes.addGroup(t, e, (&queue.Entry{Tags: tags}).Group())
 	return s.texts.notes.insert(ctx, s.texts, tx, notes.rows())
 }
 
@@ -142,7 +169,7 @@ func (s *Store) FoldTallies(ctx context.Context, provider func(host string) stri
 // once, whatever dies when.
 func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host string) string, limit int) (taken int, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
-		sums := map[tally]int64{}
+		sums, groups := map[tally]int64{}, map[groupTally]int64{}
 		var ids []event.ID
 		//nolint:gosec // G202: constants of the dialect and placeholders only
 		rows, err := tx.QueryContext(ctx, "SELECT d.id, d.notes FROM tally_notes d WHERE d.tenant = $1 ORDER BY d.id LIMIT $2"+s.dialect.lockRows(true), t[:], limit)
@@ -152,6 +179,10 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 			err := row.Scan(&id, document{&notes})
 			ids = append(ids, id)
 			for _, n := range notes {
+				if !n.Group.IsZero() {
+					groups[groupTally{n.Group, n.Hour * millisPerHour, string(n.Count)}] += n.N
+					continue
+				}
 				sumUp(sums, t, n, provider(n.Host))
 			}
 			return err
@@ -165,6 +196,9 @@ func (s *Store) foldTenant(ctx context.Context, t tenant.ID, provider func(host 
 			if _, err := tx.ExecContext(ctx, "DELETE FROM tally_notes WHERE tenant = $1 AND id "+in, append([]any{t[:]}, args...)...); err != nil {
 				return err
 			}
+		}
+		if err := addGroupTallies(ctx, tx, t, groups); err != nil {
+			return err
 		}
 		return s.addTallies(ctx, tx, sums)
 	})

@@ -14,8 +14,8 @@ import (
 func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if t := f.Tenant; !t.ID.IsZero() {
-			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt), flag(t.NoFailureReports), optional(t.VisitedUntil), t.TimeZone)
+			_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+				t.ID[:], t.Name, string(t.State), t.LockReason, t.Locale, string(t.OfficeTone), string(t.CustomerTone), t.DailyQuota, millis(t.CreatedAt), flag(t.NoFailureReports), optional(t.VisitedUntil), t.TimeZone, flag(t.Metered))
 			if err != nil {
 				return s.taken(err, "tenant_exists", "This tenant exists already.")
 			}
@@ -46,13 +46,13 @@ func (s *Store) Found(ctx context.Context, f tenant.Founding) error {
 	return nil
 }
 
-const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at, no_failure_reports, visited_until, time_zone"
+const tenantColumns = "id, name, state, lock_reason, locale, office_tone, customer_tone, daily_quota, created_at, no_failure_reports, visited_until, time_zone, metered"
 
 type scanner interface{ Scan(...any) error }
 
 func readTenant(row scanner) (tenant.Tenant, error) {
 	var t tenant.Tenant
-	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt}, truth{&t.NoFailureReports}, instant{&t.VisitedUntil}, &t.TimeZone)
+	err := row.Scan(&t.ID, &t.Name, &t.State, &t.LockReason, &t.Locale, &t.OfficeTone, &t.CustomerTone, &t.DailyQuota, instant{&t.CreatedAt}, truth{&t.NoFailureReports}, instant{&t.VisitedUntil}, &t.TimeZone, truth{&t.Metered})
 	return t, err
 }
 

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"stafette/internal/insight"
+	"stafette/internal/ledger"
 	"stafette/internal/message"
+	"stafette/internal/pause"
 	"stafette/internal/tenant"
 )
 
@@ -16,7 +18,7 @@ import (
 const heldCounted = 100_000
 
 // Held implements what insight.HeldMail asks: how many deliveries are held for another
-// reason than except, and since when the oldest message of them waits. It counts no
+// reason than except or one of those that end by themselves, and since when the oldest message of them waits. It counts no
 // further than a hundred thousand.
 func (s *Store) Held(ctx context.Context, t tenant.ID, except string) (n int64, since time.Time, err error) {
 	count, oldest := s.heldTexts()
@@ -39,7 +41,7 @@ func (s *Store) Held(ctx context.Context, t tenant.ID, except string) (n int64, 
 // and walks all deliveries of the tenant.
 func (s *Store) heldTexts() (count, oldest string) {
 	held := " FROM deliveries" + s.dialect.through("deliveries_waiting") +
-		" WHERE tenant = $1 AND state = 'held' AND state IN ('deferred', 'held') AND reason <> $2 "
+		" WHERE tenant = $1 AND state = 'held' AND state IN ('deferred', 'held') AND reason <> $2 AND reason NOT IN ('" + ledger.ReasonHeld + "', '" + pause.ReasonHeld + "', '" + tenant.ReasonLocked + "') "
 	return "SELECT count(*) FROM (SELECT 1" + held + "LIMIT $3) h", "SELECT id" + held + "ORDER BY id LIMIT 1"
 }
 

@@ -73,6 +73,10 @@ const (
 	Locked State = "locked"
 )
 
+// ReasonLocked is the reason of deliveries that are held because their tenant is locked;
+// they go on when it no longer is.
+const ReasonLocked = "tenant_locked"
+
 // Tone is how a text addresses its reader.
 type Tone string
 
@@ -93,6 +97,7 @@ type Tenant struct {
 	CustomerTone Tone
 	TimeZone     string // of times on pages and in letters, a name of the tz database; "" is the platform's
 	DailyQuota   int64  // deliveries per UTC day; 0 means no limit
+	Metered      bool   // has a plan, to which what it sends is charged (package ledger)
 	CreatedAt    time.Time
 	// NoFailureReports: senders of SMTP submission who do not say what they want to be
 	// told by mail (RFC 3461) are told nothing. By default they are told of failures.

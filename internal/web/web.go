@@ -32,7 +32,9 @@ import (
 	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/overview"
+	"stafette/internal/web/pauses"
 	"stafette/internal/web/people"
+	"stafette/internal/web/plans"
 	"stafette/internal/web/platform"
 	"stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
@@ -51,6 +53,7 @@ import (
 	"stafette/internal/web/signups"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/tickets"
 	"stafette/internal/web/trackings"
 	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
@@ -77,6 +80,9 @@ type Config struct {
 	Rules        rules.Config
 	Addresses    addresses.Config
 	Approvals    approvals.Config
+	Pauses       pauses.Config
+	Plans        plans.Config
+	Tickets      tickets.Config
 	Reviews      reviews.Config
 	Returns      returnmail.Config
 	Halts        halts.Config
@@ -131,6 +137,9 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		suppressions.Routes(c.Suppressions),
 		addresses.Routes(c.Addresses),
 		approvals.Routes(c.Approvals),
+		pauses.Routes(c.Pauses),
+		plans.Routes(c.Plans),
+		tickets.Routes(c.Tickets),
 		rules.Routes(c.Rules),
 		figures.Routes(c.Figures),
 		domains.Routes(c.Domains),

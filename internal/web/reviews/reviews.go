@@ -58,12 +58,18 @@ type Examiner interface {
 	Examine(ctx context.Context, c approval.Case) error
 }
 
+// Locks locks accounts that made false statements; *account.Service does.
+type Locks interface {
+	Lock(ctx context.Context, t tenant.ID, reason string) error
+}
+
 // Config is what the pages stand on; all of it is needed.
 type Config struct {
 	Reviews  Reviews
 	Accounts Accounts
 	Alarms   Alarms
 	Examiner Examiner
+	Locks    Locks
 }
 
 const (
@@ -89,6 +95,7 @@ func Routes(c Config) []frame.Route {
 		staff("POST "+one+"/release", decide, "reviews.release", c.release),
 		staff("POST "+one+"/examine", decide, frame.Unrecorded, c.examine),
 		staff("POST "+one+"/decide", decide, "reviews.decide", c.decide),
+		staff("POST "+one+"/lock", decide, "reviews.lock", c.lock),
 		staff("GET "+one+"/files/{file}", see, "", c.file),
 	}
 }
@@ -376,6 +383,28 @@ func (c Config) decide(w http.ResponseWriter, r *http.Request, p frame.Page) err
 		done = "first"
 	}
 	frame.Redirect(w, r, d.path(), done)
+	return nil
+}
+
+// lock locks the account of a case that made false statements.
+func (c Config) lock(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	if err := frame.ParseForm(w, r); err != nil {
+		return err
+	}
+	d, err := c.read(r, p)
+	if err != nil {
+		return err
+	}
+	form := frame.Form{Values: map[string]string{"lock-reason": r.PostForm.Get("lock-reason")}}
+	err = c.Locks.Lock(r.Context(), d.Tenant, form.Value("lock-reason"))
+	if e := fault.As(err); e != nil && e.Kind == fault.Invalid {
+		form.Add("lock-reason", p.FaultText(e, ""))
+		return c.render(w, r, p, d, http.StatusUnprocessableEntity, form)
+	}
+	if err != nil {
+		return err
+	}
+	frame.Redirect(w, r, d.path(), "locked")
 	return nil
 }
 

@@ -57,6 +57,7 @@ func Subjects() []Subject {
 		groupsSubject(),
 		publishedSubject(),
 		approvalsSubject(),
+		limitsSubject(),
 		trackingsSubject(),
 		webhooksSubject(),
 		blitzSubject(),

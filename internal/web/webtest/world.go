@@ -101,6 +101,8 @@ type World struct {
 	crowd         crowd   // of contacts
 	joined        joined  // through sign-up forms
 	circles       circles // of groups
+	limitsOnce    sync.Once
+	limitDesk     *limits
 	approvalsOnce sync.Once
 	approvals     *approvalDesk
 	watch         watched
