@@ -41,6 +41,7 @@ func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
 	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
 	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone, p.askSecondPerson), p.newArchive()
+	p.campaigns = p.newCampaigns(p.entrance)
 	return p.openAnnouncements(catalog, zone)
 }
 

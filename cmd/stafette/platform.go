@@ -18,6 +18,7 @@ import (
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/blitz"
 	"stafette/internal/bounce"
+	"stafette/internal/campaign"
 	"stafette/internal/changeover/affected"
 	"stafette/internal/changeover/announce"
 	"stafette/internal/delivery"
@@ -114,6 +115,7 @@ type platform struct {
 	leads      *lead.Service
 	redelivery *redelivery.Service
 	archive    *redelivery.Archive
+	campaigns  *campaign.Service
 	surveyor   *affected.Surveyor
 	announcer  *announce.Service
 	leadForms  *leadform.Service
@@ -252,7 +254,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Webhooks: p.webhooks,
 		Texts:    texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.

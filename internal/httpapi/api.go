@@ -23,6 +23,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/audience/listcheck"
+	"stafette/internal/campaign"
 	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
@@ -113,6 +114,7 @@ type Config struct {
 	LeadCases    *leadcase.Service
 	Offers       *offer.Service
 	Redelivery   *redelivery.Service
+	Campaigns    *campaign.Service
 	Diagnosis    *diagnosis.Service
 	Approval     Approvals
 	Webhooks     *webhook.Service

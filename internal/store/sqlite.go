@@ -133,7 +133,10 @@ func (sqliteDialect) byteAt(column string, n int) string {
 func (sqliteDialect) lowest(column string) string { return "min(" + column + ")" }
 
 func (sqliteDialect) textAt(column, key string) string { return "(" + column + " ->> " + key + ")" }
-func (sqliteDialect) numberIn(text string) string      { return "CAST(" + text + " AS REAL)" }
+func (sqliteDialect) domainIn(text string) string {
+	return "substr(" + text + ", instr(" + text + ", '@') + 1)"
+}
+func (sqliteDialect) numberIn(text string) string { return "CAST(" + text + " AS REAL)" }
 
 func (sqliteDialect) classify(err error) failure {
 	var e *sqlite.Error
