@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"stafette/internal/campaign"
 	"stafette/internal/genuine"
 	"stafette/internal/ingest"
+	"stafette/internal/spool"
 )
 
 // campaignsEvery is how soon a mailing begins or goes on.
@@ -15,9 +18,15 @@ const campaignsEvery = 2 * time.Second
 func (b *base) newMerger() *campaign.Merger {
 	c := campaign.MergerConfig{Campaign: b.store.Campaign, Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver}
 	if p := newPreference(b); p != nil {
-		c.Leave = p.Link
+		c.Leave, c.Web = p.Link, b.newViews().Link
 	}
 	return campaign.NewMerger(c)
+}
+
+// newViews makes the pages that show mails of mailings to who has their link.
+func (b *base) newViews() *campaign.Views {
+	return &campaign.Views{Key: b.keeper.MACKey("campaign views"), PublicURL: strings.TrimRight(b.config.HTTP.PublicURL, "/"), Message: b.store.Message,
+		Plain: func(ctx context.Context, h spool.Handle) ([]byte, error) { return b.spool.Plain(ctx, h) }}
 }
 
 // newCampaigns makes the room of mailings.

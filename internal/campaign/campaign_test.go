@@ -12,7 +12,9 @@ import (
 	"stafette/internal/campaign"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
+	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
@@ -369,4 +371,45 @@ func TestCampaignsAreTheTenantsOwn(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func TestMailAsAPage(t *testing.T) {
+	w := newWorld(t, 1)
+	w.track()
+	c := w.draft()
+	w.send(c)
+	w.turn()
+	views := campaign.Views{Key: make([]byte, 32), PublicURL: "https://post.example", Message: w.store.Message, Plain: w.spool.Plain}
+	link := views.Link(w.who.Tenant, message.Delivery(firstMessage(w, c), 1))
+	token, ok := strings.CutPrefix(link, "https://post.example"+campaign.ViewPath)
+	page, err := views.Open(t.Context(), token)
+	if !ok || err != nil || !strings.Contains(page, "Guten Tag Eva Sommer 0") || strings.Contains(page, tracking.PixelPath) || strings.Contains(page, tracking.LinkPath) {
+		t.Errorf("%s: %s, %v", link, page, err)
+	}
+	for name, wrong := range map[string]string{"none": "", "cut": token[:len(token)-2], "changed": "A" + token[1:], "no base64": "..", "long": token + token} {
+		if _, err := views.Open(t.Context(), wrong); fault.As(err) == nil || fault.As(err).Code != campaign.CodeView {
+			t.Errorf("%s opens something: %v", name, err)
+		}
+	}
+}
+
+// FuzzMerge: what lies in the spool is ours, but a record must never panic nor be taken for
+// another's mail.
+func FuzzMerge(f *testing.F) {
+	f.Add("Eva <eva@kunde.example>", `{"given_name":"Eva"}`, "cmp_00000000000000000000000001")
+	f.Add("", `[]`, "x")
+	merger := campaign.NewMerger(campaign.MergerConfig{Campaign: func(_ context.Context, t tenant.ID, c campaign.ID) (campaign.Campaign, error) {
+		return campaign.Campaign{ID: c, Tenant: t, State: campaign.Sending, Letter: letter()}, nil
+	}})
+	f.Fuzz(func(t *testing.T, to, data, form string) {
+		body, err := merger.Merge(t.Context(), spool.Handle{Message: message.NewID(start)}, spool.Record{Form: form, To: to, Data: []byte(data), Domain: owner, Date: start})
+		if err != nil && !errors.Is(err, spool.ErrUnmergeable) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			if _, err := message.Inspect(body, message.Limits{}); err != nil {
+				t.Fatalf("made what cannot be read: %v\n%s", err, body)
+			}
+		}
+	})
 }

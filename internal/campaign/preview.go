@@ -26,7 +26,7 @@ type Preview struct {
 }
 
 // maxLooked bounds the members that a preview looks at.
-const maxLooked = 50_000
+const maxLooked = 20_000
 
 // Preview counts who would get a campaign and who not. Nothing is written.
 func (s *Service) Preview(ctx context.Context, c Campaign) (Preview, error) {

@@ -28,7 +28,7 @@ var start = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 // world is campaigns over a real store and a real entrance. Which groups are approved is
 // said by the test.
 type world struct {
-	*testing.T
+	testing.TB
 	store    *store.Store
 	spool    *spool.Spool
 	entrance *ingest.Service
@@ -79,9 +79,9 @@ func leave(_ tenant.ID, d message.DeliveryID) string {
 	return "https://post.example/abmelden/" + d.String()
 }
 
-func newWorld(t *testing.T, members int) *world {
+func newWorld(t testing.TB, members int) *world {
 	t.Helper()
-	w := &world{T: t, now: start, refused: map[audience.GroupID]bool{}}
+	w := &world{TB: t, now: start, refused: map[audience.GroupID]bool{}}
 	keeper, err := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
 	w.must(err)
 	w.store, err = store.Open(t.Context(), store.Config{DataDir: t.TempDir(), Now: w.Now, HashKey: hashKey()})

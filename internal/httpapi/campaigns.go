@@ -268,7 +268,7 @@ type CampaignPreview struct {
 	Total     int64                    `json:"total" doc:"Members of the groups, those in several as often"`
 	Send      int64                    `json:"send" doc:"Of those looked at would get it"`
 	Excluded  map[string]int64         `json:"excluded" doc:"The others by reason"`
-	Looked    int64                    `json:"looked_at" doc:"Members looked at, at most 50,000"`
+	Looked    int64                    `json:"looked_at" doc:"Members looked at, at most 20,000"`
 	Approvals []audience.ApprovalState `json:"approvals" nullable:"false" doc:"Of the groups, in their order"`
 	Hindrance string                   `json:"hindrance,omitempty" doc:"Code of what keeps it from being sent"`
 	Detail    string                   `json:"detail,omitempty"`

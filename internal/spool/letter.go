@@ -61,10 +61,13 @@ func (s *Spool) Merging(m Merger) *Spool {
 }
 
 // merged is the mail that an opened body stands for.
-func (s *Spool) merged(ctx context.Context, h Handle, body []byte) ([]byte, error) {
+func (s *Spool) merged(ctx context.Context, h Handle, body []byte, silent bool) ([]byte, error) {
 	r, ok, err := readRecord(body)
 	if !ok {
 		return body, nil
+	}
+	if silent {
+		r.Level = ""
 	}
 	if err == nil && s.merger == nil {
 		err = ErrUnmergeable

@@ -271,7 +271,7 @@ func fields() []string {
 }
 
 func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	e := editor{Form: frame.Form{Values: map[string]string{"html": p.T("campaigns.start.html"), "text": p.T("campaigns.start.text")}}}
+	e := editor{Form: frame.Form{Values: map[string]string{"html": p.T("campaigns.start.html", "name", "{{name}}", "unsubscribe", "{{unsubscribe_url}}"), "text": p.T("campaigns.start.text", "name", "{{name}}", "unsubscribe", "{{unsubscribe_url}}")}}}
 	if g, err := id.Parse[audience.GroupKind](r.URL.Query().Get("group")); err == nil {
 		e.Groups = []audience.GroupID{g}
 	}
