@@ -386,7 +386,7 @@ func TestMailAsAPage(t *testing.T) {
 	if !ok || err != nil || !strings.Contains(page, "Guten Tag Eva Sommer 0") || strings.Contains(page, tracking.PixelPath) || strings.Contains(page, tracking.LinkPath) {
 		t.Errorf("%s: %s, %v", link, page, err)
 	}
-	for name, wrong := range map[string]string{"none": "", "cut": token[:len(token)-2], "changed": "A" + token[1:], "no base64": "..", "long": token + token} {
+	for name, wrong := range map[string]string{"none": "", "cut": token[:len(token)-2], "changed": "_" + token[1:], "no base64": "..", "long": token + token} {
 		if _, err := views.Open(t.Context(), wrong); fault.As(err) == nil || fault.As(err).Code != campaign.CodeView {
 			t.Errorf("%s opens something: %v", name, err)
 		}

@@ -16,8 +16,8 @@ import (
 	"stafette/internal/tracking"
 )
 
-// maxCampaign is room for both templates in JSON.
-const maxCampaign = 4 << 20
+// maxCampaign bounds a request; two templates of the largest size do not fit into one.
+const maxCampaign = 1<<20 - 1
 
 func campaignRoutes() []Route {
 	const all, one = "/v1/campaigns", "/v1/campaigns/{id}"
@@ -38,12 +38,12 @@ func campaignRoutes() []Route {
 			id: "report-campaign", summary: "What became of a mailing", register: registerWith((*API).reportCampaign)},
 		{Method: http.MethodGet, Path: one + "/recipients", Scope: tenant.ScopeRead, status: 200, errors: []int{404, 422},
 			id: "list-campaign-recipients", summary: "Who got a mailing, and who not and why", register: registerWith((*API).listCampaignRecipients)},
-		{Method: http.MethodPost, Path: one + "/send", Scope: tenant.ScopeSend, MaxBody: 4 << 10, media: "application/json", status: 202, errors: []int{404, 409, 422},
+		{Method: http.MethodPost, Path: one + "/send", Scope: tenant.ScopeSend, MaxBody: 8 << 10, media: "application/json", status: 202, errors: []int{404, 409, 422},
 			id: "send-campaign", summary: "Send a mailing, at once or at an instant", register: registerWith((*API).sendCampaign)},
 	}
 	for _, act := range []struct {
 		name, summary string
-		do            func(*API, context.Context, *campaignInput) (*campaignOutput, error)
+		do            func(*API, context.Context, *CampaignPath) (*campaignOutput, error)
 	}{
 		{"unschedule", "Make a draft of a mailing that has not begun", campaignAct((*campaign.Service).Unschedule)},
 		{"pause", "Stop a mailing; nothing more leaves", campaignAct((*campaign.Service).Pause)},
@@ -114,7 +114,8 @@ func campaignRecord(c campaign.Campaign) Campaign {
 	return v
 }
 
-type campaignInput struct {
+// CampaignPath names a mailing in a path.
+type CampaignPath struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
@@ -138,8 +139,8 @@ func (a *API) campaignAt(ctx context.Context, text string) (campaign.Campaign, e
 	return a.c.Campaigns.Campaign(ctx, keyOf(ctx).Tenant, number)
 }
 
-func campaignAct(do func(*campaign.Service, context.Context, ingest.Principal, campaign.ID) (campaign.Campaign, error)) func(*API, context.Context, *campaignInput) (*campaignOutput, error) {
-	return func(a *API, ctx context.Context, in *campaignInput) (*campaignOutput, error) {
+func campaignAct(do func(*campaign.Service, context.Context, ingest.Principal, campaign.ID) (campaign.Campaign, error)) func(*API, context.Context, *CampaignPath) (*campaignOutput, error) {
+	return func(a *API, ctx context.Context, in *CampaignPath) (*campaignOutput, error) {
 		number, err := campaignID(in.ID)
 		if err != nil {
 			return nil, err
@@ -165,7 +166,7 @@ func (a *API) createCampaign(ctx context.Context, in *struct{ Body CampaignDraft
 }
 
 type changeCampaignInput struct {
-	campaignInput
+	CampaignPath
 	Body struct {
 		CampaignDraft
 		Revision int64 `json:"revision" minimum:"1" doc:"The one you read"`
@@ -187,7 +188,7 @@ func (a *API) changeCampaign(ctx context.Context, in *changeCampaignInput) (*cam
 	return &campaignOutput{campaignRecord(c)}, nil
 }
 
-func (a *API) getCampaign(ctx context.Context, in *campaignInput) (*campaignOutput, error) {
+func (a *API) getCampaign(ctx context.Context, in *CampaignPath) (*campaignOutput, error) {
 	c, err := a.campaignAt(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -195,7 +196,7 @@ func (a *API) getCampaign(ctx context.Context, in *campaignInput) (*campaignOutp
 	return &campaignOutput{campaignRecord(c)}, nil
 }
 
-func (a *API) deleteCampaign(ctx context.Context, in *campaignInput) (*struct{}, error) {
+func (a *API) deleteCampaign(ctx context.Context, in *CampaignPath) (*struct{}, error) {
 	number, err := campaignID(in.ID)
 	if err != nil {
 		return nil, err
@@ -241,9 +242,9 @@ func (a *API) listCampaigns(ctx context.Context, in *listCampaignsInput) (*listC
 }
 
 type sendCampaignInput struct {
-	campaignInput
+	CampaignPath
 	Body struct {
-		At *time.Time `json:"at,omitempty" doc:"Left out or null: now"`
+		At *time.Time `json:"at,omitempty" nullable:"true" doc:"Left out or null: now"`
 	}
 }
 
@@ -274,7 +275,7 @@ type CampaignPreview struct {
 	Detail    string                   `json:"detail,omitempty"`
 }
 
-func (a *API) previewCampaign(ctx context.Context, in *campaignInput) (*struct{ Body CampaignPreview }, error) {
+func (a *API) previewCampaign(ctx context.Context, in *CampaignPath) (*struct{ Body CampaignPreview }, error) {
 	c, err := a.campaignAt(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -322,7 +323,7 @@ type CampaignDomain struct {
 	Rejected  int64  `json:"rejected"`
 }
 
-func (a *API) reportCampaign(ctx context.Context, in *campaignInput) (*struct{ Body CampaignReport }, error) {
+func (a *API) reportCampaign(ctx context.Context, in *CampaignPath) (*struct{ Body CampaignReport }, error) {
 	c, err := a.campaignAt(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -350,7 +351,7 @@ type CampaignRecipient struct {
 }
 
 type listCampaignRecipientsInput struct {
-	campaignInput
+	CampaignPath
 	State string `query:"state" maxLength:"20" doc:"waiting, excluded, or a state of deliveries"`
 	After string `query:"after" maxLength:"64" doc:"next of the page before"`
 	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
