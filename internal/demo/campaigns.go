@@ -14,7 +14,7 @@ import (
 // and what is said of them.
 func Viewings() (audience.Group, []audience.Contact, approval.Submission) {
 	given := strings.Fields("Anna Ben Clara David Emma Felix Greta Hans Ida Jonas Karla Jürgen")
-	domains := strings.Fields("gmx.example web.example t-online.example gmail.example")
+	domains := strings.Fields("gmx.example t-online.example posteo.example")
 	var people []audience.Contact
 	for i, name := range given {
 		people = append(people, audience.Contact{GivenName: name, FamilyName: "Beispiel", Salutation: "Guten Tag", Locale: "de",

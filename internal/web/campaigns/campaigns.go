@@ -35,6 +35,9 @@ type Config struct {
 	Campaigns *campaign.Service
 	Groups    Groups
 	Approvals audience.Approvals // nil: every group needs one
+	// Reason says in a language why a mail was refused or waits, "" for what it does not
+	// know; nil: knows nothing.
+	Reason func(lang, code string) string
 }
 
 const (
@@ -249,6 +252,19 @@ func reasonText(p frame.Page, code string) string {
 		}
 	}
 	return code
+}
+
+// reasonOf is reasonText, for reasons of deliveries too.
+func (c Config) reasonOf(p frame.Page) func(code string) string {
+	return func(code string) string {
+		text := reasonText(p, code)
+		if text == code && code != "" && c.Reason != nil {
+			if known := c.Reason(string(p.Lang), code); known != "" {
+				return known
+			}
+		}
+		return text
+	}
 }
 
 // option is a group to choose.

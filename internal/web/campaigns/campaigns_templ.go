@@ -1482,11 +1482,11 @@ func report(p frame.Page, s sheet) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = counts(p, p.T("campaigns.excluded"), p.T("campaigns.excluded.lead"), s.report.Excluded).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = counts(p, p.T("campaigns.excluded"), p.T("campaigns.excluded.lead"), s.report.Excluded, s.why).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = counts(p, p.T("campaigns.bounces"), p.T("campaigns.bounces.lead"), s.report.Bounces).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = counts(p, p.T("campaigns.bounces"), p.T("campaigns.bounces.lead"), s.report.Bounces, s.why).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1506,7 +1506,7 @@ func report(p frame.Page, s sheet) templ.Component {
 	})
 }
 
-func counts(p frame.Page, title, lead string, list map[string]int64) templ.Component {
+func counts(p frame.Page, title, lead string, list map[string]int64, say func(string) string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1564,9 +1564,9 @@ func counts(p frame.Page, title, lead string, list map[string]int64) templ.Compo
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var66 string
-				templ_7745c5c3_Var66, templ_7745c5c3_Err = templ.JoinStringErrs(reasonText(p, why))
+				templ_7745c5c3_Var66, templ_7745c5c3_Err = templ.JoinStringErrs(say(why))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `campaigns/campaigns.templ`, Line: 308, Col: 29}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `campaigns/campaigns.templ`, Line: 308, Col: 19}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var66))
 				if templ_7745c5c3_Err != nil {
@@ -1914,7 +1914,7 @@ func people(p frame.Page, s sheet) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if why := reasonText(p, l.Why()); why != "" && !strings.HasPrefix(l.Told(), "delivered") {
+					if why := s.why(l.Why()); why != "" && !strings.HasPrefix(l.Told(), "delivered") {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 141, "<small>")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err

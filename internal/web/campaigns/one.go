@@ -25,6 +25,7 @@ type sheet struct {
 	frame.Form
 	names map[audience.GroupID]string
 	done  string
+	why   func(code string) string
 
 	preview campaign.Preview // of a draft
 	wrong   []string         // what keeps a draft from being sent
@@ -49,7 +50,7 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 	if err != nil {
 		return fmt.Errorf("list groups: %w", err)
 	}
-	s.names = map[audience.GroupID]string{}
+	s.names, s.why = map[audience.GroupID]string{}, c.reasonOf(p)
 	for _, g := range found {
 		s.names[g.ID] = g.Name
 	}
@@ -223,7 +224,7 @@ func (c Config) exportLines(w http.ResponseWriter, r *http.Request, p frame.Page
 			if l.State == campaign.Accepted {
 				mail = message.Of(l.Delivery).String()
 			}
-			if err := out.Write(addressOf(l), fateText(p, l.Told()), reasonText(p, l.Why()), mail, l.At.UTC().Format(time.RFC3339)); err != nil {
+			if err := out.Write(addressOf(l), fateText(p, l.Told()), c.reasonOf(p)(l.Why()), mail, l.At.UTC().Format(time.RFC3339)); err != nil {
 				return nil //nolint:nilerr // the reader has gone
 			}
 		}
