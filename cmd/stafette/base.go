@@ -12,6 +12,7 @@ import (
 
 	"stafette/internal/approval"
 	"stafette/internal/audience"
+	"stafette/internal/campaign"
 	"stafette/internal/dkim"
 	"stafette/internal/dns"
 	"stafette/internal/event"
@@ -33,6 +34,7 @@ type base struct {
 	keeper   *seal.Keeper
 	store    *store.Store
 	spool    *spool.Spool
+	merger   *campaign.Merger
 	hub      *event.Hub
 	audience *audience.Service
 	resolver *dns.Client
@@ -99,7 +101,8 @@ func openBase(ctx context.Context, c Config, log *slog.Logger) (*base, error) {
 	if b.tracking, err = b.newTracking(); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
-	b.spool = spool.New(b.store.Archive(), keeper)
+	b.merger = b.newMerger()
+	b.spool = spool.New(b.store.Archive(), keeper).Merging(b.merger)
 	b.resolver = dns.New(dns.Config{Server: c.DNS.Server, TrustAD: c.trustAD(), Now: time.Now})
 	return b, nil
 }
@@ -155,7 +158,7 @@ func (b *base) acceptor(feed ingest.Feed) *ingest.Service {
 		expiry[s] = time.Duration(b.config.Queue.Expiry)
 	}
 	return ingest.New(ingest.Config{
-		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver,
+		Store: b.store, Tenants: b.store, Keeper: b.keeper, Feed: feed, Now: b.store.Now, Log: b.log, Expiry: expiry, Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver, Merger: b.merger,
 		Limits:    ingest.Limits{MaxSize: b.config.Limits.MessageSize, MaxRecipients: b.config.Limits.Recipients},
 		Approvals: b.gate, FreeRecipients: b.config.Approval.FreeRecipients, Pattern: b.watch.Saw,
 	})

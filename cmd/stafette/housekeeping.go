@@ -62,6 +62,7 @@ func (p *platform) chores() []chore {
 		{"lead retention", retentionEvery, p.leads.Drop},
 		{"archive", retentionEvery, p.archive.Drop},
 		{"redelivery", redeliveryEvery, p.redeliver},
+		{"campaigns", campaignsEvery, p.campaigns.Turn},
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},
 		{"lead cases", retentionEvery, p.leadCases.Drop},

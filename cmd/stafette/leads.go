@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"stafette/internal/campaign"
 	"stafette/internal/changeover/announce"
 	"stafette/internal/i18n"
 	"stafette/internal/lead"
@@ -12,6 +13,7 @@ import (
 	"stafette/internal/lead/leadform"
 	"stafette/internal/public"
 	"stafette/internal/public/leadpages"
+	"stafette/internal/public/mailings"
 	"stafette/internal/redelivery"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
@@ -42,6 +44,7 @@ func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
 	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
 	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone, func(ctx context.Context, j redelivery.Job) { p.reminder().askSecondPerson(ctx, j) }), p.newArchive()
+	p.campaigns = p.newCampaigns(p.entrance)
 	return p.openAnnouncements(catalog, zone)
 }
 
@@ -64,6 +67,7 @@ func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Lo
 	}
 	mux.Handle(announce.Path, p.customerPages(c.Catalog, zone))
 	mux.Handle(tracking.ConsentPath, p.consentPages(c.Catalog, zone))
+	mux.Handle(campaign.ViewPath, mailings.New(mailings.Config{Views: p.newViews(), Limiter: public.NewLimiter(60, time.Second, p.store.Now), Log: p.log}))
 	p.openLeadPages(mux, c.Catalog, zone)
 	p.openTracking(mux)
 	p.openOfferPages(mux, c.Catalog, zone)

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/blitz"
 	"stafette/internal/bounce"
+	"stafette/internal/campaign"
 	"stafette/internal/changeover/affected"
 	"stafette/internal/changeover/announce"
 	"stafette/internal/delivery"
@@ -53,6 +54,7 @@ import (
 	"stafette/internal/web/addresses"
 	webaffected "stafette/internal/web/affected"
 	"stafette/internal/web/approvals"
+	webcampaigns "stafette/internal/web/campaigns"
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
@@ -118,6 +120,7 @@ type platform struct {
 	leads      *lead.Service
 	redelivery *redelivery.Service
 	archive    *redelivery.Archive
+	campaigns  *campaign.Service
 	surveyor   *affected.Surveyor
 	announcer  *announce.Service
 	leadForms  *leadform.Service
@@ -259,7 +262,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Webhooks: p.webhooks, Ledger: p.ledger, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -354,6 +357,7 @@ func (p *platform) office(with shared) web.Config {
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Offers:       offers.Config{Offers: p.offers},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
+		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
 		Pauses:       p.pausePages(),

@@ -18,6 +18,7 @@ import (
 const (
 	reasonChanged = "attachment_changed" // an attachment is missing or not what was accepted
 	reasonCorrupt = "body_corrupt"       // the body is not what was written
+	reasonLetter  = "content_failed"     // what is known of the recipient breaks the form letter
 	reasonGone    = "body_gone"          // the body was erased or its retention time is over
 	reasonGate    = "content_refused"    // the stream's gate refused it and gave no reason of its own
 	reasonDomain  = "domain_removed"     // the tenant has given the sending domain up
@@ -57,6 +58,9 @@ func (e *Engine) load(ctx context.Context, p *parcel) bool {
 		return false
 	case errors.Is(err, spool.ErrGone):
 		e.hold(p, reasonGone, err)
+		return false
+	case errors.Is(err, spool.ErrUnmergeable):
+		e.hold(p, reasonLetter, err)
 		return false
 	case errors.Is(err, spool.ErrCorrupt):
 		e.hold(p, reasonCorrupt, err)

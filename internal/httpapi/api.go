@@ -24,6 +24,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
+	"stafette/internal/campaign"
 	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
@@ -117,6 +118,7 @@ type Config struct {
 	LeadCases    *leadcase.Service
 	Offers       *offer.Service
 	Redelivery   *redelivery.Service
+	Campaigns    *campaign.Service
 	Diagnosis    *diagnosis.Service
 	Approval     Approvals
 	Webhooks     *webhook.Service

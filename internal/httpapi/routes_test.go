@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/campaign"
 	"stafette/internal/httpapi"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
@@ -136,6 +137,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/suppressions": true, "POST /v1/suppressions": true, "POST /v1/suppressions/import": true, "GET /v1/suppressions/export": true,
 		"POST /v1/addresses/validate": true, // TestValidateAddress
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
+		"POST /v1/campaigns": true, "GET /v1/campaigns": true, // TestCampaignsAreTheTenantsOwn
 		"POST /v1/offers": true, "GET /v1/offers": true, // TestOffersAreTheTenantsOwn
 		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
 		"GET /v1/lead-forms": true, "POST /v1/lead-forms": true, // TestLeadFormsOverTheAPI
@@ -184,6 +186,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.suppress("eva@kunde.example").ID), "suppression_not_found"
 		case strings.HasPrefix(r.Path, "/v1/redeliveries/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.redelivery()), "redelivery_not_found"
+		case strings.HasPrefix(r.Path, "/v1/campaigns/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.campaign().ID.String()), campaign.CodeNotFound
 		case strings.HasPrefix(r.Path, "/v1/offers/"):
 			own, code = strings.NewReplacer("{id}", w.offer().ID.String(), "{recipient}", "offr_00000000000000000000000001").Replace(r.Path), "offer_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
@@ -246,7 +250,8 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`,
 	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`,
 	"PUT /v1/lead-forms/{id}": formText,
-	"PUT /v1/webhooks/{id}":   `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
+	"PUT /v1/campaigns/{id}":  campaignText + `,"revision":1}`, "POST /v1/campaigns/{id}/send": `{}`,
+	"PUT /v1/webhooks/{id}": `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -151,6 +151,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		Calendar: approval.DefaultCalendar(time.UTC)}); err != nil {
 		t.Fatal(err)
 	}
+	c.Campaigns = w.campaigns(c)
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	if c.Activities == nil {
 		c.Activities = w.shelf

@@ -76,5 +76,5 @@ func OwnTags(tags []string) []string {
 // isOurTag reports whether the tag says something of this one message that is not true
 // of its copies.
 func isOurTag(tag string) bool {
-	return strings.HasPrefix(tag, againPrefix) || strings.HasPrefix(tag, queue.SourceTag) || strings.HasPrefix(tag, queue.GroupTag)
+	return strings.HasPrefix(tag, againPrefix) || strings.HasPrefix(tag, queue.SourceTag) || strings.HasPrefix(tag, queue.GroupTag) || strings.HasPrefix(tag, queue.CampaignTag)
 }

@@ -80,6 +80,9 @@ func (w *parcel) compose(code string) error {
 	if d.Date.IsZero() {
 		d.Date = w.now
 	}
+	if w.Letter != nil {
+		d.Text = "." // only the header is looked at
+	}
 	c, err := message.Compose(d)
 	if err != nil {
 		return fmt.Errorf("compose message: %w", err)

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
@@ -61,6 +62,13 @@ type Submission struct {
 	// and stream. It never raises anything.
 	Tracking tracking.Level
 	Tags     []string
+	// Letter, of a Draft without texts, says what the mail is made of when it is read or sent
+	// (spool.Record): it is kept in place of a body. Date, Domain and Level are filled in. Its
+	// form becomes a tag that clients cannot set (queue.CampaignTag). nil: the Draft is all
+	// of the mail. No door that strangers reach sets it.
+	Letter *spool.Record
+	// Size is about how many bytes the mail of a Letter will have.
+	Size int64
 	// Source is the name of the egress.Source that the mail must leave from, whatever else
 	// is said of its way; "": any. It becomes a tag that clients cannot set
 	// (queue.SourceTag). No door that strangers reach sets it.

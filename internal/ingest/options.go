@@ -133,6 +133,9 @@ func (s *Service) checkOptions(_ context.Context, w *parcel) error {
 	if !w.Group.IsZero() {
 		w.Tags = append(slices.Clip(w.Tags), queue.GroupTag+w.Group.String())
 	}
+	if w.Letter != nil {
+		w.Tags = append([]string{queue.CampaignTag + w.Letter.Form}, w.Tags...)
+	}
 	wrong = append(wrong, checkMetadata(w.Metadata)...)
 	if err := fault.Join(wrong); err != nil {
 		return err
@@ -156,12 +159,17 @@ func checkTags(tags []string) (wrong []*fault.Error) {
 		return []*fault.Error{fault.Field("tags", CodeTagsTooMany, fmt.Sprintf("A message has at most %d tags.", maxTags))}
 	}
 	for i, t := range tags {
-		if t == "" || len(t) > maxTagBytes || !plain(t) || strings.HasPrefix(t, queue.SourceTag) || strings.HasPrefix(t, queue.GroupTag) {
+		if t == "" || len(t) > maxTagBytes || !plain(t) || reserved(t) {
 			wrong = append(wrong, fault.Field(fmt.Sprintf("tags/%d", i), CodeTagMalformed,
 				fmt.Sprintf("A tag has 1 to %d bytes on one line.", maxTagBytes)))
 		}
 	}
 	return wrong
+}
+
+// reserved reports whether a tag says what clients cannot say.
+func reserved(tag string) bool {
+	return strings.HasPrefix(tag, queue.SourceTag) || strings.HasPrefix(tag, queue.GroupTag) || strings.HasPrefix(tag, queue.CampaignTag)
 }
 
 func checkMetadata(metadata map[string]string) (wrong []*fault.Error) {

@@ -54,6 +54,8 @@ type Config struct {
 	Pattern func(t tenant.ID, s tenant.Stream, subject string, to []message.Address) (hold bool)
 	// Weaver makes mail tell whether it is read, as far as that is allowed; nil: none does.
 	Weaver Weaver
+	// Merger makes the mail of form letters; nil: there are none.
+	Merger spool.Merger
 	Log    *slog.Logger // nil: discard
 }
 
@@ -269,14 +271,21 @@ func (s *Service) answerAgain(ctx context.Context, w *parcel, replay *Replay, er
 
 // finish makes the body what it will be for good.
 func (s *Service) finish(ctx context.Context, w *parcel) error {
-	if err := s.weave(ctx, w); err != nil {
+	if w.Letter != nil {
+		if err := s.letter(ctx, w); err != nil {
+			return err
+		}
+		return s.sealBody(w)
+	}
+	if err := s.weave(ctx, w, nil); err != nil {
 		return err
 	}
 	return s.sealBody(w)
 }
 
-// weave lets the mail tell of its recipients, as far as that is allowed.
-func (s *Service) weave(ctx context.Context, w *parcel) error {
+// weave lets the mail tell of its recipients, as far as that is allowed. later makes the body
+// where it is not there yet.
+func (s *Service) weave(ctx context.Context, w *parcel, later func() ([]byte, error)) error {
 	if s.c.Weaver == nil {
 		return nil
 	}
@@ -287,7 +296,7 @@ func (s *Service) weave(ctx context.Context, w *parcel) error {
 	var err error
 	w.body, w.tracked, err = s.c.Weaver.Weave(ctx, tracking.Mail{
 		Tenant: w.m.Tenant, Message: w.m.ID, Stream: w.m.Stream, Sender: w.m.Actor, SignDomain: w.m.SignDomain,
-		Wish: w.Tracking, Recipients: to, Body: w.body, Foreign: w.PassedOn,
+		Wish: w.Tracking, Recipients: to, Body: w.body, Foreign: w.PassedOn, Make: later,
 	})
 	if err != nil {
 		return fmt.Errorf("weave tracking: %w", err)
@@ -302,7 +311,9 @@ func (s *Service) sealBody(w *parcel) error {
 	if err != nil {
 		return fmt.Errorf("seal body: %w", err)
 	}
-	w.m.Size = int64(len(w.body))
+	if w.m.Size == 0 {
+		w.m.Size = int64(len(w.body))
+	}
 	w.acc = Acceptance{Message: w.m, Sealed: sealed, Deliveries: w.lines, Events: s.facts(w), Quota: w.tenant.DailyQuota, Metered: w.tenant.Metered, Tracked: w.tracked}
 	if w.Idempotency != "" {
 		w.acc.Idempotency = &Idempotency{Key: w.Idempotency, Hash: w.RequestHash, ExpiresAt: w.now.Add(idempotencyLasts)}

@@ -71,6 +71,10 @@ func (e *Entry) Source() string {
 	return ""
 }
 
+// CampaignTag begins the first tag of mail of a campaign, whose identifier follows. Clients
+// cannot set such a tag.
+const CampaignTag = "stafette-campaign:"
+
 // GroupTag begins the tag of a message that is written to a group, whose identifier
 // follows. It is set by the platform alone.
 const GroupTag = "stafette-group:"

@@ -52,14 +52,20 @@ type Archive interface {
 type Spool struct {
 	archive Archive
 	keeper  *seal.Keeper
+	merger  Merger // nil: no body is a Record
 }
 
 // New makes a Spool over an archive.
 func New(a Archive, k *seal.Keeper) *Spool { return &Spool{archive: a, keeper: k} }
 
-// Body reads and opens a body. Errors: ErrGone when it was dropped or erased,
-// ErrCorrupt when it cannot be what was written.
-func (s *Spool) Body(ctx context.Context, h Handle) ([]byte, error) {
+// Body reads and opens a body; of a Record it makes the mail. Errors: ErrGone when it was
+// dropped or erased, ErrCorrupt when it cannot be what was written, ErrUnmergeable.
+func (s *Spool) Body(ctx context.Context, h Handle) ([]byte, error) { return s.body(ctx, h, false) }
+
+// Plain is Body, but the mail of a Record tells nobody that it is read.
+func (s *Spool) Plain(ctx context.Context, h Handle) ([]byte, error) { return s.body(ctx, h, true) }
+
+func (s *Spool) body(ctx context.Context, h Handle, silent bool) ([]byte, error) {
 	if h.Salt == (seal.Salt{}) {
 		return nil, fmt.Errorf("body of %s: %w", h.Message, ErrGone)
 	}
@@ -71,5 +77,5 @@ func (s *Spool) Body(ctx context.Context, h Handle) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("body of %s: %w: %w", h.Message, ErrCorrupt, err)
 	}
-	return body, nil
+	return s.merged(ctx, h, body, silent)
 }

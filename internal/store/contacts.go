@@ -238,6 +238,7 @@ func dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact) error {
 	for _, text := range []string{
 		"DELETE FROM import_changes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_merges WHERE tenant = $1 AND kept = $2",
+		"DELETE FROM campaign_recipients WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contacts WHERE tenant = $1 AND id = $2",

@@ -48,6 +48,8 @@ type dialect interface {
 	elements(column string) string
 	// numberIn is the expression for a text as a number, NULL or 0 where it is none.
 	numberIn(text string) string
+	// domainIn is the expression for what stands behind the @ of a text.
+	domainIn(text string) string
 	// settleTexts are the statements that settle uses, to prepare.
 	settleTexts() []string
 	// settle updates the deliveries and says of each whether it was changed.

@@ -96,7 +96,7 @@ func (s *Store) Book(ctx context.Context, t tenant.ID, change func(a *ledger.Acc
 		if err != nil {
 			return err
 		}
-		known, err := entriesOf(ctx, tx, t, "ORDER BY id", 1<<30)
+		known, err := ledgerEntries(ctx, tx, t, "ORDER BY id", 1<<30)
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (s *Store) Book(ctx context.Context, t tenant.ID, change func(a *ledger.Acc
 	return nil
 }
 
-func entriesOf(ctx context.Context, q querier, t tenant.ID, order string, limit int) (list []ledger.Entry, err error) {
+func ledgerEntries(ctx context.Context, q querier, t tenant.ID, order string, limit int) (list []ledger.Entry, err error) {
 	//nolint:gosec // G202: order is a constant
 	rows, err := q.QueryContext(ctx, "SELECT tenant, id, kind, amount, of_entry, actor, note FROM ledger_entries WHERE tenant = $1 "+order+" LIMIT $2", t[:], limit)
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -136,7 +136,7 @@ func entriesOf(ctx context.Context, q querier, t tenant.ID, order string, limit 
 
 // Entries implements ledger.Store.
 func (s *Store) Entries(ctx context.Context, t tenant.ID, limit int) ([]ledger.Entry, error) {
-	list, err := entriesOf(ctx, s.read, t, "ORDER BY id DESC", limit)
+	list, err := ledgerEntries(ctx, s.read, t, "ORDER BY id DESC", limit)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", s.refusal(err))
 	}

@@ -108,6 +108,10 @@ func (postgresDialect) textAt(column, key string) string {
 	return "(CAST(" + column + " AS JSONB) ->> CAST(" + key + " AS TEXT))"
 }
 
+func (postgresDialect) domainIn(text string) string {
+	return "substr(" + text + ", strpos(" + text + ", '@') + 1)"
+}
+
 // numberIn guards the cast: what a field held before it became one of numbers stays.
 func (postgresDialect) numberIn(text string) string {
 	return "CASE WHEN " + text + " ~ '^[+-]?[0-9]+([.][0-9]*)?$' THEN CAST(" + text + " AS DOUBLE PRECISION) END"

@@ -139,7 +139,10 @@ func (sqliteDialect) instantAt(column, key string) string {
 func (sqliteDialect) elements(column string) string { return "json_each(" + column + ")" }
 
 func (sqliteDialect) textAt(column, key string) string { return "(" + column + " ->> " + key + ")" }
-func (sqliteDialect) numberIn(text string) string      { return "CAST(" + text + " AS REAL)" }
+func (sqliteDialect) domainIn(text string) string {
+	return "substr(" + text + ", instr(" + text + ", '@') + 1)"
+}
+func (sqliteDialect) numberIn(text string) string { return "CAST(" + text + " AS REAL)" }
 
 func (sqliteDialect) classify(err error) failure {
 	var e *sqlite.Error

@@ -45,6 +45,8 @@ type Mail struct {
 	Recipients []message.Address
 	Body       []byte
 	Foreign    bool // somebody else's mail that is passed on
+	// Make makes the body where it is not there yet; it is asked only if the mail may tell.
+	Make func() ([]byte, error)
 }
 
 // Weave returns the body to send, and what is to be kept beside the message: nil where
@@ -65,6 +67,11 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 			return nil, nil, err
 		}
 	}
+	if d.Level > None && m.Make != nil {
+		if m.Body, err = m.Make(); err != nil {
+			return nil, nil, err
+		}
+	}
 	body = m.Body
 	var links []Link
 	if d.Level > None {
@@ -78,6 +85,19 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 	}
 	return body, &Tracked{Tenant: m.Tenant, Message: m.Message, Stream: m.Stream, Sender: m.Sender, Decision: d,
 		Recipients: len(m.Recipients), Links: links}, nil
+}
+
+// Again weaves a mail that is made anew of what it was made of when its level was decided;
+// its links bear the numbers they were kept under then.
+func (w *Weaver) Again(ctx context.Context, m Mail, level Level) []byte {
+	if level <= None {
+		return m.Body
+	}
+	body, _, rule := w.weave(ctx, m, level)
+	if rule != "" {
+		return m.Body
+	}
+	return body
 }
 
 // weave puts pixel and links into the HTML of a mail. A rule says why it must not or

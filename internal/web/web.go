@@ -16,6 +16,7 @@ import (
 	"stafette/internal/web/affected"
 	"stafette/internal/web/approvals"
 	"stafette/internal/web/blitz"
+	"stafette/internal/web/campaigns"
 	"stafette/internal/web/changeovers"
 	"stafette/internal/web/components"
 	"stafette/internal/web/contacts"
@@ -89,6 +90,7 @@ type Config struct {
 	Leads        leads.Config
 	Offers       offers.Config
 	Redeliveries redeliveries.Config
+	Campaigns    campaigns.Config
 	Affected     affected.Config
 	Domains      domains.Config
 	Reports      reports.Config
@@ -162,6 +164,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		offers.Routes(c.Offers),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
+		campaigns.Routes(c.Campaigns),
 		affected.Routes(c.Affected),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),

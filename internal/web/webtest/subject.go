@@ -43,6 +43,7 @@ func Subjects() []Subject {
 		offerFilesSubject(),
 		offersSubject(),
 		redeliveriesSubject(),
+		campaignsSubject(),
 		affectedSubject(),
 		sourcesSubject(),
 		changeoversSubject(),

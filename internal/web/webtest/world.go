@@ -71,6 +71,7 @@ type World struct {
 	listed sync.Once
 	list   *audience.Service // of suppressions
 
+	mailings         mailings
 	redeliveriesOnce sync.Once
 	redeliveries     *redelivery.Service
 	shelf            *redelivery.Archive

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stafette/internal/approval"
+	"stafette/internal/audience"
+	"stafette/internal/demo"
+	"stafette/internal/ingest"
+)
+
+// campaigns gives the estate agency an approved group, a mailing that is sent to it, and
+// drafts.
+func (s *demoSeeder) campaigns(ctx context.Context) error {
+	owner := s.tenants[demo.Businesses()[0].Domain]
+	g, people, sub := demo.Viewings()
+	g, err := s.p.groups().Create(ctx, owner, g, "demo")
+	if err != nil {
+		return fmt.Errorf("seed group: %w", err)
+	}
+	var members []audience.ContactID
+	for _, one := range people {
+		c, err := s.p.contacts().Create(ctx, owner, one, audience.OriginOffice, "demo")
+		if err != nil {
+			return fmt.Errorf("seed contact: %w", err)
+		}
+		members = append(members, c.ID)
+	}
+	if _, err := s.p.groups().Add(ctx, owner, g.ID, members, audience.OriginOffice, "demo"); err != nil {
+		return fmt.Errorf("seed members: %w", err)
+	}
+	c, err := s.p.approvals.Submit(ctx, owner, g.ID, sub, "demo")
+	if err != nil {
+		return fmt.Errorf("seed approval: %w", err)
+	}
+	who := approval.Reviewer{Actor: "demo", Email: demoReviewer}
+	if _, err = s.p.approvals.Claim(ctx, c.ID, who); err == nil {
+		_, err = s.p.approvals.Decide(ctx, approval.Verdict{Case: c.ID, Decision: approval.DecideApprove, Reason: "Die Karten liegen vor, der Wortlaut passt."}, who)
+	}
+	if err != nil {
+		return fmt.Errorf("seed approval: %w", err)
+	}
+	by := ingest.Principal{Tenant: owner, Actor: "demo", Door: "office"}
+	for i, m := range demo.Mailings() {
+		m.Groups = []audience.GroupID{g.ID}
+		made, err := s.p.campaigns.Create(ctx, by, m)
+		if err == nil && i == 0 {
+			_, err = s.p.campaigns.Send(ctx, by, made.ID, time.Time{})
+		}
+		if err != nil {
+			return fmt.Errorf("seed mailing: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+// Package campaign sends one form letter to the members of approved groups (a Mailing): who
+// gets it, who does not and why, when and how fast, and what became of each mail.
+//
+// It is floor 3 and stands behind the journey. A campaign is a row; its recipients are rows
+// that are written in steps of some hundreds, each with the identifier of its mail, before
+// that mail is handed to ingest, so that a process that dies loses nothing and sends nothing
+// twice. What is handed over bears no body but a spool.Record: which campaign, and what of
+// the contact goes in. The mail is made of it by Merger when it is read or sent (ADR 43).
+//
+// It decides nothing about who may receive mail (ingest, audience, approval), does
+// not know how templates are read (template) and shows no pages.
+package campaign
+
+import (
+	"context"
+	"time"
+
+	"stafette/internal/audience"
+	"stafette/internal/event"
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/queue"
+	"stafette/internal/tenant"
+	"stafette/internal/tracking"
+)
+
+// Kind is the id.Kind of campaigns.
+type Kind struct{}
+
+// Prefix implements id.Kind.
+func (Kind) Prefix() string { return "cmp" }
+
+// ID names a campaign.
+type ID = id.Of[Kind]
+
+// Tag is the tag that all mail of a campaign bears.
+func Tag(c ID) string { return queue.CampaignTag + c.String() }
+
+// State is how far a campaign is.
+type State string
+
+// The states of a campaign.
+const (
+	Draft     State = "draft"     // may be changed; nobody gets it
+	Scheduled State = "scheduled" // begins at StartAt
+	Sending   State = "sending"
+	Paused    State = "paused" // by a person, or by what Reason says
+	Sent      State = "sent"   // everybody's mail was handed over; deliveries may still be under way
+	Cancelled State = "cancelled"
+)
+
+// States lists them in their order.
+func States() []State { return []State{Draft, Scheduled, Sending, Paused, Sent, Cancelled} }
+
+// Over reports whether nothing more will be handed over.
+func (s State) Over() bool { return s == Sent || s == Cancelled }
+
+// Letter is what everybody gets in their own words. Subject, HTML and Text are templates.
+type Letter struct {
+	From     string         `json:"from"`               // a mailbox of a domain of the tenant
+	ReplyTo  string         `json:"reply_to,omitempty"` // "": From
+	Subject  string         `json:"subject"`
+	HTML     string         `json:"html,omitempty"`
+	Text     string         `json:"text,omitempty"` // "": made of the HTML
+	Tracking tracking.Level `json:"tracking,omitempty"`
+}
+
+// Campaign is one mailing of a tenant.
+type Campaign struct {
+	ID     ID
+	Tenant tenant.ID
+	// Revision grows with every change by a person, from 1.
+	Revision int64
+	Name     string
+	Groups   []audience.GroupID // each static or dynamic; whoever is in several gets one mail
+	Letter   Letter
+	PerHour  int // how many are handed over in an hour at most; 0: as fast as may be
+	State    State
+	Reason   string // code of what paused it or holds it up, "" for a person
+	Actor    string // who made it, and under whose name it is sent
+	// StartAt is when it begins, or began; zero for a draft.
+	StartAt    time.Time
+	FinishedAt time.Time // everything handed over, or cancelled
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+
+	// Accepted and Excluded count recipients that have their answer. Total is how many were
+	// found so far, Listed whether that is all of them.
+	Total, Accepted, Excluded int64
+	Listed                    bool
+
+	// Where the expansion stands: index in Groups, the last contact looked at, and the number
+	// of the step, which fences one process from another.
+	At    int
+	After audience.ContactID
+	Step  int64
+	DueAt time.Time // when the next step is due
+	// Task is what remains to be done to deliveries that were handed over, see Task….
+	Task string
+	// Order suspends them while the campaign is paused; zero: none holds.
+	Order queue.OrderID
+}
+
+// What remains to be done to deliveries.
+const (
+	TaskNone   = ""
+	TaskDue    = "due"    // what the pause put off falls due
+	TaskCancel = "cancel" // what has not left is cancelled
+)
+
+// RecipientState is what a campaign did about one contact.
+type RecipientState string
+
+// The states of a recipient.
+const (
+	Waiting  RecipientState = "waiting"  // written down; its mail may have been handed over
+	Accepted RecipientState = "accepted" // its mail is on its way, or arrived, or failed: see the delivery
+	Excluded RecipientState = "excluded" // gets none, for Reason
+)
+
+// Why a recipient is excluded, beside the reasons of suppressions (audience.Reason) and the
+// codes of ingest's refusals.
+const (
+	ExcludedFrequency = "frequency"  // got as many campaigns lately as the tenant allows
+	ExcludedLeft      = "left_group" // left the group meanwhile
+	ExcludedTwice     = "in_several" // is in several groups: told in previews only
+	ExcludedGone      = "contact_gone"
+)
+
+// Recipient is a contact of a campaign.
+type Recipient struct {
+	Contact  audience.ContactID
+	Group    audience.GroupID
+	Delivery message.DeliveryID // of its mail; zero for who is excluded from the start
+	State    RecipientState
+	Reason   string
+	At       time.Time
+	// Known: the mail was accepted. Waiting recipients only.
+	Known bool
+}
+
+// Line is a recipient as the report tells of it.
+type Line struct {
+	Recipient
+	Address  message.Address // of the mail; else the contact's main one; zero if both are gone
+	Fate     event.State     // of the delivery; "" if there is none, or no longer
+	FateWhy  string
+	Marks    []event.Mark
+	Updated  time.Time // of the delivery
+	Attempts int
+}
+
+// LineFilter narrows a list of recipients.
+type LineFilter struct {
+	// Fate is a state of deliveries, or "waiting" or "excluded"; "": all.
+	Fate  string
+	After audience.ContactID
+	Limit int
+}
+
+// Report is what became of a campaign.
+type Report struct {
+	// Fates counts deliveries by state, Excluded recipients by reason, Bounces deliveries
+	// that failed or wait by reason.
+	Fates    map[event.State]int64
+	Excluded map[string]int64
+	Bounces  map[string]int64
+	// Persons and Machines tell of activities: mails that were opened or clicked in.
+	Persons, Machines Activity
+	Unsubscribed      int64
+	Complained        int64
+	Domains           []Domain // of recipients, most first, at most 20
+	At                time.Time
+}
+
+// Activity counts mails in which something was done at least once.
+type Activity struct{ Opened, Clicked int64 }
+
+// Domain is what became of mail to one recipient domain.
+type Domain struct {
+	Name                       string
+	Total, Delivered, Rejected int64
+}
+
+// Cap is how many campaigns a contact gets at most in some days. The zero Cap bounds nothing.
+type Cap struct {
+	Count int `json:"count"`
+	Days  int `json:"days"`
+}
+
+// Store is what campaigns need of the database. Each method is one transaction, and a
+// campaign that the tenant does not have is NotFound "campaign_not_found".
+type Store interface {
+	CreateCampaign(ctx context.Context, c Campaign) error
+	// ChangeCampaign sets everything but the counters and the place of the expansion of a
+	// campaign that is still in state from and of the revision before c's; else Conflict
+	// "campaign_state".
+	ChangeCampaign(ctx context.Context, c Campaign, from State) error
+	// DeleteCampaign takes a draft away; in another state it is Conflict "campaign_state".
+	DeleteCampaign(ctx context.Context, t tenant.ID, c ID) error
+	Campaign(ctx context.Context, t tenant.ID, c ID) (Campaign, error)
+	// Campaigns lists from new to old, below after if it is not zero.
+	Campaigns(ctx context.Context, t tenant.ID, after ID, limit int) (list []Campaign, more bool, err error)
+	// OpenCampaigns are those of all tenants that have a step or task due, at most 100.
+	OpenCampaigns(ctx context.Context, now time.Time) ([]Campaign, error)
+
+	// TakeRecipients writes a step of the expansion down, unless it was taken by somebody
+	// else or the campaign does not send any more (ok is false then): c bears the place
+	// after the step. It returns which of the waiting ones are new.
+	TakeRecipients(ctx context.Context, c Campaign, list []Recipient) (fresh []audience.ContactID, ok bool, err error)
+	// SettleRecipients writes the answers of recipients that wait, and counts them.
+	SettleRecipients(ctx context.Context, t tenant.ID, c ID, list []Recipient) error
+	// WaitingRecipients returns recipients that wait, with whether their mail is there.
+	WaitingRecipients(ctx context.Context, t tenant.ID, c ID, limit int) ([]Recipient, error)
+	// MoveCampaign sets state, reason, due time, task and end of a campaign in state from,
+	// as a step of the worker; false if it is in another one.
+	MoveCampaign(ctx context.Context, c Campaign, from State) (bool, error)
+
+	CampaignLines(ctx context.Context, t tenant.ID, c ID, f LineFilter) (list []Line, more bool, err error)
+	CampaignReport(ctx context.Context, t tenant.ID, c ID) (Report, error)
+	// RecentCampaigns counts the campaigns that contacts were sent since an instant.
+	RecentCampaigns(ctx context.Context, t tenant.ID, list []audience.ContactID, since time.Time) (map[audience.ContactID]int, error)
+	CampaignCap(ctx context.Context, t tenant.ID) (Cap, error)
+	PutCampaignCap(ctx context.Context, t tenant.ID, v Cap) error
+
+	Group(ctx context.Context, t tenant.ID, g audience.GroupID) (audience.Group, error)
+	Members(ctx context.Context, t tenant.ID, g audience.GroupID, f audience.MemberFilter) (audience.MemberPage, error)
+	Contact(ctx context.Context, t tenant.ID, c audience.ContactID) (audience.Contact, error)
+	Fields(ctx context.Context, t tenant.ID) ([]audience.Field, error)
+	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)
+	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+
+	// Orders about deliveries that were handed over; see queue.OperatorStore.
+	PutOrder(ctx context.Context, o queue.Order) error
+	EndOrder(ctx context.Context, giver tenant.ID, o queue.OrderID, by string, now time.Time) (queue.Order, error)
+	ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selection, actor, note string, now time.Time) ([]message.DeliveryID, error)
+}
+
+// Told is the state of a recipient in one word: that of the delivery, else of the recipient.
+func (l Line) Told() string {
+	if l.Fate != "" {
+		return string(l.Fate)
+	}
+	return string(l.State)
+}
+
+// Why is the reason of that state, "" if there is none.
+func (l Line) Why() string {
+	if l.Fate != "" {
+		return l.FateWhy
+	}
+	return l.Reason
+}

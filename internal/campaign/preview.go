@@ -1,0 +1,164 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"stafette/internal/audience"
+	"stafette/internal/fault"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// Preview is what sending a campaign now would come to.
+type Preview struct {
+	// Total counts members of the groups, those in several as often; Send of them would get
+	// it, Excluded not, by reason.
+	Total, Send int64
+	Excluded    map[string]int64
+	// Looked is how many members were looked at: the others are told of in Total alone.
+	Looked int64
+	// Approvals of the groups, in their order.
+	Approvals []audience.ApprovalState
+	// Hindrance is what keeps it from being sent; nil: nothing.
+	Hindrance error
+}
+
+// maxLooked bounds the members that a preview looks at.
+const maxLooked = 20_000
+
+// Preview counts who would get a campaign and who not. Nothing is written.
+func (s *Service) Preview(ctx context.Context, c Campaign) (Preview, error) {
+	v := Preview{Excluded: map[string]int64{}}
+	states, err := audience.ApprovalsOf(ctx, s.c.Approvals, c.Tenant, c.Groups)
+	if err != nil {
+		return v, fmt.Errorf("read approvals: %w", err)
+	}
+	seen := map[audience.ContactID]bool{}
+	for _, g := range c.Groups {
+		v.Approvals = append(v.Approvals, states[g].State)
+		if err := s.previewGroup(ctx, c, g, seen, &v); err != nil {
+			return v, err
+		}
+	}
+	if err := s.Ready(ctx, c); fault.As(err) != nil {
+		v.Hindrance = err
+	} else if err != nil {
+		return v, err
+	}
+	return v, nil
+}
+
+func (s *Service) previewGroup(ctx context.Context, c Campaign, g audience.GroupID, seen map[audience.ContactID]bool, v *Preview) error {
+	group, err := s.c.Store.Group(ctx, c.Tenant, g)
+	if fault.IsKind(err, fault.NotFound) {
+		return nil // deleted since; Ready says so by its approval
+	}
+	if err != nil {
+		return fmt.Errorf("read group: %w", err)
+	}
+	var after audience.ContactID
+	for looked := int64(0); ; {
+		if v.Looked >= maxLooked {
+			v.Total += max(group.Members-looked, 0)
+			return nil
+		}
+		page, err := s.c.Store.Members(ctx, c.Tenant, g, audience.MemberFilter{Ascending: true, After: after, Limit: pageSize})
+		if err != nil {
+			return fmt.Errorf("read members: %w", err)
+		}
+		list := slices.DeleteFunc(contactsOf(page), func(p audience.Contact) bool {
+			again := seen[p.ID]
+			if again {
+				v.Excluded[ExcludedTwice]++
+			}
+			seen[p.ID] = true
+			return again
+		})
+		reasons, err := s.reasons(ctx, c.Tenant, list)
+		if err != nil {
+			return err
+		}
+		for _, why := range reasons {
+			v.Excluded[why]++
+		}
+		n := int64(len(page.Members))
+		v.Total, v.Looked, looked = v.Total+n, v.Looked+n, looked+n
+		v.Send += int64(len(list) - len(reasons))
+		if !page.More {
+			return nil
+		}
+		after = page.Members[len(page.Members)-1].ID
+	}
+}
+
+func contactsOf(page audience.MemberPage) []audience.Contact {
+	list := make([]audience.Contact, len(page.Members))
+	for i, m := range page.Members {
+		list[i] = m.Contact
+	}
+	return list
+}
+
+// reasons says which of at most pageSize contacts are excluded, and why.
+func (s *Service) reasons(ctx context.Context, t tenant.ID, list []audience.Contact) (map[audience.ContactID]string, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	addresses, people := make([]message.Address, len(list)), make([]audience.ContactID, len(list))
+	for i, p := range list {
+		addresses[i], people[i] = p.Main(), p.ID
+	}
+	now := s.c.Now()
+	suppressed, err := s.c.Store.Suppressed(ctx, t, tenant.Newsletter, addresses, now)
+	if err != nil {
+		return nil, fmt.Errorf("check suppressions: %w", err)
+	}
+	most, err := s.c.Store.CampaignCap(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("read frequency cap: %w", err)
+	}
+	var got map[audience.ContactID]int
+	if most.Count > 0 {
+		if got, err = s.c.Store.RecentCampaigns(ctx, t, people, now.AddDate(0, 0, -most.Days)); err != nil {
+			return nil, fmt.Errorf("count campaigns of contacts: %w", err)
+		}
+	}
+	why := map[audience.ContactID]string{}
+	for i, p := range list {
+		if reason := suppressed[addresses[i]]; reason != "" {
+			why[p.ID] = reason
+		} else if most.Count > 0 && got[p.ID] >= most.Count {
+			why[p.ID] = ExcludedFrequency
+		}
+	}
+	return why, nil
+}
+
+// Sample makes the mail as a contact would get it; with the zero identifier as the first
+// member of its groups would. Errors: those of the letter's fields, "campaign_content_failed",
+// "contact_not_found", Conflict "campaign_nobody".
+func (s *Service) Sample(ctx context.Context, c Campaign, contact audience.ContactID) (Sample, error) {
+	f, err := newForm(c)
+	if err != nil {
+		return Sample{}, err
+	}
+	if !contact.IsZero() {
+		p, err := s.c.Store.Contact(ctx, c.Tenant, contact)
+		if err != nil {
+			return Sample{}, err
+		}
+		return f.sample(p, s.stamp())
+	}
+	for _, g := range c.Groups {
+		page, err := s.c.Store.Members(ctx, c.Tenant, g, audience.MemberFilter{Limit: 1})
+		if err != nil && !fault.IsKind(err, fault.NotFound) {
+			return Sample{}, fmt.Errorf("read members: %w", err)
+		}
+		if len(page.Members) > 0 {
+			return f.sample(page.Members[0].Contact, s.stamp())
+		}
+	}
+	return Sample{}, fault.New(fault.Conflict, CodeNobody, "Nobody is in the groups.")
+}

@@ -1,0 +1,82 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"stafette/internal/audience"
+	"stafette/internal/campaign"
+	"stafette/internal/campaign/campaigntest"
+	"stafette/internal/httpapi"
+	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// campaigns is the real service on a store in memory, where two people are in each group.
+func (w *world) campaigns(c httpapi.Config) *campaign.Service {
+	var people []audience.Contact
+	for _, domain := range []string{"kunde.example", "gesperrt.example"} {
+		people = append(people, audience.Contact{ID: id.New[audience.ContactKind](start), GivenName: "Eva", Addresses: []message.Address{{Local: "eva", Domain: domain}}})
+	}
+	store := &campaigntest.Store{Find: w.groups.Group, People: func(tenant.ID) []audience.Contact { return people }}
+	return campaign.New(campaign.Config{Store: store, Acceptor: c.Acceptor, Approvals: c.Approvals, MayLeave: true, Now: c.Now})
+}
+
+const campaignText = `{"name":"Mai","from":"news@muster.example","subject":"Hallo {{given_name}}","html":"<p>Neu</p><a href=\"{{unsubscribe_url}}\">Abmelden</a>","per_hour":100`
+
+func (w *world) campaign() httpapi.Campaign {
+	w.Helper()
+	return read[httpapi.Campaign](w, w.post("/v1/campaigns", campaignText+`,"group_ids":["`+w.group().ID.String()+`"]}`), 201)
+}
+
+func TestCampaigns(t *testing.T) {
+	w := newWorld(t)
+	c := w.campaign()
+	at := "/v1/campaigns/" + c.ID.String()
+	if c.State != "draft" || c.Subject != "Hallo {{given_name}}" || len(c.Groups) != 1 || c.PerHour != 100 || c.Revision != 1 {
+		t.Errorf("made: %+v", c)
+	}
+	p := read[httpapi.CampaignPreview](w, w.get(at+"/preview"), 200)
+	if p.Total != 2 || p.Send != 1 || p.Excluded["unsubscribed"] != 1 || p.Hindrance != campaign.CodeNotApproved {
+		t.Errorf("preview: %+v", p)
+	}
+	// Nobody has approved the group.
+	w.wantProblem(w.post(at+"/send", `{"at":null}`), 403, campaign.CodeNotApproved, "/group_ids/0")
+	put := func(body string) answer {
+		return w.ask(http.MethodPut, at, w.key, strings.NewReader(body), "Content-Type", "application/json")
+	}
+	changed := read[httpapi.Campaign](w, put(campaignText+`,"revision":1}`), 200)
+	if changed.Revision != 2 || len(changed.Groups) != 0 {
+		t.Errorf("changed: %+v", changed)
+	}
+	w.wantProblem(put(campaignText+`,"revision":1}`), 409, campaign.CodeState, "")
+	w.wantProblem(w.post(at+"/send", `{}`), 422, campaign.CodeValue, "/group_ids")
+	w.wantProblem(w.ask(http.MethodPost, at+"/pause", w.key, nil), 409, campaign.CodeState, "")
+	w.wantProblem(w.post("/v1/campaigns", `{"name":"a\nb"}`), 422, campaign.CodeValue, "/name")
+	w.wantProblem(w.post("/v1/campaigns", `{"name":"x","group_ids":["`+id.New[audience.GroupKind](start).String()+`"]}`), 422, campaign.CodeValue, "/group_ids/0")
+	r := read[httpapi.CampaignReport](w, w.get(at+"/report"), 200)
+	if r.Campaign.ID != c.ID || r.Domains == nil {
+		t.Errorf("report: %+v", r)
+	}
+	if l := read[struct{ Data []httpapi.CampaignRecipient }](w, w.get(at+"/recipients?state=excluded"), 200); len(l.Data) != 0 {
+		t.Errorf("recipients: %+v", l)
+	}
+	if a := w.ask(http.MethodDelete, at, w.key, nil); a.status != 204 {
+		t.Errorf("deleted: %d %s", a.status, a.body)
+	}
+	w.wantProblem(w.get(at), 404, campaign.CodeNotFound, "")
+}
+
+// T20: campaigns are listed by their own tenant alone.
+func TestCampaignsAreTheTenantsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.campaign()
+	if p := read[struct{ Data []httpapi.Campaign }](w, w.ask(http.MethodGet, "/v1/campaigns", w.other, nil), 200); len(p.Data) != 0 {
+		t.Errorf("another tenant sees %+v", p.Data)
+	}
+	if p := read[struct{ Data []httpapi.Campaign }](w, w.get("/v1/campaigns"), 200); len(p.Data) != 1 {
+		t.Errorf("its own tenant sees %+v", p.Data)
+	}
+}

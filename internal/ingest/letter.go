@@ -1,0 +1,46 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"stafette/internal/event"
+	"stafette/internal/spool"
+	"stafette/internal/tracking"
+)
+
+// ReasonLetter is why a form letter is held whose mail cannot be made for this recipient.
+const ReasonLetter = "content_failed"
+
+// letter puts the record of a form letter in the place of a body. Its mail is made here only
+// to learn which links it has, and only if it may tell of its recipient; what cannot be made
+// waits for a person, and nobody else's mail waits with it.
+func (s *Service) letter(ctx context.Context, w *parcel) error {
+	r := *w.Letter
+	r.Date, r.Domain, r.Level = w.now, w.m.SignDomain, ""
+	err := s.weave(ctx, w, func() ([]byte, error) {
+		if s.c.Merger == nil {
+			return nil, spool.ErrUnmergeable
+		}
+		return s.c.Merger.Merge(ctx, spool.Handle{Tenant: w.m.Tenant, Message: w.m.ID}, r)
+	})
+	switch {
+	case errors.Is(err, spool.ErrUnmergeable):
+		w.tracked = nil
+		for i := range w.lines {
+			if w.lines[i].State == event.Queued {
+				w.lines[i].State, w.lines[i].Reason = event.Held, ReasonLetter
+			}
+		}
+	case err != nil:
+		return err
+	case w.tracked != nil && w.tracked.Decision.Level > tracking.None:
+		r.Level = w.tracked.Decision.Level.String()
+	}
+	if w.body, err = r.Bytes(); err != nil {
+		return fmt.Errorf("keep form letter: %w", err)
+	}
+	w.m.Size = max(w.Size, int64(len(w.body)))
+	return nil
+}

@@ -1,0 +1,300 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"stafette/internal/audience"
+	"stafette/internal/campaign"
+	"stafette/internal/event"
+	"stafette/internal/message"
+	"stafette/internal/tenant"
+)
+
+// TakeRecipients implements campaign.Store.
+func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []campaign.Recipient) (fresh []audience.ContactID, ok bool, err error) {
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		fresh, ok = nil, false
+		var after any
+		if !c.After.IsZero() {
+			after = c.After[:]
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE campaigns SET groups_at = $4, after = $5, listed = $6, step = step + 1
+			WHERE tenant = $1 AND id = $2 AND step = $3 AND state = 'sending'`, c.Tenant[:], c.ID[:], c.Step, c.At, after, flag(c.Listed))
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		ok = true
+		var total, excluded int64
+		for part := range slices.Chunk(list, recipientsAtOnce) {
+			added, err := s.insertRecipients(ctx, tx, c, part)
+			if err != nil {
+				return err
+			}
+			total += int64(len(added))
+			for _, r := range part {
+				switch {
+				case !added[r.Contact]:
+				case r.State == campaign.Excluded:
+					excluded++
+				default:
+					fresh = append(fresh, r.Contact)
+				}
+			}
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE campaigns SET total = total + $3, excluded = excluded + $4 WHERE tenant = $1 AND id = $2", c.Tenant[:], c.ID[:], total, excluded)
+		return err
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("take recipients: %w", err)
+	}
+	return fresh, ok, nil
+}
+
+// recipientsAtOnce is how many rows one statement inserts: eight parameters each.
+const recipientsAtOnce = 250
+
+// insertRecipients returns who was not there before.
+func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Campaign, list []campaign.Recipient) (map[audience.ContactID]bool, error) {
+	args := make([]any, 0, 8*len(list))
+	for i := range list {
+		r := &list[i]
+		var delivery any
+		if !r.Delivery.IsZero() {
+			delivery = r.Delivery[:]
+		}
+		args = append(args, c.Tenant[:], c.ID[:], r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At))
+	}
+	rows, err := tx.QueryContext(ctx, "INSERT INTO campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at) VALUES "+
+		recipientRows(s.dialect, len(list))+" ON CONFLICT DO NOTHING RETURNING contact", args...)
+	added := map[audience.ContactID]bool{}
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var p audience.ContactID
+		err := row.Scan(&p)
+		added[p] = true
+		return err
+	})
+	return added, err
+}
+
+func recipientRows(d dialect, n int) string {
+	var text strings.Builder
+	for i := range n {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteByte('(')
+		writePlaceholders(d, &text, 8*i+1, 8)
+		text.WriteByte(')')
+	}
+	return text.String()
+}
+
+// SettleRecipients implements campaign.Store.
+func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID, list []campaign.Recipient) error {
+	type answer struct {
+		state  campaign.RecipientState
+		reason string
+		at     int64
+	}
+	same := map[answer][]audience.ContactID{}
+	for _, r := range list {
+		a := answer{r.State, r.Reason, millis(r.At)}
+		same[a] = append(same[a], r.Contact)
+	}
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		var accepted, excluded int64
+		for a, people := range same {
+			for part := range slices.Chunk(people, inListMax) {
+				in, args := inList(s.dialect, 6, part)
+				//nolint:gosec // G202: constants and placeholders only
+				res, err := tx.ExecContext(ctx, `UPDATE campaign_recipients SET state = $3, reason = $4, at = $5
+					WHERE tenant = $1 AND campaign = $2 AND state = 'waiting' AND contact `+in,
+					append([]any{t[:], c[:], string(a.state), a.reason, a.at}, args...)...)
+				if err != nil {
+					return err
+				}
+				n, err := res.RowsAffected()
+				if err != nil {
+					return err
+				}
+				if a.state == campaign.Accepted {
+					accepted += n
+				} else {
+					excluded += n
+				}
+			}
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE campaigns SET accepted = accepted + $3, excluded = excluded + $4 WHERE tenant = $1 AND id = $2", t[:], c[:], accepted, excluded)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("settle recipients: %w", err)
+	}
+	return nil
+}
+
+// WaitingRecipients implements campaign.Store.
+func (s *Store) WaitingRecipients(ctx context.Context, t tenant.ID, c campaign.ID, limit int) (list []campaign.Recipient, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END
+		FROM campaign_recipients r LEFT JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery
+		WHERE r.tenant = $1 AND r.campaign = $2 AND r.state = 'waiting' ORDER BY r.contact LIMIT $3`, t[:], c[:], limit)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var r campaign.Recipient
+		err := row.Scan(&r.Contact, &r.Group, &r.Delivery, &r.State, &r.Reason, instant{&r.At}, truth{&r.Known})
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list recipients that wait: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// RecentCampaigns implements campaign.Store.
+func (s *Store) RecentCampaigns(ctx context.Context, t tenant.ID, list []audience.ContactID, since time.Time) (map[audience.ContactID]int, error) {
+	got := map[audience.ContactID]int{}
+	for part := range slices.Chunk(list, inListMax) {
+		in, args := inList(s.dialect, 3, part)
+		//nolint:gosec // G202: constants and placeholders only
+		rows, err := s.read.QueryContext(ctx, `SELECT contact, count(*) FROM campaign_recipients WHERE tenant = $1 AND at >= $2 AND state <> 'excluded' AND contact `+in+
+			" GROUP BY contact", append([]any{t[:], millis(since)}, args...)...)
+		err = scan(rows, err, func(row *sql.Rows) error {
+			var p audience.ContactID
+			var n int
+			err := row.Scan(&p, &n)
+			got[p] = n
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("count campaigns of contacts: %w", s.refusal(err))
+		}
+	}
+	return got, nil
+}
+
+// CampaignLines implements campaign.Store.
+func (s *Store) CampaignLines(ctx context.Context, t tenant.ID, c campaign.ID, f campaign.LineFilter) (list []campaign.Line, more bool, err error) {
+	where, args := "", []any{t[:], c[:], f.Limit + 1}
+	and := func(text string, arg any) {
+		args = append(args, arg)
+		where += fmt.Sprintf(" AND "+text, len(args))
+	}
+	switch f.Fate {
+	case "":
+	case string(campaign.Excluded):
+		where = " AND r.state = 'excluded'"
+	case string(campaign.Waiting):
+		where = " AND r.state = 'waiting'"
+	default:
+		and("d.state = $%d", f.Fate)
+	}
+	if !f.After.IsZero() {
+		and("r.contact > $%d", f.After[:])
+	}
+	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, d.recipient, d.local, d.state, d.reason, d.marks, d.updated_at, d.attempts,
+		c.addresses FROM campaign_recipients r LEFT JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery LEFT JOIN contacts c ON c.tenant = r.tenant AND c.id = r.contact
+		WHERE r.tenant = $1 AND r.campaign = $2`+where+" ORDER BY r.contact LIMIT $3", args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		l, err := readLine(row)
+		list = append(list, l)
+		return err
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list recipients: %w", s.refusal(err))
+	}
+	if more = len(list) > f.Limit; more {
+		list = list[:f.Limit]
+	}
+	return list, more, nil
+}
+
+// readLine reads a recipient beside its delivery and contact, each of which may be gone.
+func readLine(row scanner) (l campaign.Line, err error) {
+	var delivery []byte
+	var recipient, local, fate, why sql.NullString
+	var marks, attempts sql.NullInt64
+	var boxes [][2]string
+	err = row.Scan(&l.Contact, &l.Group, &delivery, &l.State, &l.Reason, instant{&l.At}, &recipient, &local, &fate, &why, &marks, instant{&l.Updated}, &attempts,
+		document{&boxes})
+	copy(l.Delivery[:], delivery)
+	l.Fate, l.FateWhy, l.Marks, l.Attempts = event.State(fate.String), why.String, marksOf(marks.Int64), int(attempts.Int64)
+	switch {
+	case recipient.String != "":
+		l.Address = recipientOf(recipient.String, local)
+	case len(boxes) > 0 && !recipient.Valid:
+		l.Address = message.Address{Local: boxes[0][0], Domain: boxes[0][1]}
+	}
+	return l, err
+}
+
+// CampaignReport implements campaign.Store. Its counts are of slightly different moments.
+func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign.ID) (campaign.Report, error) {
+	r := campaign.Report{Fates: map[event.State]int64{}, Excluded: map[string]int64{}, Bounces: map[string]int64{}}
+	if _, err := s.Campaign(ctx, t, number); err != nil {
+		return r, err
+	}
+	const of = " FROM campaign_recipients r WHERE r.tenant = $1 AND r.campaign = $2"
+	const mail = " FROM campaign_recipients r JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery WHERE r.tenant = $1 AND r.campaign = $2"
+	var key, kind string
+	var n, more int64
+	for _, q := range []struct {
+		text string
+		to   []any
+		do   func()
+	}{
+		{fmt.Sprintf("SELECT d.state, d.reason, count(*), sum(CASE WHEN (d.marks & %d) <> 0 THEN 1 ELSE 0 END)", bitOf(event.MarkComplained)) + mail + " GROUP BY d.state, d.reason",
+			[]any{&kind, &key, &n, &more}, func() {
+				state := event.State(kind)
+				r.Fates[state] += n
+				r.Complained += more
+				if key != "" && state != event.Delivered {
+					r.Bounces[key] += n
+				}
+			}},
+		{"SELECT r.reason, count(*)" + of + " AND r.state = 'excluded' GROUP BY r.reason", []any{&key, &n}, func() { r.Excluded[key] = n }},
+		{"SELECT a.kind, CASE WHEN a.class = 'scanner' THEN '' ELSE 'person' END, count(DISTINCT a.message) FROM campaign_recipients r JOIN activities a ON a.tenant = r.tenant AND a.message = " +
+			s.dialect.messageOf("r.delivery") + " WHERE r.tenant = $1 AND r.campaign = $2 AND a.kind IN ('opened', 'clicked') GROUP BY 1, 2",
+			[]any{&kind, &key, &n}, func() {
+				to := &r.Machines
+				if key != "" {
+					to = &r.Persons
+				}
+				if kind == "opened" {
+					to.Opened = n
+				} else {
+					to.Clicked = n
+				}
+			}},
+		{"SELECT count(DISTINCT e.message) FROM campaign_recipients r JOIN events e ON e.tenant = r.tenant AND e.message = " + s.dialect.messageOf("r.delivery") +
+			" WHERE r.tenant = $1 AND r.campaign = $2 AND e.type = 'unsubscribed'", []any{&n}, func() { r.Unsubscribed = n }},
+		{"SELECT " + s.dialect.domainIn("d.recipient") + ", count(*), sum(CASE WHEN d.state = 'delivered' THEN 1 ELSE 0 END), sum(CASE WHEN d.state IN ('bounced', 'expired') THEN 1 ELSE 0 END)" +
+			mail + " AND d.recipient <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20", nil, nil},
+	} {
+		rows, err := s.read.QueryContext(ctx, q.text, t[:], number[:])
+		err = scan(rows, err, func(row *sql.Rows) error {
+			if q.to == nil {
+				var d campaign.Domain
+				err := row.Scan(&d.Name, &d.Total, &d.Delivered, &d.Rejected)
+				r.Domains = append(r.Domains, d)
+				return err
+			}
+			err := row.Scan(q.to...)
+			if err == nil {
+				q.do()
+			}
+			return err
+		})
+		if err != nil {
+			return r, fmt.Errorf("report on campaign: %w", s.refusal(err))
+		}
+	}
+	return r, nil
+}
