@@ -51,6 +51,7 @@ func Run(t *testing.T, open Open) {
 		{"Affected", affectedTests()},
 		{"Leads", leadTests()},
 		{"Offers", offerTests()},
+		{"Templates", templateTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
