@@ -45,6 +45,7 @@ import (
 	"stafette/internal/returns"
 	"stafette/internal/signup"
 	"stafette/internal/smtpserver"
+	"stafette/internal/stationery"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/trace"
@@ -80,6 +81,7 @@ import (
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/templates"
 	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
 	"stafette/internal/webhook"
@@ -120,6 +122,7 @@ type platform struct {
 	leadCases  *leadcase.Service
 	signups    *signup.Service
 	offers     *offer.Service
+	stationery *stationery.Service
 	lists      *listcheck.Service
 	examiner   *approval.Examiner
 	intake     *intake.Service
@@ -215,6 +218,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.openSignups(catalog)
+	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
 	if p.offers, err = p.newOffers(catalog, zone); err != nil {
 		return err
 	}
@@ -253,8 +257,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
-		Webhooks: p.webhooks,
-		Texts:    texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
+		Webhooks: p.webhooks, Templates: p.stationery,
+		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
 		Now:    p.store.Now, Log: p.log,
@@ -345,6 +349,7 @@ func (p *platform) office(with shared) web.Config {
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Offers:       offers.Config{Offers: p.offers},
+		Templates:    templates.Config{Templates: p.stationery, Book: with.book},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},

@@ -134,3 +134,29 @@ func TestRefusedDrafts(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestCheckAndSample(t *testing.T) {
+	v := stationery.Version{Source: stationery.Source{Mode: stationery.HTML}, HTML: "{{{x}}}", Variables: []string{"a.b", "l", "l[].x", "l[].y.z"}}
+	kinds := func(mail stationery.Rendered) string {
+		var list []string
+		for _, f := range stationery.Check(v, mail, blocks.Brand{}) {
+			list = append(list, f.Kind)
+		}
+		return strings.Join(list, " ")
+	}
+	got := kinds(stationery.Rendered{Subject: strings.Repeat("x", 61), HTML: `<img src="a"><img src="b" alt=""><a href="http://a">` + strings.Repeat("x", stationery.Clip)})
+	if want := "leave imprint size subject raw text alt link"; got != want {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	v.HTML, v.Variables = "", append(v.Variables, "unsubscribe_url", "imprint")
+	if got := kinds(stationery.Rendered{Text: "x", HTML: `<img src="a" alt="A"><a href="https://a.example/">x</a><a href="mailto:a@b.example">x</a>`}); got != "" {
+		t.Errorf("complains about %q", got)
+	}
+	tpl, err := template.Parse("{{a.b}}{{#each l}}{{x}}{{y.z}}{{/each}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing, err := tpl.Missing(stationery.Sample(tpl.Variables())); err != nil || len(missing) > 0 {
+		t.Errorf("the sample lacks %v, %v", missing, err)
+	}
+}

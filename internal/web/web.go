@@ -51,6 +51,7 @@ import (
 	"stafette/internal/web/signups"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/templates"
 	"stafette/internal/web/trackings"
 	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
@@ -82,6 +83,7 @@ type Config struct {
 	Halts        halts.Config
 	Leads        leads.Config
 	Offers       offers.Config
+	Templates    templates.Config
 	Redeliveries redeliveries.Config
 	Affected     affected.Config
 	Domains      domains.Config
@@ -151,6 +153,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		offers.Routes(c.Offers),
+		templates.Routes(c.Templates),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		affected.Routes(c.Affected),
