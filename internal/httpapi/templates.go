@@ -27,7 +27,7 @@ type Templates interface {
 }
 
 func templateRoutes() []Route {
-	const all, one, body = "/v1/templates", "/v1/templates/{id}", 1 << 20
+	const all, one, body = "/v1/templates", "/v1/templates/{id}", 900 << 10
 	return []Route{
 		{Method: http.MethodGet, Path: all, Scope: tenant.ScopeRead, status: 200,
 			id: "list-templates", summary: "List templates", register: registerWith((*API).listTemplates)},

@@ -1,12 +1,20 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"stafette/internal/httpapi"
 )
+
+// template is the identifier of a new template of w.tenant.
+func (w *world) template() string {
+	w.Helper()
+	name := fmt.Sprintf("Vorlage %d", len(read[listedTemplates](w, w.get("/v1/templates"), 200).Data))
+	return read[httpapi.TemplateVersion](w, w.post("/v1/templates", `{"name":"`+name+`","subject":"x","html":"x"}`), 201).ID.String()
+}
 
 type listedTemplates struct{ Data []httpapi.TemplateRecord }
 

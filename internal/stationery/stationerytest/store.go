@@ -26,7 +26,7 @@ type Store struct {
 var _ stationery.Store = (*Store)(nil)
 
 func unknown() error {
-	return fault.New(fault.NotFound, stationery.CodeUnknown, "There is no such template.")
+	return fault.New(fault.NotFound, stationery.CodeUnknown, "There is no such thing here.")
 }
 
 func (s *Store) locked() func() {
