@@ -66,7 +66,7 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	case <-ready:
 		seeder := &demoSeeder{p: p, tenants: map[string]tenant.ID{}}
 		if err = world.Seed(ctx, seeder); err == nil {
-			err = errors.Join(seeder.leads(ctx), seeder.groups(ctx), seeder.approvals(ctx), seeder.limits(ctx), seeder.campaigns(ctx), seeder.offers(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
+			err = errors.Join(seeder.leads(ctx), seeder.groups(ctx), seeder.approvals(ctx), seeder.limits(ctx), seeder.campaigns(ctx), seeder.offers(ctx), seeder.templates(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
 		}
 		if err == nil {
 			d.welcome(con.stdout, p, world)

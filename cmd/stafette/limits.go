@@ -154,7 +154,7 @@ func (p *platform) tellPlan(ctx context.Context, a ledger.Account, level int) er
 	if err != nil {
 		return err
 	}
-	return p.writeTo(ctx, account, officeWork, func(lang i18n.Lang) notice.Letter {
+	return p.reminder().writeTo(ctx, account, officeWork, func(lang i18n.Lang) notice.Letter {
 		kind := "plan_80"
 		if level == 100 {
 			kind = "plan_100_" + string(a.Overage)
@@ -174,7 +174,7 @@ func (p *platform) tellPause(ctx context.Context, v pause.Pause) error {
 		return err
 	}
 	n := v.Figures.Of(v.Cause)
-	return p.writeTo(ctx, account, officeWork, func(lang i18n.Lang) notice.Letter {
+	return p.reminder().writeTo(ctx, account, officeWork, func(lang i18n.Lang) notice.Letter {
 		share := strconv.FormatFloat(float64(n)*100/float64(max(v.Figures.Sent, 1)), 'f', 2, 64)
 		if lang != i18n.English {
 			share = strings.Replace(share, ".", ",", 1)
@@ -207,7 +207,7 @@ func (p *platform) tellTicket(ctx context.Context, k ticket.Ticket, e ticket.Ent
 	if !e.Staff {
 		to, whom = tenant.Tenant{}, func(u tenant.User) bool { return tenant.Can(u.Role, tenant.PlatformReviews) }
 	}
-	return p.writeTo(ctx, to, whom, func(i18n.Lang) notice.Letter {
+	return p.reminder().writeTo(ctx, to, whom, func(i18n.Lang) notice.Letter {
 		return notice.Letter{Kind: kind, Link: link, Key: "ticket/" + e.ID.String(), Args: map[string]string{"account": account.Name, "subject": k.Subject, "text": e.Text}}
 	})
 }

@@ -47,6 +47,7 @@ import (
 	"stafette/internal/returns"
 	"stafette/internal/signup"
 	"stafette/internal/smtpserver"
+	"stafette/internal/stationery"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/trace"
@@ -84,6 +85,7 @@ import (
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/templates"
 	"stafette/internal/web/tickets"
 	"stafette/internal/web/webhooks"
 	"stafette/internal/web/whereabouts"
@@ -127,6 +129,7 @@ type platform struct {
 	leadCases  *leadcase.Service
 	signups    *signup.Service
 	offers     *offer.Service
+	stationery *stationery.Service
 	lists      *listcheck.Service
 	examiner   *approval.Examiner
 	intake     *intake.Service
@@ -225,6 +228,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.openSignups(catalog)
+	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
 	if p.offers, err = p.newOffers(catalog, zone); err != nil {
 		return err
 	}
@@ -263,7 +267,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
 		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
-		Webhooks: p.webhooks, Ledger: p.ledger, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
+		Webhooks: p.webhooks, Ledger: p.ledger, Templates: p.stationery, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -356,6 +360,7 @@ func (p *platform) office(with shared) web.Config {
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Offers:       offers.Config{Offers: p.offers},
+		Templates:    templates.Config{Templates: p.stationery, Book: with.book},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},

@@ -233,7 +233,7 @@ type Store interface {
 	// Orders about deliveries that were handed over; see queue.OperatorStore.
 	PutOrder(ctx context.Context, o queue.Order) error
 	EndOrder(ctx context.Context, giver tenant.ID, o queue.OrderID, by string, now time.Time) (queue.Order, error)
-	ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selection, actor, note string, now time.Time) ([]message.DeliveryID, error)
+	ApplyNoted(ctx context.Context, c queue.Command, sel queue.Selection, actor, note string, now time.Time) ([]queue.Listed, error)
 }
 
 // Told is the state of a recipient in one word: that of the delivery, else of the recipient.

@@ -105,24 +105,26 @@ type Config struct {
 	Audience     *audience.Service
 	Contacts     *audience.Contacts
 	Groups       *audience.Groups
-	Imports      *intake.Service
-	Optins       Optins
-	Approvals    audience.Approvals  // nil: every group needs one
-	Mail         insight.PersonStore // what was sent to a person
-	Privacy      *privacy.Service
-	Addresses    *audience.Validator
-	Lists        *listcheck.Service
-	Operator     Operator
-	Leads        *lead.Service
-	LeadForms    *leadform.Service
-	LeadCases    *leadcase.Service
-	Offers       *offer.Service
-	Redelivery   *redelivery.Service
-	Campaigns    *campaign.Service
-	Diagnosis    *diagnosis.Service
-	Approval     Approvals
-	Webhooks     *webhook.Service
-	Ledger       Ledger // what is left of plans
+	// Templates are what messages may be made of.
+	Templates  Templates
+	Imports    *intake.Service
+	Optins     Optins
+	Approvals  audience.Approvals  // nil: every group needs one
+	Mail       insight.PersonStore // what was sent to a person
+	Privacy    *privacy.Service
+	Addresses  *audience.Validator
+	Lists      *listcheck.Service
+	Operator   Operator
+	Leads      *lead.Service
+	LeadForms  *leadform.Service
+	LeadCases  *leadcase.Service
+	Offers     *offer.Service
+	Redelivery *redelivery.Service
+	Campaigns  *campaign.Service
+	Diagnosis  *diagnosis.Service
+	Approval   Approvals
+	Webhooks   *webhook.Service
+	Ledger     Ledger // what is left of plans
 	// What tenants allow, what recipients said about it, and what they did.
 	TrackingSettings tracking.Settings
 	Consents         *tracking.Consents

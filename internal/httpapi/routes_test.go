@@ -158,9 +158,10 @@ func TestTenantsAreIsolated(t *testing.T) {
 		// the key's own tenant: TestTrackingIsTheTenantsOwn
 		"GET /v1/settings/tracking": true, "PUT /v1/settings/tracking": true, "GET /v1/contacts/{email}/tracking-consent": true, "PUT /v1/contacts/{email}/tracking-consent": true,
 		"GET /v1/webhooks": true, "POST /v1/webhooks": true, // the key's own tenant: TestWebhooks
-		"GET /v1/activities": true, // TestActivities
-		"GET /v1/usage":      true, // TestUsage
-		"GET /v1/me":         true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+		"GET /v1/activities": true,                             // TestActivities
+		"GET /v1/templates":  true, "POST /v1/templates": true, // the key's own tenant: TestTemplateFromMakingToSending
+		"GET /v1/usage": true, // TestUsage
+		"GET /v1/me":    true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
 	for _, r := range w.api.Routes() {
@@ -209,6 +210,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		case strings.HasPrefix(r.Path, "/v1/imports/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.startImport("source=Messe", "a@b.example\n").ID.String()), "import_not_found"
 			w.importAll()
+		case strings.HasPrefix(r.Path, "/v1/templates/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.template()), "template_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.storedContact()), "contact_not_found"
 		}
@@ -249,6 +252,7 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"PUT /v1/signup-forms/{id}":     `{"name":"x","title":"x","group_id":"x","purpose":"newsletter","from":"x"}`,
 	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`,
 	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`,
+	"PUT /v1/templates/{id}":  `{"subject":"x","html":"x"}`,
 	"PUT /v1/lead-forms/{id}": formText,
 	"PUT /v1/campaigns/{id}":  campaignText + `,"revision":1}`, "POST /v1/campaigns/{id}/send": `{}`,
 	"PUT /v1/webhooks/{id}": `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}

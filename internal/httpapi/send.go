@@ -30,6 +30,9 @@ type Draft struct {
 	Subject     string            `json:"subject,omitempty"`
 	Text        string            `json:"text,omitempty" doc:"Plain text; made from html if missing"`
 	HTML        string            `json:"html,omitempty"`
+	Template    string            `json:"template,omitempty" maxLength:"120" doc:"Name or identifier of a template, which brings subject, html and text" example:"Auftragsbestätigung"`
+	Language    string            `json:"language,omitempty" maxLength:"8" doc:"Of the template; left out, or one it does not have: the one it began with"`
+	Data        map[string]any    `json:"data,omitempty" doc:"What the template shows. A variable that is missing, and a name that it does not use, are refused before anything is stored"`
 	Attachments []DraftAttachment `json:"attachments,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty" doc:"Further header fields; those the platform sets are refused"`
 	Stream      *string           `json:"stream,omitempty" nullable:"true" doc:"transactional (default), lead, reminder, newsletter or system"`
@@ -79,6 +82,9 @@ func (in Draft) complete() bool {
 }
 
 func (a *API) send(ctx context.Context, draft Draft, in *jsonInput) (*sendOutput, error) {
+	if err := a.fill(ctx, &draft, ""); err != nil {
+		return nil, err
+	}
 	s, err := draft.submission("")
 	if err != nil {
 		return nil, err
@@ -140,7 +146,11 @@ func (a *API) sendBatch(ctx context.Context, batch Batch, in *jsonInput) (*batch
 	var places []int
 	for i, d := range batch.Messages {
 		place := fmt.Sprintf("messages/%d/", i)
-		s, err := d.submission(place)
+		err := a.fill(ctx, &d, place)
+		var s ingest.Submission
+		if err == nil {
+			s, err = d.submission(place)
+		}
 		if err != nil {
 			out.Body.Results[i] = a.refused(ctx, err, "")
 			continue

@@ -45,6 +45,8 @@ import (
 	"stafette/internal/seal"
 	"stafette/internal/signup/signuptest"
 	"stafette/internal/spool"
+	"stafette/internal/stationery"
+	"stafette/internal/stationery/stationerytest"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
 	"stafette/internal/tracking/trackingtest"
@@ -143,6 +145,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	c.LeadForms = leadform.New(leadform.Config{Store: &leadtest.Forms{}, Leads: c.Leads, Keeper: keeper, Catalog: catalog, Now: now})
 	c.LeadCases = leadcase.New(leadcase.Config{Store: &leadtest.Cases{}, Leads: c.Leads, Mail: w.reader, Keeper: keeper, Now: now})
+	c.Templates = stationery.New(stationery.Config{Store: &stationerytest.Store{}, Tenants: w.tenants, Catalog: catalog, Now: now})
 	w.redeliveries = &redeliverytest.Store{All: w.ended}
 	c.Redelivery = redelivery.New(redelivery.Config{Store: w.redeliveries, Acceptor: c.Acceptor, Leads: c.Leads, Bodies: w.reader, ConfirmAbove: 1, Now: now})
 	c.Diagnosis = w.diagnosis(keeper, c.Acceptor)

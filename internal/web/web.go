@@ -54,6 +54,7 @@ import (
 	"stafette/internal/web/signups"
 	"stafette/internal/web/sources"
 	"stafette/internal/web/suppressions"
+	"stafette/internal/web/templates"
 	"stafette/internal/web/tickets"
 	"stafette/internal/web/trackings"
 	"stafette/internal/web/webhooks"
@@ -89,6 +90,7 @@ type Config struct {
 	Halts        halts.Config
 	Leads        leads.Config
 	Offers       offers.Config
+	Templates    templates.Config
 	Redeliveries redeliveries.Config
 	Campaigns    campaigns.Config
 	Affected     affected.Config
@@ -162,6 +164,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		offices.Routes(c.Offices),
 		halts.Routes(c.Halts),
 		offers.Routes(c.Offers),
+		templates.Routes(c.Templates),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		campaigns.Routes(c.Campaigns),

@@ -306,6 +306,6 @@ func (*Store) EndOrder(context.Context, tenant.ID, queue.OrderID, string, time.T
 }
 
 // ApplyNoted implements campaign.Store.
-func (*Store) ApplyNoted(context.Context, queue.Command, queue.Selection, string, string, time.Time) ([]message.DeliveryID, error) {
+func (*Store) ApplyNoted(context.Context, queue.Command, queue.Selection, string, string, time.Time) ([]queue.Listed, error) {
 	return nil, nil
 }

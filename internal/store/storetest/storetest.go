@@ -54,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"Affected", affectedTests()},
 		{"Leads", leadTests()},
 		{"Offers", offerTests()},
+		{"Templates", templateTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Campaigns", campaignTests()},
 		{"Dialogues", dialogueTests()},

@@ -42,6 +42,7 @@ func Subjects() []Subject {
 		offerPeopleSubject(),
 		offerFilesSubject(),
 		offersSubject(),
+		templatesSubject(),
 		redeliveriesSubject(),
 		campaignsSubject(),
 		affectedSubject(),

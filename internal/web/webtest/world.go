@@ -82,6 +82,7 @@ type World struct {
 	LeadCases *leadcase.Service
 	leads     *lead.Service
 	offered   offered
+	stationed stationed
 	halts     []audience.Halt
 	customers *moves // changeovers and their customers
 	outlets   *Outlets

@@ -1,0 +1,13 @@
+
+// A preview follows what is written, once the writer pauses; the button does it at once.
+for (const form of document.querySelectorAll("[data-drawn]")) {
+  const draw = form.querySelector("[data-draw]");
+  let pause;
+  const later = (event) => {
+    if (event.target.name === "add") return;
+    clearTimeout(pause);
+    pause = setTimeout(() => form.requestSubmit(draw), 900);
+  };
+  form.addEventListener("input", later);
+  form.addEventListener("submit", () => clearTimeout(pause));
+}
