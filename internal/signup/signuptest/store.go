@@ -3,6 +3,7 @@
 package signuptest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -72,7 +73,9 @@ func (s *Store) Consents(_ context.Context, t tenant.ID, f consent.Filter) (list
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	limit := cmp.Or(f.Limit, 50)
-	for _, c := range slices.Backward(s.consents) {
+	// Of one instant the order of identifiers decides, not that of coming.
+	ordered := slices.SortedFunc(slices.Values(s.consents), func(a, b consent.Consent) int { return bytes.Compare(b.ID[:], a.ID[:]) })
+	for _, c := range ordered {
 		if c.Tenant != t || f.Hash != (audience.Hash{}) && c.Hash != f.Hash || !f.Group.IsZero() && c.Group != f.Group || f.Form != "" && c.Form != f.Form ||
 			f.State != "" && c.State != f.State || !f.After.IsZero() && c.ID.String() >= f.After.String() {
 			continue
