@@ -244,7 +244,7 @@ func engagementPart(p frame.Page, e engagement) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if !e.several {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<p class=\"row\"><a href=\"")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<p class=\"row alone\"><a href=\"")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
