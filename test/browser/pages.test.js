@@ -54,37 +54,49 @@ async function scale(page) {
   return pan;
 }
 
-async function fitsAllWidths(page, usual) {
+async function fitsAllWidths(page) {
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 860 });
     assert.ok((await overflow(page)) <= 0, `wider than a screen of ${width} px`);
   }
-  await page.setViewportSize({ width: usual, height: 860 });
 }
 
-function inLook(reader, l) {
-  const { name, who, paths } = reader, look = LOOKS[l];
-  describe(`${name}, ${lookName(look)}`, { concurrency: false }, () => {
+/** Puts a page that is open into another look of its language. */
+async function wear(page, look) {
+  await page.emulateMedia({ colorScheme: look.scheme });
+  await page.setViewportSize({ width: look.width, height: 860 });
+}
+
+async function examine(page, look, { name, path, how }) {
+  await wear(page, look);
+  if (process.env.SHOTS) await shot(page, lookName(look), `${name} ${nameOf(path)}`);
+  assert.deepEqual(await axe(page, how === BY_ALL_RULES ? undefined : RULES_OF_LOOKS), [], lookName(look));
+  assert.ok((await overflow(page)) <= 0, `${lookName(look)}: wider than the screen`);
+  if (how === BY_ALL_RULES) await fitsAllWidths(page);
+}
+
+/** A page is loaded once for each language, and seen there in all looks of it. */
+function inLanguage(reader, lang) {
+  const { name, who, paths } = reader;
+  describe(`${name}, ${lang}`, { concurrency: false }, () => {
     let desk, pan;
     before(async () => {
-      desk = await office.desk({ ...look, who });
+      desk = await office.desk({ lang, who });
       pan = await scale(desk.page);
     });
     after(() => desk.context.close());
     paths.forEach((path, n) => {
-      const how = depth(paths, path, n, l);
-      if (!only.test(path) || how === NOT_AT_ALL) return;
+      const looks = LOOKS.map((look, l) => ({ look, how: depth(paths, path, n, l) })).filter((o) => o.look.lang === lang && o.how !== NOT_AT_ALL);
+      if (!only.test(path) || looks.length === 0) return;
       test(nameOf(path), async () => {
         const { page, complaints } = desk;
         complaints.length = pan.bytes = 0;
+        await wear(page, looks[0].look);
         await desk.go(path);
         await page.evaluate(() => document.querySelectorAll("main details").forEach((d) => { d.open = true; }));
-        if (process.env.SHOTS) await shot(page, lookName(look), `${name} ${nameOf(path)}`);
-        assert.deepEqual(await axe(page, how === BY_ALL_RULES ? undefined : RULES_OF_LOOKS), []);
-        assert.ok((await overflow(page)) <= 0, "wider than the screen");
-        assert.equal(await page.getAttribute("html", "lang"), languageOf(path, who) ?? look.lang);
+        for (const { look, how } of looks) await examine(page, look, { name, path, how });
+        assert.equal(await page.getAttribute("html", "lang"), languageOf(path, who) ?? lang);
         assert.ok(pan.bytes > 1000 && pan.bytes < MOST, `moves ${pan.bytes} bytes`);
-        if (how === BY_ALL_RULES) await fitsAllWidths(page, look.width);
         assert.deepEqual(complaints, []);
       });
     });
@@ -93,7 +105,7 @@ function inLook(reader, l) {
 
 // Two browsers at once: a page that loads leaves the machine to one that is examined.
 describe("pages", { concurrency: 2 }, () => {
-  for (const reader of readers) LOOKS.forEach((_, l) => inLook(reader, l));
+  for (const reader of readers) for (const lang of ["de", "en"]) inLanguage(reader, lang);
   for (const reader of readers) withoutScripts(reader);
 });
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -160,12 +161,21 @@ func reason(output []string) string {
 	return strings.Join(said, " ")
 }
 
-// readTAP counts the sums Node's test runner ends with and keeps the names of what
-// failed or was skipped.
+// readTAP counts the sums Node's test runner ends with and keeps what was skipped, and
+// what failed with its diagnosis. A suite that failed only by its tests is not told again.
 func readTAP(where, out string) tally {
 	var t tally
+	var failure []string // the lines of a failed test so far, nil outside of one
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
+		if failure != nil {
+			failure = append(failure, line)
+			if line == "..." {
+				t.tell(failure)
+				failure = nil
+			}
+			continue
+		}
 		if n, ok := strings.CutPrefix(line, "# pass "); ok {
 			t.passed, _ = strconv.Atoi(n)
 		} else if n, ok := strings.CutPrefix(line, "# fail "); ok {
@@ -173,13 +183,24 @@ func readTAP(where, out string) tally {
 		} else if n, ok := strings.CutPrefix(line, "# skipped "); ok {
 			t.skipped, _ = strconv.Atoi(n)
 		} else if name, ok := strings.CutPrefix(line, "not ok "); ok {
-			t.failures = append(t.failures, where+" "+name)
+			failure = []string{where + " " + name}
 		} else if name, why, ok := strings.Cut(line, " # SKIP"); ok {
 			t.skips = append(t.skips, where+" "+strings.TrimPrefix(name, "ok ")+":"+why)
 		}
 	}
-	if t.failed > 0 {
+	if failure != nil {
+		t.tell(failure)
+	}
+	if t.failed > 0 && len(t.failures) == 0 {
 		t.failures = append(t.failures, where+"\n"+out)
 	}
 	return t
+}
+
+// tell keeps the lines of a failed test of Node's, unless it only says that tests in it failed.
+func (t *tally) tell(lines []string) {
+	if slices.Contains(lines, "failureType: 'subtestsFailed'") {
+		return
+	}
+	t.failures = append(t.failures, strings.Join(lines, "\n"))
 }

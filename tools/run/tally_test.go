@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,14 +80,20 @@ func TestLastLineIsTheSum(t *testing.T) {
 }
 
 func TestNodesSumsAreTaken(t *testing.T) {
-	got := readTAP("browser", "TAP version 13\nok 1 - signs in\nok 2 - dark # SKIP no Chromium\nnot ok 3 - list\n1..3\n# tests 3\n# pass 1\n# fail 1\n# cancelled 0\n# skipped 1\n# todo 0\n")
+	got := readTAP("browser", strings.Join([]string{
+		"TAP version 13", "ok 1 - signs in", "ok 2 - dark # SKIP no Chromium",
+		"# Subtest: lists", "    not ok 1 - list", "      ---", "      failureType: 'testCodeFailure'", "      error: 'too wide'", "      ...",
+		"not ok 3 - lists", "  ---", "  failureType: 'subtestsFailed'", "  ...",
+		"1..3", "# tests 3", "# pass 1", "# fail 1", "# cancelled 0", "# skipped 1", "# todo 0", "",
+	}, "\n"))
 	if got.passed != 1 || got.failed != 1 || got.skipped != 1 {
 		t.Errorf("%d passed, %d failed, %d skipped", got.passed, got.failed, got.skipped)
 	}
 	if len(got.skips) != 1 || got.skips[0] != "browser 2 - dark: no Chromium" {
 		t.Errorf("skips %q", got.skips)
 	}
-	if len(got.failures) == 0 || got.failures[0] != "browser 3 - list" {
+	want := []string{"browser 1 - list\n---\nfailureType: 'testCodeFailure'\nerror: 'too wide'\n..."}
+	if !slices.Equal(got.failures, want) {
 		t.Errorf("failures %q", got.failures)
 	}
 }
