@@ -17,10 +17,11 @@ import (
 )
 
 // newOperator does what people command about the queue. changed is told when mail may
-// have fallen due or orders changed; nil where no queue runs in this process.
-func (b *base) newOperator(fleet *egress.Fleet, changed func(context.Context)) *queue.Operator {
+// have fallen due or orders changed; nil where no queue runs in this process. siteOf names the
+// site of a domain's mail.
+func (b *base) newOperator(fleet *egress.Fleet, changed func(context.Context), siteOf func(context.Context, string) string) *queue.Operator {
 	return queue.NewOperator(queue.OperatorConfig{
-		Store: b.store, Sealer: b.keeper, Now: b.store.Now, Changed: changed,
+		Store: b.store, Sealer: b.keeper, Now: b.store.Now, Changed: changed, SiteOf: siteOf,
 		CheckDetour: func(pool, nextHop string) error {
 			if nextHop != "" {
 				if _, err := egress.NewRoutes([]egress.Route{{Domain: "*", NextHop: nextHop}}); err != nil {
@@ -47,6 +48,7 @@ func (p *platform) follow(ctx context.Context) {
 // queueApply is what all commands on the queue have in common.
 type queueApply struct {
 	selector
+	Site    string `help:"Only mail to this site, as lanes name it."`
 	Reason  string `help:"Why, for the log of commands."`
 	DryRun  bool   `help:"Only show what would be touched, and the token that confirms it."`
 	Confirm string `placeholder:"TOKEN" help:"Do what a dry run showed, and nothing more."`
@@ -56,7 +58,6 @@ type queueApply struct {
 
 // orderTerms are those of a standing order.
 type orderTerms struct {
-	Site    string        `help:"Only mail to this site, as lanes name it."`
 	For     time.Duration `help:"It ends by itself after so long."`
 	pool    string
 	nextHop string
@@ -64,7 +65,7 @@ type orderTerms struct {
 
 func (q queueApply) run(ctx context.Context, con *console, command queue.Command, terms orderTerms) error {
 	by := queue.Caller{Platform: true, Actor: "operator"}
-	act := queue.Act{Command: command, Site: terms.Site, Pool: terms.pool, NextHop: terms.nextHop, Reason: q.Reason}
+	act := queue.Act{Command: command, Site: q.Site, Pool: terms.pool, NextHop: terms.nextHop, Reason: q.Reason}
 	if order, err := id.Parse[queue.OrderKind](q.ID); err == nil {
 		act.Order, q.ID, q.All = order, "", true
 	}
@@ -72,7 +73,7 @@ func (q queueApply) run(ctx context.Context, con *console, command queue.Command
 	if act.Selection, err = q.selection(); err != nil {
 		return err
 	}
-	narrow := q.ID != "" || q.Tenant != "" || q.Message != "" || q.Delivery != "" || q.Domain != "" || q.Stream != "" || q.State != "" || q.Tag != "" || terms.Site != ""
+	narrow := q.ID != "" || q.Tenant != "" || q.Message != "" || q.Delivery != "" || q.Domain != "" || q.Stream != "" || q.State != "" || q.Tag != "" || q.Site != ""
 	if !narrow && !q.All && q.Confirm == "" {
 		return usageError{fmt.Errorf("say which deliveries, or --all")}
 	}
@@ -84,7 +85,7 @@ func (q queueApply) run(ctx context.Context, con *console, command queue.Command
 		if terms.For > 0 {
 			act.Expires = b.store.Now().Add(terms.For)
 		}
-		operator, token := b.newOperator(fleet, nil), q.Confirm
+		operator, token := b.newOperator(fleet, nil, b.offlineSites(fleet)), q.Confirm
 		if token == "" {
 			v, err := operator.Preview(ctx, by, act)
 			if err != nil {

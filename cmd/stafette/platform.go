@@ -182,7 +182,7 @@ func openPlatform(ctx context.Context, c Config, log *slog.Logger) (p *platform,
 	if err := p.orders.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	p.operator = b.newOperator(p.fleet, p.follow)
+	p.operator = b.newOperator(p.fleet, p.follow, func(ctx context.Context, domain string) string { return p.engine.FindSite(ctx, domain) })
 	p.guard = c.guard(p.fleet.Plan().Sources)
 	p.steward = &egress.Keeper{Fleet: p.fleet, Store: b.store, Guard: p.guard, Log: log, Node: c.Node, Addresses: ownAddresses}
 	p.trace = trace.New(trace.Config{Mode: trace.Mode(c.Trace.Mode), Sealer: b.keeper, Store: b.store, Now: b.store.Now})

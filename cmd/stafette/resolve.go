@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -100,26 +101,43 @@ func (b *base) waiting(ctx context.Context, text string) (*queue.Listed, error) 
 
 // explain asks an engine that does not run, and changes nothing.
 func (b *base) explain(ctx context.Context, q delivery.Question) (egress.Explanation, error) {
-	var x egress.Explanation
-	reasons, err := bounce.Load()
-	if err != nil {
-		return x, err
-	}
 	fleet, err := b.newFleet(ctx, false)
 	if err != nil {
-		return x, err
+		return egress.Explanation{}, err
 	}
 	// What the database knows of alarms and counts, without adding to it.
 	if err := (&egress.Keeper{Fleet: fleet, Store: b.store}).Read(ctx); err != nil {
 		b.log.Warn("alarms and counts are missing", "err", err)
 	}
-	p := &platform{base: b, metrics: prometheus.NewRegistry(), fleet: fleet, guard: b.config.guard(fleet.Plan().Sources)}
-	p.runner = queue.NewRunner(queue.Config{Store: b.store, Node: b.config.Node, Now: b.store.Now})
-	engine, err := newEngine(p, reasons)
+	engine, err := b.idleEngine(fleet)
 	if err != nil {
-		return x, err
+		return egress.Explanation{}, err
 	}
 	return engine.Explain(ctx, q), nil
+}
+
+// idleEngine is an engine that does not run: it only says where mail would go.
+func (b *base) idleEngine(fleet *egress.Fleet) (*delivery.Engine, error) {
+	reasons, err := bounce.Load()
+	if err != nil {
+		return nil, err
+	}
+	p := &platform{base: b, metrics: prometheus.NewRegistry(), fleet: fleet, guard: b.config.guard(fleet.Plan().Sources)}
+	p.runner = queue.NewRunner(queue.Config{Store: b.store, Node: b.config.Node, Now: b.store.Now})
+	return newEngine(p, reasons)
+}
+
+// offlineSites finds sites without a running engine. The engine is made when first asked.
+func (b *base) offlineSites(fleet *egress.Fleet) func(context.Context, string) string {
+	engine := sync.OnceValues(func() (*delivery.Engine, error) { return b.idleEngine(fleet) })
+	return func(ctx context.Context, domain string) string {
+		e, err := engine()
+		if err != nil {
+			b.log.Warn("sites cannot be found", "err", err)
+			return ""
+		}
+		return e.FindSite(ctx, domain)
+	}
 }
 
 func printExplanation(w io.Writer, x egress.Explanation) error {

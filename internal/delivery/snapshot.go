@@ -112,6 +112,15 @@ func (e *Engine) SiteOf(domain string) string {
 	return ""
 }
 
+// FindSite is SiteOf that asks name servers where this node does not know; "" if mail for
+// the domain has nowhere to go.
+func (e *Engine) FindSite(ctx context.Context, domain string) string {
+	if site := e.SiteOf(domain); site != "" {
+		return site
+	}
+	return e.lookUp(ctx, strings.ToLower(domain)).site
+}
+
 // Question is what Explain is asked about.
 type Question struct {
 	Domain string // recipient domain, A-labels

@@ -41,7 +41,7 @@ type queueSelection struct {
 	Stream   string   `json:"stream,omitempty" enum:"transactional,lead,reminder,newsletter,system"`
 	Tag      string   `json:"tag,omitempty" maxLength:"100"`
 	Domain   string   `json:"domain,omitempty" maxLength:"253" doc:"Of the recipient"`
-	Site     string   `json:"site,omitempty" maxLength:"300" doc:"With suspend: the set of mail hosts the recipients have, under its name: mx.kunde.example, (mx1|mx2).kunde.example"`
+	Site     string   `json:"site,omitempty" maxLength:"300" doc:"The set of mail hosts that the recipients have, under its name: mx.kunde.example, (mx1|mx2).kunde.example. Suspend keeps it; for the others it stands for the domains with waiting mail that have these hosts at the moment, at most 100"`
 	States   []string `json:"states,omitempty" maxItems:"3" enum:"queued,deferred,held"`
 }
 
@@ -74,7 +74,7 @@ func (a *API) queueCommand(ctx context.Context, in *queueInput) (*queueOutput, e
 	b := &in.Body
 	switch {
 	case b.DryRun:
-		act, err := in.act()
+		act, err := actOf(b.Command, b.Selection, b.Order, b.ExpiresAt, b.Reason)
 		if err != nil {
 			return nil, err
 		}
@@ -90,29 +90,32 @@ func (a *API) queueCommand(ctx context.Context, in *queueInput) (*queueOutput, e
 	if err != nil {
 		return nil, err
 	}
+	return &queueOutput{performed(l)}, nil
+}
+
+func performed(l queue.LogEntry) QueueResult {
 	out := QueueResult{Command: string(l.Act.Command), Matched: l.Planned, Changed: l.Changed, Undo: string(l.Undo())}
 	if !l.Order.IsZero() {
 		order := l.Order.String()
 		out.Order = &order
 	}
-	return &queueOutput{out}, nil
+	return out
 }
 
-// act reads what is commanded. A malformed identifier names nothing.
-func (in *queueInput) act() (queue.Act, error) {
-	b := &in.Body
-	act := queue.Act{Command: queue.Command(b.Command), Reason: b.Reason}
-	if b.ExpiresAt != nil {
-		act.Expires = *b.ExpiresAt
+// actOf reads what is commanded. A malformed identifier names nothing.
+func actOf(command string, s *queueSelection, order string, expires *time.Time, reason string) (queue.Act, error) {
+	act := queue.Act{Command: queue.Command(command), Reason: reason}
+	if expires != nil {
+		act.Expires = *expires
 	}
 	var wrong []*fault.Error
-	if b.Order != "" {
+	if order != "" {
 		var err error
-		if act.Order, err = id.Parse[queue.OrderKind](b.Order); err != nil {
+		if act.Order, err = id.Parse[queue.OrderKind](order); err != nil {
 			wrong = append(wrong, fault.Field("order", "id_malformed", "The value is not the identifier of a suspension."))
 		}
 	}
-	if s := b.Selection; s != nil {
+	if s != nil {
 		act.Selection, act.Site = queue.Selection{Stream: tenant.Stream(s.Stream), Tag: s.Tag, Domain: s.Domain}, s.Site
 		for _, state := range s.States {
 			act.Selection.States = append(act.Selection.States, event.State(state))
@@ -176,8 +179,12 @@ func (a *API) orders(ctx context.Context, _ *struct{}) (*ordersOutput, error) {
 	out := &ordersOutput{}
 	out.Body.Data = make([]QueueOrder, len(list))
 	for i, o := range list {
-		out.Body.Data[i] = QueueOrder{ID: o.ID.String(), Command: string(o.Command), Stream: string(o.Scope.Stream), Tag: o.Scope.Tag,
-			Domain: o.Scope.Domain, Site: o.Scope.Site, Reason: o.Reason, Actor: o.Actor, CreatedAt: o.Created, ExpiresAt: timeOrNull(o.Expires)}
+		out.Body.Data[i] = orderOf(o)
 	}
 	return out, nil
+}
+
+func orderOf(o queue.Order) QueueOrder {
+	return QueueOrder{ID: o.ID.String(), Command: string(o.Command), Stream: string(o.Scope.Stream), Tag: o.Scope.Tag,
+		Domain: o.Scope.Domain, Site: o.Scope.Site, Reason: o.Reason, Actor: o.Actor, CreatedAt: o.Created, ExpiresAt: timeOrNull(o.Expires)}
 }

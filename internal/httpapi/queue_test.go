@@ -68,7 +68,39 @@ func TestQueueCommandsAreConfirmed(t *testing.T) {
 	if a := post(`{"command":"reroute","dry_run":true}`); a.status != 422 {
 		t.Errorf("a tenant's reroute: %d", a.status)
 	}
+	if a := post(`{"command":"cancel","selection":{"site":"mx.kunde.example"},"dry_run":true}`); a.status != 200 || w.operator.act.Site != "mx.kunde.example" {
+		t.Errorf("by site: %d, %+v", a.status, w.operator.act)
+	}
 	if a := w.ask(http.MethodGet, "/v1/queue/orders", w.other, nil); a.status != 200 || w.operator.by.Tenant == w.tenant {
 		t.Errorf("orders: %d, asked as %v", a.status, w.operator.by)
+	}
+}
+
+// TestPlatformCommandsAllMail: staff's keys act on everybody's mail and may send it another
+// way; keys of tenants may not ask.
+func TestPlatformCommandsAllMail(t *testing.T) {
+	w := newWorld(t)
+	const commands = "/v1/platform/queue/commands"
+	post := func(key, body string) answer {
+		return w.ask(http.MethodPost, commands, key, strings.NewReader(body), "Content-Type", "application/json")
+	}
+	v := read[httpapi.PlatformQueueResult](w, post(w.staff, `{"command":"reroute","tenant_id":"`+w.tenant.String()+`","selection":{"site":"mx.kunde.example"},"next_hop":"relay.example:25","expires_at":"2026-03-02T10:00:00Z","dry_run":true}`), 200)
+	if o := w.operator; !o.by.Platform || !o.by.Tenant.IsZero() || o.act.Selection.Tenant != w.tenant || o.act.NextHop != "relay.example:25" || o.act.Site != "mx.kunde.example" {
+		t.Errorf("asked for %+v by %+v", o.act, o.by)
+	}
+	if v.Confirmation != "token" || v.Matched != 3 {
+		t.Errorf("dry run %+v", v)
+	}
+	if done := read[httpapi.PlatformQueueResult](w, post(w.staff, `{"confirmation":"token"}`), 200); done.Changed != 2 {
+		t.Errorf("done %+v", done)
+	}
+	w.wantProblem(post(w.staff, `{"command":"hold"}`), 422, "confirmation_missing", "/confirmation")
+	w.wantProblem(post(w.staff, `{"command":"hold","tenant_id":"x","dry_run":true}`), 422, "id_malformed", "/tenant_id")
+	list := read[struct{ Data []httpapi.PlatformOrder }](w, w.ask(http.MethodGet, "/v1/platform/queue/orders", w.staff, nil), 200)
+	if len(list.Data) != 1 || list.Data[0].Site != "mx.kunde.example" || list.Data[0].Tenant != nil {
+		t.Errorf("orders %+v", list)
+	}
+	if a := post(w.key, `{"command":"hold","dry_run":true}`); a.status != 403 {
+		t.Errorf("a tenant's key: %d", a.status)
 	}
 }

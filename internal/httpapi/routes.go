@@ -91,6 +91,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(a.routes, trackingRoutes()...)
 	a.routes = append(a.routes, usageRoutes()...)
 	a.routes = append(a.routes, templateRoutes()...)
+	a.routes = append(a.routes, platformQueueRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {
 		a.routes = append(a.routes, Route{
 			Method: http.MethodPost, Path: one + "/" + string(c), Scope: tenant.ScopeSend, status: 200, errors: []int{404},

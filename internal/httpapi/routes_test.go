@@ -147,6 +147,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/platform/reviews": true,                                 // TestApprovalOverTheAPI
 		"GET /v1/halt":             true, "GET /v1/platform/halts": true, // TestHalts
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
+		// platform keys alone: TestPlatformCommandsAllMail
+		"POST /v1/platform/queue/commands": true, "GET /v1/platform/queue/orders": true,
 		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
 		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn

@@ -29,12 +29,14 @@ type Act struct {
 	Command Command
 	// Which deliveries. Limit and After are not used; Before is set by Preview.
 	Selection Selection
-	Site      string    // as lanes name it; for Suspend and Reroute only
-	Order     OrderID   `json:",omitzero"` // Resume: the order to end instead of a Selection
-	Pool      string    // Reroute
-	NextHop   string    // Reroute
-	Expires   time.Time // Suspend and Reroute: zero: until ended
-	Reason    string
+	// Site is where the mail goes, as lanes name it. Suspend and Reroute keep it; for the
+	// others Preview finds the domains whose mail goes there now.
+	Site    string
+	Order   OrderID   `json:",omitzero"` // Resume: the order to end instead of a Selection
+	Pool    string    // Reroute
+	NextHop string    // Reroute
+	Expires time.Time // Suspend and Reroute: zero: until ended
+	Reason  string
 }
 
 // Survey counts what a Selection matches now.
@@ -111,6 +113,9 @@ type OperatorStore interface {
 	ApplyNoted(ctx context.Context, c Command, sel Selection, actor, note string, now time.Time) ([]Listed, error)
 	// Survey counts the deliveries of the selection that are in one of the states.
 	Survey(ctx context.Context, sel Selection, states []event.State) (Survey, error)
+	// WaitingDomains counts the same deliveries by the recipient's domain, most first. It
+	// reads all of them.
+	WaitingDomains(ctx context.Context, sel Selection, states []event.State) ([]Tally, error)
 	// PutOrder begins an order. One that there is already, even if it has ended, stays as
 	// it is.
 	PutOrder(ctx context.Context, o Order) error
@@ -137,6 +142,9 @@ type OperatorConfig struct {
 	Now    func() time.Time
 	// CheckDetour refuses a pool or next hop that does not exist; nil takes any.
 	CheckDetour func(pool, nextHop string) error
+	// SiteOf names the site that mail for a domain goes to now, "" if there is none; nil
+	// where only Suspend and Reroute are to know sites.
+	SiteOf func(ctx context.Context, domain string) string
 	// Spread is how long an order's end takes to be known on every node; what it held up
 	// falls due only then. 0: 2 s.
 	Spread time.Duration
@@ -211,6 +219,12 @@ func (o *Operator) Preview(ctx context.Context, by Caller, a Act) (Preview, erro
 		}
 		v.Order, sel, states = &order, order.Scope.selection(), Due.From()
 	}
+	if a.Site != "" && !a.standing() {
+		if err := o.bindSite(ctx, &a); err != nil {
+			return v, err
+		}
+		v.Act, sel = a, a.Selection
+	}
 	var err error
 	if v.Survey, err = o.c.Store.Survey(ctx, sel, states); err != nil {
 		return v, fmt.Errorf("preview %s: %w", a.Command, err)
@@ -257,7 +271,7 @@ func (o *Operator) check(by Caller, a *Act, now time.Time) error {
 	}
 	sel.Platform = sel.Tenant.IsZero()
 	sel.Before, sel.Limit, sel.After, sel.AfterDue = now.Add(time.Millisecond), 0, message.DeliveryID{}, time.Time{}
-	sel.Domain = strings.ToLower(sel.Domain)
+	sel.Domain, sel.Domains = strings.ToLower(sel.Domain), nil
 	standing := a.standing()
 	refuse := func(field, code, detail string) error { return fault.Field(field, code, detail) }
 	switch {
@@ -269,8 +283,8 @@ func (o *Operator) check(by Caller, a *Act, now time.Time) error {
 		return refuse("reason", "text_too_long", "The reason is a line of at most 500 bytes.")
 	case !a.Order.IsZero() && a.Command != Resume:
 		return refuse("order", "order_not_resumed", "An order can only be ended, by resume.")
-	case a.Site != "" && !standing:
-		return refuse("site", "site_not_kept", "Only suspend and reroute know sites; name the domain.")
+	case a.Site != "" && !a.Order.IsZero():
+		return refuse("site", "site_not_asked", "An order is ended whole, whatever its sites.")
 	case standing && (!sel.Message.IsZero() || !sel.Delivery.IsZero() || len(sel.States) > 0):
 		return refuse("selection", "order_too_narrow", "An order is about tenants, streams, tags, domains or sites; hold single deliveries instead.")
 	case !a.Expires.IsZero() && !a.Expires.After(now):

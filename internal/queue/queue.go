@@ -162,9 +162,12 @@ type Selection struct {
 	Delivery message.DeliveryID `json:",omitzero"`
 	Stream   tenant.Stream
 	Domain   string // of the recipient
-	Tag      string // of the message
-	States   []event.State
-	Limit    int // 0: 1000
+	// Domains are several of them: a recipient's is one of these; empty: any. For Domain
+	// alone there is Domain.
+	Domains []string `json:",omitempty"`
+	Tag     string   // of the message
+	States  []event.State
+	Limit   int // 0: 1000
 	// Before leaves out what was accepted at this instant or later; zero: nothing.
 	Before time.Time
 	// After goes on behind the last delivery that was found, with the one state it had in

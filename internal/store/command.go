@@ -367,10 +367,23 @@ func (c *condition) narrow(sel queue.Selection, state event.State) {
 	if sel.Unless != "" && state == event.Held {
 		c.and("d.reason <> ?", sel.Unless)
 	}
+	if len(sel.Domains) > 0 {
+		list := make([]any, len(sel.Domains))
+		for i, name := range sel.Domains {
+			list[i] = endsIn(name)
+		}
+		either := strings.Repeat(" OR "+behindAt, len(list))
+		c.and("("+strings.TrimPrefix(either, " OR ")+")", list...)
+	}
 	if sel.Domain != "" {
-		c.and(`d.recipient LIKE ? ESCAPE '\'`, "%@"+likeLiteral(strings.ToLower(plain(sel.Domain))))
+		c.and(behindAt, endsIn(sel.Domain))
 	}
 }
+
+// behindAt asks for recipients of a domain, which endsIn gives.
+const behindAt = `d.recipient LIKE ? ESCAPE '\'`
+
+func endsIn(domain string) string { return "%@" + likeLiteral(strings.ToLower(plain(domain))) }
 
 // likeLiteral escapes what LIKE would take for a pattern.
 func likeLiteral(s string) string {

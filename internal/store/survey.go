@@ -71,7 +71,13 @@ func (s *Store) candidates(ctx context.Context, t tenant.ID, sel queue.Selection
 // Survey implements queue.OperatorStore. It is no transaction: the counts are those of
 // the moments in which they were taken.
 func (s *Store) Survey(ctx context.Context, sel queue.Selection, states []event.State) (queue.Survey, error) {
-	v := surveyor{s: s, sel: sel, domains: map[string]int64{}, Survey: queue.Survey{States: map[event.State]int64{}}}
+	v, err := s.survey(ctx, sel, states, false)
+	v.Domains = v.Domains[:min(len(v.Domains), surveyNames)]
+	return v, err
+}
+
+func (s *Store) survey(ctx context.Context, sel queue.Selection, states []event.State, whole bool) (queue.Survey, error) {
+	v := surveyor{s: s, sel: sel, whole: whole, domains: map[string]int64{}, Survey: queue.Survey{States: map[event.State]int64{}}}
 	tenants := []tenant.ID{sel.Tenant}
 	if sel.Tenant.IsZero() {
 		if !sel.Platform {
@@ -92,13 +98,19 @@ func (s *Store) Survey(ctx context.Context, sel queue.Selection, states []event.
 	}
 	queue.SortTallies(v.Tenants)
 	queue.SortTallies(v.Domains)
-	v.Domains = v.Domains[:min(len(v.Domains), surveyNames)]
 	return v.Survey, nil
+}
+
+// WaitingDomains implements queue.OperatorStore.
+func (s *Store) WaitingDomains(ctx context.Context, sel queue.Selection, states []event.State) ([]queue.Tally, error) {
+	v, err := s.survey(ctx, sel, states, true)
+	return v.Domains, err
 }
 
 // surveyor gathers a survey.
 type surveyor struct {
 	queue.Survey
+	whole   bool // reads all there is, however much
 	s       *Store
 	sel     queue.Selection
 	domains map[string]int64
@@ -148,7 +160,7 @@ func (v *surveyor) count(ctx context.Context, t tenant.ID, state event.State) (i
 		return 0, err
 	}
 	part := shareOf(n, surveyWhole, surveyPart)
-	if !v.sel.Message.IsZero() || !v.sel.Delivery.IsZero() {
+	if v.whole || !v.sel.Message.IsZero() || !v.sel.Delivery.IsZero() {
 		part = 0
 	}
 	few := false
@@ -165,7 +177,7 @@ func (v *surveyor) count(ctx context.Context, t tenant.ID, state event.State) (i
 		return read, err
 	}
 	v.Sampled = true
-	if v.sel.Stream == "" && v.sel.Tag == "" && v.sel.Domain == "" {
+	if v.sel.Stream == "" && v.sel.Tag == "" && v.sel.Domain == "" && len(v.sel.Domains) == 0 {
 		return n, nil
 	}
 	v.Estimated = true

@@ -20,6 +20,7 @@ func orderTests() map[string]func(*testing.T, *World) {
 		"OrdersAndTheirEnd":        ordersAndTheirEnd,
 		"OrdersReachEveryNode":     ordersReachEveryNode,
 		"SurveyCounts":             surveyCounts,
+		"CommandsBySite":           commandsBySite,
 		"PreviewIsWhatIsDone":      previewIsWhatIsDone,
 		"ManyInParts":              manyInParts,
 		"QueuedInParts":            queuedInParts,
@@ -40,7 +41,10 @@ func (w *World) operator(t *testing.T) *queue.Operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return queue.NewOperator(queue.OperatorConfig{Store: w.Store, Sealer: keeper, Now: w.Clock.Now, Spread: time.Nanosecond})
+	return queue.NewOperator(queue.OperatorConfig{Store: w.Store, Sealer: keeper, Now: w.Clock.Now, Spread: time.Nanosecond,
+		SiteOf: func(_ context.Context, domain string) string {
+			return map[string]string{"example.net": "mx.shared.example", "example.org": "mx.shared.example", "example.com": "mx.example.com"}[domain]
+		}})
 }
 
 // staff is somebody of the platform.
@@ -141,6 +145,30 @@ func surveyCounts(t *testing.T, w *World) {
 		if err != nil || v.Total != tt.want {
 			t.Errorf("%s: %d, %v, want %d", name, v.Total, err, tt.want)
 		}
+	}
+}
+
+// commandsBySite: a site stands for the domains whose mail goes there when it is looked at.
+func commandsBySite(t *testing.T, w *World) {
+	w.Accept(w.Draft(w.A, "1@example.net", "2@example.com", "3@example.org"))
+	w.Accept(w.Draft(w.B, "4@EXAMPLE.net", "5@not-example.net"))
+	o, act := w.operator(t), queue.Act{Command: queue.Hold, Site: "mx.shared.example"}
+	v, err := o.Preview(context.Background(), staff, act)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "domains", v.Domains, []queue.Tally{{Name: "example.net", Count: 2}, {Name: "example.org", Count: 1}}, nil)
+	same(t, "chosen", v.Act.Selection.Domains, []string{"example.net", "example.org"}, nil)
+	l, err := o.Perform(context.Background(), staff, v.Token, nil)
+	if err != nil || l.Changed != 3 {
+		t.Fatalf("held %d: %v", l.Changed, err)
+	}
+	rest, err := w.Store.Survey(context.Background(), queue.Selection{Platform: true}, []event.State{event.Queued})
+	if err != nil || rest.Total != 2 {
+		t.Errorf("left %d: %v", rest.Total, err)
+	}
+	if l := w.do(t, queue.Caller{Tenant: w.A, Actor: "usr_a"}, queue.Act{Command: queue.Resume, Site: "mx.shared.example"}); l.Changed != 2 {
+		t.Errorf("a tenant resumed %d", l.Changed)
 	}
 }
 
@@ -285,7 +313,8 @@ func senselessActs(t *testing.T, w *World) {
 	for code, a := range map[string]queue.Act{
 		"command_unknown":   {Command: "burn"},
 		"order_not_resumed": {Command: queue.Hold, Order: id.New[queue.OrderKind](soon)},
-		"site_not_kept":     {Command: queue.Hold, Site: "mx"},
+		"site_not_asked":    {Command: queue.Resume, Order: id.New[queue.OrderKind](soon), Site: "mx"},
+		"site_without_mail": {Command: queue.Hold, Site: "mx.nowhere.example"},
 		"order_too_narrow":  {Command: queue.Suspend, Selection: queue.Selection{States: []event.State{event.Queued}}},
 		"time_past":         {Command: queue.Suspend, Expires: w.Clock.Now()},
 		"detour_missing":    {Command: queue.Reroute, Expires: soon},
