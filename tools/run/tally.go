@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -17,6 +18,7 @@ type tally struct {
 	passed, failed, skipped int
 	failures                []string // name and output of each failure
 	skips                   []string // name and reason of each skip
+	again                   []string // what passed at the second try only
 }
 
 // check counts a check that is not a Go test; output is shown if it failed.
@@ -41,12 +43,16 @@ func (t *tally) add(other tally) {
 	t.skipped += other.skipped
 	t.failures = append(t.failures, other.failures...)
 	t.skips = append(t.skips, other.skips...)
+	t.again = append(t.again, other.again...)
 }
 
 // report prints failures, reasons of skips and, as the last line, the sum.
 func (t *tally) report(w io.Writer, took time.Duration) {
 	for _, f := range t.failures {
 		fmt.Fprintf(w, "\nFAILED %s\n", strings.TrimRight(f, "\n"))
+	}
+	for _, f := range t.again {
+		fmt.Fprintf(w, "\nPASSED AT THE SECOND TRY ONLY %s\n", strings.TrimRight(f, "\n"))
 	}
 	if len(t.skips) > 0 {
 		fmt.Fprintln(w, "\nSkipped, and why:")
@@ -203,4 +209,39 @@ func (t *tally) tell(lines []string) {
 		return
 	}
 	t.failures = append(t.failures, strings.Join(lines, "\n"))
+}
+
+// tapRun is one run of Node's tests with what it printed.
+type tapRun struct {
+	tally
+	out string
+}
+
+// location is where Node's test runner says that a failed test stands.
+var location = regexp.MustCompile(`(?m)^location: '.*?([\w-]+)\.test\.js:`)
+
+// files are the names of the files with failures, without their ending; nil if one is not
+// told.
+func (r tapRun) files() []string {
+	var list []string
+	for _, f := range r.failures {
+		found := location.FindStringSubmatch(f)
+		if found == nil {
+			return nil
+		}
+		if !slices.Contains(list, found[1]) {
+			list = append(list, found[1])
+		}
+	}
+	return list
+}
+
+// settle takes a second run of the files with failures into account: if all of it passed,
+// what failed counts as passed and is told apart.
+func (r *tapRun) settle(second tapRun) {
+	if second.failed > 0 || second.passed == 0 {
+		return
+	}
+	r.again, r.failures = r.failures, nil
+	r.passed, r.failed = r.passed+r.failed, 0
 }

@@ -97,3 +97,28 @@ func TestNodesSumsAreTaken(t *testing.T) {
 		t.Errorf("failures %q", got.failures)
 	}
 }
+
+func TestWhatPassesAtTheSecondTryIsTold(t *testing.T) {
+	run := func(passed, failed int, failures ...string) tapRun {
+		return tapRun{tally: tally{passed: passed, failed: failed, failures: failures}}
+	}
+	const late = "test/browser 3 - signs in\n---\nlocation: '/src/test/browser/walks.test.js:12:3'\n..."
+	first := run(7, 1, late)
+	if files := first.files(); !slices.Equal(files, []string{"walks"}) {
+		t.Errorf("files %q", files)
+	}
+	if files := run(7, 1, "test/browser\nnot even begun").files(); files != nil {
+		t.Errorf("files %q of a failure without a place", files)
+	}
+	broken := first
+	broken.settle(run(3, 1, late))
+	if broken.failed != 1 {
+		t.Error("what failed twice counts as passed")
+	}
+	first.settle(run(4, 0))
+	var out bytes.Buffer
+	first.report(&out, time.Second)
+	if !strings.Contains(out.String(), "PASSED AT THE SECOND TRY ONLY test/browser 3 - signs in") || !strings.HasSuffix(out.String(), "8 passed, 0 failed, 0 skipped\n") {
+		t.Errorf("report:\n%s", out.String())
+	}
+}

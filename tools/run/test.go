@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -203,15 +204,28 @@ func nodeTests(env *environment, dir string) func(context.Context, *tally) {
 		if _, err := os.Stat(filepath.Join(dir, "package.json")); err != nil {
 			return
 		}
-		cmd := exec.CommandContext(ctx, "node", "run.js")
-		cmd.Dir, cmd.Env = dir, append(append(os.Environ(), env.variables()...), "REPORTER=tap")
-		out, err := cmd.CombinedOutput()
-		found := readTAP(dir, string(out))
-		total.add(found)
-		if err != nil && found.failed == 0 {
-			total.check("run.js in "+dir, string(out), err)
+		found, err := runNode(ctx, env, dir)
+		if files := found.files(); len(files) > 0 && len(files) <= mostAgain && !slices.Contains(files, "pages") {
+			again, _ := runNode(ctx, env, dir, files...)
+			found.settle(again)
+		}
+		total.add(found.tally)
+		if err != nil && found.failed == 0 && len(found.again) == 0 {
+			total.check("run.js in "+dir, found.out, err)
 		}
 	}
+}
+
+// mostAgain is how many files of tests in the browser get a second try: a busy machine
+// lets a step of a walk come too late now and then, a broken tree breaks many.
+const mostAgain = 3
+
+// runNode runs the tests of an npm tree, or of the named files.
+func runNode(ctx context.Context, env *environment, dir string, files ...string) (tapRun, error) {
+	cmd := exec.CommandContext(ctx, "node", append([]string{"run.js"}, files...)...)
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), env.variables()...), "REPORTER=tap")
+	out, err := cmd.CombinedOutput()
+	return tapRun{tally: readTAP(dir, string(out)), out: string(out)}, err
 }
 
 func heading(title string) { fmt.Printf("\n== %s\n", title) }
