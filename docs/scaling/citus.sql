@@ -77,6 +77,7 @@ SELECT create_distributed_table('dmarc_tallies', 'tenant', colocate_with => 'mes
 SELECT create_distributed_table('contacts', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_addresses', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_words', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_word_runs', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_tags', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_fields', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_notes', 'tenant', colocate_with => 'messages');

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/tenant"
 )
 
 // Enlist implements audience.EnlistStore.
@@ -244,38 +245,43 @@ func (r *roll) arrange(results []audience.Enlisted) {
 	slices.SortFunc(r.joined, byID)
 }
 
-// entry is a row by which contacts are found.
-type entry struct {
-	text     string
-	contact  audience.ContactID
-	sortName string // of a tag
-}
+// index is what new contacts are found by: the values of rows, each kind in the order of its
+// table, so that each page of it is visited once.
+type index struct{ addresses, words, runs, tags []any }
 
-// entries are the rows by which contacts are found, each kind in the order of its index, so
-// that each page of it is visited once.
-type entries struct{ addresses, words, tags []entry }
-
-func entriesOf(list []audience.Contact) (e entries) {
-	for _, c := range list {
+func indexOf(t tenant.ID, list []audience.Contact) (x index) {
+	type entry struct {
+		text string
+		of   *audience.Contact
+	}
+	var addresses, tags []entry
+	for i := range list {
+		c := &list[i]
 		for _, a := range c.Addresses {
-			e.addresses = append(e.addresses, entry{canonicalAddress(a), c.ID, ""})
-		}
-		for _, word := range c.Words() {
-			e.words = append(e.words, entry{plain(word), c.ID, ""})
+			addresses = append(addresses, entry{canonicalAddress(a), c})
 		}
 		for _, tag := range c.Tags {
-			e.tags = append(e.tags, entry{plain(tag), c.ID, plain(c.SortName())})
+			tags = append(tags, entry{plain(tag), c})
 		}
 	}
-	for _, kind := range [][]entry{e.addresses, e.words, e.tags} {
+	for _, kind := range [][]entry{addresses, tags} {
 		slices.SortFunc(kind, func(a, b entry) int {
 			if order := strings.Compare(a.text, b.text); order != 0 {
 				return order
 			}
-			return bytes.Compare(a.contact[:], b.contact[:])
+			return bytes.Compare(a.of.ID[:], b.of.ID[:])
 		})
 	}
-	return e
+	var owner any = t[:]
+	x.addresses = make([]any, 0, 3*len(addresses))
+	for _, e := range addresses {
+		x.addresses = append(x.addresses, owner, e.text, e.of.ID[:])
+	}
+	for _, e := range tags {
+		x.tags = append(x.tags, owner, e.text, e.of.ID[:], plain(e.of.SortName()))
+	}
+	x.words, x.runs = wordsOf(list).rows(t)
+	return x
 }
 
 // insertContacts stores new contacts in bulk. Their values are worked out beside it, so that
@@ -284,7 +290,7 @@ func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.
 	if len(list) == 0 {
 		return nil
 	}
-	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan entries, 1)
+	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan index, 1)
 	go func() {
 		for part := range slices.Chunk(list, maxChunk) {
 			values := make([]any, 0, len(part)*s.texts.contacts.width)
@@ -294,28 +300,19 @@ func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.
 			rows <- values
 		}
 		close(rows)
-		found <- entriesOf(list)
+		found <- indexOf(list[0].Tenant, list)
 	}()
 	for values := range rows {
 		if err := s.texts.contacts.insert(ctx, s.texts, tx, values); err != nil {
 			return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
 		}
 	}
-	e := <-found
-	var args []any
-	var owner any = list[0].Tenant[:]
+	x := <-found
 	for _, v := range []struct {
-		to   bulkTexts
-		list []entry
-	}{{s.texts.contactAddresses, e.addresses}, {s.texts.contactWords, e.words}, {s.texts.contactTags, e.tags}} {
-		args = args[:0]
-		for i := range v.list {
-			args = append(args, owner, v.list[i].text, v.list[i].contact[:])
-			if v.to.width == 4 {
-				args = append(args, v.list[i].sortName)
-			}
-		}
-		if err := v.to.insert(ctx, s.texts, tx, args); err != nil {
+		to     bulkTexts
+		values []any
+	}{{s.texts.contactAddresses, x.addresses}, {s.texts.contactWords, x.words}, {s.texts.contactRuns, x.runs}, {s.texts.contactTags, x.tags}} {
+		if err := v.to.insert(ctx, s.texts, tx, v.values); err != nil {
 			return s.taken(err, "contact_address_taken", "Another contact has this address.")
 		}
 	}

@@ -16,7 +16,7 @@ type statements struct {
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
-	contacts, contactAddresses, contactWords, contactTags, members                                   bulkTexts
+	contacts, contactAddresses, contactWords, contactRuns, contactTags, members                                   bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
 	hooks, calls                                                                                     bulkTexts
 }
@@ -47,6 +47,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.contacts, "contacts (" + contactInsertColumns + ")", 18, ""},
 		{&st.contactAddresses, "contact_addresses (tenant, address, contact)", 3, ""},
 		{&st.contactWords, "contact_words (tenant, word, contact)", 3, ""},
+		{&st.contactRuns, "contact_word_runs (tenant, word, first, contacts)", 4, ""},
 		{&st.contactTags, "contact_tags (tenant, tag, contact, sort_name)", 4, ""},
 		{&st.members, "group_members (tenant, grp, contact, batch, added_at)", 5, ""},
 		{&st.tracked, "tracked_messages (tenant, message, level, rule, recipients, links)", 6, ""},
