@@ -94,6 +94,7 @@ SELECT create_distributed_table('approvals', 'tenant', colocate_with => 'message
 SELECT create_distributed_table('approval_log', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('approval_files', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('approval_alarms', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('approval_patterns', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('privacy_settings', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('folded_deliveries', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('retention_runs', 'tenant', colocate_with => 'messages');

@@ -77,7 +77,7 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 	}
 	t := r.Batch.Tenant
 	var contacts []any
-	err := s.among(ctx, tx, "SELECT address, contact FROM contact_addresses WHERE tenant = $1 AND address ", []any{t[:]}, addresses, func(row *sql.Rows) error {
+	err := s.among(ctx, tx, lookAddress, []any{t[:]}, addresses, func(row *sql.Rows) error {
 		var address string
 		var c audience.ContactID
 		err := row.Scan(&address, &c)
@@ -86,7 +86,7 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 		return err
 	})
 	if err == nil {
-		err = s.among(ctx, tx, "SELECT contact, batch FROM group_members WHERE tenant = $1 AND grp = $2 AND contact ", []any{t[:], r.Batch.Group[:]}, contacts, func(row *sql.Rows) error {
+		err = s.among(ctx, tx, lookMember, []any{t[:], r.Batch.Group[:]}, contacts, func(row *sql.Rows) error {
 			var c audience.ContactID
 			var b audience.BatchID
 			err := row.Scan(&c, &b)
@@ -97,7 +97,7 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 	if err != nil {
 		return err
 	}
-	return s.among(ctx, tx, "SELECT reference FROM contacts WHERE tenant = $1 AND reference ", []any{t[:]}, references, func(row *sql.Rows) error {
+	return s.among(ctx, tx, lookReference, []any{t[:]}, references, func(row *sql.Rows) error {
 		var reference string
 		err := row.Scan(&reference)
 		r.numbers[reference] = true
@@ -105,18 +105,32 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 	})
 }
 
+// What an enlistment looks up by one of many values, after the arguments of the condition.
+const (
+	lookAddress   = "SELECT address, contact FROM contact_addresses WHERE tenant = $1 AND address "
+	lookMember    = "SELECT contact, batch FROM group_members WHERE tenant = $1 AND grp = $2 AND contact "
+	lookReference = "SELECT reference FROM contacts WHERE tenant = $1 AND reference "
+)
+
 // lookAtOnce is how many values one statement looks for.
 const lookAtOnce = 256
 
-// among asks for the rows with one of many values. The last part is filled up, so that
-// few texts arise.
-func (s *Store) among(ctx context.Context, q querier, text string, args, values []any, each func(*sql.Rows) error) error {
+// lookText is the whole statement of one of them with so many arguments.
+func lookText(d dialect, text string, args int) string {
+	var in strings.Builder
+	in.WriteString(text + "IN (")
+	writePlaceholders(d, &in, args+1, lookAtOnce)
+	in.WriteByte(')')
+	return in.String()
+}
+
+// among asks for the rows with one of many values. The last part is filled up, so that one
+// text does.
+func (s *Store) among(ctx context.Context, tx *sql.Tx, text string, args, values []any, each func(*sql.Rows) error) error {
 	if len(values) == 0 {
 		return nil
 	}
-	var in strings.Builder
-	writePlaceholders(s.dialect, &in, len(args)+1, lookAtOnce)
-	text += "IN (" + in.String() + ")"
+	text = lookText(s.dialect, text, len(args))
 	for len(values) > 0 {
 		n := min(len(values), lookAtOnce)
 		part := slices.Concat(args, values[:n])
@@ -124,7 +138,7 @@ func (s *Store) among(ctx context.Context, q querier, text string, args, values 
 			part = append(part, values[n-1])
 		}
 		values = values[n:]
-		rows, err := q.QueryContext(ctx, text, part...)
+		rows, err := s.texts.query(ctx, tx, text, part...)
 		if err := scan(rows, err, each); err != nil {
 			return err
 		}
