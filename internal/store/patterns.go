@@ -115,22 +115,33 @@ func (s *Store) CountPattern(ctx context.Context, p approval.Pattern) (members i
 
 // FreePatterns implements approval.Store.
 func (s *Store) FreePatterns(ctx context.Context, limit int, now time.Time) (sum int, err error) {
-	tenants, err := tenantsOf(ctx, s.read, `SELECT DISTINCT tenant FROM approval_alarms e WHERE freed = 0
-		AND NOT EXISTS (SELECT 1 FROM approval_alarms a WHERE a.tenant = e.tenant AND a.ended_at = 0) ORDER BY tenant`)
-	for i := 0; err == nil && i < len(tenants); i++ {
-		t := tenants[i]
-		for n := limit; err == nil && n == limit; sum += n {
-			n, err = s.freeHeld(ctx, t, approval.ReasonShape, limit, now)
-		}
-		if err == nil {
-			// Nodes that have not heard of the end may hold some more for a while.
-			_, err = s.write.ExecContext(ctx, "UPDATE approval_alarms SET freed = 1 WHERE tenant = $1 AND freed = 0 AND ended_at < $2", t[:], millis(now.Add(-time.Minute)))
+	tenants, err := tenantsOf(ctx, s.read, "SELECT tenant FROM approval_alarms WHERE freed = 0 ORDER BY tenant")
+	for _, t := range slices.Compact(tenants) {
+		n, err := s.freePatterns(ctx, t, limit, now)
+		if sum += n; err != nil {
+			return sum, fmt.Errorf("free mail that alarms held: %w", s.refusal(err))
 		}
 	}
 	if err != nil {
-		return sum, fmt.Errorf("free mail that alarms held: %w", s.refusal(err))
+		return 0, fmt.Errorf("find alarms that ended: %w", s.refusal(err))
 	}
 	return sum, nil
+}
+
+func (s *Store) freePatterns(ctx context.Context, t tenant.ID, limit int, now time.Time) (sum int, err error) {
+	var standing int
+	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM approval_alarms WHERE tenant = $1 AND ended_at = 0", t[:]).Scan(&standing)
+	if err != nil || standing > 0 {
+		return 0, err
+	}
+	for n := limit; n == limit; sum += n {
+		if n, err = s.freeHeld(ctx, t, approval.ReasonShape, limit, now); err != nil {
+			return sum, err
+		}
+	}
+	// Nodes that have not heard of the end may hold some more for a while.
+	_, err = s.write.ExecContext(ctx, "UPDATE approval_alarms SET freed = 1 WHERE tenant = $1 AND freed = 0 AND ended_at < $2", t[:], millis(now.Add(-time.Minute)))
+	return sum, err
 }
 
 // DropPatterns implements approval.Store.
