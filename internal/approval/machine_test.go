@@ -47,7 +47,7 @@ func TestWalks(t *testing.T) {
 	}
 	approved := 0
 	for seed := range uint64(60) {
-		chance := rand.New(rand.NewPCG(seed, 8)) //nolint:gosec // G404: a walk that can be walked again
+		chance := rand.New(rand.NewPCG(seed, 8))
 		w := newWorld(t)
 		w.related = "own@platform.example"
 		m := model{state: approval.Required, size: []int{40, 5, 5}[seed%3]}

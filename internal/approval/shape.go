@@ -156,7 +156,7 @@ func shapesOf(b Body) []Shape {
 	full := bins
 	for i := range full {
 		for step := uint64(1); full[i] == math.MaxUint64 && step < uint64(len(bins)); step++ {
-			if v := bins[(i+int(step))%len(bins)]; v != math.MaxUint64 { //nolint:gosec // G115: below the number of bins
+			if v := bins[(i+int(step))%len(bins)]; v != math.MaxUint64 {
 				full[i] = mix(v + step)
 			}
 		}
