@@ -58,7 +58,7 @@ func (b *base) openApprovals() error {
 	}
 	b.openLimits()
 	b.gate = approval.NewGate(b.approvals, 0)
-	b.watch = approval.NewWatch(approval.WatchConfig{Service: b.approvals, Gate: b.gate, Most: b.config.Approval.Pattern, Hold: b.config.Approval.HoldPattern})
+	b.watch = approval.NewWatch(approval.WatchConfig{Service: b.approvals, Gate: b.gate, Hash: b.hash, Most: b.config.Approval.Pattern, Hold: b.config.Approval.HoldPattern})
 	return nil
 }
 
@@ -184,10 +184,13 @@ func (p *platform) moveApprovals(ctx context.Context, _ time.Time) error {
 	return errors.Join(err, p.approvals.Resume(ctx))
 }
 
-// dropApprovals removes what is kept about groups that are gone.
+// hash stands for an address of a tenant.
+func (b *base) hash(t tenant.ID, a message.Address) audience.Hash { return b.audience.Hash(t, a) }
+
+// dropApprovals removes what is kept about groups that are gone, and of mail that looked alike.
 func (p *platform) dropApprovals(ctx context.Context, now time.Time) error {
 	_, err := p.store.DropApprovals(ctx, now.Add(-approvalsKept), 500)
-	return err
+	return errors.Join(err, p.store.DropPatterns(ctx, now.Add(-2*approval.PatternWindow)))
 }
 
 // approvalTeller writes to the owners of an account, and to whoever does its office work.

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/privacy"
 	"stafette/internal/published"
 	"stafette/internal/tenant"
+	"stafette/internal/ticket"
 )
 
 type contactCmd struct {
@@ -43,7 +44,8 @@ func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {
 		Store: b.store, Tenants: b.store, Contacts: b.contacts(), Audience: b.audience, Mail: b.store, Bodies: b.spool, Keeper: b.keeper, Catalog: catalog,
 		Holders: append(b.store.Holders(b.store.Now), privacy.Suppressed{Audience: b.audience, Actor: "system"},
 			lead.Prospects{Service: lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})},
-			offer.People{Store: b.store, Now: b.store.Now}, published.NewReaders(b.store, b.keeper)),
+			offer.People{Store: b.store, Now: b.store.Now}, published.NewReaders(b.store, b.keeper),
+			privacy.Threads{b.approvals, ticket.New(ticket.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})}),
 		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, {Name: "groups", Read: b.membershipsOf}, b.trackingSection(), offer.Section(b.store)},
 		Shed:     b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
 	})

@@ -41,12 +41,26 @@ type Exhibit struct {
 	Body []byte // sealed
 }
 
+// Pattern is who got mail of one shape, of members of groups that are not approved.
+type Pattern struct {
+	Tenant  tenant.ID
+	Shape   Shape
+	Members []PatternMember
+	At      time.Time
+}
+
+// PatternMember is one of them; the address itself is not kept.
+type PatternMember struct {
+	Hash  audience.Hash
+	Group audience.GroupID
+}
+
 // Alarm says that a tenant wrote the same to many members of groups that are not
 // approved, on a stream that asks nobody.
 type Alarm struct {
 	Tenant  tenant.ID
 	Group   audience.GroupID // of most of them
-	Shape   [16]byte         // of the subject
+	Shape   Shape            // of the subject, or of a part of the body
 	Stream  tenant.Stream
 	Members int // recipients within the hour that are in such groups
 	At      time.Time
@@ -72,6 +86,10 @@ type Store interface {
 	// NoteApproval replaces what is sealed and the marks Examined and Freed of a case that
 	// is still in r's version, and reports whether it was.
 	NoteApproval(ctx context.Context, r Row) (bool, error)
+	// RewriteApproval keeps a case's sealed content in the version it is in, and those of its
+	// log; what was there before is not to be found afterwards. A case in another version keeps
+	// its own.
+	RewriteApproval(ctx context.Context, r Row, lines []Line) error
 	// ApprovalLog returns the log of a case from old to new.
 	ApprovalLog(ctx context.Context, t tenant.ID, c ID) ([]Line, error)
 	// Exhibits lists the evidence of a case, without its bodies.
@@ -93,9 +111,24 @@ type Store interface {
 	// whether it did.
 	RaisePatternAlarm(ctx context.Context, a Alarm) (bool, error)
 	// PatternAlarms returns the alarms of all tenants that stand, new ones first, at most 200.
+	// Of those about one group and stream it returns the one with the most members: the same
+	// mail strikes by several of its shapes.
 	PatternAlarms(ctx context.Context) ([]Alarm, error)
-	// EndPatternAlarm ends an alarm; NotFound "approval_not_found".
-	EndPatternAlarm(ctx context.Context, t tenant.ID, shape [16]byte, now time.Time) error
+	// StandingPatterns returns all alarms that stand, at most 10,000.
+	StandingPatterns(ctx context.Context) ([]Alarm, error)
+	// EndPatternAlarm ends an alarm, with all others of its tenant about the same group and
+	// stream; NotFound "approval_not_found".
+	EndPatternAlarm(ctx context.Context, t tenant.ID, shape Shape, now time.Time) error
+	// CountPattern adds members to those that got mail of a shape, each once, and returns how
+	// many did within PatternWindow and since the last alarm about the shape ended, on all
+	// nodes, and the group of most of them.
+	CountPattern(ctx context.Context, p Pattern) (members int, most audience.GroupID, err error)
+	// FreePatterns lets mail go on that was held with ReasonShape, of tenants with an alarm
+	// that ended and none that stands, limit deliveries in one transaction, and returns how
+	// many these were.
+	FreePatterns(ctx context.Context, limit int, now time.Time) (int, error)
+	// DropPatterns forgets members that were counted before.
+	DropPatterns(ctx context.Context, before time.Time) error
 
 	// DropApprovals removes what is kept of cases whose group is gone: evidence at once,
 	// the rest if nothing was done in them since before. It returns how many cases went.

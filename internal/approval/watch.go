@@ -2,75 +2,94 @@ package approval
 
 import (
 	"context"
-	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
-	"unicode"
 
 	"stafette/internal/audience"
+	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
 
 const (
-	// watchWindow is how long recipients of the same are counted together.
-	watchWindow = time.Hour
+	// PatternWindow is how long recipients of the same are counted together.
+	PatternWindow = time.Hour
 	// watchShapes and watchTenants bound the memory: the shapes of one tenant, and tenants.
-	watchShapes  = 64
+	watchShapes  = 256
 	watchTenants = 2000
-	// watchAgain is how often a shape that has many recipients is looked into again.
-	watchAgain = 5 * time.Minute
+	// watchLetters is how many mails wait to be looked at; more are not looked at.
+	watchLetters = 512
+	// watchEvery is how often a node adds what it saw to what others saw.
+	watchEvery = 15 * time.Second
+	// watchNodes is of how many nodes each may see only its part of a pattern: what many
+	// recipients of a shape are for one node.
+	watchNodes = 8
+	// watchAloof is for how long a tenant without groups is not looked at.
+	watchAloof = time.Minute
+	// freeAtOnce is how many deliveries go on in one transaction.
+	freeAtOnce = 500
 )
 
 // Watch notices who writes the same to many people on streams that ask nobody: mail to
 // one person each, about a thing of theirs, does not look alike a hundred times an hour to
-// members of a group that is not approved. It counts in memory, for this process alone,
-// and asks the database only about shapes with many recipients. It is safe for concurrent
-// use; the zero Watch is not usable.
+// members of a group that is not approved. Each node counts in memory what it sees; of
+// shapes with many recipients it adds those who are members of such groups, and nobody else,
+// to a count that all nodes share, a few times a minute. No mail costs a statement. It is
+// safe for concurrent use; the zero Watch is not usable.
 type Watch struct {
-	groups Groups
-	gate   *Gate
-	store  Store
-	now    func() time.Time
-	log    *slog.Logger
-	most   int
-	hold   bool
-	seed   maphash.Seed
+	groups  Groups
+	gate    *Gate
+	store   Store
+	now     func() time.Time
+	hash    func(tenant.ID, message.Address) audience.Hash
+	log     *slog.Logger
+	most    int
+	hold    bool
+	seed    maphash.Seed
+	letters chan letter
 
 	mu      sync.Mutex
-	tenants map[tenant.ID]map[[16]byte]*run
-	asked   chan suspect
+	tenants map[tenant.ID]*watched
 }
 
-// run is what one shape came to within the window.
+// letter is a mail that was accepted.
+type letter struct {
+	tenant  tenant.ID
+	stream  tenant.Stream
+	subject string
+	body    Body
+	to      []message.Address
+}
+
+// watched is a tenant with what it sends.
+type watched struct {
+	runs    map[Shape]*run
+	alarmed map[Shape]struct{} // alarms that stand
+	aloof   time.Time          // it has no groups; until then it is not looked at
+}
+
+// run is what one shape came to within the window, on this node.
 type run struct {
-	began   time.Time
-	asked   time.Time
-	seen    map[uint64]struct{} // hashes of recipients
-	sample  []message.Address
-	alarmed bool
-}
-
-// suspect is a run to be looked into.
-type suspect struct {
-	tenant tenant.ID
+	began  time.Time
 	stream tenant.Stream
-	shape  [16]byte
-	sample []message.Address
-	of     int
+	seen   map[uint64]struct{} // hashes of recipients
+	fresh  []message.Address   // of whom it is not known yet whether they are members
 }
 
 // WatchConfig is what a Watch needs. Fields without a stated default are demanded.
 type WatchConfig struct {
 	Service *Service
 	Gate    *Gate
+	// Hash stands for an address in the count that nodes share.
+	Hash func(t tenant.ID, a message.Address) audience.Hash
 	// Most is how many members of groups that are not approved may get the same within an
 	// hour. 0: 200.
 	Most int
-	// Hold makes the rest of the hour's mail of a shape wait after an alarm.
+	// Hold makes mail of a shape wait while an alarm about it stands.
 	Hold bool
 }
 
@@ -80,167 +99,298 @@ func NewWatch(c WatchConfig) *Watch {
 		c.Most = 200
 	}
 	s := c.Service
-	return &Watch{groups: s.c.Groups, gate: c.Gate, store: s.c.Store, now: s.c.Now, log: s.c.Log, most: c.Most, hold: c.Hold,
-		seed: maphash.MakeSeed(), tenants: map[tenant.ID]map[[16]byte]*run{}, asked: make(chan suspect, 16)}
+	return &Watch{groups: s.c.Groups, gate: c.Gate, store: s.c.Store, now: s.c.Now, hash: c.Hash, log: s.c.Log, most: c.Most, hold: c.Hold,
+		seed: maphash.MakeSeed(), tenants: map[tenant.ID]*watched{}, letters: make(chan letter, watchLetters)}
 }
 
 // ReasonShape is the reason of mail that waits because of an alarm.
 const ReasonShape = "stream_misused"
 
-// Shape is what subjects have in common that differ in names' lengths and numbers only:
-// words are kept, runs of digits are one.
-func Shape(subject string) [16]byte {
-	var b []rune
-	digits := false
-	for _, r := range subject {
-		switch {
-		case unicode.IsDigit(r):
-			if !digits {
-				b = append(b, '0')
-			}
-			digits = true
-			continue
-		case unicode.IsLetter(r):
-			b = append(b, unicode.ToLower(r))
-		}
-		digits = false
-	}
-	sum := sha256.Sum256([]byte(string(b)))
-	return [16]byte(sum[:])
-}
-
-// Saw counts a message that is about to be accepted, and reports whether it must wait.
-// It never asks the database.
-func (w *Watch) Saw(t tenant.ID, s tenant.Stream, subject string, to []message.Address) (hold bool) {
+// Saw takes note of a message that is about to be accepted, and reports whether it must wait.
+// It never asks the database, keeps nothing of body, and looks into it only while an alarm
+// about the tenant holds mail. Of what comes faster than it can be looked at some is left out.
+func (w *Watch) Saw(t tenant.ID, s tenant.Stream, subject string, body Body, to []message.Address) (hold bool) {
 	if s == tenant.Newsletter || s == tenant.System {
 		return false
 	}
-	now, shape := w.now(), Shape(subject)
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	r := w.run(t, shape, now)
-	if r == nil {
+	known := w.tenants[t]
+	aloof := known != nil && known.aloof.After(w.now())
+	alarmed := w.hold && known != nil && len(known.alarmed) > 0
+	w.mu.Unlock()
+	if aloof && !alarmed {
 		return false
 	}
-	for _, a := range to {
-		key := maphash.String(w.seed, audience.Canonical(a))
-		if _, ok := r.seen[key]; ok || len(r.seen) >= 100*w.most {
-			continue
-		}
-		r.seen[key] = struct{}{}
-		if len(r.sample) < 2*w.most {
-			r.sample = append(r.sample, a)
-		}
-	}
-	if len(r.seen) > w.most && now.Sub(r.asked) >= watchAgain && !r.alarmed {
+	if len(w.letters) < cap(w.letters) { // a copy for nothing is spared
 		select {
-		case w.asked <- suspect{t, s, shape, append([]message.Address(nil), r.sample...), len(r.seen)}:
-			r.asked = now
-		default: // busy; the next message asks again
+		case w.letters <- letter{t, s, subject, body.kept(), append([]message.Address(nil), to...)}:
+		default:
 		}
 	}
-	return w.hold && r.alarmed
+	return alarmed && w.stands(t, Shapes(subject, body.kept()))
 }
 
-// run finds the run of a shape, or begins it; nil where there is no room.
-func (w *Watch) run(t tenant.ID, shape [16]byte, now time.Time) *run {
-	shapes := w.tenants[t]
-	if shapes == nil {
+// stands reports whether an alarm stands about one of the shapes.
+func (w *Watch) stands(t tenant.ID, shapes []Shape) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range shapes {
+		if _, ok := w.tenants[t].alarmed[s]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Run looks into what Saw was told, until ctx ends.
+func (w *Watch) Run(ctx context.Context) {
+	timer := time.NewTimer(watchEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case l := <-w.letters:
+			w.count(l)
+			continue
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := w.Fold(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("patterns of mail not looked into", "err", err)
+		}
+		timer.Reset(watchEvery)
+	}
+}
+
+// count adds a mail to the runs of its shapes.
+func (w *Watch) count(l letter) {
+	shapes := Shapes(l.subject, l.body)
+	now := w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, shape := range shapes {
+		r := w.tenantOf(l.tenant).run(shape, l.stream, now)
+		if r == nil {
+			continue
+		}
+		for _, a := range l.to {
+			key := maphash.String(w.seed, audience.Canonical(a))
+			if _, ok := r.seen[key]; ok || len(r.seen) >= 25*w.most {
+				continue
+			}
+			r.seen[key] = struct{}{}
+			r.fresh = append(r.fresh, a)
+		}
+	}
+}
+
+func (w *Watch) tenantOf(t tenant.ID) *watched {
+	known := w.tenants[t]
+	if known == nil {
 		if len(w.tenants) >= watchTenants {
 			for other := range w.tenants {
 				delete(w.tenants, other)
 				break
 			}
 		}
-		shapes = map[[16]byte]*run{}
-		w.tenants[t] = shapes
+		known = &watched{runs: map[Shape]*run{}}
+		w.tenants[t] = known
 	}
-	r := shapes[shape]
-	if r != nil && now.Sub(r.began).Abs() < watchWindow {
+	return known
+}
+
+// run finds the run of a shape, or begins it; nil where there is no room.
+func (k *watched) run(shape Shape, s tenant.Stream, now time.Time) *run {
+	r := k.runs[shape]
+	if r != nil && now.Sub(r.began).Abs() < PatternWindow {
 		return r
 	}
-	if r == nil && len(shapes) >= watchShapes {
-		drop(shapes, now)
-		if len(shapes) >= watchShapes {
+	if r == nil && len(k.runs) >= watchShapes {
+		k.drop(now)
+		if len(k.runs) >= watchShapes {
 			return nil
 		}
 	}
-	r = &run{began: now, seen: map[uint64]struct{}{}}
-	shapes[shape] = r
+	r = &run{began: now, stream: s, seen: map[uint64]struct{}{}}
+	k.runs[shape] = r
 	return r
 }
 
 // drop forgets what is over, and else the shape with the fewest recipients.
-func drop(shapes map[[16]byte]*run, now time.Time) {
-	var least [16]byte
+func (k *watched) drop(now time.Time) {
+	var least Shape
 	few := -1
-	for name, r := range shapes {
-		if now.Sub(r.began).Abs() >= watchWindow {
-			delete(shapes, name)
+	for name, r := range k.runs {
+		if now.Sub(r.began).Abs() >= PatternWindow {
+			delete(k.runs, name)
 			continue
 		}
 		if few < 0 || len(r.seen) < few {
 			least, few = name, len(r.seen)
 		}
 	}
-	if few >= 0 && len(shapes) >= watchShapes {
-		delete(shapes, least)
+	if few >= 0 && len(k.runs) >= watchShapes {
+		delete(k.runs, least)
 	}
 }
 
-// Run looks into what Saw suspects, until ctx ends.
-func (w *Watch) Run(ctx context.Context) {
-	for {
+// Fold adds what this node saw to what all saw, raises alarms, and learns which stand. Those
+// about groups that are approved by now end, and mail goes on that no alarm holds any more.
+// Run calls it a few times a minute. The trouble of one tenant stops no other.
+func (w *Watch) Fold(ctx context.Context) error {
+	for n := len(w.letters); n > 0; n-- {
 		select {
-		case s := <-w.asked:
-			if err := w.look(ctx, s); err != nil && ctx.Err() == nil {
-				w.log.Error("pattern of mail not looked into", "tenant", s.tenant.String(), "err", err)
-			}
-		case <-ctx.Done():
-			return
+		case l := <-w.letters:
+			w.count(l)
+		default:
 		}
 	}
+	var errs []error
+	for t, list := range w.pending() {
+		if err := w.look(ctx, t, list); err != nil {
+			errs = append(errs, fmt.Errorf("mail of %s: %w", t, err))
+		}
+	}
+	return errors.Join(append(errs, w.learn(ctx))...)
 }
 
-// look finds out how many of the recipients are in groups that are not approved alone.
-func (w *Watch) look(ctx context.Context, s suspect) error {
-	count := map[audience.GroupID]int{}
-	members := 0
-	for len(s.sample) > 0 {
-		n := min(len(s.sample), inquiry)
-		in, err := w.groups.MemberOf(ctx, s.tenant, s.sample[:n])
-		if err != nil {
-			return fmt.Errorf("find groups of recipients: %w", err)
-		}
-		for _, groups := range in {
-			ok, worst, err := w.gate.any(ctx, s.tenant, groups)
-			if err != nil {
-				return err
-			}
-			if !ok && len(groups) > 0 {
-				members++
-				count[worst.group]++
-			}
-		}
-		s.sample = s.sample[n:]
-	}
-	if members <= w.most {
-		return nil
-	}
-	alarm := Alarm{Tenant: s.tenant, Shape: s.shape, Stream: s.stream, Members: members, At: w.now().UTC().Truncate(time.Millisecond)}
-	for g, n := range count {
-		if n > count[alarm.Group] || alarm.Group.IsZero() {
-			alarm.Group = g
-		}
-	}
-	if _, err := w.store.RaisePatternAlarm(ctx, alarm); err != nil {
-		return fmt.Errorf("raise alarm: %w", err)
-	}
-	w.log.Warn("many similar mails to members of groups that are not approved", "tenant", s.tenant.String(), "group", alarm.Group.String(), "members", members)
+// suspect is a run of which recipients are to be looked up.
+type suspect struct {
+	shape  Shape
+	stream tenant.Stream
+	fresh  []message.Address
+}
+
+// pending takes out of memory who is to be looked up: recipients of what has many.
+func (w *Watch) pending() map[tenant.ID][]suspect {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r := w.tenants[s.tenant][s.shape]; r != nil {
-		r.alarmed = true
+	all := map[tenant.ID][]suspect{}
+	for t, known := range w.tenants {
+		for shape, r := range known.runs {
+			if len(r.fresh) == 0 || len(r.seen) < max(1, w.most/watchNodes) {
+				continue
+			}
+			if _, ok := known.alarmed[shape]; !ok {
+				all[t] = append(all[t], suspect{shape, r.stream, r.fresh})
+			}
+			r.fresh = nil
+		}
+	}
+	return all
+}
+
+// look finds out which recipients are in groups that are not approved alone, and counts them
+// with those of other nodes.
+func (w *Watch) look(ctx context.Context, t tenant.ID, list []suspect) error {
+	know, err := w.gate.tallyOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	if !know.groups {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.tenants[t] = &watched{runs: map[Shape]*run{}, aloof: w.now().Add(watchAloof)}
+		return nil
+	}
+	members, err := w.members(ctx, t, list)
+	if err != nil || len(members) == 0 {
+		return err
+	}
+	now := w.now().UTC().Truncate(time.Millisecond)
+	for _, s := range list {
+		p := Pattern{Tenant: t, Shape: s.shape, At: now}
+		for _, a := range s.fresh {
+			if g, ok := members[a]; ok && len(p.Members) <= w.most {
+				p.Members = append(p.Members, PatternMember{w.hash(t, a), g})
+			}
+		}
+		if len(p.Members) == 0 {
+			continue
+		}
+		n, group, err := w.store.CountPattern(ctx, p)
+		if err != nil {
+			return fmt.Errorf("count pattern: %w", err)
+		}
+		if n <= w.most {
+			continue
+		}
+		fresh, err := w.store.RaisePatternAlarm(ctx, Alarm{Tenant: t, Shape: s.shape, Group: group, Stream: s.stream, Members: n, At: now})
+		if err != nil {
+			return fmt.Errorf("raise alarm: %w", err)
+		}
+		if fresh {
+			w.log.Warn("many similar mails to members of groups that are not approved", "tenant", t.String(), "group", group.String(), "members", n)
+		}
+	}
+	return nil
+}
+
+// members are the recipients who are in groups, none of them approved, with one of these.
+func (w *Watch) members(ctx context.Context, t tenant.ID, list []suspect) (map[message.Address]audience.GroupID, error) {
+	asked := map[message.Address]struct{}{}
+	var addrs []message.Address
+	for _, s := range list {
+		for _, a := range s.fresh {
+			if _, ok := asked[a]; !ok {
+				asked[a], addrs = struct{}{}, append(addrs, a)
+			}
+		}
+	}
+	members := map[message.Address]audience.GroupID{}
+	for len(addrs) > 0 {
+		n := min(len(addrs), inquiry)
+		in, err := w.groups.MemberOf(ctx, t, addrs[:n])
+		if err != nil {
+			return nil, fmt.Errorf("find groups of recipients: %w", err)
+		}
+		addrs = addrs[n:]
+		for a, groups := range in {
+			ok, worst, err := w.gate.any(ctx, t, groups)
+			if err != nil {
+				return nil, err
+			}
+			if !ok && len(groups) > 0 {
+				members[a] = worst.group
+			}
+		}
+	}
+	return members, nil
+}
+
+// learn brings the alarms that stand to this node.
+func (w *Watch) learn(ctx context.Context) error {
+	list, err := w.store.StandingPatterns(ctx)
+	if err != nil {
+		return fmt.Errorf("read alarms: %w", err)
+	}
+	standing := map[tenant.ID]map[Shape]struct{}{}
+	for _, a := range list {
+		state, err := w.gate.state(ctx, a.Tenant, a.Group)
+		if err != nil {
+			return err
+		}
+		if state.MayBeWritten() {
+			if err := w.store.EndPatternAlarm(ctx, a.Tenant, a.Shape, w.now()); err != nil && !fault.IsKind(err, fault.NotFound) {
+				return fmt.Errorf("end alarm: %w", err)
+			}
+			continue
+		}
+		if standing[a.Tenant] == nil {
+			standing[a.Tenant] = map[Shape]struct{}{}
+		}
+		standing[a.Tenant][a.Shape] = struct{}{}
+	}
+	w.mu.Lock()
+	for t, known := range w.tenants {
+		known.alarmed = standing[t]
+	}
+	for t, shapes := range standing {
+		w.tenantOf(t).alarmed = shapes
+	}
+	w.mu.Unlock()
+	if _, err := w.store.FreePatterns(ctx, freeAtOnce, w.now()); err != nil {
+		return fmt.Errorf("free mail that alarms held: %w", err)
 	}
 	return nil
 }

@@ -94,10 +94,8 @@ func (c *Contact) put(target, text string) error {
 		c.Fields[key] = text
 		return nil
 	}
-	to := map[string]*string{"salutation": &c.Salutation, "given_name": &c.GivenName, "family_name": &c.FamilyName, "company": &c.Company,
-		"phone": &c.Phone, "locale": &c.Locale, "reference": &c.Reference}
-	switch {
-	case target == "email":
+	switch target {
+	case "email":
 		a, err := message.ParseAddress(text)
 		if f := fault.As(err); f != nil {
 			return &fault.Error{Kind: f.Kind, Code: f.Code, Field: "email", Detail: f.Detail}
@@ -106,13 +104,23 @@ func (c *Contact) put(target, text string) error {
 			return fault.Field("email", "address_malformed", "This is no address.")
 		}
 		c.Addresses = []message.Address{a}
-	case target == "tags":
+	case "tags":
 		c.Tags = append(c.Tags, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' })...)
 		c.Tags = slices.DeleteFunc(c.Tags, func(tag string) bool { return strings.TrimSpace(tag) == "" })
-	case target == "locale":
+	case "locale":
 		c.Locale = locale(text)
-	case to[target] != nil:
-		*to[target] = text
+	case "salutation":
+		c.Salutation = text
+	case "given_name":
+		c.GivenName = text
+	case "family_name":
+		c.FamilyName = text
+	case "company":
+		c.Company = text
+	case "phone":
+		c.Phone = text
+	case "reference":
+		c.Reference = text
 	default:
 		return fault.Field(target, "contact_field_unknown", "No field of this name is declared.")
 	}

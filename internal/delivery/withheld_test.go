@@ -84,6 +84,42 @@ func TestSuppressedWhileQueued(t *testing.T) {
 	})
 }
 
+// Mail that must wait is held with its reason, and goes once it need not; where that cannot be
+// found out it is tried again, and nothing leaves.
+func TestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.net.site("kunde.example", &server{})
+		down := true
+		w.cfg.Waits = func(_ context.Context, e queue.Entry) (string, error) {
+			switch {
+			case e.Recipient.Local == "broken" && down:
+				return "", errors.New("down")
+			case e.Recipient.Local == "eva":
+				return "group_not_approved", nil
+			}
+			return "", nil
+		}
+		w.start()
+		eva, max, broken := w.mail("eva@kunde.example"), w.mail("max@kunde.example"), w.mail("broken@kunde.example")
+		w.submit(eva, max, broken)
+		w.wantState(eva, event.Held)
+		if ev, _ := w.attempt(eva, 1); ev.Type != event.Paused || ev.Reason != "group_not_approved" {
+			t.Errorf("event %+v", ev)
+		}
+		w.wantState(max, event.Delivered)
+		w.wantState(broken, event.Deferred)
+		if got := w.net.received(); len(got) != 1 {
+			t.Errorf("mails left: %+v", got)
+		}
+		down = false
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		w.wantState(broken, event.Delivered)
+		w.end()
+	})
+}
+
 // Only what ends a delivery counts against its recipient.
 func TestOutcomesCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

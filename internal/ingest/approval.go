@@ -93,7 +93,14 @@ func (c *caps) putBackFree(w *parcel, err error) {
 
 // checkPattern makes mail wait that looks like a newsletter sent as something else.
 func (s *Service) checkPattern(w *parcel) {
-	if s.c.Pattern == nil || !w.Group.IsZero() || !s.c.Pattern(w.tenant.ID, w.m.Stream, w.m.Subject, w.addresses()) {
+	if s.c.Pattern == nil || !w.Group.IsZero() {
+		return
+	}
+	body := approval.Body{Raw: w.Raw}
+	if w.Draft != nil {
+		body = approval.Body{Text: w.Draft.Text, HTML: w.Draft.HTML}
+	}
+	if !s.c.Pattern(w.tenant.ID, w.m.Stream, w.m.Subject, body, w.addresses()) {
 		return
 	}
 	for i := range w.lines {

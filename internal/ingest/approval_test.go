@@ -123,8 +123,8 @@ func TestGroupBecomesATagNobodyElseSets(t *testing.T) {
 
 func TestPatternHolds(t *testing.T) {
 	w := newWorld(t, func(c *ingest.Config, _ *tenant.Tenant) {
-		c.Pattern = func(_ tenant.ID, _ tenant.Stream, subject string, _ []message.Address) bool {
-			return subject == "Grüße"
+		c.Pattern = func(_ tenant.ID, _ tenant.Stream, subject string, body approval.Body, _ []message.Address) bool {
+			return subject == "Grüße" && body.Text+body.HTML+string(body.Raw) != ""
 		}
 	})
 	r := w.mustAccept(draft())

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"stafette/internal/approval"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -51,7 +52,7 @@ type Config struct {
 	// Pattern counts what is accepted on other streams, and reports whether a message must
 	// wait because too many like it went to members of groups that are not approved; nil:
 	// nobody counts.
-	Pattern func(t tenant.ID, s tenant.Stream, subject string, to []message.Address) (hold bool)
+	Pattern func(t tenant.ID, s tenant.Stream, subject string, body approval.Body, to []message.Address) (hold bool)
 	// Weaver makes mail tell whether it is read, as far as that is allowed; nil: none does.
 	Weaver Weaver
 	// Merger makes the mail of form letters; nil: there are none.

@@ -154,6 +154,21 @@ func (s *Store) NoteApproval(ctx context.Context, r approval.Row) (bool, error) 
 	return n > 0, err
 }
 
+// RewriteApproval implements approval.Store.
+func (s *Store) RewriteApproval(ctx context.Context, r approval.Row, lines []approval.Line) error {
+	err := s.transactSecurely(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE approvals SET sealed = $4 WHERE tenant = $1 AND id = $2 AND version = $3", r.Tenant[:], r.ID[:], r.Version, r.Sealed)
+		for i := 0; err == nil && i < len(lines); i++ {
+			_, err = tx.ExecContext(ctx, "UPDATE approval_log SET sealed = $4 WHERE tenant = $1 AND approval = $2 AND id = $3", r.Tenant[:], r.ID[:], lines[i].ID[:], lines[i].Sealed)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("rewrite approval: %w", err)
+	}
+	return nil
+}
+
 // ApprovalLog implements approval.Store.
 func (s *Store) ApprovalLog(ctx context.Context, t tenant.ID, c approval.ID) (list []approval.Line, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT id, act, actor, sealed FROM approval_log WHERE tenant = $1 AND approval = $2 ORDER BY id", t[:], c[:])
@@ -225,12 +240,17 @@ func (s *Store) FreeUnapproved(ctx context.Context, t tenant.ID, limit int, now 
 	return s.freeHeld(ctx, t, approval.ReasonHeld, limit, now)
 }
 
+// heldAgain gives mail the time again for which it was held: it is not given up because
+// somebody was waited for.
+const heldAgain = ", expires_at = expires_at + CASE WHEN updated_at < CAST($1 AS BIGINT) THEN CAST($1 AS BIGINT) - updated_at ELSE 0 END"
+
 // freeHeld lets deliveries go on that are held with a reason.
 func (s *Store) freeHeld(ctx context.Context, t tenant.ID, reason string, limit int, now time.Time) (int, error) {
 	act, err := actionOf(queue.Resume)
 	if err != nil {
 		return 0, err
 	}
+	act.set += heldAgain
 	freed, err := s.act(ctx, act, "system", "", now, func(tx *sql.Tx) (list []queue.Listed, err error) {
 		//nolint:gosec // G202: constants and placeholders only
 		rows, err := tx.QueryContext(ctx, `SELECT d.id FROM deliveries d WHERE d.tenant = $1 AND d.state = 'held' AND d.state IN ('deferred', 'held')
@@ -247,50 +267,6 @@ func (s *Store) freeHeld(ctx context.Context, t tenant.ID, reason string, limit 
 		return 0, fmt.Errorf("free held deliveries: %w", err)
 	}
 	return len(freed), nil
-}
-
-// RaisePatternAlarm implements approval.Store.
-func (s *Store) RaisePatternAlarm(ctx context.Context, a approval.Alarm) (bool, error) {
-	res, err := s.write.ExecContext(ctx, `INSERT INTO approval_alarms (tenant, shape, grp, stream, members, at, ended_at) VALUES ($1, $2, $3, $4, $5, $6, 0)
-		ON CONFLICT (tenant, shape) DO UPDATE SET grp = excluded.grp, stream = excluded.stream, members = excluded.members, at = excluded.at, ended_at = 0
-		WHERE approval_alarms.ended_at > 0`, a.Tenant[:], a.Shape[:], a.Group[:], string(a.Stream), a.Members, millis(a.At))
-	if err != nil {
-		return false, fmt.Errorf("raise alarm: %w", s.refusal(err))
-	}
-	n, err := res.RowsAffected()
-	return n > 0, err
-}
-
-// alarmsShown bounds the alarms of all tenants.
-const alarmsShown = 200
-
-// PatternAlarms implements approval.Store.
-func (s *Store) PatternAlarms(ctx context.Context) (list []approval.Alarm, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT tenant, shape, grp, stream, members, at FROM approval_alarms WHERE ended_at = 0 ORDER BY at DESC LIMIT $1", alarmsShown)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var a approval.Alarm
-		var shape []byte
-		err := row.Scan(&a.Tenant, &shape, &a.Group, &a.Stream, &a.Members, instant{&a.At})
-		copy(a.Shape[:], shape)
-		list = append(list, a)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list alarms: %w", s.refusal(err))
-	}
-	return list, nil
-}
-
-// EndPatternAlarm implements approval.Store.
-func (s *Store) EndPatternAlarm(ctx context.Context, t tenant.ID, shape [16]byte, now time.Time) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE approval_alarms SET ended_at = $3 WHERE tenant = $1 AND shape = $2 AND ended_at = 0", t[:], shape[:], millis(now))
-		return touched(res, err, approval.CodeUnknown)
-	})
-	if err != nil {
-		return fmt.Errorf("end alarm: %w", err)
-	}
-	return nil
 }
 
 // DropApprovals implements approval.Store. Each case is dropped by itself, so that a crash

@@ -97,7 +97,7 @@ func (s *Store) replaceContact(ctx context.Context, tx *sql.Tx, c audience.Conta
 	if _, err := tx.ExecContext(ctx, contactSet, contactValues(c)...); err != nil {
 		return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
 	}
-	if err := unindexContact(ctx, tx, old); err != nil {
+	if err := s.unindexContact(ctx, tx, old); err != nil {
 		return err
 	}
 	return s.indexContact(ctx, tx, c)
@@ -135,9 +135,9 @@ func (s *Store) indexContact(ctx context.Context, tx *sql.Tx, c audience.Contact
 	return nil
 }
 
-// unindexContact takes away what indexContact wrote for a contact as it was stored: the
-// tables are not ordered by contact.
-func unindexContact(ctx context.Context, tx *sql.Tx, old audience.Contact) error {
+// unindexContact takes away what indexContact and insertContacts wrote for a contact as it
+// was stored: the tables are not ordered by contact.
+func (s *Store) unindexContact(ctx context.Context, tx *sql.Tx, old audience.Contact) error {
 	drop := func(text, value string) error {
 		_, err := tx.ExecContext(ctx, text, old.Tenant[:], plain(value), old.ID[:])
 		return err
@@ -148,7 +148,7 @@ func unindexContact(ctx context.Context, tx *sql.Tx, old audience.Contact) error
 		}
 	}
 	for _, word := range old.Words() {
-		if err := drop("DELETE FROM contact_words WHERE tenant = $1 AND word = $2 AND contact = $3", word); err != nil {
+		if err := s.dropWord(ctx, tx, old.Tenant, plain(word), old.ID); err != nil {
 			return err
 		}
 	}
@@ -181,7 +181,7 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 		if err := endMerge(ctx, tx, c.Tenant, other); err != nil {
 			return err
 		}
-		if err := unindexContact(ctx, tx, gone); err != nil {
+		if err := s.unindexContact(ctx, tx, gone); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM contacts WHERE tenant = $1 AND id = $2", c.Tenant[:], other[:]); err != nil {
@@ -219,7 +219,7 @@ func (s *Store) DeleteContact(ctx context.Context, t tenant.ID, c audience.Conta
 		if err != nil {
 			return err
 		}
-		return dropContact(ctx, tx, gone)
+		return s.dropContact(ctx, tx, gone)
 	})
 	if err != nil {
 		return fmt.Errorf("delete contact: %w", err)
@@ -228,8 +228,8 @@ func (s *Store) DeleteContact(ctx context.Context, t tenant.ID, c audience.Conta
 }
 
 // dropContact takes away a contact with everything kept of it.
-func dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact) error {
-	if err := unindexContact(ctx, tx, c); err != nil {
+func (s *Store) dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact) error {
+	if err := s.unindexContact(ctx, tx, c); err != nil {
 		return err
 	}
 	if err := endMemberships(ctx, tx, c.Tenant, c.ID); err != nil {

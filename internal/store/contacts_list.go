@@ -28,7 +28,7 @@ func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFil
 		f.Limit = defaultContacts
 	}
 	f.Limit = min(f.Limit, maxContacts)
-	q := contactQuery{args: []any{t[:], f.Limit + 1}}
+	q := contactQuery{dialect: s.dialect, args: []any{t[:], f.Limit + 1}}
 	q.build(f)
 	from := "contacts c WHERE c.tenant = $1"
 	switch {
@@ -57,6 +57,7 @@ func (s *Store) Contacts(ctx context.Context, t tenant.ID, f audience.ContactFil
 
 // contactQuery is the part of a query that differs from filter to filter.
 type contactQuery struct {
+	dialect      dialect
 	where, order string
 	args         []any
 	tagged       bool   // read from contact_tags g in its order
@@ -127,7 +128,11 @@ func (q *contactQuery) beginning(token string, limit int) string {
 		return q.fill("SELECT contact FROM (SELECT contact FROM "+table+" WHERE tenant = $1 AND "+column+" >= ? AND "+column+" < ? LIMIT ?) AS "+column+"s",
 			low, low+"\U0010FFFF", limit)
 	}
-	words := func(low string) string { return in("contact_words", "word", low) }
+	words := func(low string) string {
+		return in("contact_words", "word", low) + " UNION " + q.fill("SELECT contact FROM (SELECT substr(r.contacts, p.value, 16) AS contact FROM contact_word_runs r CROSS JOIN "+
+			q.dialect.offsets("r.contacts", contactWidth, runContacts)+" WHERE r.tenant = $1 AND r.word >= ? AND r.word < ? AND p.value <= length(r.contacts) LIMIT ?) AS runs",
+			low, low+"\U0010FFFF", limit)
+	}
 	lower := strings.ToLower(token)
 	switch strings.IndexByte(token, '@') {
 	case -1:

@@ -46,6 +46,9 @@ type dialect interface {
 	instantAt(column, key string) string
 	// elements is the table, with a column value, of what a column of JSON arrays holds.
 	elements(column string) string
+	// offsets is the table p of where, in its column value, pieces of one width begin in a
+	// column of bytes, at most so many, counted from 1; with some beyond its end.
+	offsets(column string, width, most int) string
 	// numberIn is the expression for a text as a number, NULL or 0 where it is none.
 	numberIn(text string) string
 	// domainIn is the expression for what stands behind the @ of a text.

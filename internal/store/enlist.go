@@ -13,6 +13,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/tenant"
 )
 
 // Enlist implements audience.EnlistStore.
@@ -76,7 +77,7 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 	}
 	t := r.Batch.Tenant
 	var contacts []any
-	err := s.among(ctx, tx, "SELECT address, contact FROM contact_addresses WHERE tenant = $1 AND address ", []any{t[:]}, addresses, func(row *sql.Rows) error {
+	err := s.among(ctx, tx, lookAddress, []any{t[:]}, addresses, func(row *sql.Rows) error {
 		var address string
 		var c audience.ContactID
 		err := row.Scan(&address, &c)
@@ -85,7 +86,7 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 		return err
 	})
 	if err == nil {
-		err = s.among(ctx, tx, "SELECT contact, batch FROM group_members WHERE tenant = $1 AND grp = $2 AND contact ", []any{t[:], r.Batch.Group[:]}, contacts, func(row *sql.Rows) error {
+		err = s.among(ctx, tx, lookMember, []any{t[:], r.Batch.Group[:]}, contacts, func(row *sql.Rows) error {
 			var c audience.ContactID
 			var b audience.BatchID
 			err := row.Scan(&c, &b)
@@ -96,7 +97,7 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 	if err != nil {
 		return err
 	}
-	return s.among(ctx, tx, "SELECT reference FROM contacts WHERE tenant = $1 AND reference ", []any{t[:]}, references, func(row *sql.Rows) error {
+	return s.among(ctx, tx, lookReference, []any{t[:]}, references, func(row *sql.Rows) error {
 		var reference string
 		err := row.Scan(&reference)
 		r.numbers[reference] = true
@@ -104,18 +105,32 @@ func (s *Store) recognise(ctx context.Context, tx *sql.Tx, r *roll) error {
 	})
 }
 
+// What an enlistment looks up by one of many values, after the arguments of the condition.
+const (
+	lookAddress   = "SELECT address, contact FROM contact_addresses WHERE tenant = $1 AND address "
+	lookMember    = "SELECT contact, batch FROM group_members WHERE tenant = $1 AND grp = $2 AND contact "
+	lookReference = "SELECT reference FROM contacts WHERE tenant = $1 AND reference "
+)
+
 // lookAtOnce is how many values one statement looks for.
 const lookAtOnce = 256
 
-// among asks for the rows with one of many values. The last part is filled up, so that
-// few texts arise.
-func (s *Store) among(ctx context.Context, q querier, text string, args, values []any, each func(*sql.Rows) error) error {
+// lookText is the whole statement of one of them with so many arguments.
+func lookText(d dialect, text string, args int) string {
+	var in strings.Builder
+	in.WriteString(text + "IN (")
+	writePlaceholders(d, &in, args+1, lookAtOnce)
+	in.WriteByte(')')
+	return in.String()
+}
+
+// among asks for the rows with one of many values. The last part is filled up, so that one
+// text does.
+func (s *Store) among(ctx context.Context, tx *sql.Tx, text string, args, values []any, each func(*sql.Rows) error) error {
 	if len(values) == 0 {
 		return nil
 	}
-	var in strings.Builder
-	writePlaceholders(s.dialect, &in, len(args)+1, lookAtOnce)
-	text += "IN (" + in.String() + ")"
+	text = lookText(s.dialect, text, len(args))
 	for len(values) > 0 {
 		n := min(len(values), lookAtOnce)
 		part := slices.Concat(args, values[:n])
@@ -123,7 +138,7 @@ func (s *Store) among(ctx context.Context, q querier, text string, args, values 
 			part = append(part, values[n-1])
 		}
 		values = values[n:]
-		rows, err := q.QueryContext(ctx, text, part...)
+		rows, err := s.texts.query(ctx, tx, text, part...)
 		if err := scan(rows, err, each); err != nil {
 			return err
 		}
@@ -244,38 +259,43 @@ func (r *roll) arrange(results []audience.Enlisted) {
 	slices.SortFunc(r.joined, byID)
 }
 
-// entry is a row by which contacts are found.
-type entry struct {
-	text     string
-	contact  audience.ContactID
-	sortName string // of a tag
-}
+// index is what new contacts are found by: the values of rows, each kind in the order of its
+// table, so that each page of it is visited once.
+type index struct{ addresses, words, runs, tags []any }
 
-// entries are the rows by which contacts are found, each kind in the order of its index, so
-// that each page of it is visited once.
-type entries struct{ addresses, words, tags []entry }
-
-func entriesOf(list []audience.Contact) (e entries) {
-	for _, c := range list {
+func indexOf(t tenant.ID, list []audience.Contact) (x index) {
+	type entry struct {
+		text string
+		of   *audience.Contact
+	}
+	var addresses, tags []entry
+	for i := range list {
+		c := &list[i]
 		for _, a := range c.Addresses {
-			e.addresses = append(e.addresses, entry{canonicalAddress(a), c.ID, ""})
-		}
-		for _, word := range c.Words() {
-			e.words = append(e.words, entry{plain(word), c.ID, ""})
+			addresses = append(addresses, entry{canonicalAddress(a), c})
 		}
 		for _, tag := range c.Tags {
-			e.tags = append(e.tags, entry{plain(tag), c.ID, plain(c.SortName())})
+			tags = append(tags, entry{plain(tag), c})
 		}
 	}
-	for _, kind := range [][]entry{e.addresses, e.words, e.tags} {
+	for _, kind := range [][]entry{addresses, tags} {
 		slices.SortFunc(kind, func(a, b entry) int {
 			if order := strings.Compare(a.text, b.text); order != 0 {
 				return order
 			}
-			return bytes.Compare(a.contact[:], b.contact[:])
+			return bytes.Compare(a.of.ID[:], b.of.ID[:])
 		})
 	}
-	return e
+	var owner any = t[:]
+	x.addresses = make([]any, 0, 3*len(addresses))
+	for _, e := range addresses {
+		x.addresses = append(x.addresses, owner, e.text, e.of.ID[:])
+	}
+	for _, e := range tags {
+		x.tags = append(x.tags, owner, e.text, e.of.ID[:], plain(e.of.SortName()))
+	}
+	x.words, x.runs = wordsOf(list).rows(t)
+	return x
 }
 
 // insertContacts stores new contacts in bulk. Their values are worked out beside it, so that
@@ -284,7 +304,7 @@ func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.
 	if len(list) == 0 {
 		return nil
 	}
-	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan entries, 1)
+	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan index, 1)
 	go func() {
 		for part := range slices.Chunk(list, maxChunk) {
 			values := make([]any, 0, len(part)*s.texts.contacts.width)
@@ -294,28 +314,19 @@ func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.
 			rows <- values
 		}
 		close(rows)
-		found <- entriesOf(list)
+		found <- indexOf(list[0].Tenant, list)
 	}()
 	for values := range rows {
 		if err := s.texts.contacts.insert(ctx, s.texts, tx, values); err != nil {
 			return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
 		}
 	}
-	e := <-found
-	var args []any
-	var owner any = list[0].Tenant[:]
+	x := <-found
 	for _, v := range []struct {
-		to   bulkTexts
-		list []entry
-	}{{s.texts.contactAddresses, e.addresses}, {s.texts.contactWords, e.words}, {s.texts.contactTags, e.tags}} {
-		args = args[:0]
-		for i := range v.list {
-			args = append(args, owner, v.list[i].text, v.list[i].contact[:])
-			if v.to.width == 4 {
-				args = append(args, v.list[i].sortName)
-			}
-		}
-		if err := v.to.insert(ctx, s.texts, tx, args); err != nil {
+		to     bulkTexts
+		values []any
+	}{{s.texts.contactAddresses, x.addresses}, {s.texts.contactWords, x.words}, {s.texts.contactRuns, x.runs}, {s.texts.contactTags, x.tags}} {
+		if err := v.to.insert(ctx, s.texts, tx, v.values); err != nil {
 			return s.taken(err, "contact_address_taken", "Another contact has this address.")
 		}
 	}

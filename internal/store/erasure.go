@@ -418,7 +418,7 @@ func (h contactHolder) Erase(ctx context.Context, p privacy.Person, note func(in
 			if err != nil {
 				return err
 			}
-			return dropContact(ctx, tx, held)
+			return h.s.dropContact(ctx, tx, held)
 		})
 		if err != nil {
 			return fmt.Errorf("erase contact: %w", err)

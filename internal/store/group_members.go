@@ -155,7 +155,7 @@ func (s *Store) Members(ctx context.Context, t tenant.ID, g audience.GroupID, f 
 		f.Limit = defaultContacts
 	}
 	f.Limit = min(f.Limit, maxContacts)
-	q := contactQuery{args: []any{t[:], f.Limit + 1}}
+	q := contactQuery{dialect: s.dialect, args: []any{t[:], f.Limit + 1}}
 	text := q.members(found, f, s)
 	var page audience.MemberPage
 	rows, err := s.read.QueryContext(ctx, text, q.args...)

@@ -320,7 +320,7 @@ func (s *Store) undoMembers(ctx context.Context, tx *sql.Tx, i *intake.Import, l
 			err = endMembership(ctx, tx, i.Tenant, i.Group, c.contact)
 		default:
 			i.Deleted++
-			err = dropContact(ctx, tx, made)
+			err = s.dropContact(ctx, tx, made)
 		}
 		if err != nil {
 			return 0, err

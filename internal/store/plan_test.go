@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
@@ -95,6 +96,45 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		}
 		if name != "deliveries of messages" && strings.Contains(all, "TEMP B-TREE FOR ORDER BY") {
 			t.Errorf("%s sorts:\n%s", name, all)
+		}
+	}
+}
+
+// TestGroupPagesUseTheirIndexes: a page of a group of a million is a range of an index in each
+// order, and a text is looked for in ranges.
+func TestGroupPagesUseTheirIndexes(t *testing.T) {
+	s, err := Open(t.Context(), Config{DataDir: t.TempDir(), Now: func() time.Time { return time.UnixMilli(1_700_000_000_000) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	large := audience.Group{Kind: audience.Static, Members: 1_000_000}
+	for _, c := range []struct {
+		f    audience.MemberFilter
+		want string
+	}{
+		{audience.MemberFilter{}, "SEARCH m USING PRIMARY KEY (tenant=? AND grp=?"},
+		{audience.MemberFilter{Ascending: true, After: audience.ContactID{1}}, "SEARCH m USING PRIMARY KEY (tenant=? AND grp=? AND contact>?)"},
+		{audience.MemberFilter{ByName: true}, "contacts_name (tenant=?"},
+		{audience.MemberFilter{ByName: true, Ascending: true, After: audience.ContactID{1}}, "contacts_name (tenant=?"},
+		{audience.MemberFilter{Text: "mue"}, "SEARCH r USING PRIMARY KEY (tenant=? AND word>? AND word<?)"},
+		{audience.MemberFilter{Text: "anna mue", ByName: true}, "contact_words USING PRIMARY KEY (tenant=? AND word>? AND word<?)"},
+	} {
+		q := contactQuery{dialect: s.dialect, args: []any{new(tenant.ID)[:], 51}}
+		text := q.members(large, c.f, s)
+		steps := plans(t, s, text, q.args...)
+		all := strings.Join(steps, "\n")
+		if !strings.Contains(all, c.want) {
+			t.Errorf("%+v: want %q in\n%s", c.f, c.want, all)
+		}
+		for _, table := range []string{"SCAN c", "SCAN m", "SCAN r", "SCAN contact_words", "SCAN contact_addresses"} {
+			if slices.Contains(steps, table) || c.f.Text == "" && strings.Contains(all, "TEMP B-TREE FOR ORDER BY") {
+				t.Errorf("%+v reads a whole table or sorts:\n%s", c.f, all)
+			}
 		}
 	}
 }

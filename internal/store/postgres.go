@@ -104,6 +104,10 @@ func (postgresDialect) elements(column string) string {
 	return "jsonb_array_elements(CAST(" + column + " AS jsonb))"
 }
 
+func (postgresDialect) offsets(column string, width, _ int) string {
+	return fmt.Sprintf("LATERAL generate_series(1, length(%s), %d) AS p (value)", column, width)
+}
+
 func (postgresDialect) textAt(column, key string) string {
 	return "(CAST(" + column + " AS JSONB) ->> CAST(" + key + " AS TEXT))"
 }

@@ -21,3 +21,16 @@ func TestQuotaHoldsOverNodes(t *testing.T) {
 	})
 	world.FillQuota(t, 100, stores...)
 }
+
+// TestChargesHoldOverNodes: three nodes take mail that one plan pays, each mail charged once.
+func TestChargesHoldOverNodes(t *testing.T) {
+	url := postgres.URL(t)
+	var stores []*store.Store
+	world := storetest.NewWorld(t, func(t testing.TB, cfg store.Config) *store.Store {
+		cfg.URL, cfg.GroupLimit = url, 5
+		s := open(t, cfg)
+		stores = append(stores, s, open(t, store.Config{URL: url, Now: cfg.Now, GroupLimit: 5}), open(t, store.Config{URL: url, Now: cfg.Now, GroupLimit: 5}))
+		return s
+	})
+	world.FillPlan(t, 60, stores...)
+}

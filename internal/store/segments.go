@@ -74,7 +74,7 @@ func (q segmentQuery) test(seg audience.Segment) string {
 		}
 		return q.set(seg, "SELECT 1 FROM group_members x WHERE x.tenant = $1 AND x.contact = c.id AND x.grp = ", g[:])
 	case "domain":
-		return q.set(seg, "SELECT 1 FROM contact_words x WHERE x.tenant = $1 AND x.contact = c.id AND x.word = ", "@"+strings.ToLower(plain(strings.TrimPrefix(seg.Value, "@"))))
+		return q.set(seg, "SELECT 1 FROM "+q.dialect.elements("c.addresses")+" a WHERE lower(a.value ->> 1) = ", strings.ToLower(plain(strings.TrimPrefix(seg.Value, "@"))))
 	case "consent", "consent_basis", "consent_state", "confirmed_at":
 		return q.consent(seg)
 	case "created_at", "updated_at":

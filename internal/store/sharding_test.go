@@ -51,6 +51,8 @@ var acrossTenants = map[string]string{
 	"FROM approvals WHERE freed":                    "a chore that one node does every minute: a look into an index that is empty as a rule",
 	"FROM approvals d WHERE d.tenant = t.id":        "a chore that one node does every hour",
 	"FROM approval_alarms WHERE ended_at":           "a page for staff, who look at all tenants",
+	"FROM approval_alarms WHERE freed":              "a chore of each node four times a minute: a look into an index that is empty as a rule",
+	"DELETE FROM approval_patterns WHERE at":        "a chore that one node does every hour",
 	"FROM privacy_settings WHERE gather":            "a chore that one node does every minute",
 	"SELECT tenant, seq FROM suppression_marks":     "which tenants suppressed somebody: asked by each node twice a second, one row a tenant",
 	"FROM contact_imports WHERE state IN ('running": "which lists are to be imported: asked by one node every few seconds, a look into an index that is empty as a rule",

@@ -138,6 +138,14 @@ func (sqliteDialect) instantAt(column, key string) string {
 
 func (sqliteDialect) elements(column string) string { return "json_each(" + column + ")" }
 
+func (sqliteDialect) offsets(_ string, width, most int) string {
+	list := make([]int, most)
+	for n := range list {
+		list[n] = 1 + n*width
+	}
+	return "json_each('" + asJSON(list) + "') AS p"
+}
+
 func (sqliteDialect) textAt(column, key string) string { return "(" + column + " ->> " + key + ")" }
 func (sqliteDialect) domainIn(text string) string {
 	return "substr(" + text + ", instr(" + text + ", '@') + 1)"

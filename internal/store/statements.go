@@ -16,7 +16,7 @@ type statements struct {
 	byText map[string]*sql.Stmt // complete after prepareStatements
 
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
-	contacts, contactAddresses, contactWords, contactTags, members                                   bulkTexts
+	contacts, contactAddresses, contactWords, contactRuns, contactTags, members, patterns            bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
 	hooks, calls                                                                                     bulkTexts
 }
@@ -25,6 +25,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 	st := &statements{db: db, byText: map[string]*sql.Stmt{}}
 	texts := append(d.settleTexts(), idempotencyInsert, aliveText(d))
 	texts = append(texts, hitTexts(d)...)
+	texts = append(texts, lookText(d, lookAddress, 1), lookText(d, lookMember, 2), lookText(d, lookReference, 1))
 	for _, b := range []struct {
 		to    *bulkTexts
 		into  string
@@ -47,8 +48,11 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.contacts, "contacts (" + contactInsertColumns + ")", 18, ""},
 		{&st.contactAddresses, "contact_addresses (tenant, address, contact)", 3, ""},
 		{&st.contactWords, "contact_words (tenant, word, contact)", 3, ""},
+		{&st.contactRuns, "contact_word_runs (tenant, word, first, contacts)", 4, ""},
 		{&st.contactTags, "contact_tags (tenant, tag, contact, sort_name)", 4, ""},
 		{&st.members, "group_members (tenant, grp, contact, batch, added_at)", 5, ""},
+		{&st.patterns, "approval_patterns (tenant, shape, member, grp, at)", 5,
+			" ON CONFLICT (tenant, shape, member) DO UPDATE SET grp = excluded.grp, at = excluded.at"},
 		{&st.tracked, "tracked_messages (tenant, message, level, rule, recipients, links)", 6, ""},
 		{&st.activities, "activities (tenant, " + activityOwn + ")", activityWidth, ""},
 		{&st.activityCounts, "activity_counts (tenant, message, link, persons, machines)", 5,

@@ -113,6 +113,21 @@ func (s *Store) SaveTicket(ctx context.Context, r ticket.Row, l ticket.Line, fil
 	return nil
 }
 
+// RewriteTicket implements ticket.Store.
+func (s *Store) RewriteTicket(ctx context.Context, r ticket.Row, lines []ticket.Line) error {
+	err := s.transactSecurely(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE tickets SET sealed = $4 WHERE tenant = $1 AND id = $2 AND version = $3", r.Tenant[:], r.ID[:], r.Version, r.Sealed)
+		for i := 0; err == nil && i < len(lines); i++ {
+			_, err = tx.ExecContext(ctx, "UPDATE ticket_entries SET sealed = $4 WHERE tenant = $1 AND ticket = $2 AND id = $3", r.Tenant[:], r.ID[:], lines[i].ID[:], lines[i].Sealed)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("rewrite ticket: %w", err)
+	}
+	return nil
+}
+
 // TicketEntries implements ticket.Store.
 func (s *Store) TicketEntries(ctx context.Context, t tenant.ID, k ticket.ID) (list []ticket.Line, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT id, sealed FROM ticket_entries WHERE tenant = $1 AND ticket = $2 ORDER BY id", t[:], k[:])

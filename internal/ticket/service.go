@@ -59,6 +59,10 @@ type Store interface {
 	TicketFiles(ctx context.Context, t tenant.ID, k ID) ([]Exhibit, error)
 	// TicketFile returns one; NotFound "ticket_not_found".
 	TicketFile(ctx context.Context, t tenant.ID, k ID, f FileID) (Exhibit, error)
+	// RewriteTicket keeps a ticket's sealed content in the version it is in, and those of its
+	// entries; what was there before is not to be found afterwards. A ticket in another version
+	// keeps its own.
+	RewriteTicket(ctx context.Context, r Row, lines []Line) error
 	// DropTickets removes closed tickets that nobody has changed since before, at most limit,
 	// and returns how many.
 	DropTickets(ctx context.Context, before time.Time, limit int) (int, error)

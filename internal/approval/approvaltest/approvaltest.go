@@ -23,7 +23,14 @@ type Store struct {
 	lines  map[approval.ID][]approval.Line
 	files  map[approval.ID][]approval.Exhibit
 	alarms []approval.Alarm
+	counts map[pattern]map[audience.Hash]audience.GroupID
 	freed  int
+}
+
+// pattern is a shape of a tenant.
+type pattern struct {
+	tenant tenant.ID
+	shape  approval.Shape
 }
 
 var _ approval.Store = (*Store)(nil)
@@ -128,6 +135,15 @@ func (s *Store) NoteApproval(_ context.Context, r approval.Row) (bool, error) {
 	return true, nil
 }
 
+// RewriteApproval implements approval.Store.
+func (s *Store) RewriteApproval(ctx context.Context, r approval.Row, lines []approval.Line) error {
+	_, err := s.NoteApproval(ctx, r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines[r.ID] = slices.Clone(lines)
+	return err
+}
+
 // ApprovalLog implements approval.Store.
 func (s *Store) ApprovalLog(_ context.Context, t tenant.ID, c approval.ID) ([]approval.Line, error) {
 	if !s.owns(t, c) {
@@ -228,17 +244,48 @@ func (s *Store) PatternAlarms(context.Context) ([]approval.Alarm, error) {
 	return slices.Clone(s.alarms), nil
 }
 
+// StandingPatterns implements approval.Store.
+func (s *Store) StandingPatterns(ctx context.Context) ([]approval.Alarm, error) {
+	return s.PatternAlarms(ctx)
+}
+
 // EndPatternAlarm implements approval.Store.
-func (s *Store) EndPatternAlarm(_ context.Context, t tenant.ID, shape [16]byte, _ time.Time) error {
+func (s *Store) EndPatternAlarm(_ context.Context, t tenant.ID, shape approval.Shape, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.alarms)
-	s.alarms = slices.DeleteFunc(s.alarms, func(o approval.Alarm) bool { return o.Tenant == t && o.Shape == shape })
-	if len(s.alarms) == n {
+	at := slices.IndexFunc(s.alarms, func(o approval.Alarm) bool { return o.Tenant == t && o.Shape == shape })
+	if at < 0 {
 		return unknown()
 	}
+	ended := s.alarms[at]
+	s.alarms = slices.DeleteFunc(s.alarms, func(o approval.Alarm) bool {
+		return o.Tenant == t && o.Group == ended.Group && o.Stream == ended.Stream
+	})
 	return nil
 }
+
+// CountPattern implements approval.Store. Nobody is forgotten.
+func (s *Store) CountPattern(_ context.Context, p approval.Pattern) (int, audience.GroupID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = map[pattern]map[audience.Hash]audience.GroupID{}
+	}
+	of := pattern{p.Tenant, p.Shape}
+	if s.counts[of] == nil {
+		s.counts[of] = map[audience.Hash]audience.GroupID{}
+	}
+	for _, m := range p.Members {
+		s.counts[of][m.Hash] = m.Group
+	}
+	return len(s.counts[of]), p.Members[0].Group, nil
+}
+
+// FreePatterns implements approval.Store.
+func (s *Store) FreePatterns(context.Context, int, time.Time) (int, error) { return 0, nil }
+
+// DropPatterns implements approval.Store.
+func (s *Store) DropPatterns(context.Context, time.Time) error { return nil }
 
 // DropApprovals implements approval.Store.
 func (s *Store) DropApprovals(context.Context, time.Time, int) (int, error) { return 0, nil }

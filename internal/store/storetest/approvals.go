@@ -16,7 +16,7 @@ import (
 func approvalTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"ReadBack": approvalReadBack, "Queue": approvalQueue, "Evidence": approvalEvidence, "Voided": approvalVoided, "Freed": approvalFreed,
-		"Alarms": patternAlarms, "Dropped": approvalsDropped,
+		"Alarms": patternAlarms, "Patterns": patternsCounted, "TimeAgain": heldTimeAgain, "Rewritten": approvalRewritten, "Dropped": approvalsDropped,
 	}
 }
 
@@ -193,6 +193,89 @@ func patternAlarms(t *testing.T, w *World) {
 	}
 	if made, err := w.Store.RaisePatternAlarm(ctx, a); !made || err != nil {
 		t.Errorf("raised again: %v, %v", made, err)
+	}
+}
+
+// patternsCounted: each member once, within the window and since the last alarm ended.
+func patternsCounted(t *testing.T, w *World) {
+	ctx, one, two := t.Context(), w.Group(w.A, "eins"), w.Group(w.A, "zwei")
+	count := func(owner tenant.ID, g audience.Group, want int, members ...byte) {
+		t.Helper()
+		p := approval.Pattern{Tenant: owner, Shape: approval.Shape{7}, At: w.Clock.Advance(time.Second)}
+		for _, m := range members {
+			p.Members = append(p.Members, approval.PatternMember{Hash: audience.Hash{m}, Group: g.ID})
+		}
+		n, most, err := w.Store.CountPattern(ctx, p)
+		if err != nil || n != want || most != one.ID {
+			t.Errorf("counted %d, most in %s, %v; want %d", n, most, err, want)
+		}
+	}
+	count(w.A, one, 3, 1, 2, 3)
+	count(w.A, one, 4, 3, 4) // as another node does
+	count(w.A, two, 5, 5)
+	count(w.B, one, 1, 1)
+	held := w.Draft(w.A, "eva@x.example")
+	held.Deliveries[0].State, held.Deliveries[0].Reason = event.Held, approval.ReasonShape
+	w.Accept(held)
+	a := approval.Alarm{Tenant: w.A, Group: one.ID, Shape: approval.Shape{7}, Stream: tenant.Transactional, Members: 5, At: w.Clock.Now()}
+	for _, shape := range []approval.Shape{{7}, {8}} {
+		a.Shape = shape
+		if _, err := w.Store.RaisePatternAlarm(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown, err := w.Store.PatternAlarms(ctx)
+	standing, err2 := w.Store.StandingPatterns(ctx)
+	if err != nil || err2 != nil || len(shown) != 1 || len(standing) != 2 {
+		t.Errorf("shown %d, standing %d, %v, %v", len(shown), len(standing), err, err2)
+	}
+	free := func(want int, state string) {
+		t.Helper()
+		if n, err := w.Store.FreePatterns(ctx, 10, w.Clock.Advance(time.Second)); n != want || err != nil {
+			t.Errorf("freed %d, %v; want %d", n, err, want)
+		}
+		equal(t, "state", w.States(w.A, held.Message.ID), state)
+	}
+	free(0, "held")
+	w.must(w.Store.EndPatternAlarm(ctx, w.A, approval.Shape{8}, w.Clock.Advance(time.Second)))
+	free(1, "queued")
+	count(w.A, one, 1, 9)
+	w.Clock.Advance(2 * time.Hour)
+	w.must(w.Store.DropPatterns(ctx, w.Clock.Now().Add(-time.Hour)))
+	free(0, "queued")
+	count(w.A, one, 1, 1)
+}
+
+// heldTimeAgain: a mail that was held for a reviewer's weekend has its whole time left.
+func heldTimeAgain(t *testing.T, w *World) {
+	a := w.Draft(w.A, "eva@x.example")
+	a.Deliveries[0].State, a.Deliveries[0].Reason = event.Held, approval.ReasonHeld
+	w.Accept(a)
+	w.Clock.Advance(10 * 24 * time.Hour)
+	if n, err := w.Store.FreeUnapproved(t.Context(), w.A, 9, w.Clock.Now()); n != 1 || err != nil {
+		t.Fatalf("freed %d, %v", n, err)
+	}
+	list := w.Claim(w.Epoch("n"), w.A, 9)
+	if want := a.Message.ExpiresAt.Add(10 * 24 * time.Hour); len(list) != 1 || !list[0].ExpiresAt.Equal(want) {
+		t.Errorf("claimed %+v, want an end at %s", list, want)
+	}
+}
+
+// approvalRewritten: sealed texts are replaced, in the version they are in.
+func approvalRewritten(t *testing.T, w *World) {
+	ctx, g := t.Context(), w.Group(w.A, "Käufer")
+	r := w.approvalOf(g, approval.InReview)
+	line := approval.Line{ID: id.New[approval.EntryKind](r.Since), Act: approval.Submit, Actor: "usr_1", Sealed: []byte("said")}
+	w.must(w.Store.SaveApproval(ctx, r, []approval.Line{line}, nil))
+	r.Sealed, line.Sealed = []byte("other"), []byte("other said")
+	w.must(w.Store.RewriteApproval(ctx, r, []approval.Line{line}))
+	old := r
+	old.Version, old.Sealed = 9, []byte("of another version")
+	w.must(w.Store.RewriteApproval(ctx, old, nil))
+	have, _, err := w.Store.Approval(ctx, w.A, g.ID)
+	log, err2 := w.Store.ApprovalLog(ctx, w.A, r.ID)
+	if err != nil || err2 != nil || string(have.Sealed) != "other" || len(log) != 1 || string(log[0].Sealed) != "other said" || log[0].Actor != "usr_1" {
+		t.Errorf("%+v, %+v, %v, %v", have, log, err, err2)
 	}
 }
 

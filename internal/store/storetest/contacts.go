@@ -20,6 +20,7 @@ func contactTests() map[string]func(*testing.T, *World) {
 		"Found":    contactsFound,
 		"Paged":    contactsPaged,
 		"Changed":  contactChanged,
+		"Runs":     contactRuns,
 		"Merged":   contactsMerged,
 		"Unmerged": contactsUnmerged,
 		"Twins":    contactTwins,
@@ -259,4 +260,46 @@ func contactsForeign(t *testing.T, w *World) {
 		}
 	}
 	equal(t, "of the owner", w.listed(audience.ContactFilter{}), "Eva")
+}
+
+// contactRuns: people who came together are found by what they have in common, each as long
+// as it is theirs.
+func contactRuns(t *testing.T, w *World) {
+	ctx := t.Context()
+	var list strings.Builder
+	list.WriteString("E-Mail;Vorname;Nachname\n")
+	for n := range 130 {
+		fmt.Fprintf(&list, "p%03d@gmx.example;Anna;Muster%03d\n", n, n)
+	}
+	g := w.Group(w.A, "g")
+	i := w.imported(w.Intake(), g, list.String())
+	found := func(text string) []audience.Contact {
+		t.Helper()
+		page, err := w.Store.Contacts(ctx, w.A, audience.ContactFilter{Text: text, ByName: true, Ascending: true, Limit: 200})
+		w.must(err)
+		return page.Contacts
+	}
+	segment := func(want int64) {
+		t.Helper()
+		if n, err := w.Store.CountSegment(ctx, w.A, audience.Segment{Of: "domain", Is: audience.Equals, Value: "GMX.example"}); n != want || err != nil {
+			t.Errorf("%d in the domain, %v; want %d", n, err, want)
+		}
+	}
+	anna := found("ann")
+	equal(t, "found", fmt.Sprint(len(anna), len(found("@gmx")), len(found("anna muster12")), len(found("bea"))), "130 130 10 0")
+	segment(130)
+	other := w.Contact(w.B, "Anna", "Fremd", "", "", []string{"a@gmx.example"})
+	_ = other
+	changed := anna[0] // the first of its run
+	changed.GivenName = "Bea"
+	_, err := w.Contacts().Change(ctx, w.A, changed, "usr_1")
+	w.must(err)
+	for _, c := range []audience.Contact{anna[50], anna[129]} {
+		w.must(w.Store.DeleteContact(ctx, w.A, c.ID))
+	}
+	equal(t, "after changes", fmt.Sprint(len(found("ann")), len(found("@gmx")), len(found("bea"))), "127 128 1")
+	segment(128)
+	w.must(w.Intake().Undo(ctx, w.A, i.ID))
+	w.worked(w.Intake(), i)
+	equal(t, "after the undo", fmt.Sprint(len(found("ann")), len(found("@gmx")), len(found("bea"))), "0 1 1")
 }

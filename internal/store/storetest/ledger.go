@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/ledger"
 	"stafette/internal/queue"
+	"stafette/internal/store"
 	"stafette/internal/tenant"
 )
 
@@ -18,6 +21,7 @@ func ledgerTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"ChargedExactly": chargedExactly, "Released": releasedAndCharged, "SumsAgree": sumsAgree, "RefusedCostsNothing": refusedCostsNothing,
 		"NewMonth": newMonth, "PlanEnds": planEnds, "Foreign": ledgerForeign,
+		"RefundBesides": func(t *testing.T, w *World) { w.FillPlan(t, 20, w.Store) },
 	}
 }
 
@@ -217,5 +221,54 @@ func ledgerForeign(t *testing.T, w *World) {
 	w.must(s.RetirePlan(t.Context(), own.Plan))
 	if err := s.SetPlan(t.Context(), w.B, own.Plan, "usr_1"); !fault.IsKind(err, fault.Invalid) && !fault.IsKind(err, fault.Conflict) {
 		t.Errorf("a retired plan was booked: %v", err)
+	}
+}
+
+// FillPlan lets all stores accept at once, and give back what was booked, until more than the
+// plan includes has been tried; exactly what was taken is charged, and nothing of it refunded.
+func (w *World) FillPlan(t *testing.T, included int64, stores ...*store.Store) {
+	t.Helper()
+	ctx, s := context.Background(), w.plan(included, ledger.Refuse)
+	month, err := s.Statement(ctx, w.A)
+	w.must(err)
+	var taken, refunds atomic.Int64
+	var all sync.WaitGroup
+	for i := range 3 * int(included) {
+		a := w.charged(1 + i%3)
+		all.Go(func() {
+			err := stores[i%len(stores)].Accept(ctx, a)
+			if err == nil {
+				taken.Add(int64(len(a.Deliveries)))
+			} else if f := fault.As(err); f == nil || f.Code != ledger.CodeSpent {
+				t.Errorf("accept: %v", err)
+			}
+		})
+		if i%int(included) == 0 {
+			at := ledger.New(ledger.Config{Store: stores[i%len(stores)], Now: w.Clock.Now})
+			all.Go(func() {
+				if err := at.Refund(ctx, w.A, month.Entries[0].ID, "usr_1", "so eben"); err == nil {
+					refunds.Add(1)
+				} else if !fault.IsKind(err, fault.Conflict) {
+					t.Errorf("refund: %v", err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	a := w.account()
+	v, err := s.Statement(ctx, w.A)
+	w.must(err)
+	var charged int64
+	for _, c := range v.Charges {
+		charged += c.Included + c.Credit
+	}
+	if refunds.Load() > 0 && taken.Load() > 0 || taken.Load() > included || refunds.Load() == 0 && taken.Load() < included-2 || charged != taken.Load() || a.Left() < 0 {
+		t.Errorf("taken %d, charged %d, refunded %d times, account %+v", taken.Load(), charged, refunds.Load(), a)
+	}
+	if taken.Load() == 0 {
+		return // the refund was first: the whole month went back, unused
+	}
+	if err := s.Refund(ctx, w.A, month.Entries[0].ID, "usr_1", "so eben"); !fault.IsKind(err, fault.Conflict) {
+		t.Errorf("refund of what was used: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
+	"stafette/internal/ledger"
 	"stafette/internal/message"
 	"stafette/internal/offer"
 	"stafette/internal/privacy"
@@ -336,6 +337,7 @@ func (w *World) Traces(s *privacy.Service) {
 	if _, err := w.Store.LikeUnit(ctx, offer.Like{Tenant: w.A, Offer: made.Offer, Recipient: made.ID, Unit: "u1", At: w.Clock.Now()}, true); err != nil {
 		w.t.Fatal(err)
 	}
+	w.must(w.plan(100, ledger.Hold).Give(ctx, w.A, ledger.Goodwill, 1, "usr_2", "für die Geduld von "+eva))
 	w.ask(s, privacy.Access, eva)
 	w.turn(s)
 }
@@ -357,7 +359,7 @@ func erased(t *testing.T, w *World) {
 	for _, h := range v.Goes {
 		held[h.Name] = h.Count
 	}
-	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:3 offers:1 returns:3 suppressions:1 tracking:4 waiting:1]")
+	equal(t, "preview", fmt.Sprint(held), "map[contact:2 deliveries:4 files:1 lists:1 mentions:4 offers:1 returns:3 suppressions:1 tracking:4 waiting:1]")
 	if _, err := s.ConfirmErasure(ctx, privacy.Wish{Person: p}, "max@gmx.example"); fault.As(err) == nil {
 		t.Errorf("confirmed with another's address: %v", err)
 	}

@@ -273,6 +273,15 @@ func (l *limits) SaveTicket(_ context.Context, r ticket.Row, line ticket.Line, f
 	return nil
 }
 
+// RewriteTicket implements ticket.Store.
+func (l *limits) RewriteTicket(_ context.Context, r ticket.Row, lines []ticket.Line) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows = append(slices.DeleteFunc(l.rows, func(old ticket.Row) bool { return old.ID == r.ID }), r)
+	l.lines[r.ID] = lines
+	return nil
+}
+
 // TicketEntries implements ticket.Store.
 func (l *limits) TicketEntries(_ context.Context, _ tenant.ID, k ticket.ID) ([]ticket.Line, error) {
 	l.mu.Lock()

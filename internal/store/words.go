@@ -1,0 +1,124 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+
+	"stafette/internal/audience"
+	"stafette/internal/tenant"
+)
+
+// runContacts is how many contacts one run holds at most: as many as SQLite keeps in a row
+// of an index without another page.
+const runContacts = 48
+
+// contactWidth is the size of an identifier within a run.
+const contactWidth = len(audience.ContactID{})
+
+// words are contacts by what they are found by, each list ascending.
+type words map[string][]audience.ContactID
+
+func wordsOf(list []audience.Contact) words {
+	w := words{}
+	for i := range list {
+		for _, word := range list[i].Words() {
+			word = plain(word)
+			w[word] = append(w[word], list[i].ID)
+		}
+	}
+	return w
+}
+
+// rows are what is inserted for words: those that one contact has for itself as rows of
+// contact_words, and runs of the others, both in the order of their tables.
+func (w words) rows(t tenant.ID) (single, runs []any) {
+	var owner any = t[:]
+	for _, word := range slices.Sorted(maps.Keys(w)) {
+		list := w[word]
+		if len(list) == 1 {
+			single = append(single, owner, word, list[0][:])
+			continue
+		}
+		slices.SortFunc(list, func(a, b audience.ContactID) int { return bytes.Compare(a[:], b[:]) })
+		for part := range slices.Chunk(list, runContacts) {
+			packed := make([]byte, 0, len(part)*contactWidth)
+			for i := range part {
+				packed = append(packed, part[i][:]...)
+			}
+			runs = append(runs, owner, word, packed[:contactWidth:contactWidth], packed)
+		}
+	}
+	return single, runs
+}
+
+// dropWord takes away what leads from a word to a contact.
+func (s *Store) dropWord(ctx context.Context, tx *sql.Tx, t tenant.ID, word string, c audience.ContactID) error {
+	res, err := tx.ExecContext(ctx, "DELETE FROM contact_words WHERE tenant = $1 AND word = $2 AND contact = $3", t[:], word, c[:])
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	for {
+		first, err := runWith(ctx, tx, t, word, c)
+		if err != nil || first == nil {
+			return err
+		}
+		var contacts []byte
+		err = tx.QueryRowContext(ctx, "SELECT contacts FROM contact_word_runs WHERE tenant = $1 AND word = $2 AND first = $3"+s.dialect.lockRow(), t[:], word, first).Scan(&contacts)
+		switch at := placeIn(contacts, c); {
+		case errors.Is(err, sql.ErrNoRows):
+			continue // somebody else took its first contact out meanwhile
+		case err != nil || at < 0:
+			return err
+		default:
+			return leaveRun(ctx, tx, t, word, first, slices.Delete(contacts, at, at+contactWidth))
+		}
+	}
+}
+
+// runWith is the key of the run that holds a contact, nil if none does. Runs that came at
+// the same time may overlap.
+func runWith(ctx context.Context, tx *sql.Tx, t tenant.ID, word string, c audience.ContactID) (first []byte, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT first, contacts FROM contact_word_runs WHERE tenant = $1 AND word = $2 AND first <= $3
+		ORDER BY first DESC`, t[:], word, c[:])
+	if err != nil {
+		return nil, err
+	}
+	for first == nil && rows.Next() {
+		var key, contacts []byte
+		if err := rows.Scan(&key, &contacts); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		if placeIn(contacts, c) >= 0 {
+			first = key
+		}
+	}
+	return first, errors.Join(rows.Err(), rows.Close())
+}
+
+// placeIn is where a contact stands in a run, -1 if it does not.
+func placeIn(contacts []byte, c audience.ContactID) int {
+	for at := 0; at < len(contacts); at += contactWidth {
+		if bytes.HasPrefix(contacts[at:], c[:]) {
+			return at
+		}
+	}
+	return -1
+}
+
+// leaveRun stores what is left of a run.
+func leaveRun(ctx context.Context, tx *sql.Tx, t tenant.ID, word string, first, contacts []byte) error {
+	if len(contacts) == 0 {
+		_, err := tx.ExecContext(ctx, "DELETE FROM contact_word_runs WHERE tenant = $1 AND word = $2 AND first = $3", t[:], word, first)
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE contact_word_runs SET first = $4, contacts = $5 WHERE tenant = $1 AND word = $2 AND first = $3",
+		t[:], word, first, contacts[:contactWidth], contacts)
+	return err
+}
