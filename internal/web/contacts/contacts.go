@@ -86,9 +86,11 @@ type Circles interface {
 }
 
 // Config is what the pages stand on; all of it is needed but Groups, without which the
-// history does not tell of them, and Consents.
+// history does not tell of them, Consents, Optins and Evidence.
 type Config struct {
 	Consents Consents // nil: the Kundenakte says nothing of tracking
+	Optins   Optins   // nil: nor of why people may be written to
+	Evidence Evidence // nil: there is none
 	Book     Book
 	Groups   Circles
 	List     List
@@ -109,6 +111,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST /contacts", Permission: write, Do: c.create},
 		{Pattern: "GET " + duplicatesAt, Permission: write, Do: c.showDuplicates},
 		{Pattern: "GET " + duplicatesAt + ".csv", Permission: write, Do: c.exportDuplicates},
+		{Pattern: "GET " + evidenceAt, Permission: manage, Do: c.evidence},
 		{Pattern: "GET /contacts/fields", Permission: write, Do: c.showFields},
 		{Pattern: "POST /contacts/fields", Permission: write, Do: c.changeFields},
 		{Pattern: "GET /contacts/address", Permission: read, Do: c.showAddress},
