@@ -35,9 +35,9 @@ type letterForm struct {
 	groups         []choice
 	subject, body  string
 	html           bool
-	stream              tenant.Stream
-	key                 string // makes sending twice the same as sending once
-	files               []string
+	stream         tenant.Stream
+	key            string // makes sending twice the same as sending once
+	files          []string
 	// seen are the recipients as they stood when the reader was last warned of them.
 	seen string
 	// track is the box „E-Mail tracken“, which stands there if offered; allowed is how much
