@@ -136,7 +136,9 @@ for (const story of STORIES) {
       await page.goto(mailing);
       await page.waitForSelector('form[action$="/send"]');
       await look(page);
-      await press(page, 'form[action$="/send"] .btn--primary');
+      await page.waitForLoadState("load"); // the sample in its frame, too
+      await page.locator('form[action$="/send"] .btn--primary').press("Enter");
+      await page.waitForSelector('form[action$="/send"]', { state: "detached" });
       const { source } = await demo.arrived(address, `${story.group} 1`);
       assert.match(source, /^List-Unsubscribe-Post: List-Unsubscribe=One-Click\r?$/m);
       await until("the mailing's end", async () => { await page.goto(mailing); return (await page.locator("tbody tr").count()) > 0; });
