@@ -21,10 +21,7 @@ import (
 )
 
 // stopped keeps pauses in memory; each can be ended once by its account.
-type stopped struct {
-	httpapi.Pauses
-	list []pause.Pause
-}
+type stopped struct{ list []pause.Pause }
 
 func (s *stopped) Standing(_ context.Context, t tenant.ID, g audience.GroupID) (v pause.Standing, _ error) {
 	v.Limits, v.Figures = pause.DefaultLimits(), pause.Figures{Sent: 1000, Hard: 12, Hours: 168}
@@ -54,7 +51,6 @@ func (s *stopped) Release(_ context.Context, t tenant.ID, g audience.GroupID, ac
 
 // threads keeps requests in memory.
 type threads struct {
-	httpapi.Tickets
 	list []ticket.Ticket
 	said map[ticket.ID][]ticket.Entry
 }

@@ -73,7 +73,7 @@ type RequestEntry struct {
 	Files int        `json:"files" doc:"How many files came with it; they are in the office"`
 }
 
-func requestOf(k ticket.Ticket, staff bool) *Request {
+func threadOf(k ticket.Ticket, staff bool) *Request {
 	r := &Request{ID: k.ID, Category: k.Category, State: k.State, Subject: k.Subject, Ref: k.Ref, OpenedAt: k.At(), Changed: k.ChangedAt}
 	if staff {
 		r.Tenant = &k.Tenant
@@ -94,7 +94,7 @@ func requestsOf(list []ticket.Ticket, staff bool, err error) (*requestsOutput, e
 	out := &requestsOutput{}
 	out.Body.Data = make([]*Request, len(list))
 	for i, k := range list {
-		out.Body.Data[i] = requestOf(k, staff)
+		out.Body.Data[i] = threadOf(k, staff)
 	}
 	return out, nil
 }
@@ -128,7 +128,7 @@ func (a *API) thread(ctx context.Context, k ticket.Ticket, staff bool, err error
 	if err != nil {
 		return nil, err
 	}
-	r := requestOf(k, staff)
+	r := threadOf(k, staff)
 	for _, e := range said {
 		side := "account"
 		if e.Staff {

@@ -68,6 +68,8 @@ export class Demo {
   /** A browser of its own at the office, signed in as who ("" for nobody); see desk. */
   async desk({ who = "", ...look } = {}) {
     const at = await desk(this.browser, this.origin, look);
+    // The language of an account would go before the browser's.
+    await at.context.request.post(`${this.origin}/preferences`, { form: { lang: look.lang ?? "de", back: "/signin" } });
     if (who) {
       await at.go("/signin");
       await at.page.fill("#email", who);
