@@ -200,7 +200,7 @@ describe("an objection", () => {
     assert.equal(answer.status, 200);
     await page.goto(message);
     if (await page.locator('button[value="resume"]').count()) await press(page, 'button[value="resume"]');
-    await until("the mail's stop", async () => { await page.goto(message); return (await page.innerText("main")).includes("Abgemeldet"); });
+    await until("the mail's stop", async () => { await page.goto(message); return (await page.innerText("main")).includes("hat sich von dieser Kategorie abgemeldet"); });
     await shot(page, "consent-de", "objection");
     assert.deepEqual(await axe(page), []);
     assert.equal(await demo.mail(box, "Neues 2"), undefined, "it arrived");
