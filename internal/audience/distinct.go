@@ -63,23 +63,39 @@ type Joining struct {
 
 // MergeSeveral merges pair after pair, as Merge does, and returns how many it merged. A
 // contact that went into another one in the same call stands for that one afterwards. What
-// somebody else changed meanwhile, or what cannot be one contact, is left as it is.
+// somebody else changed meanwhile, what cannot be one contact, and whom a merge would make
+// one with somebody they were called distinct of, is left as it is.
 func (s *Contacts) MergeSeveral(ctx context.Context, t tenant.ID, list []Joining, actor string) (merged int, err error) {
+	apart, err := s.apart(ctx, t)
+	if err != nil {
+		return 0, fmt.Errorf("merge several contacts: %w", err)
+	}
 	into, versions := map[ContactID]ContactID{}, map[ContactID]int64{}
-	now := func(c ContactID, version int64) (ContactID, int64) {
+	now := func(c ContactID) ContactID {
 		for next, ok := into[c]; ok; next, ok = into[c] {
 			c = next
 		}
-		if v, ok := versions[c]; ok {
-			version = v
+		return c
+	}
+	distinct := func(a, b ContactID) bool {
+		for p := range apart {
+			if PairOf(now(p[0]), now(p[1])) == PairOf(a, b) {
+				return true
+			}
 		}
-		return c, version
+		return false
 	}
 	for _, one := range list {
-		kept, version := now(one.Kept, one.Version)
-		other, otherVersion := now(one.Other, one.OtherVersion)
-		if kept == other {
+		kept, other := now(one.Kept), now(one.Other)
+		if kept == other || distinct(kept, other) {
 			continue
+		}
+		version, otherVersion := one.Version, one.OtherVersion
+		if v, ok := versions[kept]; ok {
+			version = v
+		}
+		if v, ok := versions[other]; ok {
+			otherVersion = v
 		}
 		c, err := s.Merge(ctx, t, kept, other, version, otherVersion, actor)
 		if f := fault.As(err); f != nil && (f.Kind == fault.Conflict || f.Kind == fault.NotFound || f.Kind == fault.Invalid) {
