@@ -83,6 +83,7 @@ SELECT create_distributed_table('contact_fields', 'tenant', colocate_with => 'me
 SELECT create_distributed_table('contact_notes', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_acts', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_merges', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('contact_distinct', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('contact_groups', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('group_members', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('group_batches', 'tenant', colocate_with => 'messages');

@@ -9,6 +9,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
+	"stafette/internal/tenant"
 )
 
 // reviewsShown bounds the queue of reviewers.
@@ -72,20 +73,30 @@ func (s *Service) Release(ctx context.Context, c ID, who Reviewer) (Case, error)
 	return s.act(ctx, one, g, step{act: Release, actor: who.Actor})
 }
 
+// Impartial refuses who has to do with an account: nobody decides about their own, and
+// nobody locks it. Errors: Forbidden "approval_own".
+func (s *Service) Impartial(ctx context.Context, t tenant.ID, who Reviewer) error {
+	if s.c.Related == nil || who.Email == "" {
+		return nil
+	}
+	own, err := s.c.Related(ctx, who.Email, t)
+	if err != nil {
+		return fmt.Errorf("compare reviewer with account: %w", err)
+	}
+	if own {
+		return fault.New(fault.Forbidden, CodeOwn, "Nobody decides about an account they have to do with.")
+	}
+	return nil
+}
+
 // turn reads a case that a reviewer is about to do something in.
 func (s *Service) turn(ctx context.Context, c ID, who Reviewer) (Case, audience.Group, error) {
 	one, g, err := s.Review(ctx, c)
 	if err != nil {
 		return one, g, err
 	}
-	if s.c.Related != nil && who.Email != "" {
-		own, err := s.c.Related(ctx, who.Email, one.Tenant)
-		if err != nil {
-			return one, g, fmt.Errorf("compare reviewer with account: %w", err)
-		}
-		if own {
-			return one, g, fault.New(fault.Forbidden, CodeOwn, "Nobody decides about an account they have to do with.")
-		}
+	if err := s.Impartial(ctx, one.Tenant, who); err != nil {
+		return one, g, err
 	}
 	if one.ClaimedBy != "" && one.ClaimedBy != who.Actor {
 		return one, g, fault.New(fault.Conflict, CodeClaimed, "Another person has this case.")

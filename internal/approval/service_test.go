@@ -201,6 +201,7 @@ func TestNobodyDecidesWhatIsNotTheirs(t *testing.T) {
 	w.related = "own@platform.example"
 	_, err := w.decide(small, approval.DecideApprove, "own")
 	refused(t, "an own tenant", err, fault.Forbidden, approval.CodeOwn)
+	refused(t, "locking it", w.service.Impartial(w.Context(), w.tenant, reviewer("own")), fault.Forbidden, approval.CodeOwn)
 	if _, err := w.service.Claim(w.Context(), small.ID, reviewer("a")); err != nil {
 		t.Fatal(err)
 	}

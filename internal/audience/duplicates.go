@@ -98,9 +98,13 @@ func digits(text string) string {
 
 // Duplicates proposes contacts to merge, at most MaxTwins; those of one mailbox come
 // first. It looks through names and addresses that can be of a duplicate, not through
-// all contacts.
+// all contacts, and passes over those of whom somebody said that they are two people.
 func (s *Contacts) Duplicates(ctx context.Context, t tenant.ID) ([]Twins, error) {
-	f := finder{found: map[[2]ContactID]bool{}}
+	apart, err := s.apart(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("find duplicates: %w", err)
+	}
+	f := finder{found: map[[2]ContactID]bool{}, apart: apart}
 	if err := s.sameMailbox(ctx, t, &f); err != nil {
 		return nil, fmt.Errorf("find duplicates: %w", err)
 	}
@@ -126,6 +130,7 @@ func (s *Contacts) Duplicates(ctx context.Context, t tenant.ID) ([]Twins, error)
 type finder struct {
 	list  []Twins
 	found map[[2]ContactID]bool
+	apart map[Pair]bool
 }
 
 func (f *finder) add(a, b Contact) {
@@ -134,7 +139,7 @@ func (f *finder) add(a, b Contact) {
 	}
 	like := Alike(a, b)
 	key := [2]ContactID{a.ID, b.ID}
-	if like == "" || len(f.list) >= MaxTwins || f.found[key] || f.found[[2]ContactID{b.ID, a.ID}] {
+	if like == "" || f.apart[PairOf(a.ID, b.ID)] || len(f.list) >= MaxTwins || f.found[key] || f.found[[2]ContactID{b.ID, a.ID}] {
 		return
 	}
 	f.found[key] = true
@@ -220,6 +225,13 @@ type Mergers interface {
 	// TaggedAddresses returns addresses that can lead to the mailbox of another one, see
 	// Mailbox: with a plus sign, or at Gmail; in order, after one as Canonical writes it.
 	TaggedAddresses(ctx context.Context, t tenant.ID, after string, limit int) ([]OwnedAddress, error)
+	// PutDistinct keeps that contacts are two people; pairs that are kept already, or of whom
+	// one is not there, are passed over. It goes with either contact.
+	PutDistinct(ctx context.Context, t tenant.ID, list []Distinct) error
+	// DropDistinct takes it back; what is not kept is no error.
+	DropDistinct(ctx context.Context, t tenant.ID, p Pair) error
+	// Distinct lists them, the last said first, at most limit.
+	Distinct(ctx context.Context, t tenant.ID, limit int) ([]Distinct, error)
 }
 
 // Undoable returns until when the last merge into a contact can be taken back; false if

@@ -125,6 +125,8 @@ type Config struct {
 	Approval   Approvals
 	Webhooks   *webhook.Service
 	Ledger     Ledger // what is left of plans
+	Pauses     Pauses
+	Tickets    Tickets
 	// What tenants allow, what recipients said about it, and what they did.
 	TrackingSettings tracking.Settings
 	Consents         *tracking.Consents

@@ -22,6 +22,7 @@ import (
 // Evidence proves consents; signup.Evidence does.
 type Evidence interface {
 	Pack(ctx context.Context, t tenant.ID, c consent.ID, lang i18n.Lang) ([]byte, error)
+	PersonPack(ctx context.Context, t tenant.ID, addresses []message.Address, lang i18n.Lang) ([]byte, error)
 }
 
 // Optins is why people may be written to, and the forms through which they say so. All of
@@ -38,6 +39,8 @@ const maxConsent = 128 << 10
 func consentRoutes() []Route {
 	const all, one = "/v1/consents", "/v1/consents/{id}"
 	return []Route{
+		{Method: http.MethodGet, Path: all + "/evidence", Scope: tenant.ScopeRead, status: 200, errors: []int{404, 422},
+			id: "get-person-evidence", summary: "Read what proves all consents of a person as a ZIP file", register: registerPersonEvidence},
 		{Method: http.MethodGet, Path: all, Scope: tenant.ScopeRead, status: 200, errors: []int{422},
 			id: "list-consents", summary: "List consents from new to old", register: registerWith((*API).listConsents)},
 		{Method: http.MethodPost, Path: all, Scope: tenant.ScopeSend, MaxBody: maxConsent, media: "application/json", status: 201, errors: []int{413, 422},
@@ -287,9 +290,47 @@ func (a *API) evidence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	writeZIP(w, "consent-"+c.ID.String()+".zip", file)
+	return nil
+}
+
+func writeZIP(w http.ResponseWriter, name string, file []byte) {
 	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", `attachment; filename="consent-`+c.ID.String()+`.zip"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	w.Header().Set("Content-Length", strconv.Itoa(len(file)))
 	_, _ = w.Write(file) // the reader left: nothing to be done
+}
+
+func registerPersonEvidence(a *API, api huma.API, r Route) {
+	op := r.operation(api)
+	op.Description = "Of all addresses of the contact that has the address, or of the address alone: a signed statement (consents.json), a PDF, an HTML sheet, and the mails that asked for confirmation as long as their content is kept. 404 where no consent is kept."
+	text := &huma.Schema{Type: huma.TypeString}
+	op.Parameters = []*huma.Param{
+		{Name: "address", In: "query", Required: true, Schema: text},
+		{Name: "Accept-Language", In: "header", Description: "de (default) or en", Schema: text},
+	}
+	op.Responses[strconv.Itoa(r.status)] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{"application/zip": {Schema: binary()}}}
+	a.registerPlain(api, r, op, a.personEvidence)
+}
+
+func (a *API) personEvidence(w http.ResponseWriter, r *http.Request) error {
+	t := keyOf(r.Context()).Tenant
+	address, err := message.ParseAddress(r.URL.Query().Get("address"))
+	if err != nil {
+		d := &decoder{place: "query/"}
+		d.refuse("address", err)
+		return fault.Join(d.wrong)
+	}
+	all := []message.Address{address}
+	if c, ok, err := a.c.Contacts.Of(r.Context(), t, address); err != nil {
+		return fmt.Errorf("prove consents: %w", err)
+	} else if ok {
+		all = c.Addresses
+	}
+	file, err := a.c.Optins.Evidence.PersonPack(r.Context(), t, all, i18n.Lang(preferred(r.Header.Get("Accept-Language"))))
+	if err != nil {
+		return err
+	}
+	writeZIP(w, "consents.zip", file)
 	return nil
 }

@@ -162,8 +162,11 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/webhooks": true, "POST /v1/webhooks": true, // the key's own tenant: TestWebhooks
 		"GET /v1/activities": true,                             // TestActivities
 		"GET /v1/templates":  true, "POST /v1/templates": true, // the key's own tenant: TestTemplateFromMakingToSending
-		"GET /v1/usage": true, // TestUsage
-		"GET /v1/me":    true, "GET /openapi.yaml": true, "GET /openapi.json": true,
+		"GET /v1/usage":  true,                                  // TestUsage
+		"GET /v1/pauses": true, "GET /v1/platform/pauses": true, // TestPausesOverTheAPI
+		"GET /v1/requests": true, "POST /v1/requests": true, "GET /v1/platform/requests": true, // TestRequestsOverTheAPI
+		"GET /v1/consents/evidence": true, // TestEvidenceOfAPerson
+		"GET /v1/me":                true, "GET /openapi.yaml": true, "GET /openapi.json": true,
 	}
 	tried := 0
 	for _, r := range w.api.Routes() {
@@ -209,6 +212,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.paperConsent().ID.String()), "consent_not_found"
 		case strings.HasPrefix(r.Path, "/v1/signup-forms/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.signupForm().ID.String()), "signup_form_not_found"
+		case strings.HasPrefix(r.Path, "/v1/requests/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.request().ID.String()), "ticket_not_found"
 		case strings.HasPrefix(r.Path, "/v1/imports/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.startImport("source=Messe", "a@b.example\n").ID.String()), "import_not_found"
 			w.importAll()
@@ -249,8 +254,9 @@ func TestTenantsAreIsolated(t *testing.T) {
 
 // wellFormed are bodies for routes that read one before they look for the thing.
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
-	"POST /v1/lead-cases/{id}/close": `{"outcome":"receiver"}`,
-	"POST /v1/groups/{id}/approval":  submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
+	"POST /v1/lead-cases/{id}/close":     `{"outcome":"receiver"}`,
+	"POST /v1/groups/{id}/pause/release": `{"note":"Liste bereinigt"}`, "POST /v1/requests/{id}/reply": `{"text":"Hier, bitte."}`,
+	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
 	"PUT /v1/signup-forms/{id}":     `{"name":"x","title":"x","group_id":"x","purpose":"newsletter","from":"x"}`,
 	"POST /v1/groups/{id}/contacts": `{"contacts":[{"email":"a@x.example"}]}`,
 	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`,

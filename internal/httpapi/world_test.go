@@ -68,6 +68,9 @@ type world struct {
 	list    *audiencetest.Store
 	leads   *leadtest.Store
 
+	stops   *stopped
+	threads *threads
+
 	redeliveries *redeliverytest.Store
 	checks       *listcheck.Service
 	privacy      *privacy.Service
@@ -162,6 +165,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	c.Offers = w.offers(keeper, c.Acceptor)
 	w.optins(keeper, service, &c, c.Diagnosis, catalog)
 	c.Ledger = plans{w}
+	w.limits(&c)
 	c.Webhooks, err = webhook.New(webhook.Config{Store: &webhooktest.Store{}, Client: webhook.NewClient(webhook.ClientConfig{}), Keeper: keeper, Now: now})
 	if err != nil {
 		t.Fatal(err)

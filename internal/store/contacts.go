@@ -181,6 +181,9 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 		if err := endMerge(ctx, tx, c.Tenant, other); err != nil {
 			return err
 		}
+		if err := endDistinct(ctx, tx, c.Tenant, other); err != nil {
+			return err
+		}
 		if err := s.unindexContact(ctx, tx, gone); err != nil {
 			return err
 		}
@@ -233,6 +236,9 @@ func (s *Store) dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact)
 		return err
 	}
 	if err := endMemberships(ctx, tx, c.Tenant, c.ID); err != nil {
+		return err
+	}
+	if err := endDistinct(ctx, tx, c.Tenant, c.ID); err != nil {
 		return err
 	}
 	for _, text := range []string{

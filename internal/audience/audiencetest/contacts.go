@@ -24,6 +24,12 @@ type Contacts struct {
 	acts   []ownedAct
 	fields map[tenant.ID][]audience.Field
 	merges map[audience.ContactID]twins
+	apart  []ownedPair
+}
+
+type ownedPair struct {
+	tenant tenant.ID
+	audience.Distinct
 }
 
 // twins are two contacts before they were merged.
@@ -358,5 +364,41 @@ func (s *Contacts) TaggedAddresses(_ context.Context, t tenant.ID, after string,
 	slices.SortFunc(list, func(a, b audience.OwnedAddress) int {
 		return cmp.Compare(audience.Canonical(a.Address), audience.Canonical(b.Address))
 	})
+	return list, nil
+}
+
+// PutDistinct implements audience.Mergers.
+func (s *Contacts) PutDistinct(_ context.Context, t tenant.ID, list []audience.Distinct) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range list {
+		_, err := s.find(t, d.Pair[0])
+		if _, bad := s.find(t, d.Pair[1]); err != nil || bad != nil {
+			continue
+		}
+		if !slices.ContainsFunc(s.apart, func(o ownedPair) bool { return o.tenant == t && o.Pair == d.Pair }) {
+			s.apart = append(s.apart, ownedPair{t, d})
+		}
+	}
+	return nil
+}
+
+// DropDistinct implements audience.Mergers.
+func (s *Contacts) DropDistinct(_ context.Context, t tenant.ID, p audience.Pair) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apart = slices.DeleteFunc(s.apart, func(o ownedPair) bool { return o.tenant == t && o.Pair == p })
+	return nil
+}
+
+// Distinct implements audience.Mergers.
+func (s *Contacts) Distinct(_ context.Context, t tenant.ID, limit int) (list []audience.Distinct, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.apart {
+		if o.tenant == t && len(list) < limit {
+			list = append(list, o.Distinct)
+		}
+	}
 	return list, nil
 }

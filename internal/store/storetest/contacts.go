@@ -24,6 +24,7 @@ func contactTests() map[string]func(*testing.T, *World) {
 		"Merged":   contactsMerged,
 		"Unmerged": contactsUnmerged,
 		"Twins":    contactTwins,
+		"Distinct": contactsDistinct,
 		"Notes":    contactNotes,
 		"Foreign":  contactsForeign,
 	}

@@ -149,3 +149,46 @@ func contactTwins(t *testing.T, w *World) {
 		t.Errorf("%d pairs, want %d", len(list), len(want))
 	}
 }
+
+// contactsDistinct: what somebody called two people is proposed no more, until it is taken
+// back or one of them goes.
+func contactsDistinct(t *testing.T, w *World) {
+	ctx, people := t.Context(), w.Contacts()
+	a := w.Contact(w.A, "", "", "", "", []string{"a@gmail.com"})
+	b := w.Contact(w.A, "", "", "", "", []string{"a+x@gmail.com"})
+	c := w.Contact(w.A, "", "", "", "", []string{"a+y@gmail.com"})
+	proposed := func(want int) {
+		t.Helper()
+		list, err := people.Duplicates(ctx, w.A)
+		w.must(err)
+		told, err := people.Distinct(ctx, w.A, 10)
+		w.must(err)
+		if len(list) != want || len(told) != 2-want {
+			t.Errorf("%d pairs proposed, %d called two people, want %d", len(list), len(told), want)
+		}
+	}
+	proposed(2)
+	w.must(people.Distinguish(ctx, w.A, []audience.Pair{{b.ID, a.ID}, {a.ID, c.ID}, {a.ID, b.ID}, {a.ID, a.ID}}, "usr_1"))
+	w.must(people.Distinguish(ctx, w.B, []audience.Pair{{a.ID, b.ID}}, "usr_2"))
+	if told, err := people.Distinct(ctx, w.B, 10); err != nil || len(told) != 0 {
+		t.Errorf("another tenant's contacts: %v, %v", told, err)
+	}
+	proposed(0)
+	w.must(people.Resemble(ctx, w.B, audience.Pair{a.ID, b.ID}))
+	proposed(0)
+	w.must(people.Resemble(ctx, w.A, audience.Pair{b.ID, a.ID}))
+	proposed(1)
+	w.must(people.Delete(ctx, w.A, c.ID))
+	if told, err := people.Distinct(ctx, w.A, 10); err != nil || len(told) != 0 {
+		t.Errorf("it outlives a contact: %v, %v", told, err)
+	}
+	w.must(people.Distinguish(ctx, w.A, []audience.Pair{{a.ID, b.ID}}, "usr_1"))
+	if n, err := people.MergeSeveral(ctx, w.A, []audience.Joining{{Kept: a.ID, Other: b.ID, Version: 1, OtherVersion: 1}}, "usr_1"); err != nil || n != 0 {
+		t.Errorf("%d merged, %v", n, err)
+	}
+	_, err := people.Merge(ctx, w.A, a.ID, b.ID, 1, 1, "usr_1") // whoever looks at both may
+	w.must(err)
+	if told, err := people.Distinct(ctx, w.A, 10); err != nil || len(told) != 0 {
+		t.Errorf("it outlives a merge: %v, %v", told, err)
+	}
+}

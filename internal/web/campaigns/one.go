@@ -28,7 +28,7 @@ type sheet struct {
 	why   func(code string) string
 
 	preview campaign.Preview // of a draft
-	wrong   []string         // what keeps a draft from being sent
+	wrong   []hindrance      // what keeps a draft from being sent
 	sample  campaign.Sample
 	unshown string // why there is no sample
 
@@ -86,7 +86,7 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 			if key := "campaigns.field." + field; p.Has(key) {
 				text = p.T(key) + ": " + text
 			}
-			s.wrong = append(s.wrong, text)
+			s.wrong = append(s.wrong, s.hindranceOf(p, one, text))
 		}
 	}
 	if s.sample, err = c.Campaigns.Sample(r.Context(), s.Campaign, audience.ContactID{}); fault.As(err) != nil {

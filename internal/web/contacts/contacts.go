@@ -36,6 +36,10 @@ type Book interface {
 	Change(ctx context.Context, t tenant.ID, c audience.Contact, actor string) (audience.Contact, error)
 	Merge(ctx context.Context, t tenant.ID, kept, other audience.ContactID, version, otherVersion int64, actor string) (audience.Contact, error)
 	Duplicates(ctx context.Context, t tenant.ID) ([]audience.Twins, error)
+	Distinguish(ctx context.Context, t tenant.ID, pairs []audience.Pair, actor string) error
+	Resemble(ctx context.Context, t tenant.ID, p audience.Pair) error
+	Distinct(ctx context.Context, t tenant.ID, limit int) ([]audience.Distinct, error)
+	MergeSeveral(ctx context.Context, t tenant.ID, list []audience.Joining, actor string) (int, error)
 	Undoable(ctx context.Context, t tenant.ID, kept audience.ContactID) (time.Time, bool, error)
 	Unmerge(ctx context.Context, t tenant.ID, kept audience.ContactID, actor string) (audience.ContactID, error)
 	Delete(ctx context.Context, t tenant.ID, c audience.ContactID) error
@@ -86,9 +90,11 @@ type Circles interface {
 }
 
 // Config is what the pages stand on; all of it is needed but Groups, without which the
-// history does not tell of them, and Consents.
+// history does not tell of them, Consents, Optins and Evidence.
 type Config struct {
 	Consents Consents // nil: the Kundenakte says nothing of tracking
+	Optins   Optins   // nil: nor of why people may be written to
+	Evidence Evidence // nil: there is none
 	Book     Book
 	Groups   Circles
 	List     List
@@ -109,6 +115,11 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST /contacts", Permission: write, Do: c.create},
 		{Pattern: "GET " + duplicatesAt, Permission: write, Do: c.showDuplicates},
 		{Pattern: "GET " + duplicatesAt + ".csv", Permission: write, Do: c.exportDuplicates},
+		{Pattern: "GET " + severalAt, Permission: write, Do: c.showSeveral},
+		{Pattern: "POST " + severalAt, Permission: write, Act: "contacts.merge", Do: c.mergeSeveral},
+		{Pattern: "POST " + duplicatesAt + "/apart", Permission: write, Act: "contacts.apart", Do: c.tellApart},
+		{Pattern: "POST " + duplicatesAt + "/together", Permission: write, Act: "contacts.together", Do: c.tellTogether},
+		{Pattern: "GET " + evidenceAt, Permission: manage, Do: c.evidence},
 		{Pattern: "GET /contacts/fields", Permission: write, Do: c.showFields},
 		{Pattern: "POST /contacts/fields", Permission: write, Do: c.changeFields},
 		{Pattern: "GET /contacts/address", Permission: read, Do: c.showAddress},

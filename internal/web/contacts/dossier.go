@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/consent"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -48,6 +49,7 @@ type dossier struct {
 
 	addresses []standing
 	bans      []ban
+	optins    []consent.Consent
 	streams   []frame.Fact
 	complaint string // stream of a complaint that holds for it alone
 
@@ -169,6 +171,9 @@ func (c Config) dossier(w http.ResponseWriter, r *http.Request, p frame.Page, st
 		}
 	}
 	if err := c.standings(r, p, &d); err != nil {
+		return err
+	}
+	if err := c.optins(r, p, &d); err != nil {
 		return err
 	}
 	for _, n := range []struct {

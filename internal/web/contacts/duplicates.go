@@ -16,13 +16,16 @@ type twinList struct {
 	frame.View
 	list []audience.Twins
 	full bool // there may be more
+	// apart are the last pairs that somebody called two people.
+	apart []audience.Twins
+	done  string
 }
 
 func twinRoll(p frame.Page) frame.Roll[audience.Twins] {
 	cell := func(key string, text func(audience.Twins) string) frame.Cell[audience.Twins] {
 		return frame.Cell[audience.Twins]{Column: frame.Column{Key: key, Title: p.T("contacts.twins.col." + key)}, Text: text}
 	}
-	return frame.Roll[audience.Twins]{Listing: frame.Listing{Path: duplicatesAt}, Cells: []frame.Cell[audience.Twins]{
+	return frame.Roll[audience.Twins]{Listing: frame.Listing{Path: duplicatesAt, Picks: p.T("list.pick.head")}, Cells: []frame.Cell[audience.Twins]{
 		cell("kept", func(t audience.Twins) string { return called(t.Kept) }), cell("other", func(t audience.Twins) string { return called(t.Other) }),
 		cell("like", func(t audience.Twins) string { return p.T("contacts.twins." + string(t.Like)) }),
 	}}
@@ -43,6 +46,10 @@ func (c Config) showDuplicates(w http.ResponseWriter, r *http.Request, p frame.P
 	}
 	v := twinList{full: len(list) == audience.MaxTwins}
 	v.View, v.list = twinRoll(p).Read(r, list)
+	v.done = p.Done("apart", "together", "several")
+	if v.apart, err = c.toldApart(r, p); err != nil {
+		return err
+	}
 	p.Room, p.Title = room, p.T("contacts.twins.title")
 	return p.Render(w, r, http.StatusOK, twinsPage(p, v))
 }

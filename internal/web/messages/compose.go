@@ -29,11 +29,15 @@ import (
 type letterForm struct {
 	local, domain, name string
 	to, cc, bcc         string
-	subject, body       string
-	html                bool
-	stream              tenant.Stream
-	key                 string // makes sending twice the same as sending once
-	files               []string
+	// group is the identifier of the group that it goes to instead, groups are those to choose
+	// from, and process is the way to the approval of one that is not approved.
+	group, process string
+	groups         []choice
+	subject, body  string
+	html           bool
+	stream         tenant.Stream
+	key            string // makes sending twice the same as sending once
+	files          []string
 	// seen are the recipients as they stood when the reader was last warned of them.
 	seen string
 	// track is the box „E-Mail tracken“, which stands there if offered; allowed is how much
@@ -66,7 +70,7 @@ func (o *office) prefill(r *http.Request, p frame.Page, f *letterForm) error {
 	q := r.URL.Query()
 	again, err := id.Parse[message.Kind](q.Get("again"))
 	if err != nil {
-		f.to = frame.Shorten(q.Get("to"), 320)
+		f.to, f.group = frame.Shorten(q.Get("to"), 320), frame.Shorten(q.Get("group"), 64)
 		return nil //nolint:nilerr // without a readable identifier it is a new letter
 	}
 	m, err := o.Insight.Message(r.Context(), p.Tenant(), again)
@@ -117,12 +121,15 @@ func (o *office) compose(w http.ResponseWriter, r *http.Request, p frame.Page, s
 			f.domains = append(f.domains, d.Name)
 		}
 	}
+	if f.groups, err = o.GroupMail.choices(r.Context(), p.Tenant()); err != nil {
+		return err
+	}
 	if f.offered = o.Tracking != nil; f.offered {
 		if f.allowed, err = o.Tracking.Allowed(r.Context(), p.Tenant(), f.stream); err != nil {
 			return fmt.Errorf("ask how mail is tracked: %w", err)
 		}
 	}
-	f.Values = map[string]string{"subject": f.subject, "stream": string(f.stream)}
+	f.Values = map[string]string{"subject": f.subject, "stream": string(f.stream), "group": f.group}
 	p.Room, p.Title = "compose", p.T("compose.title")
 	return p.Render(w, r, status, composePage(p, f))
 }
@@ -137,6 +144,12 @@ func (o *office) send(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	}
 	defer func() { _ = r.MultipartForm.RemoveAll() }()
 	f := readLetter(r)
+	if f.group != "" && o.GroupMail != nil {
+		for _, header := range r.MultipartForm.File["files"] {
+			f.files = append(f.files, header.Filename)
+		}
+		return o.sendToGroup(w, r, p, f)
+	}
 	s, hash, err := o.submission(r, p, &f)
 	if err != nil {
 		return fmt.Errorf("read form: %w", err)
@@ -181,7 +194,7 @@ func readLetter(r *http.Request) letterForm {
 	get := func(name string) string { return r.PostForm.Get(name) }
 	f := letterForm{
 		local: strings.TrimSpace(get("from_local")), domain: get("from_domain"), name: strings.TrimSpace(get("from_name")),
-		to: get("to"), cc: get("cc"), bcc: get("bcc"), subject: get("subject"),
+		to: get("to"), cc: get("cc"), bcc: get("bcc"), group: get("group"), subject: get("subject"),
 		body: get("body"), html: get("format") == "html", stream: tenant.Stream(get("stream")), key: get("key"), seen: get("seen"),
 		track: get("track") == "on",
 	}

@@ -66,6 +66,8 @@ type Config struct {
 	ParseMailbox func(text string) (message.Mailbox, error)
 	// Addresses tells of recipients before a message is sent; nil warns of nothing.
 	Addresses Addresses
+	// GroupMail lets people write to a group from the compose window; nil: they cannot.
+	GroupMail *GroupMail
 	// Dialogues tells what was said with receiving servers; nil shows nothing of it.
 	Dialogues Dialogues
 	// ProviderHosts lists the ends of the host names of a provider; nil is dns.ProviderHosts.

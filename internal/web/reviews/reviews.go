@@ -32,6 +32,7 @@ type Reviews interface {
 	Claim(ctx context.Context, c approval.ID, who approval.Reviewer) (approval.Case, error)
 	Release(ctx context.Context, c approval.ID, who approval.Reviewer) (approval.Case, error)
 	Decide(ctx context.Context, v approval.Verdict, who approval.Reviewer) (approval.Case, error)
+	Impartial(ctx context.Context, t tenant.ID, who approval.Reviewer) error
 	Log(ctx context.Context, c approval.Case) ([]approval.Entry, error)
 	Files(ctx context.Context, c approval.Case) ([]approval.File, error)
 	File(ctx context.Context, c approval.Case, f approval.FileID) (approval.File, error)
@@ -393,6 +394,9 @@ func (c Config) lock(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	}
 	d, err := c.read(r, p)
 	if err != nil {
+		return err
+	}
+	if err := c.Reviews.Impartial(r.Context(), d.Tenant, reviewer(p)); err != nil {
 		return err
 	}
 	form := frame.Form{Values: map[string]string{"lock-reason": r.PostForm.Get("lock-reason")}}

@@ -38,6 +38,21 @@ func TestSupportSeesOnly(t *testing.T) {
 	}
 }
 
+// Nobody reviews an account they have to do with, and nobody locks it.
+func TestOwnAccountIsForOthers(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Checker)
+	d.World.Partial = webtest.Checker
+	path := d.World.ReviewOf(approval.InReview)
+	for deed, form := range map[string]url.Values{
+		"/claim": nil, "/decide": {"decision": {"approve"}, "reason": {"Das ist in Ordnung."}}, "/lock": {"lock-reason": {"Falsche Angaben"}},
+	} {
+		if a := d.Post(path+deed, form); a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d", deed, a.StatusCode)
+		}
+	}
+	webtest.Expect(t, d.Get(path), http.StatusOK, "Angaben des Kontos")
+}
+
 func TestAlarmEnds(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Checker)
 	form := url.Values{"tenant": {d.World.Tenant.ID.String()}, "shape": {"00000000000000000000000000000000"}}

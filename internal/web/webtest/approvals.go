@@ -108,6 +108,9 @@ func newApprovalDesk(w *World) *approvalDesk {
 	people := &audiencetest.Contacts{}
 	d := &approvalDesk{store: &approvaltest.Store{}, groups: &audiencetest.Groups{People: people}, own: map[approval.State]approval.Case{}}
 	d.Service, err = approval.New(approval.Config{Store: d.store, Groups: d.groups, Keeper: keeper, Now: w.Now,
+		Related: func(_ context.Context, email string, t tenant.ID) (bool, error) {
+			return t == w.Tenant.ID && email == w.Partial, nil
+		},
 		Calendar: approval.DefaultCalendar(w.Now().Location())})
 	must(err)
 	for i, s := range approval.States() {

@@ -16,6 +16,7 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/web"
 	"stafette/internal/web/campaigns"
+	"stafette/internal/web/messages"
 )
 
 // mailings are the campaigns of the world.
@@ -38,6 +39,7 @@ func campaignsSubject() Subject {
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
 			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}}
+			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),

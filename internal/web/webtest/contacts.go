@@ -51,7 +51,7 @@ func contactsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Contacts = contacts.Config{Book: w.Contacts(), Groups: w.Groups(), List: w.Suppressions(), Mail: w, Rights: w.Rights(), People: w, Teller: messages.Teller{Reasons: reasons{}}}
+			c.Contacts = contacts.Config{Optins: w.signups().book, Evidence: w.signups().proof, Book: w.Contacts(), Groups: w.Groups(), List: w.Suppressions(), Mail: w, Rights: w.Rights(), People: w, Teller: messages.Teller{Reasons: reasons{}}}
 			c.Privacy = webprivacy.Config{Rights: w.Rights(), Users: w}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),

@@ -31,6 +31,8 @@ type joined struct {
 	config signups.Config
 	store  *signuptest.Store
 	forms  *signup.Service
+	book   *consent.Book
+	proof  signup.Evidence
 }
 
 // signupsSubject is the real forms and consents on stores in memory, with one of every
@@ -115,8 +117,8 @@ func (w *World) makeSignups() {
 		Usable: func(context.Context, tenant.ID, string) (bool, error) { return true, nil }, Keeper: keeper, Catalog: catalog, PublicURL: "https://post.example", Now: w.Now,
 	})
 	book := &consent.Book{Store: j.store, Hasher: w.Suppressions(), Now: w.Now}
-	j.config = signups.Config{Forms: j.forms, Book: book, Consents: j.store, List: w.Suppressions(), Groups: groups,
-		Evidence: signup.Evidence{Service: j.forms, Prover: unsigned{}, Mail: nothingKept{}, Bodies: nothingKept{}, Zone: time.UTC}}
+	j.book, j.proof = book, signup.Evidence{Service: j.forms, Prover: unsigned{}, Mail: nothingKept{}, Bodies: nothingKept{}, Zone: time.UTC}
+	j.config = signups.Config{Forms: j.forms, Book: book, Consents: j.store, List: w.Suppressions(), Groups: groups, Evidence: j.proof}
 	for _, t := range []tenant.Tenant{w.Tenant, w.Other} {
 		w.joinedBy(j, t, groups)
 	}

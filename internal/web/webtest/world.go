@@ -52,6 +52,9 @@ type World struct {
 	Other  tenant.Tenant
 	Hub    *event.Hub
 
+	// Partial is the address of a reviewer who has to do with Tenant; "": none has.
+	Partial string
+
 	mu       sync.Mutex
 	now      time.Time
 	users    map[string]tenant.User
