@@ -236,7 +236,7 @@ func prepareTracked(ctx context.Context, db *sql.DB, d dialect) (r trackedReads,
 	r.trails = map[int]*sql.Stmt{}
 	for size := 1; size <= trailGroup; size *= 4 {
 		list, _ := inList(d, 2, make([]message.ID, size))
-		if r.trails[size], err = db.PrepareContext(ctx, trailsText(d, list)); err != nil {
+		if r.trails[size], err = db.PrepareContext(ctx, trailsText(d, list)); err != nil { //nolint:sqlclosecheck // kept until close
 			delete(r.trails, size)
 			return r, errors.Join(fmt.Errorf("prepare tracking: %w", err), r.close())
 		}
