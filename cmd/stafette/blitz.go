@@ -26,7 +26,7 @@ func (p *platform) blitzPages(catalog *i18n.Catalog, told *diagnosis.Service) we
 // newBlitzMails makes the writer of mails about activities.
 func (p *platform) newBlitzMails(catalog *i18n.Catalog, zone *time.Location) blitz.Mails {
 	return blitz.Mails{
-		Store: p.store, Activities: p.store, Tenants: p.store, Letters: p.notices, Teller: blitz.Teller{Catalog: catalog}, Zone: zone,
+		Store: p.store, Activities: p.store, Tenants: p.store, Letters: p.notices, Teller: blitz.Teller{Catalog: catalog}, Contacts: p.store, Zone: zone,
 		Now: p.store.Now, Log: p.log,
 	}
 }

@@ -17,7 +17,7 @@ const answersEvery = 30 * time.Second
 // newOffers makes the room of offers.
 func (p *platform) newOffers(catalog *i18n.Catalog, zone *time.Location) (*offer.Service, error) {
 	return offer.New(offer.Config{
-		Store: p.store, Tenants: p.store, Acceptor: p.entrance, Mail: p.store, Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL,
+		Store: p.store, Tenants: p.store, Brands: p.stationery, Acceptor: p.entrance, Mail: p.store, Keeper: p.keeper, Catalog: catalog, PublicURL: p.config.HTTP.PublicURL,
 		Watch: offer.Watch{
 			Decider: p.tracking.decider, Consents: p.tracking.decider, Activities: p.store, Looks: p.tracking.visits,
 		},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/blitz"
 	"stafette/internal/blitz/blitztest"
 	"stafette/internal/fault"
@@ -42,6 +43,11 @@ func (w *world) User(context.Context, tenant.ID, tenant.UserID) (tenant.User, er
 	return w.user, nil
 }
 
+// ContactOf implements blitz.Contacts: eva alone is known by name.
+func (w *world) ContactOf(_ context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error) {
+	return audience.Contact{GivenName: "Eva", FamilyName: "Sommer"}, t == w.tenant.ID && a.Local == "eva", nil
+}
+
 // letters seals nothing.
 type letters struct{ w *world }
 
@@ -71,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	w.user = tenant.User{ID: id.New[tenant.UserKind](start.Add(-time.Hour)), Tenant: w.tenant.ID, Email: "j.petersen@hafenkontor.example"}
 	now := func() time.Time { return w.now }
 	w.feed = blitz.Feed{Store: w.Store, Now: now}
-	w.Mails = blitz.Mails{Store: w.Store, Activities: w.Store, Tenants: w, Letters: letters{w}, Teller: blitz.Teller{Catalog: catalog}, Zone: berlin, Now: now}
+	w.Mails = blitz.Mails{Store: w.Store, Activities: w.Store, Tenants: w, Letters: letters{w}, Teller: blitz.Teller{Catalog: catalog}, Contacts: w, Zone: berlin, Now: now}
 	return w
 }
 
@@ -131,7 +137,7 @@ func TestBurstIsOneMail(t *testing.T) {
 	w.did(tracking.PageVisited, foreign)
 	w.did(tracking.Opened)
 	got := w.wait(30 * time.Minute)
-	if len(got) != 1 || got[0].Kind != "blitz_many" || got[0].Args["n"] != "20" || len(got[0].More) != 16 || !strings.Contains(got[0].More[0], "eva@gmx.example") {
+	if len(got) != 1 || got[0].Kind != "blitz_many" || got[0].Args["n"] != "20" || len(got[0].More) != 16 || !strings.Contains(got[0].More[0], "Eva Sommer (eva@gmx.example)") {
 		t.Fatalf("%d letters: %+v", len(got), got)
 	}
 	if got := w.wait(3 * time.Hour); len(got) != 0 {

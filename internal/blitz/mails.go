@@ -48,13 +48,14 @@ type Letters interface {
 }
 
 // Mails writes to people about what was done with what they sent. Any number of nodes may
-// run it: each activity is told once. All fields but Log are needed.
+// run it: each activity is told once. All fields but Log and Contacts are needed.
 type Mails struct {
 	Store      Store
 	Activities Activities
 	Tenants    Tenants
 	Letters    Letters
 	Teller     Teller
+	Contacts   Contacts       // nil: people are told of by their addresses
 	Zone       *time.Location // of tenants without one of their own
 	Now        func() time.Time
 	Log        *slog.Logger // nil: discard
@@ -139,7 +140,7 @@ func (m Mails) tell(ctx context.Context, r Reader) error {
 	if r.Choice.Daily && !more {
 		place = id.Lowest[tracking.ActivityKind](until)
 	}
-	letter, err := m.letter(t, u, local.Location(), list)
+	letter, err := m.letter(ctx, t, u, local.Location(), list)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (m Mails) tell(ctx context.Context, r Reader) error {
 	return nil
 }
 
-func (m Mails) letter(t tenant.Tenant, u tenant.User, zone *time.Location, list []tracking.Activity) (notice.Letter, error) {
+func (m Mails) letter(ctx context.Context, t tenant.Tenant, u tenant.User, zone *time.Location, list []tracking.Activity) (notice.Letter, error) {
 	to, err := message.ParseAddress(u.Email)
 	if err != nil {
 		return notice.Letter{}, fmt.Errorf("address of reader: %w", err)
@@ -172,8 +173,13 @@ func (m Mails) letter(t tenant.Tenant, u tenant.User, zone *time.Location, list 
 	tone := i18n.Tone(t.OfficeTone)
 	clock := i18n.Clock{Lang: lang, Zone: zone, Now: m.Now()}
 	var lines []string
+	names := Names{Contacts: m.Contacts, Tenant: t.ID}
 	for _, a := range list[:min(len(list), maxLines)] {
-		lines = append(lines, clock.Full(a.At)+": "+m.Teller.Sentence(lang, tone, a))
+		name, err := names.Of(ctx, a)
+		if err != nil {
+			return notice.Letter{}, err
+		}
+		lines = append(lines, clock.Full(a.At)+": "+m.Teller.SentenceOf(lang, tone, a, name))
 	}
 	if rest := len(list) - maxLines; rest > 0 {
 		lines = append(lines, m.Teller.Catalog.Text(lang, tone, "blitz.mail.more", i18n.Args{"n": rest}))

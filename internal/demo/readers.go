@@ -30,11 +30,26 @@ const (
 )
 
 // readersKnown lists them in the order of the mailbox page.
-func readersKnown() []reader { return []reader{person, gmail, apple, scanner} }
+func readersKnown() []reader {
+	list := []reader{person, gmail, apple, scanner}
+	for _, g := range gatewaysKnown() {
+		list = append(list, g.who)
+	}
+	return list
+}
+
+// browserAgent is the name of a browser.
+const browserAgent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 // readerOf returns who looks at mail in a mailbox by itself as soon as it arrives; "" nobody.
 func readerOf(box string) reader {
-	switch local, _, _ := strings.Cut(box, "@"); local {
+	local, _, _ := strings.Cut(box, "@")
+	for _, g := range gatewaysKnown() {
+		if local == string(g.who) {
+			return g.who
+		}
+	}
+	switch local {
 	case "leserin":
 		return person
 	case "gmail":
@@ -108,7 +123,6 @@ func (r *readers) arrived(m mail) {
 // read looks at HTML as the reader does.
 func (r *readers) read(ctx context.Context, who reader, page string) error {
 	pictures, links := addressesIn(page)
-	const browser = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 	var errs []error
 	fetch := func(method, address, agent string, language bool) {
 		errs = append(errs, r.fetch(ctx, method, address, agent, language))
@@ -116,10 +130,10 @@ func (r *readers) read(ctx context.Context, who reader, page string) error {
 	switch who {
 	case person:
 		for _, a := range pictures {
-			fetch(http.MethodGet, a, browser, true)
+			fetch(http.MethodGet, a, browserAgent, true)
 		}
 		if seen := visible(page, links); len(seen) > 0 {
-			fetch(http.MethodGet, seen[0], browser, true)
+			fetch(http.MethodGet, seen[0], browserAgent, true)
 		}
 	case gmail:
 		for _, a := range pictures {
@@ -131,8 +145,14 @@ func (r *readers) read(ctx context.Context, who reader, page string) error {
 		}
 	case scanner:
 		for _, a := range links {
-			fetch(http.MethodHead, a, browser, false)
-			fetch(http.MethodGet, a, browser, false)
+			fetch(http.MethodHead, a, browserAgent, false)
+			fetch(http.MethodGet, a, browserAgent, false)
+		}
+	default:
+		for _, g := range gatewaysKnown() {
+			if g.who == who {
+				errs = append(errs, r.pass(ctx, g, pictures, links)...)
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"stafette/internal/tracking"
 )
 
 // Each reader fetches what its kind fetches, and nothing from anywhere else.
@@ -27,10 +29,13 @@ func TestReaders(t *testing.T) {
 	r := newReaders(slog.New(slog.NewTextHandler(t.Output(), nil)))
 	t.Cleanup(func() { _ = r.close() })
 	for who, want := range map[reader][]string{
-		person:  {"GET /o/1", "GET /l/1"},
-		gmail:   {"GET /o/1"},
-		apple:   {"GET /o/1"},
-		scanner: {"HEAD /l/1", "GET /l/1", "HEAD /l/2", "GET /l/2", "HEAD /tracking/t", "GET /tracking/t", "HEAD /l/3", "GET /l/3"},
+		person:      {"GET /o/1", "GET /l/1"},
+		gmail:       {"GET /o/1"},
+		apple:       {"GET /o/1"},
+		scanner:     {"HEAD /l/1", "GET /l/1", "HEAD /l/2", "GET /l/2", "HEAD /tracking/t", "GET /tracking/t", "HEAD /l/3", "GET /l/3"},
+		"safelinks": {"GET /l/1", "GET /l/2", "GET /tracking/t", "GET /l/3"},
+		"mimecast":  {"GET /o/1", "GET /l/1", "GET /l/2", "GET /tracking/t", "GET /l/3"},
+		"barracuda": {"HEAD /l/1", "GET /l/1", "HEAD /l/2", "GET /l/2", "HEAD /tracking/t", "GET /tracking/t", "HEAD /l/3", "GET /l/3"},
 	} {
 		seen = nil
 		if err := r.read(t.Context(), who, page); err != nil || !slices.Equal(seen, want) {
@@ -39,5 +44,27 @@ func TestReaders(t *testing.T) {
 	}
 	if err := r.fetch(t.Context(), http.MethodGet, "http://192.0.2.1/", "x", false); err == nil || !strings.Contains(err.Error(), "not on this machine") {
 		t.Errorf("another machine: %v", err)
+	}
+}
+
+// Gateways that name themselves are told by their name, in both languages; the other one
+// calls itself a browser, and has to show by what it does.
+func TestGatewaysAreKnown(t *testing.T) {
+	rules, err := tracking.LoadRules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range gatewaysKnown() {
+		if a := rules.Agent(g.agent); g.agent != "" && (a.Sign != "scanner" || !strings.EqualFold(a.Name, string(g.who))) {
+			t.Errorf("%s is taken for %+v", g.who, a)
+		}
+		for _, lang := range []string{"de", "en"} {
+			if key := "read." + string(g.who); translate(lang, key) == key {
+				t.Errorf("%s has no name in %s", g.who, lang)
+			}
+		}
+		if readerOf(string(g.who)+"@posteo.example") != g.who {
+			t.Errorf("nobody reads the mailbox of %s", g.who)
+		}
 	}
 }

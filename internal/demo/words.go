@@ -57,6 +57,11 @@ var words = map[string][2]string{
 	"read.gmail":      {"Gmail-Bilderdienst", "Gmail's image proxy"},
 	"read.apple":      {"Apple Mail (lädt vor)", "Apple Mail (prefetch)"},
 	"read.scanner":    {"Schutzprogramm (folgt jedem Link)", "a scanner (follows every link)"},
+	"read.safelinks":  {"Microsoft SafeLinks (nennt sich Browser)", "Microsoft SafeLinks (calls itself a browser)"},
+	"read.proofpoint": {"Proofpoint", "Proofpoint"},
+	"read.mimecast":   {"Mimecast (lädt auch Bilder)", "Mimecast (loads pictures too)"},
+	"read.barracuda":  {"Barracuda (fragt erst, ob es den Link gibt)", "Barracuda (asks first whether the link is there)"},
+	"read.cisco":      {"Cisco", "Cisco"},
 	"read.done":       {"Gelesen. Im Büro steht, was davon zu sehen ist.", "Read. The office shows what can be seen of it."},
 	"read.open":       {"Mit Bildern öffnen", "Open with pictures"},
 }

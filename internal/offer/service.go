@@ -18,6 +18,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/seal"
+	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 )
 
@@ -33,10 +34,16 @@ type Mail interface {
 	Events(ctx context.Context, t tenant.ID, m message.ID) ([]event.Event, error)
 }
 
+// Brands tells in which colours a tenant writes; *stationery.Service does.
+type Brands interface {
+	Brand(ctx context.Context, t tenant.ID) (blocks.Brand, error)
+}
+
 // Config of a Service. Fields without a stated default are needed.
 type Config struct {
 	Store    Store
 	Tenants  Tenants
+	Brands   Brands // nil: pages have our colours
 	Acceptor ingest.Acceptor
 	Mail     Mail
 	Keeper   *seal.Keeper

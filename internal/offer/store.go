@@ -35,7 +35,8 @@ type Store interface {
 	OfferVersion(ctx context.Context, t tenant.ID, o ID, number int) (Version, error)
 	// Offers lists all of a tenant from new to old.
 	Offers(ctx context.Context, t tenant.ID) ([]Row, error)
-	// DropOffer removes an offer with all that belongs to it. Conflict CodeProofs if there
+	// DropOffer removes an offer with all that belongs to it, in bounded steps: what breaks
+	// off is gone on with when it is asked for again. Conflict CodeProofs if there
 	// are acts since an instant.
 	DropOffer(ctx context.Context, t tenant.ID, o ID, since time.Time) error
 

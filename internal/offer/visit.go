@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stafette/internal/fault"
+	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
@@ -31,6 +32,7 @@ type Visit struct {
 	Recipient Recipient
 	Tenant    tenant.Tenant
 	Profile   tenant.Profile
+	Brand     blocks.Brand
 	// Liked are the units the recipient likes.
 	Liked map[string]bool
 	// Confirmed is the confirmation of the wording as it is now; nil: there is none.
@@ -88,6 +90,9 @@ func (s *Service) Visit(ctx context.Context, token, key string) (Visit, error) {
 func (s *Service) whose(ctx context.Context, v *Visit) (err error) {
 	if v.Tenant, err = s.c.Tenants.Tenant(ctx, v.Offer.Tenant); err == nil {
 		v.Profile, err = s.c.Tenants.Profile(ctx, v.Offer.Tenant)
+	}
+	if err == nil && s.c.Brands != nil {
+		v.Brand, err = s.c.Brands.Brand(ctx, v.Offer.Tenant)
 	}
 	return err
 }

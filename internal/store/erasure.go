@@ -182,7 +182,7 @@ func (h mailHolder) empty(ctx context.Context, tx *sql.Tx, t tenant.ID, d messag
 	}
 	if alone {
 		// The addresses of links may name the person, and the tokens lead nowhere from now on.
-		if err := dropTracking(ctx, tx, t, m); err != nil {
+		if err := h.s.dropTracking(ctx, tx, t, m); err != nil {
 			return err
 		}
 	}

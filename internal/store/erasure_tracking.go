@@ -14,7 +14,8 @@ import (
 
 // dropTracking drops what is kept beside a message for its tokens, and what was done
 // with it.
-func dropTracking(ctx context.Context, tx *sql.Tx, t tenant.ID, m message.ID) error {
+func (s *Store) dropTracking(ctx context.Context, tx *sql.Tx, t tenant.ID, m message.ID) error {
+	s.hits.known.forget()
 	for _, text := range []string{
 		"DELETE FROM tracked_messages WHERE tenant = $1 AND message = $2",
 		"DELETE FROM activity_counts WHERE tenant = $1 AND message = $2",
@@ -114,6 +115,7 @@ func (h trackingHolder) forget(ctx context.Context, tx *sql.Tx, t tenant.ID, has
 	if err != nil || n == 0 {
 		return n, err
 	}
+	h.s.hits.known.forget()
 	if state != tracking.StateWithdrawn {
 		last = 0
 	}

@@ -96,6 +96,7 @@ func (s *Store) foldMessage(ctx context.Context, tx *sql.Tx, t tenant.ID, m old,
 	if err := s.dropReferences(ctx, tx, t, m.id); err != nil {
 		return err
 	}
+	s.hits.known.forget()
 	if err := dropRows(ctx, tx, t, m.id, f); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -30,6 +31,7 @@ type hitCall struct {
 // fills no group of acceptances.
 type hits struct {
 	s     *Store
+	known hitMemory
 	in    chan *hitCall
 	once  sync.Once
 	quit  chan struct{}
@@ -37,7 +39,7 @@ type hits struct {
 }
 
 func startHits(s *Store) *hits {
-	h := &hits{s: s, in: make(chan *hitCall, hitGroup), quit: make(chan struct{}), ended: make(chan struct{})}
+	h := &hits{s: s, known: newHitMemory(s.dialect), in: make(chan *hitCall, hitGroup), quit: make(chan struct{}), ended: make(chan struct{})}
 	go h.run()
 	return h
 }
@@ -59,14 +61,21 @@ func (h *hits) run() {
 	}
 }
 
+// gather takes what waits. Who can run at this moment is let run first, as long as that
+// brings more: the first of a burst would otherwise get a flush of its own, while all
+// others stand in line behind it.
 func (h *hits) gather(first *hitCall) []*hitCall {
-	group, n := []*hitCall{first}, len(first.list)
+	group, n, before := []*hitCall{first}, len(first.list), 0
 	for n < hitGroup {
 		select {
 		case c := <-h.in:
 			group, n = append(group, c), n+len(c.list)
 		default:
-			return group
+			if n == before {
+				return group
+			}
+			before = n
+			runtime.Gosched()
 		}
 	}
 	return group
@@ -140,6 +149,9 @@ func (d *demands) hashes(key []byte, v *tracking.Hit) []audience.Hash {
 }
 
 func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) error {
+	if err := s.hits.known.refresh(ctx, tx); err != nil {
+		return err
+	}
 	hold, err := s.lookUp(ctx, tx, group)
 	if err != nil {
 		return err
@@ -168,18 +180,18 @@ func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) err
 
 // holds reports whether an activity may be kept.
 func (s *Store) holds(d *demands, v *tracking.Hit) bool {
+	if said, ok := s.hits.known.standing(v); ok {
+		return said.allows(v)
+	}
 	if v.Tracked && !d.tracked[v.Activity.Message] {
 		return false
 	}
 	if v.Activity.Kind.Declared() {
 		return true
 	}
-	for _, h := range d.hashes(s.cfg.HashKey, v) {
-		if said := d.said[h]; said == tracking.StateWithdrawn || v.Granted && said != tracking.StateGranted {
-			return false
-		}
-	}
-	return true
+	said := d.standing(d.hashes(s.cfg.HashKey, v))
+	s.hits.known.remember(v, said)
+	return said.allows(v)
 }
 
 // lookUp asks once for each tenant of the group.
@@ -188,6 +200,9 @@ func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*hitCall) (map[t
 	for _, c := range group {
 		for i := range c.list {
 			v := &c.list[i]
+			if _, ok := s.hits.known.standing(v); ok {
+				continue
+			}
 			t := v.Activity.Tenant
 			d := by[t]
 			if d == nil {

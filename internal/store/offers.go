@@ -125,32 +125,58 @@ func (s *Store) Offers(ctx context.Context, t tenant.ID) (list []offer.Row, err 
 	return list, nil
 }
 
+// dropOfferRows are what belongs to an offer, in the order in which it goes, with the key
+// beside the tenant and how many rows one transaction deletes: links first, so that nobody
+// sees half an offer, and files, which are large, by few.
+func dropOfferRows() []offerRows {
+	return []offerRows{
+		{"offer_recipients", "id", 500}, {"offer_likes", "recipient, unit", 500}, {"offer_acts", "recipient, id", 500},
+		{"offer_files", "file, part", 16}, {"offer_versions", "number", 50},
+	}
+}
+
+type offerRows struct {
+	table, key string
+	step       int64
+}
+
 // DropOffer implements offer.Store.
 func (s *Store) DropOffer(ctx context.Context, t tenant.ID, o offer.ID, since time.Time) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		var n int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM offer_acts WHERE tenant = $1 AND offer = $2 AND at >= $3", t[:], o[:], millis(since)).Scan(&n); err != nil {
+	for more := true; more; {
+		err := s.transact(ctx, func(tx *sql.Tx) (err error) {
+			more, err = dropOfferStep(ctx, tx, t, o, since)
 			return err
+		})
+		if err != nil {
+			return fmt.Errorf("delete offer: %w", err)
 		}
-		if n > 0 {
-			return fault.New(fault.Conflict, offer.CodeProofs, "The offer has confirmations or withdrawals that must be kept.")
-		}
-		for _, text := range []string{
-			"DELETE FROM offer_files WHERE tenant = $1 AND offer = $2", "DELETE FROM offer_versions WHERE tenant = $1 AND offer = $2",
-			"DELETE FROM offer_likes WHERE tenant = $1 AND offer = $2", "DELETE FROM offer_acts WHERE tenant = $1 AND offer = $2",
-			"DELETE FROM offer_recipients WHERE tenant = $1 AND offer = $2",
-		} {
-			if _, err := tx.ExecContext(ctx, text, t[:], o[:]); err != nil {
-				return err
-			}
-		}
-		res, err := tx.ExecContext(ctx, "DELETE FROM offers WHERE tenant = $1 AND id = $2", t[:], o[:])
-		return touched(res, err, offer.CodeUnknown)
-	})
-	if err != nil {
-		return fmt.Errorf("delete offer: %w", err)
 	}
 	return nil
+}
+
+// dropOfferStep deletes some of what belongs to an offer, the offer itself last, and
+// reports whether there is more.
+func dropOfferStep(ctx context.Context, tx *sql.Tx, t tenant.ID, o offer.ID, since time.Time) (more bool, err error) {
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM offer_acts WHERE tenant = $1 AND offer = $2 AND at >= $3", t[:], o[:], millis(since)).Scan(&n); err != nil {
+		return false, err
+	}
+	if n > 0 {
+		return false, fault.New(fault.Conflict, offer.CodeProofs, "The offer has confirmations or withdrawals that must be kept.")
+	}
+	for _, of := range dropOfferRows() {
+		//nolint:gosec // G202: constants only
+		res, err := tx.ExecContext(ctx, "DELETE FROM "+of.table+" WHERE tenant = $1 AND offer = $2 AND ("+of.key+") IN (SELECT "+of.key+" FROM "+of.table+
+			" WHERE tenant = $1 AND offer = $2 LIMIT $3)", t[:], o[:], of.step)
+		if err != nil {
+			return false, err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == of.step {
+			return true, err
+		}
+	}
+	res, err := tx.ExecContext(ctx, "DELETE FROM offers WHERE tenant = $1 AND id = $2", t[:], o[:])
+	return false, touched(res, err, offer.CodeUnknown)
 }
 
 // PutOfferPart implements offer.Store.

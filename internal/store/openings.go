@@ -35,6 +35,25 @@ func openedIs(by tracking.OpenedBy) string {
 	return ""
 }
 
+// openedFrom selects, as id, messages of tenant $1 in [$2, $3) that may have been opened so;
+// order and limit $4 follow. Opens are found by the index of activities by message, mail
+// that nobody opened among what was tracked: mail of which nothing is known costs nothing.
+func openedFrom(by tracking.OpenedBy, order string) string {
+	const kept = "SELECT 1 FROM activities a WHERE a.tenant = k.tenant AND a.message = k.message AND a.kind = 'opened'"
+	if by == tracking.OpenedByNobody {
+		return `SELECT k.message AS id FROM tracked_messages k WHERE k.tenant = $1 AND k.message >= $2 AND k.message < $3 AND NOT EXISTS (` + kept + `)
+			AND NOT EXISTS (SELECT 1 FROM activity_counts c WHERE c.tenant = k.tenant AND c.message = k.message AND c.link = 0)`
+	}
+	class, sum := "<> 'scanner'", "persons"
+	if by == tracking.OpenedByMachines {
+		class, sum = "= 'scanner'", "machines"
+	}
+	end := " AND message >= $2 AND message < $3 ORDER BY message " + order + " LIMIT $4"
+	return `SELECT id FROM (
+		SELECT id FROM (SELECT DISTINCT message AS id FROM activities WHERE tenant = $1 AND message IS NOT NULL AND kind = 'opened' AND class ` + class + end + `) alive
+		UNION SELECT id FROM (SELECT message AS id FROM activity_counts WHERE tenant = $1 AND link = 0 AND ` + sum + " > 0" + end + `) counted) opened`
+}
+
 // Openings implements tracking.Reader.
 func (s *Store) Openings(ctx context.Context, t tenant.ID, of []message.ID) (map[message.ID]tracking.Opening, error) {
 	found := map[message.ID]tracking.Opening{}

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 const (
@@ -41,6 +42,7 @@ type search struct {
 	domain    string // of a recipient, "@…"
 	state     event.State
 	mark      event.Mark
+	openedBy  tracking.OpenedBy
 	opened    string // condition of messages
 	hosts     []string
 	headerID  string // Message-ID as it came
@@ -49,8 +51,8 @@ type search struct {
 }
 
 // Messages implements insight.Store. What has an index is found however old it
-// is: a whole recipient address, a tag, an identifier, a Message-ID, a mark and
-// every state but queued and delivered. Everything else is looked for in the newest
+// is: a whole recipient address, a tag, an identifier, a Message-ID, a mark, who opened
+// it and every state but queued and delivered. Everything else is looked for in the newest
 // searchWindow messages that the indexed part of the filter leaves.
 func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (insight.Page, error) {
 	limit := f.Limit
@@ -58,7 +60,7 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst, hosts: f.Hosts, opened: openedIs(f.Opened)}
+	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst, hosts: f.Hosts, openedBy: f.Opened, opened: openedIs(f.Opened)}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {
 		return insight.Page{}, fmt.Errorf("search messages: %w", s.refusal(err))
@@ -197,6 +199,8 @@ func (q *search) candidates(ctx context.Context, n int) (ids []message.ID, last 
 		args = append(args, bitOf(q.mark))
 	case indexedState(q.state) != "":
 		text = "SELECT id FROM deliveries WHERE tenant = $1 AND " + indexedState(q.state) + span
+	case q.openedBy != "":
+		text = openedFrom(q.openedBy, q.order())
 	case q.tag != "":
 		text = "SELECT message AS id FROM message_tags WHERE tenant = $1 AND tag = $5 AND message >= $2 AND message < $3"
 		args = append(args, q.tag)

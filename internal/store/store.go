@@ -153,7 +153,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = s.setClock(ctx)
 	}
 	if err == nil {
-		s.tracked, err = prepareTracked(ctx, s.read)
+		s.tracked, err = prepareTracked(ctx, s.read, s.dialect)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"stafette/internal/audience"
 	"stafette/internal/ingest"
@@ -144,6 +146,7 @@ func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.
 func (s *Store) PutTrackingConsent(ctx context.Context, c tracking.Consent) error {
 	h := audience.HashOf(s.cfg.HashKey, c.Tenant, c.Address)
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		s.hits.known.forget()
 		var number int64
 		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(max(number), 0) FROM tracking_consents WHERE tenant = $1 AND hash = $2", c.Tenant[:], h[:]).Scan(&number); err != nil {
 			return err
@@ -188,12 +191,23 @@ func trackedRows(list []*ingest.Acceptance) []any {
 
 // trackedReads are the questions that the first hit of a mail asks, prepared: where
 // everybody opens a mailing once, that is every hit.
-type trackedReads struct{ message, recipients *sql.Stmt }
+type trackedReads struct {
+	message, recipients *sql.Stmt
+	trails              map[int]*sql.Stmt // by how many messages
+}
 
-// trackedText asks what is kept beside messages of tenant $1; which ones follows.
-func trackedText(first string) string {
-	return "SELECT " + first + `k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
+// trackedText asks what is kept beside a message of tenant $1; which one follows.
+const trackedText = `SELECT k.level, k.rule, k.recipients, k.links, m.stream, m.actor FROM tracked_messages k
 		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message WHERE k.tenant = $1 AND k.message `
+
+// trailsText asks what is kept beside messages of tenant $1, and for the recipient of those
+// that have one.
+func trailsText(d dialect, list string) string {
+	return `SELECT k.message, k.level, k.rule, k.recipients, k.links, m.stream, m.actor, v.recipient, v.local,
+		CASE WHEN v.state = 'delivered' THEN v.updated_at ELSE 0 END FROM tracked_messages k
+		JOIN messages m ON m.tenant = k.tenant AND m.id = k.message
+		LEFT JOIN deliveries v ON k.recipients = 1 AND v.tenant = k.tenant AND v.id = ` + d.deliveryAt("k.message", 1) + `
+		WHERE k.tenant = $1 AND k.message ` + list
 }
 
 // recipientsText asks for recipients in deliveries of tenant $1; which ones follows.
@@ -210,8 +224,8 @@ func readRecipient(row *sql.Rows) (v tracking.Recipient, err error) {
 	return v, nil
 }
 
-func prepareTracked(ctx context.Context, db *sql.DB) (r trackedReads, err error) {
-	r.message, err = db.PrepareContext(ctx, trackedText("")+"= $2")
+func prepareTracked(ctx context.Context, db *sql.DB, d dialect) (r trackedReads, err error) {
+	r.message, err = db.PrepareContext(ctx, trackedText+"= $2")
 	if err != nil {
 		return r, fmt.Errorf("prepare tracking: %w", err)
 	}
@@ -219,12 +233,20 @@ func prepareTracked(ctx context.Context, db *sql.DB) (r trackedReads, err error)
 	if err != nil {
 		return r, errors.Join(fmt.Errorf("prepare tracking: %w", err), r.close())
 	}
+	r.trails = map[int]*sql.Stmt{}
+	for size := 1; size <= trailGroup; size *= 4 {
+		list, _ := inList(d, 2, make([]message.ID, size))
+		if r.trails[size], err = db.PrepareContext(ctx, trailsText(d, list)); err != nil { //nolint:sqlclosecheck // kept until close
+			delete(r.trails, size)
+			return r, errors.Join(fmt.Errorf("prepare tracking: %w", err), r.close())
+		}
+	}
 	return r, nil
 }
 
 func (r trackedReads) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{r.message, r.recipients} {
+	for _, stmt := range append(slices.Collect(maps.Values(r.trails)), r.message, r.recipients) {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"stafette/internal/message"
@@ -58,15 +59,20 @@ func (r *trails) run() {
 	}
 }
 
-// gather takes who waits, by tenant.
+// gather takes who waits, by tenant. As hits.gather it lets run who can.
 func (r *trails) gather(first *trailCall) map[tenant.ID][]*trailCall {
 	group := map[tenant.ID][]*trailCall{first.tenant: {first}}
-	for n := 1; n < trailGroup; n++ {
+	for n, before := 1, 0; n < trailGroup; {
 		select {
 		case c := <-r.in:
 			group[c.tenant] = append(group[c.tenant], c)
+			n++
 		default:
-			return group
+			if n == before {
+				return group
+			}
+			before = n
+			runtime.Gosched()
 		}
 	}
 	return group
@@ -77,7 +83,7 @@ func (r *trails) answer(group map[tenant.ID][]*trailCall) {
 	// The callers' contexts do not reach here: a group is not one caller's.
 	ctx := context.Background()
 	for t, calls := range group {
-		if len(calls) == 1 || r.s.findTrails(ctx, t, calls) != nil {
+		if r.s.findTrails(ctx, t, calls) != nil {
 			for _, c := range calls {
 				c.tracked, c.to, c.err = r.s.trail(ctx, c.tenant, c.message)
 			}
@@ -118,64 +124,53 @@ func (s *Store) trail(ctx context.Context, t tenant.ID, m message.ID) (tracking.
 	return v, to, err
 }
 
-// findTrails asks for messages of one tenant. Those of more than one recipient are asked
-// for one by one: they are few, and remembered.
+// findTrails asks for messages of one tenant. The recipients of those that have several are
+// asked for one by one: such mails are few, and remembered.
 func (s *Store) findTrails(ctx context.Context, t tenant.ID, calls []*trailCall) error {
-	found := make(map[message.ID]*tracking.Tracked, len(calls))
 	wanted := make([]message.ID, len(calls))
 	for i, c := range calls {
 		wanted[i] = c.message
 	}
-	text, args := inList(s.dialect, 2, wanted)
-	//nolint:gosec // G202: placeholders only
-	rows, err := s.read.QueryContext(ctx, trackedText("k.message, ")+text, append([]any{t[:]}, args...)...)
+	_, args := inList(s.dialect, 2, wanted)
+	found := make(map[message.ID]trailCall, len(calls))
+	rows, err := s.tracked.trails[len(args)].QueryContext(ctx, append([]any{t[:]}, args...)...)
 	err = scan(rows, err, func(row *sql.Rows) error {
-		v := tracking.Tracked{Tenant: t}
-		err := row.Scan(&v.Message, &v.Decision.Level, &v.Decision.Rule, &v.Recipients, document{&v.Links}, &v.Stream, &v.Sender)
-		found[v.Message] = &v
+		c, err := readTrail(row, t)
+		found[c.message] = c
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read tracking of messages: %w", err)
 	}
-	var single []message.DeliveryID
-	for _, v := range found {
-		if v.Recipients == 1 {
-			single = append(single, message.Delivery(v.Message, 1))
-		}
-	}
-	to, err := s.findRecipients(ctx, t, single)
-	if err != nil {
-		return err
-	}
 	for _, c := range calls {
-		if v := found[c.message]; v == nil {
+		v, ok := found[c.message]
+		switch {
+		case !ok:
 			c.err = fmt.Errorf("read tracking of message: %w", s.refusal(missing(sql.ErrNoRows, "message_untracked")))
-		} else if c.tracked = *v; v.Recipients == 1 {
-			c.to = to[c.message]
-		} else {
+		case v.tracked.Recipients == 1:
+			c.tracked, c.to = v.tracked, v.to
+		default:
+			c.tracked = v.tracked
 			c.to, c.err = s.Recipients(ctx, t, c.message)
 		}
 	}
 	return nil
 }
 
-func (s *Store) findRecipients(ctx context.Context, t tenant.ID, of []message.DeliveryID) (map[message.ID][]tracking.Recipient, error) {
-	to := make(map[message.ID][]tracking.Recipient, len(of))
-	if len(of) == 0 {
-		return to, nil
+// readTrail reads a row of trailsText.
+func readTrail(row *sql.Rows, t tenant.ID) (c trailCall, err error) {
+	v := &c.tracked
+	v.Tenant = t
+	var canonical, local sql.NullString
+	var to tracking.Recipient
+	if err := row.Scan(&c.message, &v.Decision.Level, &v.Decision.Rule, &v.Recipients, document{&v.Links}, &v.Stream, &v.Sender,
+		&canonical, &local, instant{&to.DeliveredAt}); err != nil {
+		return c, err
 	}
-	text, args := inList(s.dialect, 2, of)
-	//nolint:gosec // G202: placeholders only
-	rows, err := s.read.QueryContext(ctx, recipientsText+"id "+text, append([]any{t[:]}, args...)...)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		v, err := readRecipient(row)
-		m := message.Of(v.Delivery)
-		to[m] = append(to[m], v)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list recipients: %w", err)
+	v.Message = c.message
+	if canonical.Valid {
+		to.Delivery, to.Address = message.Delivery(c.message, 1), recipientOf(canonical.String, local)
+		c.to = []tracking.Recipient{to}
 	}
-	return to, nil
+	return c, nil
 }

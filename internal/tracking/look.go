@@ -36,7 +36,7 @@ type Look struct {
 func (v *Visits) Look(ctx context.Context, s Sent, a Activity, l Look) (done Activity, kept bool, err error) {
 	now := v.c.Now()
 	place := message.ID(l.Place)
-	a.Tenant, a.At, a.Network, a.Burst = s.Tenant, now, networkOf(l.IP), v.client(place, l.Visitor)
+	a.Tenant, a.At, a.Network, a.Burst = s.Tenant, now, networkOf(l.IP), v.client(place, networkOf(l.IP), l.UserAgent)
 	delivered, err := v.deliveredAt(ctx, s.Tenant, a.Message)
 	if err != nil {
 		return a, false, err

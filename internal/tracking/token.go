@@ -55,7 +55,14 @@ const (
 // Tokens makes and reads tokens. It is safe for concurrent use.
 type Tokens struct {
 	key  []byte
-	macs sync.Pool // of hash.Hash, which bear the key: making one costs more than using it
+	macs sync.Pool // of *macState, which bear the key: making one costs more than using it
+}
+
+// macState is one computation of a MAC, with room for what goes in and comes out.
+type macState struct {
+	hash hash.Hash
+	in   []byte
+	out  [sha256.Size]byte
 }
 
 // NewTokens takes a secret key of at least 32 bytes, used for nothing else, the same on
@@ -65,7 +72,7 @@ func NewTokens(key []byte) (*Tokens, error) {
 		return nil, fmt.Errorf("tracking token key: want %d bytes, have %d", minTokenKey, len(key))
 	}
 	k := &Tokens{key: append([]byte(nil), key...)}
-	k.macs.New = func() any { return hmac.New(sha256.New, k.key) }
+	k.macs.New = func() any { return &macState{hash: hmac.New(sha256.New, k.key)} }
 	return k, nil
 }
 
@@ -75,7 +82,8 @@ func (k *Tokens) Make(t Token) string {
 	raw = append(raw, tokenVersion, byte(t.Purpose))
 	raw = append(append(raw, t.Tenant[:]...), t.Message[:]...)
 	raw = binary.BigEndian.AppendUint16(raw, t.Number)
-	return base64.RawURLEncoding.EncodeToString(append(raw, k.mac(raw)...))
+	sum := k.mac(raw)
+	return base64.RawURLEncoding.EncodeToString(append(raw, sum[:]...))
 }
 
 // Parse reads a token of a purpose. The only error is ErrForeign, whatever is wrong; the
@@ -86,7 +94,10 @@ func (k *Tokens) Parse(p Purpose, text string) (Token, error) {
 	}
 	var raw [tokenSize]byte
 	n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(text))
-	if err != nil || n != tokenSize || !hmac.Equal(raw[tokenNamed:], k.mac(raw[:tokenNamed])) {
+	if err != nil || n != tokenSize {
+		return Token{}, ErrForeign
+	}
+	if sum := k.mac(raw[:tokenNamed]); !hmac.Equal(raw[tokenNamed:], sum[:]) {
 		return Token{}, ErrForeign
 	}
 	t := Token{Purpose: Purpose(raw[1]), Tenant: tenant.ID(raw[2:18]), Message: message.ID(raw[18:34]), Number: binary.BigEndian.Uint16(raw[34:36])}
@@ -96,13 +107,17 @@ func (k *Tokens) Parse(p Purpose, text string) (Token, error) {
 	return t, nil
 }
 
-func (k *Tokens) mac(named []byte) []byte {
-	h, _ := k.macs.Get().(hash.Hash)
-	defer k.macs.Put(h)
-	h.Reset()
-	h.Write([]byte("tracking token\x00"))
-	h.Write(named)
-	return h.Sum(nil)[:tokenMAC]
+// mac is the MAC of the parts, one after the other.
+func (k *Tokens) mac(parts ...[]byte) [tokenMAC]byte {
+	m, _ := k.macs.Get().(*macState)
+	defer k.macs.Put(m)
+	m.in = append(m.in[:0], "tracking token\x00"...)
+	for _, p := range parts {
+		m.in = append(m.in, p...)
+	}
+	m.hash.Reset()
+	m.hash.Write(m.in)
+	return [tokenMAC]byte(m.hash.Sum(m.out[:0]))
 }
 
 // Where the public doors serve tokens; the token follows.

@@ -23,6 +23,8 @@ type Visitor struct {
 	Language  bool // Accept-Language was sent
 	Prefetch  bool // Sec-Purpose, Purpose or X-Moz say prefetch
 	Head      bool // the method is HEAD
+	// Only, unless zero, says whose tokens alone are good where the visitor came.
+	Only tenant.ID
 }
 
 // VisitsConfig is what Visits need.
@@ -74,11 +76,7 @@ func NewVisits(c VisitsConfig) *Visits {
 // storage. ErrForeign tells of a token that was made up, taken back, or is of a mail that
 // is gone; other errors of the storage.
 func (v *Visits) Open(ctx context.Context, token string, who Visitor) error {
-	t, err := v.c.Tokens.Parse(ForPixel, token)
-	if err != nil {
-		return err
-	}
-	found, err := v.trail(ctx, t)
+	_, found, err := v.read(ctx, ForPixel, token, who)
 	if err != nil {
 		return err
 	}
@@ -89,11 +87,7 @@ func (v *Visits) Open(ctx context.Context, token string, who Visitor) error {
 // where err is about the storage only: the recipient comes first. ErrForeign is as for
 // Open, and for the link that nobody can see.
 func (v *Visits) Follow(ctx context.Context, token string, who Visitor) (target string, err error) {
-	t, err := v.c.Tokens.Parse(ForLink, token)
-	if err != nil {
-		return "", err
-	}
-	found, err := v.trail(ctx, t)
+	t, found, err := v.read(ctx, ForLink, token, who)
 	if err != nil {
 		return "", err
 	}
@@ -108,10 +102,17 @@ func (v *Visits) Follow(ctx context.Context, token string, who Visitor) (target 
 	return l.Target, err
 }
 
-// Tenant returns whose token it is, without asking whether its mail is still there.
-func (v *Visits) Tenant(p Purpose, token string) (tenant.ID, error) {
+// read returns a token and what it leads to.
+func (v *Visits) read(ctx context.Context, p Purpose, token string, who Visitor) (Token, trail, error) {
 	t, err := v.c.Tokens.Parse(p, token)
-	return t.Tenant, err
+	if err != nil {
+		return t, trail{}, err
+	}
+	if !who.Only.IsZero() && who.Only != t.Tenant {
+		return t, trail{}, ErrForeign
+	}
+	found, err := v.trail(ctx, t)
+	return t, found, err
 }
 
 func (v *Visits) trail(ctx context.Context, t Token) (trail, error) {
@@ -160,7 +161,8 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	if len(found.recipients) == 1 {
 		a.Identified, a.Recipient, a.Delivery = true, &found.recipients[0], message.Delivery(a.Message, 1)
 	}
-	a.Network, a.Burst = networkOf(who.IP), v.client(found.tracked.Message, who)
+	a.Network = networkOf(who.IP)
+	a.Burst = v.client(a.Message, a.Network, who.UserAgent)
 	signs, agent := v.c.Rules.SignsOf(Seen{Kind: a.Kind, Head: who.Head, UserAgent: who.UserAgent, Language: who.Language, Prefetch: who.Prefetch,
 		Trap: trap, At: now, Mailed: len(found.recipients) == 1, DeliveredAt: found.deliveredAt})
 	timing := v.c.Rules.Timing
@@ -231,9 +233,9 @@ func networkOf(a netip.Addr) string {
 
 // client names a client towards one message: nobody can tell from it who it was, nor that
 // two messages met the same one.
-func (v *Visits) client(m message.ID, who Visitor) int64 {
-	sum := v.c.Tokens.mac([]byte("client\x00" + string(m[:]) + networkOf(who.IP) + "\x00" + who.UserAgent))
-	return int64(binary.BigEndian.Uint64(sum) >> 1)
+func (v *Visits) client(m message.ID, network, userAgent string) int64 {
+	sum := v.c.Tokens.mac([]byte("client\x00"), m[:], []byte(network+"\x00"), []byte(userAgent))
+	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 }
 
 // Rerate judges again what older rules have judged, for one tenant, and returns how many

@@ -99,6 +99,7 @@ func New(c Config) http.Handler {
 	const one = offer.Path + "{token}"
 	mux.HandleFunc("GET "+stylePath, d.style)
 	mux.HandleFunc("GET "+one, d.visiting(d.show))
+	mux.HandleFunc("GET "+one+brandPath, d.visiting(d.brand))
 	mux.HandleFunc("POST "+one+"/unlock", d.visiting(d.unlock))
 	mux.HandleFunc("GET "+one+"/f/{file}", d.visiting(d.fetch))
 	mux.HandleFunc("GET "+one+"/l/{link}", d.visiting(d.follow))
@@ -112,6 +113,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET "+one+"/receipt/{act}", d.visiting(d.receipt))
 	mux.HandleFunc("GET "+offer.PreviewPath+"{token}", d.preview)
 	mux.HandleFunc("GET "+offer.PreviewPath+"{token}/f/{file}", d.previewFile)
+	mux.HandleFunc("GET "+offer.PreviewPath+"{token}"+brandPath, d.previewBrand)
 	return d.guarded(http.NewCrossOriginProtection().Handler(mux))
 }
 

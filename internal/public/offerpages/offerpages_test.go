@@ -123,7 +123,7 @@ func newWorld(t *testing.T) *world {
 	must(tenants.Found(t.Context(), tenant.Founding{Tenant: tenant.Tenant{ID: w.owner, Name: "Hafenkontor <b>", State: tenant.Active, CustomerTone: tenant.Sie},
 		Domains: []tenant.Domain{{ID: id.New[tenant.DomainKind](w.now), Tenant: w.owner, Name: "hafenkontor.example", State: tenant.Verified}}}))
 	tenants.SetProfile(w.owner, tenant.Profile{Imprint: "Hafenkontor GmbH\nKai 1, Hamburg"})
-	w.offers, err = offer.New(offer.Config{Store: &offertest.Store{}, Tenants: tenants, Keeper: keeper, Catalog: catalog, PublicURL: home, Now: now,
+	w.offers, err = offer.New(offer.Config{Store: &offertest.Store{}, Tenants: tenants, Brands: brands{}, Keeper: keeper, Catalog: catalog, PublicURL: home, Now: now,
 		Watch:    offer.Watch{Decider: w.seen, Looks: w.seen, Activities: w.seen, Consents: w.seen},
 		Acceptor: ingest.New(ingest.Config{Store: w.mail, Tenants: tenants, Keeper: keeper, Now: now})})
 	must(err)

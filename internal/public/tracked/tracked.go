@@ -12,6 +12,7 @@ package tracked
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -28,7 +29,6 @@ import (
 type Visits interface {
 	Open(ctx context.Context, token string, who tracking.Visitor) error
 	Follow(ctx context.Context, token string, who tracking.Visitor) (target string, err error)
-	Tenant(p tracking.Purpose, token string) (tenant.ID, error)
 }
 
 // Config is what the door stands on. Fields without a stated default are needed.
@@ -69,42 +69,48 @@ func New(c Config) http.Handler {
 		"X-Robots-Tag":            {"noindex, nofollow"},
 		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+tracking.PixelPath+"{token}", d.open)
-	mux.HandleFunc("GET "+tracking.LinkPath+"{token}", d.follow)
-	mux.Handle("/", c.Unknown)
+	picture := http.Header{
+		"Content-Type":                 {"image/gif"},
+		"Content-Length":               {strconv.Itoa(len(pixel))},
+		"Cross-Origin-Resource-Policy": {"cross-origin"},
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), headers)
-		mux.ServeHTTP(w, r)
+		h := w.Header()
+		maps.Copy(h, headers)
+		path := r.URL.Path
+		if token, ok := tokenOf(path, tracking.PixelPath); ok && served(r) {
+			maps.Copy(h, picture)
+			d.open(w, r, token)
+		} else if token, ok := tokenOf(path, tracking.LinkPath); ok && served(r) {
+			d.follow(w, r, token)
+		} else {
+			d.Unknown.ServeHTTP(w, r)
+		}
 	})
 }
 
-func (d *door) open(w http.ResponseWriter, r *http.Request) {
-	token := r.PathValue("token")
+// tokenOf is the one segment of a path that follows where.
+func tokenOf(path, where string) (string, bool) {
+	token, ok := strings.CutPrefix(path, where)
+	return token, ok && token != "" && !strings.Contains(token, "/")
+}
+
+func served(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+func (d *door) open(w http.ResponseWriter, r *http.Request, token string) {
 	status := http.StatusOK
-	if d.here(r, tracking.ForPixel, token) {
-		if err := d.Visits.Open(r.Context(), token, visitor(r)); err != nil && !errors.Is(err, tracking.ErrForeign) {
-			d.complain(r, err)
-			status = http.StatusServiceUnavailable // a proxy may ask again; people see nothing either way
-		}
+	if err := d.Visits.Open(r.Context(), token, d.visitor(r)); err != nil && !errors.Is(err, tracking.ErrForeign) {
+		d.complain(r, err)
+		status = http.StatusServiceUnavailable // a proxy may ask again; people see nothing either way
 	}
-	h := w.Header()
-	h.Set("Content-Type", "image/gif")
-	h.Set("Content-Length", strconv.Itoa(len(pixel)))
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(pixel)) // the reader left: nothing to be done
+		_, _ = io.WriteString(w, pixel) // the reader left: nothing to be done
 	}
 }
 
-func (d *door) follow(w http.ResponseWriter, r *http.Request) {
-	token := r.PathValue("token")
-	if !d.here(r, tracking.ForLink, token) {
-		d.Unknown.ServeHTTP(w, r)
-		return
-	}
-	target, err := d.Visits.Follow(r.Context(), token, visitor(r))
+func (d *door) follow(w http.ResponseWriter, r *http.Request, token string) {
+	target, err := d.Visits.Follow(r.Context(), token, d.visitor(r))
 	if err != nil && !errors.Is(err, tracking.ErrForeign) {
 		d.complain(r, err)
 	}
@@ -112,25 +118,21 @@ func (d *door) follow(w http.ResponseWriter, r *http.Request) {
 		d.Unknown.ServeHTTP(w, r)
 		return
 	}
-	w.Header().Set("Location", target)
+	w.Header()["Location"] = []string{target}
 	w.WriteHeader(http.StatusFound)
 }
 
-// here reports whether the host that was asked may answer for a token.
-func (d *door) here(r *http.Request, p tracking.Purpose, token string) bool {
+// owner is who alone may have tokens at the host that was asked; zero: everybody.
+func (d *door) owner(r *http.Request) tenant.ID {
 	if d.Own == nil {
-		return true
+		return tenant.ID{}
 	}
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	owner, own := d.Own(r.Context(), strings.ToLower(host))
-	if !own {
-		return true
-	}
-	t, err := d.Visits.Tenant(p, token)
-	return err == nil && t == owner
+	owner, _ := d.Own(r.Context(), strings.ToLower(host))
+	return owner
 }
 
 func (d *door) complain(r *http.Request, err error) {
@@ -139,11 +141,14 @@ func (d *door) complain(r *http.Request, err error) {
 	}
 }
 
-func visitor(r *http.Request) tracking.Visitor {
+// visitor is what a request shows of its client.
+func (d *door) visitor(r *http.Request) tracking.Visitor {
 	h := r.Header
-	v := tracking.Visitor{UserAgent: h.Get("User-Agent"), Language: h.Get("Accept-Language") != "", Head: r.Method == http.MethodHead}
-	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Moz", "X-Purpose"} {
-		v.Prefetch = v.Prefetch || strings.Contains(strings.ToLower(h.Get(name)), "prefetch") || strings.EqualFold(h.Get(name), "preview")
+	v := tracking.Visitor{UserAgent: h.Get("User-Agent"), Language: h.Get("Accept-Language") != "", Head: r.Method == http.MethodHead, Only: d.owner(r)}
+	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz", "X-Purpose"} {
+		if value := h.Get(name); value != "" {
+			v.Prefetch = v.Prefetch || strings.Contains(strings.ToLower(value), "prefetch") || strings.EqualFold(value, "preview")
+		}
 	}
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		v.IP = a.Addr().Unmap()

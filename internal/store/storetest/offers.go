@@ -202,11 +202,24 @@ func offerDropped(t *testing.T, w *World) {
 	if err := w.Store.DropOffer(ctx, w.B, o.ID, a.At); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("another tenant drops it: %v", err)
 	}
+	// More than one step deletes.
+	many := make([]offer.Recipient, 501)
+	for i := range many {
+		many[i] = r
+		many[i].ID = id.New[offer.RecipientKind](w.Clock.Now())
+	}
+	w.must(w.Store.AddOfferRecipients(ctx, many))
 	if err := w.Store.DropOffer(ctx, w.A, o.ID, a.At.Add(1e9)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Store.OfferRecipient(ctx, w.A, r.ID); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("its recipient: %v", err)
+	}
+	if _, err := w.Store.OfferRecipient(ctx, w.A, many[500].ID); !fault.IsKind(err, fault.NotFound) {
+		t.Errorf("its last recipient: %v", err)
+	}
+	if _, err := w.Store.Offer(ctx, w.A, o.ID); !fault.IsKind(err, fault.NotFound) {
+		t.Errorf("the offer: %v", err)
 	}
 }
 

@@ -222,6 +222,7 @@ func hitsRefused(t *testing.T, w *World) {
 	say := func(s tracking.State) {
 		w.must(w.Store.PutTrackingConsent(t.Context(), tracking.Consent{Tenant: w.A, Address: Address("Eva@x.example"), State: s, At: w.Clock.Advance(time.Second)}))
 	}
+	same(t, "nothing said", w.Keep(w.Hit(v, 0, "eva@x.example")), []bool{true}, nil)
 	say(tracking.StateWithdrawn)
 	declared := w.Hit(v, 0, "eva@x.example")
 	declared.Activity.Kind = tracking.TermsConfirmed
@@ -400,6 +401,9 @@ func trackingErased(t *testing.T, w *World) {
 	if _, err := w.Store.Tracked(ctx, w.A, a.Message.ID); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("the tokens are good still: %v", err)
 	}
+	v := *a.Tracked
+	v.Tenant, v.Message = a.Message.Tenant, a.Message.ID
+	same(t, "kept of the erased mail", w.Keep(w.Hit(v, 0, "max@x.example")), []bool{false}, nil)
 	list, _, err := w.Store.Activities(ctx, w.A, tracking.Query{})
 	same(t, "activities", list, nil, err)
 }

@@ -45,7 +45,7 @@ type Config struct {
 	// Certificates states what is known of one recipient, for keeping and printing.
 	Certificates Certificates
 	// Contacts knows people by their addresses; nil: nobody is called by name.
-	Contacts Contacts
+	Contacts blitz.Contacts
 	// Mails reports whether the platform sends mail of its own.
 	Mails func() bool
 }
@@ -270,11 +270,12 @@ func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	q := query(p, frame.ReadView(r, listing()))
 	q.Limit = tracking.MaxPage
 	head := []string{}
-	for _, key := range []string{"at", "what", "kind", "recipient", "title", "label", "version", "class", "level", "proof", "message", "offer"} {
+	for _, key := range []string{"at", "what", "kind", "recipient", "name", "title", "label", "version", "class", "level", "proof", "message", "offer"} {
 		head = append(head, p.T("blitz.col."+key))
 	}
 	rows := [][]string{head}
 	_, tone := p.Words()
+	names := blitz.Names{Contacts: c.Contacts, Tenant: p.Tenant()}
 	for more := true; more && len(rows) <= most; {
 		var list []tracking.Activity
 		var err error
@@ -282,11 +283,11 @@ func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) err
 			return err
 		}
 		for _, a := range list {
-			who := ""
-			if a.Identified && a.Recipient != nil {
-				who = a.Recipient.String()
+			name, err := names.Of(r.Context(), a)
+			if err != nil {
+				return err
 			}
-			rows = append(rows, []string{frame.Stamp(a.At), c.Teller.Sentence(p.Lang, tone, a), string(a.Kind), who, a.Title, a.Label, a.Version,
+			rows = append(rows, []string{frame.Stamp(a.At), c.Teller.SentenceOf(p.Lang, tone, a, name), string(a.Kind), recipientOf(a), name, a.Title, a.Label, a.Version,
 				string(a.Machine.Class), a.Decision.Level.String(), strconv.FormatBool(a.Kind.Declared()), a.Message.String(), a.Offer})
 			q.After = a.ID
 		}

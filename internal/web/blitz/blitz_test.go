@@ -58,7 +58,7 @@ func TestFeed(t *testing.T) {
 	}
 	has(t, d.Get("/blitz"), "Blitz: 1 neue Aktivität")
 	file := d.Get("/blitz.csv?q=eva%40neu.example")
-	if strings.Count(file.Text, "eva@neu.example") < 2 || strings.Contains(file.Text, "eva@gmx.example") {
+	if strings.Count(file.Text, "eva@neu.example") < 2 || !strings.Contains(file.Text, "Eva Neu (eva@neu.example)") || strings.Contains(file.Text, "eva@gmx.example") {
 		t.Errorf("%s", file.Text)
 	}
 	if a := d.Post("/blitz/open", url.Values{"activity": {"atv_01k00000000000000000000000"}}); a.StatusCode != http.StatusNotFound {

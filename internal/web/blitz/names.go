@@ -2,18 +2,11 @@ package blitz
 
 import (
 	"context"
-	"fmt"
 
-	"stafette/internal/audience"
-	"stafette/internal/message"
+	"stafette/internal/blitz"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
-
-// Contacts finds the contact of an address; audience.ContactStore does.
-type Contacts interface {
-	ContactOf(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
-}
 
 // recipientOf is the address of a known person; "" for nobody's.
 func recipientOf(a tracking.Activity) string {
@@ -25,18 +18,15 @@ func recipientOf(a tracking.Activity) string {
 
 // names are what the people of activities are called, by address.
 func (c Config) names(ctx context.Context, t tenant.ID, list ...tracking.Activity) (map[string]string, error) {
+	of := blitz.Names{Contacts: c.Contacts, Tenant: t}
 	names := map[string]string{}
 	for _, a := range list {
-		address := recipientOf(a)
-		if _, asked := names[address]; asked || address == "" || c.Contacts == nil {
-			continue
-		}
-		who, known, err := c.Contacts.ContactOf(ctx, t, *a.Recipient)
+		name, err := of.Of(ctx, a)
 		if err != nil {
-			return nil, fmt.Errorf("find contact: %w", err)
+			return nil, err
 		}
-		if names[address] = ""; known && who.Name() != address {
-			names[address] = who.Name()
+		if address := recipientOf(a); address != "" {
+			names[address] = name
 		}
 	}
 	return names, nil

@@ -53,7 +53,7 @@ const (
 // acquaintances know one person by name.
 type acquaintances struct{}
 
-// ContactOf implements webblitz.Contacts.
+// ContactOf implements blitz.Contacts.
 func (acquaintances) ContactOf(_ context.Context, _ tenant.ID, a message.Address) (audience.Contact, bool, error) {
 	if a.String() != "eva@neu.example" {
 		return audience.Contact{}, false, nil
