@@ -48,6 +48,7 @@ type Merger struct {
 type formOf struct {
 	tenant   tenant.ID
 	campaign ID
+	version  Version
 }
 
 // form is a letter with its templates parsed. It never changes once a campaign is sent.
@@ -141,11 +142,12 @@ func (m *Merger) links(data map[string]any, t tenant.ID, d message.DeliveryID) {
 }
 
 func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, error) {
-	number, err := id.Parse[Kind](name)
+	of, version := readFormName(name)
+	number, err := id.Parse[Kind](of)
 	if err != nil {
 		return nil, unmergeable(err)
 	}
-	key := formOf{t, number}
+	key := formOf{t, number, version}
 	m.mu.Lock()
 	f := m.forms[key]
 	m.mu.Unlock()
@@ -159,6 +161,7 @@ func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, err
 	if err != nil {
 		return nil, fmt.Errorf("read form letter: %w", err)
 	}
+	c = c.as(version)
 	if f, err = newForm(c); err != nil {
 		return nil, unmergeable(err)
 	}
