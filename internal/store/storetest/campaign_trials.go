@@ -13,7 +13,8 @@ func campaignTrial(t *testing.T, w *World) {
 	g := w.Group(w.A, "Kunden")
 	c := w.campaign(w.A, g)
 	people := []audience.Contact{w.Contact(w.A, "P", "eva", "", "", []string{"eva@kunde.example"}),
-		w.Contact(w.A, "P", "udo", "", "", []string{"udo@kunde.example"})}
+		w.Contact(w.A, "P", "udo", "", "", []string{"udo@kunde.example"}),
+		w.Contact(w.A, "P", "ina", "", "", []string{"ina@kunde.example"})}
 	list := w.recipientsOf(g, people...)
 	list[0].Version, list[1].Version = campaign.VersionA, campaign.VersionB
 	c.Listed = true
