@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"stafette/internal/campaign"
@@ -21,7 +22,7 @@ func TestTrialsOfMailings(t *testing.T) {
 	}
 	w.wantProblem(w.post("/v1/campaigns", campaignText+group+`,"trial":{"share":20,"hours":4}}`), 422, campaign.CodeValue, "/trial/subject")
 	// Left out, it is taken away.
-	c = read[httpapi.Campaign](w, w.ask(http.MethodPut, at, w.key, []byte(campaignText+group+`,"revision":1}`)), 200)
+	c = read[httpapi.Campaign](w, w.ask(http.MethodPut, at, w.key, strings.NewReader(campaignText+group+`,"revision":1}`)), 200)
 	if c.Trial != nil {
 		t.Errorf("still there: %+v", c.Trial)
 	}

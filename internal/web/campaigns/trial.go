@@ -86,9 +86,12 @@ func trialFacts(p frame.Page, c campaign.Campaign) []frame.Fact {
 	return list
 }
 
-// trialWord says in a sentence how a trial stands, or how it was decided and why.
-func trialWord(p frame.Page, t campaign.Trial) string {
+// trialWord says in a sentence how a trial stands, or how it was decided and why; "" of one
+// that ended with its mailing.
+func trialWord(p frame.Page, s campaign.State, t campaign.Trial) string {
 	switch {
+	case t.Winner == "" && s.Over():
+		return ""
 	case t.Winner != "" && t.Clear:
 		return p.T("campaigns.trial.clear", "version", versionWord(t.Winner))
 	case t.Winner != "":
