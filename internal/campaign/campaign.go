@@ -63,6 +63,7 @@ type Letter struct {
 	HTML     string         `json:"html,omitempty"`
 	Text     string         `json:"text,omitempty"` // "": made of the HTML
 	Tracking tracking.Level `json:"tracking,omitempty"`
+	Other    Other          `json:"other,omitzero"` // what is another one in version B of a trial
 }
 
 // Campaign is one mailing of a tenant.
@@ -74,6 +75,7 @@ type Campaign struct {
 	Name     string
 	Groups   []audience.GroupID // each static or dynamic; whoever is in several gets one mail
 	Letter   Letter
+	Trial    Trial
 	PerHour  int // how many are handed over in an hour at most; 0: as fast as may be
 	State    State
 	Reason   string // code of what paused it or holds it up, "" for a person
@@ -132,6 +134,7 @@ type Recipient struct {
 	Contact  audience.ContactID
 	Group    audience.GroupID
 	Delivery message.DeliveryID // of its mail; zero for who is excluded from the start
+	Version  Version            // of the letter, where there is a trial
 	State    RecipientState
 	Reason   string
 	At       time.Time
@@ -215,6 +218,13 @@ type Store interface {
 	// MoveCampaign sets state, reason, due time, task and end of a campaign in state from,
 	// as a step of the worker; false if it is in another one.
 	MoveCampaign(ctx context.Context, c Campaign, from State) (bool, error)
+
+	// PutTrial writes a step of a trial down: what was decided, the place of the expansion,
+	// reason and due time. ok is false if the step was taken by somebody else or the campaign
+	// does not send any more.
+	PutTrial(ctx context.Context, c Campaign) (ok bool, err error)
+	// TrialCounts counts mail of both versions, and what people did with it.
+	TrialCounts(ctx context.Context, t tenant.ID, c ID) (a, b TrialCount, err error)
 
 	CampaignLines(ctx context.Context, t tenant.ID, c ID, f LineFilter) (list []Line, more bool, err error)
 	CampaignReport(ctx context.Context, t tenant.ID, c ID) (Report, error)

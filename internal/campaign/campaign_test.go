@@ -413,3 +413,32 @@ func FuzzMerge(f *testing.F) {
 		}
 	})
 }
+
+// Whoever was two contacts when the mailing began and is one before the second was reached has
+// one mail.
+func TestMergedContactsGetOneMail(t *testing.T) {
+	for name, keepFirst := range map[string]bool{"the one who got it is kept": true, "the other one is kept": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2)
+			c := w.draft(func(c *campaign.Campaign) { c.PerHour = 60 }) // one in a step
+			w.send(c)
+			w.turn()
+			if got := w.lines(c); got != "p0 queued" {
+				t.Fatalf("recipients: %s", got)
+			}
+			kept, gone := w.people[0], w.people[1]
+			if !keepFirst {
+				kept, gone = gone, kept
+			}
+			_, err := audience.NewContacts(w.store, w.Now).Merge(t.Context(), w.who.Tenant, kept.ID, gone.ID, kept.Version, gone.Version, "usr_1")
+			w.must(err)
+			for range 3 {
+				w.pass(2 * time.Minute)
+				w.turn()
+			}
+			if got := w.counted(c); got != 1 {
+				t.Errorf("%d mails to one person: %s", got, w.lines(c))
+			}
+		})
+	}
+}

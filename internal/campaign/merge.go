@@ -21,7 +21,7 @@ import (
 
 // Weaver lets mail tell of its recipient; *tracking.Weaver does.
 type Weaver interface {
-	Again(ctx context.Context, m tracking.Mail, level tracking.Level) []byte
+	Again(ctx context.Context, m tracking.Mail, level tracking.Level, page string) string
 }
 
 // MergerConfig is what a Merger needs.
@@ -48,6 +48,7 @@ type Merger struct {
 type formOf struct {
 	tenant   tenant.ID
 	campaign ID
+	version  Version
 }
 
 // form is a letter with its templates parsed. It never changes once a campaign is sent.
@@ -56,6 +57,7 @@ type form struct {
 	from, replyTo       message.Mailbox
 	subject, html, text *template.Template
 	listID, feedback    string
+	plain               *template.Template // see plain.go; nil: the text is made of each mail's HTML
 }
 
 // maxForms bounds the forms kept in memory; more only costs parsing.
@@ -68,38 +70,62 @@ var _ spool.Merger = (*Merger)(nil)
 
 // Merge implements spool.Merger.
 func (m *Merger) Merge(ctx context.Context, h spool.Handle, r spool.Record) ([]byte, error) {
-	f, err := m.form(ctx, h.Tenant, r.Form)
+	f, data, d, err := m.draft(ctx, h, r)
 	if err != nil {
 		return nil, err
 	}
-	to, err := message.ParseMailbox(r.To)
-	if err != nil {
-		return nil, unmergeable(err)
-	}
-	data := map[string]any{}
-	if err := json.Unmarshal(r.Data, &data); err != nil {
-		return nil, unmergeable(err)
-	}
-	m.links(data, h.Tenant, message.Delivery(h.Message, 1))
-	d, err := f.draft(data, to)
-	if err != nil {
-		return nil, unmergeable(err)
+	if d.Text == "" && d.HTML != "" {
+		d.Text = f.plainOf(data, d.HTML) // before anything is woven into it
 	}
 	d.Date, d.MessageID = r.Date, h.Message.String()+"@"+r.Domain
+	// An unknown level tells nothing.
+	if level, err := tracking.ParseLevel(r.Level); err == nil && level > tracking.None && m.c.Weaver != nil && d.HTML != "" {
+		d.HTML = m.c.Weaver.Again(ctx, tracking.Mail{Tenant: h.Tenant, Message: h.Message, Stream: tenant.Newsletter, SignDomain: r.Domain,
+			Recipients: []message.Address{d.To[0].Address}}, level, d.HTML)
+	}
 	c, err := message.Compose(d)
 	if err != nil {
 		return nil, unmergeable(err)
 	}
-	body := c.Bytes
-	if m.c.Code != nil {
-		body = slices.Concat([]byte("X-Stafette-Code: "+m.c.Code(h.Tenant, h.Message)+"\r\n"), body)
+	if m.c.Code == nil {
+		return c.Bytes, nil
 	}
-	level, err := tracking.ParseLevel(r.Level)
-	if err != nil || level <= tracking.None || m.c.Weaver == nil {
-		return body, nil //nolint:nilerr // an unknown level tells nothing
+	return slices.Concat([]byte("X-Stafette-Code: "+m.c.Code(h.Tenant, h.Message)+"\r\n"), c.Bytes), nil
+}
+
+// Page implements ingest.Merger.
+func (m *Merger) Page(ctx context.Context, h spool.Handle, r spool.Record) (string, error) {
+	_, _, d, err := m.draft(ctx, h, r)
+	if err != nil {
+		return "", err
 	}
-	return m.c.Weaver.Again(ctx, tracking.Mail{Tenant: h.Tenant, Message: h.Message, Stream: tenant.Newsletter, SignDomain: r.Domain,
-		Recipients: []message.Address{to.Address}, Body: body}, level), nil
+	page := d.HTML
+	// Whether the fields hold is known from a mail without content.
+	d.Date, d.MessageID, d.HTML, d.Text = r.Date, h.Message.String()+"@"+r.Domain, "", "x"
+	if _, err := message.Compose(d); err != nil {
+		return "", unmergeable(err)
+	}
+	return page, nil
+}
+
+// draft is the mail of a record before it is composed, with its form and all of its data.
+func (m *Merger) draft(ctx context.Context, h spool.Handle, r spool.Record) (f *form, data map[string]any, d message.Draft, err error) {
+	if f, err = m.form(ctx, h.Tenant, r.Form); err != nil {
+		return f, nil, d, err
+	}
+	to, err := message.ParseMailbox(r.To)
+	if err != nil {
+		return f, nil, d, unmergeable(err)
+	}
+	data = map[string]any{}
+	if err := json.Unmarshal(r.Data, &data); err != nil {
+		return f, nil, d, unmergeable(err)
+	}
+	m.links(data, h.Tenant, message.Delivery(h.Message, 1))
+	if d, err = f.draft(data, to); err != nil {
+		return f, nil, d, unmergeable(err)
+	}
+	return f, data, d, nil
 }
 
 func unmergeable(err error) error { return fmt.Errorf("%w: %w", spool.ErrUnmergeable, err) }
@@ -116,11 +142,12 @@ func (m *Merger) links(data map[string]any, t tenant.ID, d message.DeliveryID) {
 }
 
 func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, error) {
-	number, err := id.Parse[Kind](name)
+	of, version := readFormName(name)
+	number, err := id.Parse[Kind](of)
 	if err != nil {
 		return nil, unmergeable(err)
 	}
-	key := formOf{t, number}
+	key := formOf{t, number, version}
 	m.mu.Lock()
 	f := m.forms[key]
 	m.mu.Unlock()
@@ -134,11 +161,15 @@ func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, err
 	if err != nil {
 		return nil, fmt.Errorf("read form letter: %w", err)
 	}
+	c = c.as(version)
 	if f, err = newForm(c); err != nil {
 		return nil, unmergeable(err)
 	}
 	if c.State == Draft || c.State == Scheduled {
 		return f, nil // it may still change
+	}
+	if c.Letter.HTML != "" && c.Letter.Text == "" {
+		f.plain = plainForm(c.Letter.HTML)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

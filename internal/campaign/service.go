@@ -86,7 +86,7 @@ func (s *Service) Create(ctx context.Context, who ingest.Principal, c Campaign) 
 		return c, fault.New(fault.Forbidden, ingest.CodeTenantMissing, "Campaigns are sent for a tenant; this account belongs to none.")
 	}
 	now := s.stamp()
-	c = Campaign{ID: id.New[Kind](now), Tenant: who.Tenant, Revision: 1, Name: c.Name, Groups: c.Groups, Letter: c.Letter, PerHour: c.PerHour,
+	c = Campaign{ID: id.New[Kind](now), Tenant: who.Tenant, Revision: 1, Name: c.Name, Groups: c.Groups, Letter: c.Letter, Trial: c.Trial, PerHour: c.PerHour,
 		State: Draft, Actor: who.Actor, CreatedAt: now, UpdatedAt: now}
 	if err := s.check(ctx, &c); err != nil {
 		return c, err
@@ -107,7 +107,7 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, c Campaign) 
 	if old.State != Draft || old.Revision != c.Revision {
 		return old, badState()
 	}
-	old.Name, old.Groups, old.Letter, old.PerHour = c.Name, c.Groups, c.Letter, c.PerHour
+	old.Name, old.Groups, old.Letter, old.Trial, old.PerHour = c.Name, c.Groups, c.Letter, c.Trial, c.PerHour
 	if err := s.check(ctx, &old); err != nil {
 		return old, err
 	}
@@ -150,6 +150,7 @@ func (s *Service) check(ctx context.Context, c *Campaign) error {
 			bad(field, "At most 512 KiB of UTF-8.")
 		}
 	}
+	checkTrial(c, bad)
 	if len(c.Groups) > MaxGroups {
 		bad("group_ids", "At most 50 groups.")
 	}
@@ -197,6 +198,15 @@ func (s *Service) Ready(ctx context.Context, c Campaign) error {
 	}
 	if err := s.readyLetter(ctx, c, f); err != nil {
 		return err
+	}
+	if c.Trial.Share > 0 {
+		other := c.as(VersionB)
+		if f, err = newForm(other); err == nil {
+			err = s.readyLetter(ctx, other, f)
+		}
+		if err != nil {
+			return inTrial(err)
+		}
 	}
 	return s.readyGroups(ctx, c)
 }
@@ -423,6 +433,14 @@ func (s *Service) Lines(ctx context.Context, t tenant.ID, number ID, f LineFilte
 	return s.c.Store.CampaignLines(ctx, t, number, f)
 }
 
+// Trial is the trial of a campaign as it stands: until it is decided, with the counts of now.
+func (s *Service) Trial(ctx context.Context, c Campaign) (t Trial, err error) {
+	if t = c.Trial; t.runs() {
+		t.A, t.B, err = s.c.Store.TrialCounts(ctx, c.Tenant, c.ID)
+	}
+	return t, err
+}
+
 // Cap is the tenant's frequency cap.
 func (s *Service) Cap(ctx context.Context, t tenant.ID) (Cap, error) {
 	return s.c.Store.CampaignCap(ctx, t)
@@ -447,7 +465,7 @@ type counted struct {
 
 // Report tells what became of a campaign. Of large ones it may be some seconds old (At).
 func (s *Service) Report(ctx context.Context, t tenant.ID, number ID) (Report, error) {
-	key, began := formOf{t, number}, s.c.Now()
+	key, began := formOf{tenant: t, campaign: number}, s.c.Now()
 	s.mu.Lock()
 	known, ok := s.reports[key]
 	s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"stafette/internal/audience"
@@ -88,6 +89,8 @@ func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bo
 		return s.goOn(ctx, c, left)
 	case !c.Listed:
 		return s.expand(ctx, c)
+	case c.Trial.runs():
+		return s.try(ctx, c)
 	}
 	was := c.State
 	c.State, c.Reason, c.FinishedAt = Sent, "", now
@@ -131,7 +134,10 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 	if err != nil && !fault.IsKind(err, fault.NotFound) {
 		return c, false, err
 	}
-	list := contactsOf(page)
+	list := slices.DeleteFunc(contactsOf(page), func(p audience.Contact) bool {
+		_, now := c.version(p.ID)
+		return !now
+	})
 	why, err := s.reasons(ctx, c.Tenant, list)
 	if err != nil {
 		return c, false, err
@@ -140,13 +146,14 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 	rows := make([]Recipient, len(list))
 	for i, p := range list {
 		rows[i] = Recipient{Contact: p.ID, Group: g, State: Waiting, Delivery: message.Delivery(message.NewID(now), 1), At: now}
+		rows[i].Version, _ = c.version(p.ID)
 		if reason := why[p.ID]; reason != "" {
 			rows[i].State, rows[i].Reason, rows[i].Delivery = Excluded, reason, message.DeliveryID{}
 		}
 	}
 	c.At, c.After = c.At+1, audience.ContactID{}
 	if page.More {
-		c.At, c.After = c.At-1, list[len(list)-1].ID
+		c.At, c.After = c.At-1, page.Members[len(page.Members)-1].ID
 	}
 	fresh, ok, err := s.c.Store.TakeRecipients(ctx, c, rows)
 	if err != nil || !ok {
@@ -189,7 +196,7 @@ func (s *Service) hand(ctx context.Context, c Campaign, list []Recipient, people
 	if len(list) == 0 {
 		return c, true, nil
 	}
-	f, err := newForm(c)
+	f, err := forms(c, list)
 	if err != nil {
 		return c, false, s.halt(ctx, c, CodeContent)
 	}
@@ -207,7 +214,7 @@ func (s *Service) hand(ctx context.Context, c Campaign, list []Recipient, people
 			r.State, r.Reason = Excluded, ExcludedGone
 			settled = append(settled, r)
 		default:
-			sub, err := submission(c, f, r, p)
+			sub, err := submission(c, f[r.Version], r, p)
 			if err != nil {
 				return c, false, err
 			}
@@ -238,6 +245,22 @@ func (s *Service) hand(ctx context.Context, c Campaign, list []Recipient, people
 	return c, true, nil
 }
 
+// forms are the letters of recipients, each parsed once.
+func forms(c Campaign, list []Recipient) (map[Version]*form, error) {
+	all := map[Version]*form{}
+	for _, r := range list {
+		if all[r.Version] != nil {
+			continue
+		}
+		f, err := newForm(c.as(r.Version))
+		if err != nil {
+			return nil, err
+		}
+		all[r.Version] = f
+	}
+	return all, nil
+}
+
 // submission is the mail of one recipient as ingest takes it.
 func submission(c Campaign, f *form, r Recipient, p audience.Contact) (ingest.Submission, error) {
 	data := dataOf(p)
@@ -253,8 +276,8 @@ func submission(c Campaign, f *form, r Recipient, p audience.Contact) (ingest.Su
 	return ingest.Submission{
 		ID:     message.Of(r.Delivery),
 		Draft:  &message.Draft{From: f.from, To: []message.Mailbox{to}, Subject: subject},
-		Letter: &spool.Record{Form: c.ID.String(), To: to.String(), Data: text},
-		Size:   int64(len(c.Letter.HTML)+len(c.Letter.Text))*5/4 + 4096,
+		Letter: &spool.Record{Form: c.formName(r.Version), To: to.String(), Data: text},
+		Size:   int64(len(f.HTML)+len(f.Letter.Text))*5/4 + 4096,
 		Stream: tenant.Newsletter, Tracking: c.Letter.Tracking, Group: r.Group,
 	}, nil
 }

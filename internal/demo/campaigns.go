@@ -34,8 +34,10 @@ func Mailings() []campaign.Campaign {
 			HTML: "<p>{{salutation}} {{given_name}},</p><p>" + text + "</p><p><a href=\"https://www.hafenkontor.example/speicherstadt\">Zum Projekt</a></p>" +
 				"<p style=\"color:#555\">Hafenkontor Immobilien GmbH, Am Sandtorkai 1, 20457 Hamburg · <a href=\"{{unsubscribe_url}}\">Abmelden</a></p>"}
 	}
+	open := letter("Einladung für {{given_name}}", "am 6. Dezember zeigen wir die Musterwohnung, von 11 bis 16 Uhr.")
+	open.Other.Subject = "{{given_name}}, die Musterwohnung ist offen"
 	return []campaign.Campaign{
 		{Name: "Speicherstadt: Baubeginn", Letter: letter("{{given_name}}, in der Speicherstadt wird gebaut", "der erste Bauabschnitt hat begonnen. Die Grundrisse der Wohnungen stehen jetzt im Netz.")},
-		{Name: "Tag der offenen Tür", Letter: letter("Einladung für {{given_name}}", "am 6. Dezember zeigen wir die Musterwohnung, von 11 bis 16 Uhr.")},
+		{Name: "Tag der offenen Tür", Letter: open, Trial: campaign.Trial{Share: 50, Hours: 4}},
 	}
 }

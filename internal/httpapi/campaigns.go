@@ -67,6 +67,7 @@ type CampaignDraft struct {
 	Text     string             `json:"text,omitempty" doc:"Left out: made of the HTML"`
 	Tracking string             `json:"tracking,omitempty" enum:"none,aggregate,pseudonymous,individual" doc:"How much may be told of recipients at most; left out: as the account allows"`
 	PerHour  int                `json:"per_hour,omitempty" minimum:"0" maximum:"1000000" doc:"Recipients an hour at most; 0: as fast as may be"`
+	Trial    *CampaignTrial     `json:"trial,omitempty" doc:"A second version, tried on a share of the recipients; left out: none"`
 }
 
 func (d CampaignDraft) fill(c *campaign.Campaign) error {
@@ -76,6 +77,7 @@ func (d CampaignDraft) fill(c *campaign.Campaign) error {
 	}
 	c.Name, c.Groups, c.PerHour = d.Name, d.Groups, d.PerHour
 	c.Letter = campaign.Letter{From: d.From, ReplyTo: d.ReplyTo, Subject: d.Subject, HTML: d.HTML, Text: d.Text, Tracking: level}
+	d.Trial.fill(c)
 	return nil
 }
 
@@ -93,6 +95,7 @@ type Campaign struct {
 	HTML       string             `json:"html,omitempty"`
 	Text       string             `json:"text,omitempty"`
 	Tracking   string             `json:"tracking,omitempty"`
+	Trial      *CampaignTrial     `json:"trial,omitempty"`
 	PerHour    int                `json:"per_hour"`
 	Total      int64              `json:"total" doc:"Recipients found so far"`
 	Listed     bool               `json:"listed" doc:"That is all of them"`
@@ -108,6 +111,7 @@ func campaignRecord(c campaign.Campaign) Campaign {
 	v := Campaign{ID: c.ID, Revision: c.Revision, Name: c.Name, State: string(c.State), Reason: c.Reason, Groups: c.Groups, From: c.Letter.From, ReplyTo: c.Letter.ReplyTo,
 		Subject: c.Letter.Subject, HTML: c.Letter.HTML, Text: c.Letter.Text, Tracking: c.Letter.Tracking.String(), PerHour: c.PerHour, Total: c.Total, Listed: c.Listed,
 		Accepted: c.Accepted, Excluded: c.Excluded, StartAt: timeOrNull(c.StartAt), FinishedAt: timeOrNull(c.FinishedAt), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	v.Trial = trialRecord(c)
 	if v.Groups == nil {
 		v.Groups = []audience.GroupID{}
 	}
@@ -306,6 +310,7 @@ type CampaignReport struct {
 	Unsubscribed int64                 `json:"unsubscribed"`
 	Complained   int64                 `json:"complained"`
 	Domains      []CampaignDomain      `json:"domains" nullable:"false" doc:"Of recipients, most first, at most 20"`
+	Trial        *CampaignTrialReport  `json:"trial,omitempty" doc:"Of a trial: what it was decided on, before that the counts of now"`
 	At           time.Time             `json:"at" doc:"When it was counted"`
 }
 
@@ -334,6 +339,9 @@ func (a *API) reportCampaign(ctx context.Context, in *CampaignPath) (*struct{ Bo
 	}
 	v := CampaignReport{Campaign: campaignRecord(c), States: r.Fates, Excluded: r.Excluded, Reasons: r.Bounces, Opened: r.Persons.Opened, Clicked: r.Persons.Clicked,
 		Machines: CampaignMachines{r.Machines.Opened, r.Machines.Clicked}, Unsubscribed: r.Unsubscribed, Complained: r.Complained, Domains: []CampaignDomain{}, At: r.At}
+	if v.Trial, err = a.trialReport(ctx, c); err != nil {
+		return nil, err
+	}
 	for _, d := range r.Domains {
 		v.Domains = append(v.Domains, CampaignDomain{d.Name, d.Total, d.Delivered, d.Rejected})
 	}

@@ -13,17 +13,24 @@ import (
 // ReasonLetter is why a form letter is held whose mail cannot be made for this recipient.
 const ReasonLetter = "content_failed"
 
-// letter puts the record of a form letter in the place of a body. Its mail is made here only
+// Merger makes the HTML of form letters. Errors: spool.ErrUnmergeable where the mail cannot be
+// made of the record, now or later; any other may pass.
+type Merger interface {
+	// Page is the HTML of a record's mail, telling nothing; "": it has none.
+	Page(ctx context.Context, h spool.Handle, r spool.Record) (string, error)
+}
+
+// letter puts the record of a form letter in the place of a body. Its HTML is made here only
 // to learn which links it has, and only if it may tell of its recipient; what cannot be made
 // waits for a person, and nobody else's mail waits with it.
 func (s *Service) letter(ctx context.Context, w *parcel) error {
 	r := *w.Letter
 	r.Date, r.Domain, r.Level = w.now, w.m.SignDomain, ""
-	err := s.weave(ctx, w, func() ([]byte, error) {
+	err := s.weave(ctx, w, func() (string, error) {
 		if s.c.Merger == nil {
-			return nil, spool.ErrUnmergeable
+			return "", spool.ErrUnmergeable
 		}
-		return s.c.Merger.Merge(ctx, spool.Handle{Tenant: w.m.Tenant, Message: w.m.ID}, r)
+		return s.c.Merger.Page(ctx, spool.Handle{Tenant: w.m.Tenant, Message: w.m.ID}, r)
 	})
 	switch {
 	case errors.Is(err, spool.ErrUnmergeable):

@@ -55,8 +55,8 @@ type Config struct {
 	Pattern func(t tenant.ID, s tenant.Stream, subject string, body approval.Body, to []message.Address) (hold bool)
 	// Weaver makes mail tell whether it is read, as far as that is allowed; nil: none does.
 	Weaver Weaver
-	// Merger makes the mail of form letters; nil: there are none.
-	Merger spool.Merger
+	// Merger makes the HTML of form letters; nil: there are none.
+	Merger Merger
 	Log    *slog.Logger // nil: discard
 }
 
@@ -286,7 +286,7 @@ func (s *Service) finish(ctx context.Context, w *parcel) error {
 
 // weave lets the mail tell of its recipients, as far as that is allowed. later makes the body
 // where it is not there yet.
-func (s *Service) weave(ctx context.Context, w *parcel, later func() ([]byte, error)) error {
+func (s *Service) weave(ctx context.Context, w *parcel, page func() (string, error)) error {
 	if s.c.Weaver == nil {
 		return nil
 	}
@@ -297,7 +297,7 @@ func (s *Service) weave(ctx context.Context, w *parcel, later func() ([]byte, er
 	var err error
 	w.body, w.tracked, err = s.c.Weaver.Weave(ctx, tracking.Mail{
 		Tenant: w.m.Tenant, Message: w.m.ID, Stream: w.m.Stream, Sender: w.m.Actor, SignDomain: w.m.SignDomain,
-		Wish: w.Tracking, Recipients: to, Body: w.body, Foreign: w.PassedOn, Make: later,
+		Wish: w.Tracking, Recipients: to, Body: w.body, Foreign: w.PassedOn, Page: page,
 	})
 	if err != nil {
 		return fmt.Errorf("weave tracking: %w", err)

@@ -117,6 +117,9 @@ func body(d Draft) part {
 	return many("mixed", append([]part{main}, attached...))
 }
 
+// TextOf is the text that Compose puts beside HTML which has none.
+func TextOf(page string) (string, error) { return html2text.FromString(page) }
+
 func texts(d Draft) part {
 	plain, html := d.Text, d.HTML
 	if html == "" {
@@ -124,7 +127,7 @@ func texts(d Draft) part {
 	}
 	if plain == "" {
 		// A page the converter cannot read goes out without a text beside it.
-		plain, _ = html2text.FromString(html)
+		plain, _ = TextOf(html)
 	}
 	if plain == "" || !utf8.ValidString(plain) {
 		return text{"html", html}

@@ -55,24 +55,25 @@ func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []
 	if err != nil {
 		return nil, false, fmt.Errorf("take recipients: %w", err)
 	}
+	s.pass(afterRecipientsBeforeMail)
 	return fresh, ok, nil
 }
 
-// recipientsAtOnce is how many rows one statement inserts: eight parameters each.
+// recipientsAtOnce is how many rows one statement inserts: nine parameters each.
 const recipientsAtOnce = 250
 
 // insertRecipients returns who was not there before.
 func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Campaign, list []campaign.Recipient) (map[audience.ContactID]bool, error) {
-	args := make([]any, 0, 8*len(list))
+	args := make([]any, 0, 9*len(list))
 	for i := range list {
 		r := &list[i]
 		var delivery any
 		if !r.Delivery.IsZero() {
 			delivery = r.Delivery[:]
 		}
-		args = append(args, c.Tenant[:], c.ID[:], r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At))
+		args = append(args, c.Tenant[:], c.ID[:], r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version))
 	}
-	rows, err := tx.QueryContext(ctx, "INSERT INTO campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at) VALUES "+
+	rows, err := tx.QueryContext(ctx, "INSERT INTO campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at, version) VALUES "+
 		recipientRows(s.dialect, len(list))+" ON CONFLICT DO NOTHING RETURNING contact", args...)
 	added := map[audience.ContactID]bool{}
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -91,7 +92,7 @@ func recipientRows(d dialect, n int) string {
 			text.WriteString(", ")
 		}
 		text.WriteByte('(')
-		writePlaceholders(d, &text, 8*i+1, 8)
+		writePlaceholders(d, &text, 9*i+1, 9)
 		text.WriteByte(')')
 	}
 	return text.String()
@@ -99,6 +100,7 @@ func recipientRows(d dialect, n int) string {
 
 // SettleRecipients implements campaign.Store.
 func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID, list []campaign.Recipient) error {
+	s.pass(afterMailBeforeAnswers)
 	type answer struct {
 		state  campaign.RecipientState
 		reason string
@@ -143,12 +145,12 @@ func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID
 
 // WaitingRecipients implements campaign.Store.
 func (s *Store) WaitingRecipients(ctx context.Context, t tenant.ID, c campaign.ID, limit int) (list []campaign.Recipient, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END
+	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, r.version, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END
 		FROM campaign_recipients r LEFT JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery
 		WHERE r.tenant = $1 AND r.campaign = $2 AND r.state = 'waiting' ORDER BY r.contact LIMIT $3`, t[:], c[:], limit)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var r campaign.Recipient
-		err := row.Scan(&r.Contact, &r.Group, &r.Delivery, &r.State, &r.Reason, instant{&r.At}, truth{&r.Known})
+		err := row.Scan(&r.Contact, &r.Group, &r.Delivery, &r.State, &r.Reason, instant{&r.At}, &r.Version, truth{&r.Known})
 		list = append(list, r)
 		return err
 	})

@@ -19,6 +19,7 @@ var _ campaign.Store = (*Store)(nil)
 type campaignSpec struct {
 	Groups  []audience.GroupID `json:"groups"`
 	PerHour int                `json:"per_hour,omitempty"`
+	Trial   campaign.Trial     `json:"trial,omitzero"`
 }
 
 const campaignColumns = `c.tenant, c.id, c.revision, c.state, c.reason, c.name, c.actor, c.spec, c.total, c.accepted, c.excluded, c.listed,
@@ -29,7 +30,7 @@ func readCampaign(row scanner) (c campaign.Campaign, err error) {
 	var after, halt []byte
 	err = row.Scan(&c.Tenant, &c.ID, &c.Revision, &c.State, &c.Reason, &c.Name, &c.Actor, document{&spec}, &c.Total, &c.Accepted, &c.Excluded, truth{&c.Listed},
 		&c.At, &after, &c.Step, instant{&c.DueAt}, &c.Task, &halt, instant{&c.StartAt}, instant{&c.FinishedAt}, instant{&c.CreatedAt}, instant{&c.UpdatedAt})
-	c.Groups, c.PerHour = spec.Groups, spec.PerHour
+	c.Groups, c.PerHour, c.Trial = spec.Groups, spec.PerHour, spec.Trial
 	copy(c.After[:], after)
 	copy(c.Order[:], halt)
 	return c, err
@@ -50,7 +51,9 @@ func campaignHalt(c campaign.Campaign) any {
 	return c.Order[:]
 }
 
-func specOf(c campaign.Campaign) string { return plain(asJSON(campaignSpec{c.Groups, c.PerHour})) }
+func specOf(c campaign.Campaign) string {
+	return plain(asJSON(campaignSpec{c.Groups, c.PerHour, c.Trial}))
+}
 
 // CreateCampaign implements campaign.Store.
 func (s *Store) CreateCampaign(ctx context.Context, c campaign.Campaign) error {

@@ -197,6 +197,8 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 			return err
 		}
 		for _, text := range []string{
+			// Whoever got a mailing as one of the two does not get it again as the other.
+			"UPDATE campaign_recipients SET contact = $3 WHERE tenant = $1 AND contact = $2 AND campaign NOT IN (SELECT k.campaign FROM campaign_recipients k WHERE k.tenant = $1 AND k.contact = $3)",
 			"UPDATE contact_notes SET contact = $3 WHERE tenant = $1 AND contact = $2",
 			"UPDATE contact_acts SET contact = $3 WHERE tenant = $1 AND contact = $2",
 		} {

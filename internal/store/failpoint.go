@@ -7,6 +7,10 @@ const (
 	afterStoreBeforeAck    = "after-store-before-ack"
 	after250BeforeSettle   = "after-250-before-settle"
 	afterSettleBeforeEvent = "after-settle-before-event"
+
+	// Of mailings.
+	afterRecipientsBeforeMail = "after-recipients-before-mail"
+	afterMailBeforeAnswers    = "after-mail-before-answers"
 )
 
 func (s *Store) pass(place string) {

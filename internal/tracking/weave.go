@@ -45,8 +45,10 @@ type Mail struct {
 	Recipients []message.Address
 	Body       []byte
 	Foreign    bool // somebody else's mail that is passed on
-	// Make makes the body where it is not there yet; it is asked only if the mail may tell.
-	Make func() ([]byte, error)
+	// Page makes the HTML of a mail whose body is not there yet, "" if it has none: which
+	// links it has is known from it alone, and Body stays as it is. It is asked only if the
+	// mail may tell.
+	Page func() (string, error)
 }
 
 // Weave returns the body to send, and what is to be kept beside the message: nil where
@@ -67,16 +69,20 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 			return nil, nil, err
 		}
 	}
-	if d.Level > None && m.Make != nil {
-		if m.Body, err = m.Make(); err != nil {
-			return nil, nil, err
-		}
-	}
 	body = m.Body
 	var links []Link
 	if d.Level > None {
 		var rule Rule
-		if body, links, rule = w.weave(ctx, m, d.Level); rule != "" {
+		if m.Page != nil {
+			var page string
+			if page, err = m.Page(); err != nil {
+				return nil, nil, err
+			}
+			_, links, rule = w.page(ctx, m, d.Level, page)
+		} else {
+			body, links, rule = w.weave(ctx, m, d.Level)
+		}
+		if rule != "" {
 			d, body = d.Limited(None, rule), m.Body
 		}
 	}
@@ -87,17 +93,41 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 		Recipients: len(m.Recipients), Links: links}, nil
 }
 
-// Again weaves a mail that is made anew of what it was made of when its level was decided;
-// its links bear the numbers they were kept under then.
-func (w *Weaver) Again(ctx context.Context, m Mail, level Level) []byte {
+// Again weaves the HTML of a mail that is made anew of what it was made of when its level
+// was decided; its links bear the numbers they were kept under then. What cannot be woven
+// stays as it is.
+func (w *Weaver) Again(ctx context.Context, m Mail, level Level, page string) string {
 	if level <= None {
-		return m.Body
+		return page
 	}
-	body, _, rule := w.weave(ctx, m, level)
+	woven, _, rule := w.page(ctx, m, level, page)
 	if rule != "" {
-		return m.Body
+		return page
 	}
-	return body
+	return woven
+}
+
+// page puts pixel and links into HTML that is not part of a mail yet. A rule says why it
+// must not or cannot be done.
+func (w *Weaver) page(ctx context.Context, m Mail, level Level, page string) (string, []Link, Rule) {
+	if page == "" {
+		return "", nil, RuleNoHTML
+	}
+	v := w.weaving(ctx, m, level)
+	text, _ := v.leaf(message.Leaf{ContentType: "text/html", Decoded: true, Bytes: []byte(page)})
+	if v.rule != "" {
+		return "", nil, v.rule
+	}
+	return string(text), v.links, ""
+}
+
+// weaving begins the work on a mail.
+func (w *Weaver) weaving(ctx context.Context, m Mail, level Level) *weaving {
+	v := &weaving{m: m, tokens: w.c.Tokens, level: level, base: w.c.PublicURL, public: w.c.PublicURL, offered: !w.c.Withdrawal}
+	if w.c.Host != nil {
+		v.base = cmp.Or(w.c.Host(ctx, m.Tenant, m.SignDomain), v.base)
+	}
+	return v
 }
 
 // weave puts pixel and links into the HTML of a mail. A rule says why it must not or
@@ -111,10 +141,8 @@ func (w *Weaver) weave(ctx context.Context, m Mail, level Level) ([]byte, []Link
 	if signed {
 		return nil, nil, RuleSignedContent
 	}
-	v := &weaving{m: m, tokens: w.c.Tokens, level: level, keep: keep, base: w.c.PublicURL, public: w.c.PublicURL, offered: !w.c.Withdrawal}
-	if w.c.Host != nil {
-		v.base = cmp.Or(w.c.Host(ctx, m.Tenant, m.SignDomain), v.base)
-	}
+	v := w.weaving(ctx, m, level)
+	v.keep = keep
 	body, ok, err := message.Replace(m.Body, v.leaf)
 	switch {
 	case v.rule != "":

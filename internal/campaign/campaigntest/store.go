@@ -192,6 +192,35 @@ func (s *Store) MoveCampaign(_ context.Context, c campaign.Campaign, from campai
 	return true, nil
 }
 
+// PutTrial implements campaign.Store.
+func (s *Store) PutTrial(_ context.Context, c campaign.Campaign) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.at(c.Tenant, c.ID)
+	if i < 0 || s.list[i].Step != c.Step || s.list[i].State != campaign.Sending {
+		return false, nil
+	}
+	v := &s.list[i]
+	v.Trial, v.At, v.After, v.Listed, v.Reason, v.DueAt, v.Step = c.Trial, c.At, c.After, c.Listed, c.Reason, c.DueAt, c.Step+1
+	return true, nil
+}
+
+// TrialCounts implements campaign.Store: nobody followed a link.
+func (s *Store) TrialCounts(_ context.Context, _ tenant.ID, c campaign.ID) (a, b campaign.TrialCount, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows[c] {
+		switch {
+		case r.State != campaign.Accepted:
+		case r.Version == campaign.VersionB:
+			b.Accepted++
+		default:
+			a.Accepted++
+		}
+	}
+	return a, b, nil
+}
+
 // CampaignLines implements campaign.Store: every mail that was accepted is queued.
 func (s *Store) CampaignLines(_ context.Context, t tenant.ID, c campaign.ID, f campaign.LineFilter) (list []campaign.Line, more bool, err error) {
 	s.mu.Lock()

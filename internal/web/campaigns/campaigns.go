@@ -283,7 +283,7 @@ type editor struct {
 }
 
 func fields() []string {
-	return []string{"name", "from", "reply_to", "subject", "html", "text", "tracking", "per_hour"}
+	return append([]string{"name", "from", "reply_to", "subject", "html", "text", "tracking", "per_hour"}, trialFields()...)
 }
 
 func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -308,6 +308,7 @@ func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	if v.PerHour > 0 {
 		e.Values["per_hour"] = strconv.Itoa(v.PerHour)
 	}
+	e.showTrial()
 	return c.form(w, r, p, http.StatusOK, e)
 }
 
@@ -393,6 +394,7 @@ func (e *editor) read(p frame.Page, groups []string) {
 	if v.Letter.Tracking, err = tracking.ParseLevel(e.Value("tracking")); err != nil {
 		e.Add("tracking", p.FaultText(fault.As(err), e.Value("tracking")))
 	}
+	e.readTrial(p)
 	v.PerHour = 0
 	if text := strings.TrimSpace(e.Value("per_hour")); text != "" {
 		if v.PerHour, err = strconv.Atoi(text); err != nil || v.PerHour < 1 {
@@ -414,7 +416,7 @@ func (e *editor) refused(p frame.Page, err error) bool {
 		return false
 	}
 	for _, one := range append([]*fault.Error{f}, f.Also...) {
-		field, _, _ := strings.Cut(one.Field, "/")
+		field, _, _ := strings.Cut(trialField(one.Field), "/")
 		text := problemText(p, one, e.Value(field))
 		switch {
 		case field == "group_ids":
@@ -429,7 +431,7 @@ func (e *editor) refused(p frame.Page, err error) bool {
 
 // problemText says what is wrong in the reader's language, with what the field asks for.
 func problemText(p frame.Page, f *fault.Error, value string) string {
-	field, _, _ := strings.Cut(f.Field, "/")
+	field, _, _ := strings.Cut(trialField(f.Field), "/")
 	if key := "campaigns.wrong." + field; f.Code == campaign.CodeValue && p.Has(key) {
 		return p.T(key)
 	}

@@ -33,6 +33,7 @@ type sheet struct {
 	unshown string // why there is no sample
 
 	report campaign.Report // of what was begun
+	trial  campaign.Trial
 	lines  []campaign.Line
 	older  string
 }
@@ -81,7 +82,7 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	}
 	if f := fault.As(s.preview.Hindrance); f != nil {
 		for _, one := range append([]*fault.Error{f}, f.Also...) {
-			field, _, _ := strings.Cut(one.Field, "/")
+			field, _, _ := strings.Cut(trialField(one.Field), "/")
 			text := problemText(p, one, "")
 			if key := "campaigns.field." + field; p.Has(key) {
 				text = p.T(key) + ": " + text
@@ -97,6 +98,9 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 
 func (c Config) fillReport(r *http.Request, s *sheet) (err error) {
 	if s.report, err = c.Campaigns.Report(r.Context(), s.Tenant, s.ID); err != nil {
+		return err
+	}
+	if s.trial, err = c.Campaigns.Trial(r.Context(), s.Campaign); err != nil {
 		return err
 	}
 	after, _ := id.Parse[audience.ContactKind](s.View.After)

@@ -142,8 +142,12 @@ func (w *World) makeMailings() *campaign.Service {
 				panic(err)
 			}
 		}
-		send(keep("Läuft gerade", func(c *campaign.Campaign) { c.PerHour = 100 }), time.Time{})
-		keep("Willkommen", same)
+		send(keep("Läuft gerade", func(c *campaign.Campaign) {
+			c.PerHour, c.Trial, c.Letter.Other = 100, campaign.Trial{Share: 20, Hours: 4}, campaign.Other{Subject: `Noch <b>mehr</b> für {{given_name}}`}
+		}), time.Time{})
+		keep("Willkommen", func(c *campaign.Campaign) {
+			c.Trial, c.Letter.Other = campaign.Trial{Share: 50, Hours: 24}, campaign.Other{From: "Eva <eva@muster.example>", Text: "Anders\n\nAbmelden: {{unsubscribe_url}}"}
+		})
 	}
 	return s
 }

@@ -26,7 +26,7 @@ import (
 
 type options struct {
 	kills, cuts, journalCuts, loopCuts int
-	rounds                             int
+	rounds, mailings                   int
 	seed                               uint64
 	binary, only, db                   string
 	soakMessages                       int
@@ -40,6 +40,7 @@ func main() {
 	flag.IntVar(&o.journalCuts, "journal-cuts", 10, "power cuts on a disk with a journal")
 	flag.IntVar(&o.loopCuts, "ext4-cuts", 10, "power cuts on ext4, as root")
 	flag.IntVar(&o.rounds, "rounds", 3, "full disks, failing flushes and stalls of each kind")
+	flag.IntVar(&o.mailings, "mailings", 3, "trials of mailings under kill -9, of 5,000 people each")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of all chances")
 	flag.StringVar(&o.binary, "stafette", "", "the program; built from this tree if empty")
 	flag.StringVar(&o.db, "db", "sqlite", "sqlite, or postgres: a private server, which is killed, too")
@@ -83,7 +84,7 @@ func (o options) run(ctx context.Context) error {
 		defer db.Close()
 		list = o.onPostgres(db)
 	}
-	var broken []error
+	broken := o.playMailings(ctx)
 	for _, s := range list {
 		if !strings.Contains(s.name, o.only) || len(s.faults) == 0 {
 			continue
@@ -96,6 +97,25 @@ func (o options) run(ctx context.Context) error {
 		}
 	}
 	return errors.Join(broken...)
+}
+
+// playMailings holds the trials of mailings, on SQLite.
+func (o options) playMailings(ctx context.Context) (broken []error) {
+	if !strings.Contains("mailings", o.only) || o.db == "postgres" {
+		return nil
+	}
+	for n := range o.mailings {
+		dir, err := os.MkdirTemp("", "mailings")
+		if err == nil {
+			err = crash.Mailings{Binary: o.binary, Dir: dir, People: 5000, Kills: 10, Rand: rand.New(rand.NewPCG(o.seed, uint64(n)))}.Play(ctx)
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+		if err != nil {
+			broken = append(broken, fmt.Errorf("mailings %d: %w", n, err))
+		}
+		fmt.Printf("mailings %d: kept its word: %t\n", n, err == nil)
+	}
+	return broken
 }
 
 // series is a kind of disk with the faults that befall servers on it.
