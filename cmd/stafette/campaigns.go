@@ -31,6 +31,6 @@ func (b *base) newViews() *campaign.Views {
 
 // newCampaigns makes the room of mailings.
 func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
-	return campaign.New(campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: newPreference(p.base) != nil,
+	return campaign.New(campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, Stationery: p.stationery, MayLeave: newPreference(p.base) != nil,
 		Changed: p.follow, Now: p.store.Now, Log: p.log})
 }

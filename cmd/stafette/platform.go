@@ -224,11 +224,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if p.examiner, err = p.newExaminer(validator); err != nil {
 		return err
 	}
+	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
 	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
 	p.openSignups(catalog)
-	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
 	if p.offers, err = p.newOffers(catalog, zone); err != nil {
 		return err
 	}
@@ -362,7 +362,7 @@ func (p *platform) office(with shared) web.Config {
 		Offers:       offers.Config{Offers: p.offers},
 		Templates:    templates.Config{Templates: p.stationery, Book: with.book},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
-		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason},
+		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
 		Pauses:       p.pausePages(),

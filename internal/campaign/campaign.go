@@ -63,6 +63,11 @@ type Letter struct {
 	HTML     string         `json:"html,omitempty"`
 	Text     string         `json:"text,omitempty"` // "": made of the HTML
 	Tracking tracking.Level `json:"tracking,omitempty"`
+	// Made says what HTML and Text were compiled of; nil: they are as they were written.
+	Made *Made `json:"made,omitempty"`
+	// Imprint is what {{imprint}} shows, on one line: the account's, of when the letter was
+	// saved or sent.
+	Imprint string `json:"imprint,omitempty"`
 }
 
 // Campaign is one mailing of a tenant.

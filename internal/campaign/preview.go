@@ -3,11 +3,13 @@ package campaign
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/message"
+	"stafette/internal/stationery"
 	"stafette/internal/tenant"
 )
 
@@ -161,4 +163,31 @@ func (s *Service) Sample(ctx context.Context, c Campaign, contact audience.Conta
 		}
 	}
 	return Sample{}, fault.New(fault.Conflict, CodeNobody, "Nobody is in the groups.")
+}
+
+// Draw compiles a letter as it is being written, without keeping it, and fills it with a
+// contact, or with the names of its variables where person is nil. Text is the plain text as
+// it was written. Errors are those of the letter's fields.
+func (s *Service) Draw(ctx context.Context, c Campaign, person *audience.Contact) (stationery.Rendered, error) {
+	if err := s.compose(ctx, &c); err != nil {
+		return stationery.Rendered{}, err
+	}
+	if _, err := message.ParseMailbox(c.Letter.From); err != nil {
+		c.Letter.From, c.Letter.ReplyTo = "x@example.invalid", "" // who sends is not looked at
+	}
+	f, err := newForm(c)
+	if err != nil {
+		return stationery.Rendered{}, err
+	}
+	data := stationery.Sample(slices.Concat(f.subject.Variables(), f.html.Variables(), f.text.Variables()))
+	if person != nil {
+		maps.Copy(data, dataOf(*person))
+	}
+	data[varLeave], data[varWeb] = "https://example.invalid/", "https://example.invalid/"
+	f.complete(data)
+	d, err := f.draft(data, message.Mailbox{Address: f.from.Address})
+	if err != nil {
+		return stationery.Rendered{}, &fault.Error{Kind: fault.Invalid, Code: CodeContent, Field: "html", Detail: "The data break the template.", Err: err}
+	}
+	return stationery.Rendered{Subject: d.Subject, HTML: d.HTML, Text: d.Text}, nil
 }

@@ -37,7 +37,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),
@@ -99,7 +99,7 @@ func (w *World) makeMailings() *campaign.Service {
 		Bounces: map[string]int64{"user_unknown": 12}, Persons: campaign.Activity{Opened: 310, Clicked: 41}, Machines: campaign.Activity{Opened: 90, Clicked: 12},
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
-	s := campaign.New(campaign.Config{Store: store, Acceptor: takingAll{}, Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
+	s := campaign.New(campaign.Config{Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {
 		groups, err := w.Groups().List(ctx, t)
 		if err != nil || len(groups) == 0 {
