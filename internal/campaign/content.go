@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"stafette/internal/fault"
 	"stafette/internal/stationery"
+	"stafette/internal/template"
 	"stafette/internal/tenant"
 )
 
@@ -134,4 +136,16 @@ func (s *Service) renew(ctx context.Context, c *Campaign) error {
 		return err
 	}
 	return nil
+}
+
+// VariablesOf are the names that a letter asks for, sorted, each once; those of a part that
+// cannot be read are left out.
+func VariablesOf(l Letter) (list []string) {
+	for _, source := range []string{l.Subject, l.HTML, l.Text} {
+		if t, err := template.Parse(source); err == nil {
+			list = append(list, t.Variables()...)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

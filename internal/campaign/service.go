@@ -17,6 +17,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
+	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/template"
 	"stafette/internal/tenant"
@@ -55,6 +56,13 @@ type Config struct {
 	// MayLeave: mail leads to a page on which its recipient unsubscribes, so each letter must
 	// show it.
 	MayLeave bool
+	// Links are the pages on which a recipient unsubscribes and that shows the mail, for test
+	// mails; nil: they lead nowhere.
+	Links func(t tenant.ID, d message.DeliveryID) (leave, web string)
+	// ReviewKey derives the MACs of links to reviews, 32 bytes used for nothing else; empty:
+	// there are none. PublicURL is the address of their pages without a path.
+	ReviewKey []byte
+	PublicURL string
 	// Changed is called when orders about deliveries changed or they fell due; may be nil.
 	Changed func(ctx context.Context)
 	Now     func() time.Time
@@ -205,6 +213,9 @@ func (s *Service) Ready(ctx context.Context, c Campaign) error {
 		return err
 	}
 	if err := s.readyLetter(ctx, c, f); err != nil {
+		return err
+	}
+	if err := s.readyReview(ctx, c); err != nil {
 		return err
 	}
 	return s.readyGroups(ctx, c)

@@ -16,6 +16,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
@@ -39,6 +40,8 @@ type Config struct {
 	// Templates and Book are what the editor writes with.
 	Templates Templates
 	Book      Book
+	// Checks look mailings over.
+	Checks *preflight.Service
 }
 
 const (
@@ -68,6 +71,11 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + one + "/edit", Permission: send, Do: c.showEdit},
 		{Pattern: "POST " + one, Permission: send, Act: "campaigns.change", Do: c.change},
 		{Pattern: "POST " + one + "/autosave", Permission: send, Act: frame.Unrecorded, Do: c.autosave},
+		{Pattern: "POST " + one + "/check", Permission: send, Act: "campaigns.check", Do: c.beginCheck},
+		{Pattern: "POST " + one + "/test", Permission: send, Act: "campaigns.test", Do: c.try},
+		{Pattern: "POST " + one + "/review", Permission: send, Act: "campaigns.review", Do: c.ask},
+		{Pattern: "POST " + one + "/answer", Permission: send, Act: "campaigns.answer", Do: c.answer},
+		{Pattern: "POST " + home + "/settings", Permission: tenant.SettingsWrite, Act: "campaigns.settings", Do: c.saveSettings},
 		{Pattern: "GET " + one + "/preview", Permission: send, Do: c.savedPreview},
 		{Pattern: "POST " + one + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},
 		{Pattern: "POST " + home + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},
@@ -105,6 +113,7 @@ type list struct {
 	older     string
 	most      campaign.Cap
 	form      frame.Form
+	settings  frame.Form
 }
 
 func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -128,6 +137,16 @@ func (c Config) renderList(w http.ResponseWriter, r *http.Request, p frame.Page,
 	found, more, err := c.Campaigns.Campaigns(r.Context(), p.Tenant(), after, pageSize)
 	if err != nil {
 		return fmt.Errorf("list campaigns: %w", err)
+	}
+	if l.settings.Values == nil {
+		set, err := c.Campaigns.Settings(r.Context(), p.Tenant())
+		if err != nil {
+			return err
+		}
+		l.settings.Values = map[string]string{"seeds": strings.Join(set.Seeds, "\n")}
+		if set.Review {
+			l.settings.Values["review"] = "on"
+		}
 	}
 	if l.campaigns = found; more {
 		l.older = l.With("after", found[len(found)-1].ID.String())

@@ -367,7 +367,9 @@ func (c Config) preview(w http.ResponseWriter, r *http.Request, p frame.Page) er
 		return err
 	}
 	e.Tenant = p.Tenant()
-	return c.draw(w, r, p, e.Campaign, r.PostForm.Get("view"), r.PostForm.Get("contact"))
+	return c.draw(w, r, p, e.Campaign, r.PostForm.Get("view"), r.PostForm.Get("contact"), func(v campaign.Campaign, person *audience.Contact) (stationery.Rendered, error) {
+		return c.Campaigns.Draw(r.Context(), v, person)
+	})
 }
 
 func (c Config) savedPreview(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -375,11 +377,12 @@ func (c Config) savedPreview(w http.ResponseWriter, r *http.Request, p frame.Pag
 	if err != nil {
 		return err
 	}
-	return c.draw(w, r, p, v, r.URL.Query().Get("view"), r.URL.Query().Get("contact"))
+	return c.draw(w, r, p, v, r.URL.Query().Get("view"), r.URL.Query().Get("contact"), c.Campaigns.Show)
 }
 
 // draw fills a letter with a contact, or with the names of its variables.
-func (c Config) draw(w http.ResponseWriter, r *http.Request, p frame.Page, v campaign.Campaign, view, contact string) error {
+func (c Config) draw(w http.ResponseWriter, r *http.Request, p frame.Page, v campaign.Campaign, view, contact string,
+	show func(campaign.Campaign, *audience.Contact) (stationery.Rendered, error)) error {
 	var person *audience.Contact
 	if a, err := message.ParseAddress(strings.TrimSpace(contact)); err == nil {
 		found, ok, err := c.Book.Of(r.Context(), p.Tenant(), a)
@@ -390,10 +393,7 @@ func (c Config) draw(w http.ResponseWriter, r *http.Request, p frame.Page, v cam
 			person = &found
 		}
 	}
-	if v.Letter.HTML != "" && v.Letter.Made != nil && v.Letter.Made.Source != nil {
-		v.Letter.Text = v.Letter.Written() // what is kept was compiled before
-	}
-	mail, err := c.Campaigns.Draw(r.Context(), v, person)
+	mail, err := show(v, person)
 	if e := fault.As(err); e != nil {
 		return blockform.Write(w, blockform.NotYet(p, e))
 	}
