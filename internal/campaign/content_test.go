@@ -23,7 +23,7 @@ func (w *world) withStationery() *stationery.Service {
 	w.must(err)
 	to, err := w.store.Tenant(w.Context(), w.who.Tenant)
 	w.must(err)
-	w.must(w.store.SetProfile(w.Context(), to, tenant.Profile{Imprint: "Portal <GmbH>\nKai 1"}))
+	w.must(w.store.SaveTenant(w.Context(), to, tenant.Profile{Imprint: "Portal <GmbH>\nKai 1"}))
 	room := stationery.New(stationery.Config{Store: w.store, Tenants: w.store, Catalog: catalog, Now: w.Now})
 	w.config.Stationery = room
 	w.config.ReviewKey, w.config.PublicURL = hashKey(), "https://post.example"
@@ -101,7 +101,7 @@ func TestMailingOfBlocks(t *testing.T) {
 	w.send(c)
 	w.turn()
 	m := strings.ReplaceAll(w.mails(c)["p0"], "=\r\n", "")
-	if !strings.Contains(m, "Eva Sommer 0") || !strings.Contains(m, "Portal &lt;GmbH&gt;, Kai 1") || strings.Contains(m, "<script>\r\n") {
+	if !strings.Contains(m, "Eva Sommer 0") || !strings.Contains(m, "Portal &lt;GmbH&gt;, Kai 1") || strings.Contains(m[strings.Index(m, "text/html"):], "<script>") {
 		t.Errorf("mail\n%s", m)
 	}
 	d.Blocks = d.Blocks[:2]

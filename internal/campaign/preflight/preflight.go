@@ -127,7 +127,7 @@ func (s *Service) Findings(ctx context.Context, c campaign.Campaign) ([]Finding,
 		return nil, err
 	}
 	list := ofContent(c.Letter, mail)
-	if slices.Contains(variablesOf(c.Letter), blocks.ImprintVariable) && c.Letter.Imprint == "" {
+	if slices.Contains(campaign.VariablesOf(c.Letter), blocks.ImprintVariable) && c.Letter.Imprint == "" {
 		list = append(list, Finding{Kind: FindImprintEmpty, Grave: true})
 	}
 	list = append(list, contrasts(mail.HTML)...)
@@ -151,7 +151,11 @@ func (s *Service) Findings(ctx context.Context, c campaign.Campaign) ([]Finding,
 
 // ofContent are the findings that templates have, too.
 func ofContent(l campaign.Letter, mail stationery.Rendered) (list []Finding) {
-	v := stationery.Version{HTML: l.HTML, Text: l.Text, Variables: variablesOf(l), Source: stationery.Source{Mode: stationery.Mode(l.Field())}}
+	shown := campaign.Letter{HTML: l.HTML}
+	if l.HTML == "" {
+		shown.Text = l.Text
+	}
+	v := stationery.Version{HTML: l.HTML, Text: l.Text, Variables: campaign.VariablesOf(shown), Source: stationery.Source{Mode: stationery.Mode(l.Field())}}
 	if slices.Contains(v.Variables, "unsubscribe") {
 		v.Variables = append(v.Variables, blocks.UnsubscribeVariable)
 	}
@@ -163,8 +167,6 @@ func ofContent(l campaign.Letter, mail stationery.Rendered) (list []Finding) {
 	}
 	return list
 }
-
-func variablesOf(l campaign.Letter) []string { return campaign.VariablesOf(l) }
 
 // sender looks at the domain of From: whether it may send, and its records for DKIM, SPF and
 // DMARC as they were seen last.
