@@ -9,6 +9,7 @@ import (
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/tenant"
 )
 
 // campaignReviews are kept, answered once, and go with their draft.
@@ -71,7 +72,11 @@ func campaignSettings(t *testing.T, w *World) {
 	if v, err := w.Store.CampaignSettings(ctx, w.B); err != nil || v.Review {
 		t.Errorf("another tenant's settings %+v, %v", v, err)
 	}
-	if own, err := w.Store.OwnAddresses(ctx, w.A); err != nil || len(own.Domains) == 0 {
+	now := w.Clock.Now().UTC().Truncate(time.Millisecond)
+	for name, state := range map[string]tenant.DomainState{"eigen.example": tenant.Trusted, "neu.example": tenant.Pending} {
+		w.must(w.Store.AddDomain(ctx, tenant.Domain{ID: id.New[tenant.DomainKind](now), Tenant: w.A, Name: name, State: state, CreatedAt: now}, nil))
+	}
+	if own, err := w.Store.OwnAddresses(ctx, w.A); err != nil || len(own.Domains) != 1 || own.Domains[0] != "eigen.example" {
 		t.Errorf("own addresses %+v, %v", own, err)
 	}
 }
