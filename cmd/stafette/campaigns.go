@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ const spamTime = 4 * time.Second
 func (p *platform) newPreflight() *preflight.Service {
 	c := preflight.Config{Store: p.store, Campaigns: p.campaigns, Client: p.formPages().Client, Now: p.store.Now, Log: p.log}
 	if p.config.Mailings.Spamd != "" {
-		c.Spam = &preflight.Spamd{Address: p.config.Mailings.Spamd, Timeout: spamTime}
+		c.Spam = &preflight.Spamd{Address: p.config.Mailings.Spamd, Timeout: spamTime, Dial: new(net.Dialer).DialContext}
 	}
 	return preflight.New(c)
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
+	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/stationery"
 	"stafette/internal/template"
@@ -148,4 +150,24 @@ func VariablesOf(l Letter) (list []string) {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// Variables are what a template of the tenant may ask for.
+func (s *Service) Variables(ctx context.Context, t tenant.ID) ([]string, error) {
+	declared, err := s.c.Store.Fields(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("read fields: %w", err)
+	}
+	list := variables()
+	for _, f := range declared {
+		list = append(list, "fields."+f.Key)
+	}
+	return list, nil
+}
+
+func knownVariable(name string, declared []audience.Field) bool {
+	if key, own := strings.CutPrefix(name, "fields."); own {
+		return slices.ContainsFunc(declared, func(f audience.Field) bool { return f.Key == key })
+	}
+	return name == "fields" || slices.Contains(variables(), name)
 }

@@ -249,13 +249,6 @@ func (s *Service) readyLetter(ctx context.Context, c Campaign, f *form) error {
 	return fault.Join(wrong)
 }
 
-func knownVariable(name string, declared []audience.Field) bool {
-	if key, own := strings.CutPrefix(name, "fields."); own {
-		return slices.ContainsFunc(declared, func(f audience.Field) bool { return f.Key == key })
-	}
-	return name == "fields" || slices.Contains(variables(), name)
-}
-
 func (s *Service) readyGroups(ctx context.Context, c Campaign) error {
 	states, err := audience.ApprovalsOf(ctx, s.c.Approvals, c.Tenant, c.Groups)
 	if err != nil {
@@ -268,19 +261,6 @@ func (s *Service) readyGroups(ctx context.Context, c Campaign) error {
 		}
 	}
 	return nil
-}
-
-// Variables are what a template of the tenant may ask for.
-func (s *Service) Variables(ctx context.Context, t tenant.ID) ([]string, error) {
-	declared, err := s.c.Store.Fields(ctx, t)
-	if err != nil {
-		return nil, fmt.Errorf("read fields: %w", err)
-	}
-	list := variables()
-	for _, f := range declared {
-		list = append(list, "fields."+f.Key)
-	}
-	return list, nil
 }
 
 // MaxAhead is how far ahead a campaign can be scheduled.

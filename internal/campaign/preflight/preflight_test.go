@@ -108,7 +108,7 @@ func TestTurn(t *testing.T) {
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	w := newWorld(t, func(c *preflight.Config) {
-		c.Client, c.Spam = client, &preflight.Spamd{Address: spamd(t, "SPAMD/1.1 0 EX_OK\r\nSpam: True ; 7.5 / 5.0\r\n\r\nGREYLIST,HTML_ONLY\r\n"), Timeout: time.Minute}
+		c.Client, c.Spam = client, &preflight.Spamd{Address: spamd(t, "SPAMD/1.1 0 EX_OK\r\nSpam: True ; 7.5 / 5.0\r\n\r\nGREYLIST,HTML_ONLY\r\n"), Timeout: time.Minute, Dial: new(net.Dialer).DialContext}
 	})
 	c := w.draft(campaign.Letter{From: "a@muster.example", Subject: "{{given_name}}", HTML: `<a href="` + server.URL + `/weg">a</a><a href="` + server.URL + `/weg">b</a><a href="` + server.URL +
 		`/nur-get">c</a><a href="` + server.URL + `/weiter">d</a><a href="{{unsubscribe}}">e</a><a href="mailto:x@y.example">f</a>{{default company "x"}}`})
@@ -185,7 +185,7 @@ func TestSpamdAnswers(t *testing.T) {
 		"SPAMD/1.1 0 EX_OK\r\nSpam: False ; -1.2 / 15\r\n\r\n":                       true,
 		"RSPAMD/1.3 0 EX_OK\r\nContent-length: 3\r\nSpam: False ; 2 / 15\r\n\r\nA,B": true,
 	} {
-		s := &preflight.Spamd{Address: spamd(t, answer), Timeout: time.Minute}
+		s := &preflight.Spamd{Address: spamd(t, answer), Timeout: time.Minute, Dial: new(net.Dialer).DialContext}
 		if v, err := s.Judge(t.Context(), []byte("Subject: x\r\n\r\nx")); (err == nil) != fine || v.Spam {
 			t.Errorf("%q: %+v, %v", answer, v, err)
 		}

@@ -26,6 +26,8 @@ type Verdict struct {
 type Spamd struct {
 	Address string // host and port, or the path of a socket
 	Timeout time.Duration
+	// Dial connects to it: an address of the operator's, inside as a rule.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Limits of an answer.
@@ -42,8 +44,7 @@ func (s *Spamd) Judge(ctx context.Context, mail []byte) (Verdict, error) {
 	if strings.HasPrefix(s.Address, "/") {
 		network = "unix"
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, network, s.Address)
+	conn, err := s.Dial(ctx, network, s.Address)
 	if err != nil {
 		return Verdict{}, fmt.Errorf("ask spam filter: %w", err)
 	}
