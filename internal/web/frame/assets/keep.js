@@ -28,7 +28,7 @@ for (const form of document.querySelectorAll("[data-autosave]")) {
     pause = setTimeout(keep, 1500);
   };
   form.addEventListener("input", later);
-  form.addEventListener("submit", () => clearTimeout(pause));
+  form.addEventListener("submit", (event) => { if (!event.submitter?.hasAttribute("data-draw")) clearTimeout(pause); }); // drawing saves nothing
 }
 
 function keepLooking() {
