@@ -2,17 +2,27 @@ package main
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/genuine"
+	"stafette/internal/i18n"
 	"stafette/internal/ingest"
+	"stafette/internal/message"
+	"stafette/internal/public"
 	"stafette/internal/spool"
+	"stafette/internal/tenant"
 )
 
 // campaignsEvery is how soon a mailing begins or goes on.
 const campaignsEvery = 2 * time.Second
+
+// preflightEvery is how soon a check of a mailing begins; its lease outlives a step.
+const preflightEvery = 4 * time.Second
 
 // newMerger makes what makes the mails of mailings when they are read or sent.
 func (b *base) newMerger() *campaign.Merger {
@@ -31,6 +41,32 @@ func (b *base) newViews() *campaign.Views {
 
 // newCampaigns makes the room of mailings.
 func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
-	return campaign.New(campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: newPreference(p.base) != nil,
-		Changed: p.follow, Now: p.store.Now, Log: p.log})
+	leave, views := newPreference(p.base), p.newViews()
+	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Now: p.store.Now, Log: p.log}
+	if p.stationery != nil {
+		c.Stationery = p.stationery
+	}
+	if leave != nil {
+		c.Links = func(t tenant.ID, d message.DeliveryID) (string, string) { return leave.Link(t, d), views.Link(t, d) }
+		c.ReviewKey, c.PublicURL = p.keeper.MACKey("campaign reviews"), views.PublicURL
+	}
+	return campaign.New(c)
+}
+
+// spamTime is how long a spam filter may take for one mail.
+const spamTime = 4 * time.Second
+
+// newPreflight makes what looks mailings over. Links are asked only where public addresses
+// are: the guarded dialer refuses all others.
+func (p *platform) newPreflight() *preflight.Service {
+	c := preflight.Config{Store: p.store, Campaigns: p.campaigns, Client: p.formPages().Client, Now: p.store.Now, Log: p.log}
+	if p.config.Mailings.Spamd != "" {
+		c.Spam = &preflight.Spamd{Address: p.config.Mailings.Spamd, Timeout: spamTime, Dial: new(net.Dialer).DialContext}
+	}
+	return preflight.New(c)
+}
+
+// reviewPages are the pages of people who are asked whether a mailing may be sent.
+func (p *platform) reviewPages(catalog *i18n.Catalog, zone *time.Location) http.Handler {
+	return public.NewReviews(public.ReviewConfig{Reviewer: p.campaigns, Catalog: catalog, Zone: zone, Now: p.store.Now, Log: p.log})
 }

@@ -53,6 +53,7 @@ type Config struct {
 	Limits     Limits     `toml:"limits"`
 	Domains    Domains    `toml:"domains"`
 	Approval   Approval   `toml:"approval"`
+	Mailings   Mailings   `toml:"mailings"`
 	// GroupLimits pause mail to groups that fares badly.
 	GroupLimits GroupLimits `toml:"group_limits"`
 	Ops         Ops         `toml:"ops"`

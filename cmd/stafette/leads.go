@@ -45,6 +45,7 @@ func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
 	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone, func(ctx context.Context, j redelivery.Job) { p.reminder().askSecondPerson(ctx, j) }), p.newArchive()
 	p.campaigns = p.newCampaigns(p.entrance)
+	p.preflight = p.newPreflight()
 	return p.openAnnouncements(catalog, zone)
 }
 
@@ -66,6 +67,7 @@ func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Lo
 		mux.Handle(path, door)
 	}
 	mux.Handle(announce.Path, p.customerPages(c.Catalog, zone))
+	mux.Handle(campaign.ReviewPath, p.reviewPages(c.Catalog, zone))
 	mux.Handle(tracking.ConsentPath, p.consentPages(c.Catalog, zone))
 	mux.Handle(campaign.ViewPath, mailings.New(mailings.Config{Views: p.newViews(), Limiter: public.NewLimiter(60, time.Second, p.store.Now), Log: p.log}))
 	p.openLeadPages(mux, c.Catalog, zone)

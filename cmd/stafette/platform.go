@@ -19,6 +19,7 @@ import (
 	"stafette/internal/blitz"
 	"stafette/internal/bounce"
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/changeover/affected"
 	"stafette/internal/changeover/announce"
 	"stafette/internal/delivery"
@@ -123,6 +124,7 @@ type platform struct {
 	redelivery *redelivery.Service
 	archive    *redelivery.Archive
 	campaigns  *campaign.Service
+	preflight  *preflight.Service
 	surveyor   *affected.Surveyor
 	announcer  *announce.Service
 	leadForms  *leadform.Service
@@ -224,11 +226,11 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	if p.examiner, err = p.newExaminer(validator); err != nil {
 		return err
 	}
+	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
 	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
 	p.openSignups(catalog)
-	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
 	if p.offers, err = p.newOffers(catalog, zone); err != nil {
 		return err
 	}
@@ -363,7 +365,7 @@ func (p *platform) office(with shared) web.Config {
 		Offers:       offers.Config{Offers: p.offers},
 		Templates:    templates.Config{Templates: p.stationery, Book: with.book},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
-		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason},
+		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
 		Pauses:       p.pausePages(),

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write generated reference pages")
 // configuration's own types and comments.
 func TestConfigurationReference(t *testing.T) {
 	types := map[string]*ast.GenDecl{}
-	for _, name := range []string{"config.go", "config_http.go", "config_outward.go", "config_approval.go", "config_limits.go"} {
+	for _, name := range []string{"config.go", "config_http.go", "config_outward.go", "config_approval.go", "config_limits.go", "config_mailings.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

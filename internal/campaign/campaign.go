@@ -64,6 +64,11 @@ type Letter struct {
 	Text     string         `json:"text,omitempty"` // "": made of the HTML
 	Tracking tracking.Level `json:"tracking,omitempty"`
 	Other    Other          `json:"other,omitzero"` // what is another one in version B of a trial
+	// Made says what HTML and Text were compiled of; nil: they are as they were written.
+	Made *Made `json:"made,omitempty"`
+	// Imprint is what {{imprint}} shows, on one line: the account's, of when the letter was
+	// saved or sent.
+	Imprint string `json:"imprint,omitempty"`
 }
 
 // Campaign is one mailing of a tenant.
@@ -239,6 +244,21 @@ type Store interface {
 	Fields(ctx context.Context, t tenant.ID) ([]audience.Field, error)
 	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)
 	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
+
+	// AskReview keeps a new review; Conflict CodeValue if the campaign has most already.
+	AskReview(ctx context.Context, r Review, most int) error
+	// AnswerReview sets state, answer and who gave it of a review that is open; else Conflict
+	// CodeReviewClosed.
+	AnswerReview(ctx context.Context, r Review) error
+	// CampaignReview returns one; NotFound CodeReviewUnknown.
+	CampaignReview(ctx context.Context, t tenant.ID, r ReviewID) (Review, error)
+	// CampaignReviews lists those of a campaign from new to old, at most MaxReviews.
+	CampaignReviews(ctx context.Context, t tenant.ID, c ID) ([]Review, error)
+	CampaignSettings(ctx context.Context, t tenant.ID) (Settings, error)
+	PutCampaignSettings(ctx context.Context, t tenant.ID, v Settings) error
+	// TakeTests counts n test mails on a day, unless they would be more than most.
+	TakeTests(ctx context.Context, t tenant.ID, day string, n, most int) (bool, error)
+	OwnAddresses(ctx context.Context, t tenant.ID) (Own, error)
 
 	// Orders about deliveries that were handed over; see queue.OperatorStore.
 	PutOrder(ctx context.Context, o queue.Order) error

@@ -122,6 +122,7 @@ func (m *Merger) draft(ctx context.Context, h spool.Handle, r spool.Record) (f *
 		return f, nil, d, unmergeable(err)
 	}
 	m.links(data, h.Tenant, message.Delivery(h.Message, 1))
+	f.complete(data)
 	if d, err = f.draft(data, to); err != nil {
 		return f, nil, d, unmergeable(err)
 	}
@@ -205,7 +206,7 @@ func newForm(c Campaign) (*form, error) {
 		}
 		return t
 	}
-	f.subject, f.html, f.text = parse("subject", c.Letter.Subject), parse("html", c.Letter.HTML), parse("text", c.Letter.Text)
+	f.subject, f.html, f.text = parse("subject", c.Letter.Subject), parse(c.Letter.Field(), c.Letter.HTML), parse("text", c.Letter.Text)
 	host := f.from.Domain
 	f.listID = listID(c, host)
 	f.feedback = strings.Join([]string{c.ID.String(), c.Tenant.String(), string(tenant.Newsletter), host}, ":")
@@ -247,13 +248,21 @@ func (f *form) draft(data map[string]any, to message.Mailbox) (d message.Draft, 
 
 // Names of variables that are not the contact's.
 const (
-	varLeave = "unsubscribe_url"
-	varWeb   = "web_url"
+	varLeave      = "unsubscribe_url"
+	varLeaveShort = "unsubscribe" // the same
+	varWeb        = "web_url"
+	varWebShort   = "web_version" // the same
+	varImprint    = "imprint"
 )
+
+// complete puts into the data what is the same for everybody, and the other names of links.
+func (f *form) complete(data map[string]any) {
+	data[varLeaveShort], data[varWebShort], data[varImprint] = data[varLeave], data[varWeb], f.Imprint
+}
 
 // variables are the names that a template may ask for, beside "fields." and a key.
 func variables() []string {
-	return []string{"company", "email", "family_name", "given_name", "locale", "name", "phone", "reference", "salutation", varLeave, varWeb}
+	return []string{"company", "email", "family_name", "given_name", varImprint, "locale", "name", "phone", "reference", "salutation", varLeaveShort, varLeave, varWeb, varWebShort}
 }
 
 // dataOf is what of a contact goes into its mail.
@@ -281,6 +290,7 @@ type Sample struct {
 func (f *form) sample(c audience.Contact, at time.Time) (Sample, error) {
 	data := dataOf(c)
 	data[varLeave], data[varWeb] = "https://example.invalid/", "https://example.invalid/"
+	f.complete(data)
 	d, err := f.draft(data, boxOf(c))
 	if err != nil {
 		return Sample{}, &fault.Error{Kind: fault.Invalid, Code: CodeContent, Field: "html", Detail: "The data of this contact break the template.", Err: err}

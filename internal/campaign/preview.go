@@ -3,11 +3,14 @@ package campaign
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/message"
+	"stafette/internal/stationery"
+	"stafette/internal/template"
 	"stafette/internal/tenant"
 )
 
@@ -144,21 +147,91 @@ func (s *Service) Sample(ctx context.Context, c Campaign, contact audience.Conta
 	if err != nil {
 		return Sample{}, err
 	}
+	p, err := s.someone(ctx, c, contact)
+	if err != nil {
+		return Sample{}, err
+	}
+	return f.sample(p, s.stamp())
+}
+
+// someone is a contact, or the first member of the groups of a campaign.
+func (s *Service) someone(ctx context.Context, c Campaign, contact audience.ContactID) (audience.Contact, error) {
 	if !contact.IsZero() {
-		p, err := s.c.Store.Contact(ctx, c.Tenant, contact)
-		if err != nil {
-			return Sample{}, err
-		}
-		return f.sample(p, s.stamp())
+		return s.c.Store.Contact(ctx, c.Tenant, contact)
 	}
 	for _, g := range c.Groups {
 		page, err := s.c.Store.Members(ctx, c.Tenant, g, audience.MemberFilter{Limit: 1})
 		if err != nil && !fault.IsKind(err, fault.NotFound) {
-			return Sample{}, fmt.Errorf("read members: %w", err)
+			return audience.Contact{}, fmt.Errorf("read members: %w", err)
 		}
 		if len(page.Members) > 0 {
-			return f.sample(page.Members[0].Contact, s.stamp())
+			return page.Members[0].Contact, nil
 		}
 	}
-	return Sample{}, fault.New(fault.Conflict, CodeNobody, "Nobody is in the groups.")
+	return audience.Contact{}, fault.New(fault.Conflict, CodeNobody, "Nobody is in the groups.")
+}
+
+// Draw compiles a letter as it is being written, without keeping it, and shows it. Text is the
+// plain text as it was written. Errors are those of the letter's fields.
+func (s *Service) Draw(ctx context.Context, c Campaign, person *audience.Contact) (stationery.Rendered, error) {
+	if err := s.compose(ctx, &c); err != nil {
+		return stationery.Rendered{}, err
+	}
+	return s.Show(c, person)
+}
+
+// Show fills a letter with a contact, or with the names of its variables where person is nil.
+// Links of the mail's own lead nowhere. Errors are those of the letter's fields.
+func (s *Service) Show(c Campaign, person *audience.Contact) (stationery.Rendered, error) {
+	if _, err := message.ParseMailbox(c.Letter.From); err != nil {
+		c.Letter.From, c.Letter.ReplyTo = "x@example.invalid", "" // who sends is not looked at
+	}
+	f, err := newForm(c)
+	if err != nil {
+		return stationery.Rendered{}, err
+	}
+	data := stationery.Sample(slices.Concat(f.subject.Variables(), f.html.Variables(), f.text.Variables()))
+	if person != nil {
+		maps.Copy(data, dataOf(*person))
+	}
+	data[varLeave], data[varWeb] = "https://example.invalid/", "https://example.invalid/"
+	f.complete(data)
+	d, err := f.draft(data, message.Mailbox{Address: f.from.Address})
+	if err != nil {
+		return stationery.Rendered{}, &fault.Error{Kind: fault.Invalid, Code: CodeContent, Field: "html", Detail: "The data break the template.", Err: err}
+	}
+	return stationery.Rendered{Subject: d.Subject, HTML: d.HTML, Text: d.Text}, nil
+}
+
+// Lacks names the variables that the mail to a contact would show and that are empty for it,
+// and whether its mail can be made at all. Names that only a condition asks for may be empty.
+func Lacks(c Campaign, people []audience.Contact) (lacks [][]string, broken []bool, err error) {
+	f, err := newForm(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	lacks, broken = make([][]string, len(people)), make([]bool, len(people))
+	for i, p := range people {
+		data := dataOf(p)
+		data[varLeave], data[varWeb] = "x", "x"
+		f.complete(data)
+		_, err := f.draft(data, boxOf(p))
+		broken[i] = err != nil
+		withoutEmpty(data)
+		for _, t := range []*template.Template{f.subject, f.html, f.text} {
+			names, err := t.Missing(data)
+			broken[i] = broken[i] || err != nil
+			lacks[i] = append(lacks[i], names...)
+		}
+		slices.Sort(lacks[i])
+		lacks[i] = slices.Compact(lacks[i])
+	}
+	return lacks, broken, nil
+}
+
+func withoutEmpty(data map[string]any) {
+	maps.DeleteFunc(data, func(name string, v any) bool { return v == "" && name != varImprint })
+	if fields, ok := data["fields"].(map[string]any); ok {
+		maps.DeleteFunc(fields, func(_ string, v any) bool { return v == "" })
+	}
 }

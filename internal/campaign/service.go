@@ -17,6 +17,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
+	"stafette/internal/message"
 	"stafette/internal/queue"
 	"stafette/internal/template"
 	"stafette/internal/tenant"
@@ -32,6 +33,7 @@ const (
 	CodeContent     = "campaign_content_failed"      // Invalid: a contact's data break the template
 	CodeNobody      = "campaign_nobody"              // Conflict: nobody is in its groups
 	CodeNotApproved = "group_not_approved"           // Forbidden
+	CodeImprint     = "imprint_missing"              // Invalid: the letter shows the account's imprint, which is empty
 )
 
 // Limits of a campaign.
@@ -49,9 +51,18 @@ type Config struct {
 	Store     Store
 	Acceptor  ingest.Acceptor
 	Approvals audience.Approvals // nil: every group needs one, and has none
+	// Stationery compiles templates, blocks and MJML; nil: letters are HTML and text alone.
+	Stationery Stationery
 	// MayLeave: mail leads to a page on which its recipient unsubscribes, so each letter must
 	// show it.
 	MayLeave bool
+	// Links are the pages on which a recipient unsubscribes and that shows the mail, for test
+	// mails; nil: they lead nowhere.
+	Links func(t tenant.ID, d message.DeliveryID) (leave, web string)
+	// ReviewKey derives the MACs of links to reviews, 32 bytes used for nothing else; empty:
+	// there are none. PublicURL is the address of their pages without a path.
+	ReviewKey []byte
+	PublicURL string
 	// Changed is called when orders about deliveries changed or they fell due; may be nil.
 	Changed func(ctx context.Context)
 	Now     func() time.Time
@@ -88,6 +99,9 @@ func (s *Service) Create(ctx context.Context, who ingest.Principal, c Campaign) 
 	now := s.stamp()
 	c = Campaign{ID: id.New[Kind](now), Tenant: who.Tenant, Revision: 1, Name: c.Name, Groups: c.Groups, Letter: c.Letter, Trial: c.Trial, PerHour: c.PerHour,
 		State: Draft, Actor: who.Actor, CreatedAt: now, UpdatedAt: now}
+	if err := s.compose(ctx, &c); err != nil {
+		return c, err
+	}
 	if err := s.check(ctx, &c); err != nil {
 		return c, err
 	}
@@ -108,6 +122,9 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, c Campaign) 
 		return old, badState()
 	}
 	old.Name, old.Groups, old.Letter, old.Trial, old.PerHour = c.Name, c.Groups, c.Letter, c.Trial, c.PerHour
+	if err := s.compose(ctx, &old); err != nil {
+		return old, err
+	}
 	if err := s.check(ctx, &old); err != nil {
 		return old, err
 	}
@@ -184,7 +201,7 @@ func (s *Service) Ready(ctx context.Context, c Campaign) error {
 		}
 	}
 	if strings.TrimSpace(l.HTML) == "" && strings.TrimSpace(l.Text) == "" {
-		bad("html", CodeValue, "This is needed to send.")
+		bad(l.Field(), CodeValue, "This is needed to send.")
 	}
 	if len(c.Groups) == 0 {
 		bad("group_ids", CodeValue, "This is needed to send.")
@@ -208,6 +225,9 @@ func (s *Service) Ready(ctx context.Context, c Campaign) error {
 			return inTrial(err)
 		}
 	}
+	if err := s.readyReview(ctx, c); err != nil {
+		return err
+	}
 	return s.readyGroups(ctx, c)
 }
 
@@ -222,25 +242,21 @@ func (s *Service) readyLetter(ctx context.Context, c Campaign, f *form) error {
 		field string
 		t     *template.Template
 		body  bool
-	}{{"subject", f.subject, false}, {"html", f.html, f.Letter.HTML != ""}, {"text", f.text, f.Letter.Text != ""}} {
+	}{{"subject", f.subject, false}, {f.Field(), f.html, f.Letter.HTML != ""}, {"text", f.text, f.Letter.Text != ""}} {
 		names := part.t.Variables()
 		for _, name := range names {
 			if !knownVariable(name, declared) {
 				wrong = append(wrong, fault.Field(part.field, CodeVariable, "There is no field “"+name+"”."))
 			}
 		}
-		if part.body && s.c.MayLeave && !slices.Contains(names, varLeave) {
+		if part.body && s.c.MayLeave && !slices.Contains(names, varLeave) && !slices.Contains(names, varLeaveShort) {
 			wrong = append(wrong, fault.Field(part.field, CodeLeave, "The mail needs a link to unsubscribe: {{unsubscribe_url}}."))
+		}
+		if slices.Contains(names, varImprint) && f.Imprint == "" {
+			wrong = append(wrong, fault.Field(part.field, CodeImprint, "The mail shows the imprint of the account, which is empty."))
 		}
 	}
 	return fault.Join(wrong)
-}
-
-func knownVariable(name string, declared []audience.Field) bool {
-	if key, own := strings.CutPrefix(name, "fields."); own {
-		return slices.ContainsFunc(declared, func(f audience.Field) bool { return f.Key == key })
-	}
-	return name == "fields" || slices.Contains(variables(), name)
 }
 
 func (s *Service) readyGroups(ctx context.Context, c Campaign) error {
@@ -257,19 +273,6 @@ func (s *Service) readyGroups(ctx context.Context, c Campaign) error {
 	return nil
 }
 
-// Variables are what a template of the tenant may ask for.
-func (s *Service) Variables(ctx context.Context, t tenant.ID) ([]string, error) {
-	declared, err := s.c.Store.Fields(ctx, t)
-	if err != nil {
-		return nil, fmt.Errorf("read fields: %w", err)
-	}
-	list := variables()
-	for _, f := range declared {
-		list = append(list, "fields."+f.Key)
-	}
-	return list, nil
-}
-
 // MaxAhead is how far ahead a campaign can be scheduled.
 const MaxAhead = 366 * 24 * time.Hour
 
@@ -281,6 +284,11 @@ func (s *Service) Send(ctx context.Context, who ingest.Principal, number ID, at 
 		return Campaign{}, fault.Field("at", CodeValue, "A campaign can be scheduled at most a year ahead.")
 	}
 	return s.change(ctx, who, number, []State{Draft}, func(c *Campaign) error {
+		// What is sent never changes after this: the newest version of its template, and the
+		// imprint of today.
+		if err := s.renew(ctx, c); err != nil {
+			return err
+		}
 		if err := s.Ready(ctx, *c); err != nil {
 			return err
 		}
@@ -418,9 +426,15 @@ func (s *Service) Delete(ctx context.Context, t tenant.ID, number ID) error {
 	return s.c.Store.DeleteCampaign(ctx, t, number)
 }
 
-// Campaign returns one; NotFound "campaign_not_found".
+// Campaign returns one; NotFound "campaign_not_found". The content of a draft is that of the
+// newest version of its template.
 func (s *Service) Campaign(ctx context.Context, t tenant.ID, number ID) (Campaign, error) {
-	return s.c.Store.Campaign(ctx, t, number)
+	c, err := s.c.Store.Campaign(ctx, t, number)
+	if err != nil || c.State != Draft {
+		return c, err
+	}
+	err = s.renew(ctx, &c)
+	return c, err
 }
 
 // Campaigns lists from new to old, below after if it is not zero.

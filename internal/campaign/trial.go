@@ -102,7 +102,7 @@ func (c Campaign) as(v Version) Campaign {
 		c.Letter.Subject = o.Subject
 	}
 	if o.HTML != "" || o.Text != "" {
-		c.Letter.HTML, c.Letter.Text = o.HTML, o.Text
+		c.Letter.HTML, c.Letter.Text, c.Letter.Made = o.HTML, o.Text, nil
 	}
 	return c
 }

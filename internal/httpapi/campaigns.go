@@ -63,8 +63,12 @@ type CampaignDraft struct {
 	From     string             `json:"from,omitempty" maxLength:"400" example:"Muster GmbH <news@muster.example>"`
 	ReplyTo  string             `json:"reply_to,omitempty" maxLength:"400"`
 	Subject  string             `json:"subject,omitempty" maxLength:"2000" doc:"A template, as are html and text" example:"Neues für {{given_name}}"`
-	HTML     string             `json:"html,omitempty" doc:"Must show {{unsubscribe_url}}"`
-	Text     string             `json:"text,omitempty" doc:"Left out: made of the HTML"`
+	HTML     string             `json:"html,omitempty" doc:"At most one of html, mjml, blocks and template is given. Must show {{unsubscribe_url}}, also called {{unsubscribe}}"`
+	MJML     string             `json:"mjml,omitempty" doc:"Compiled when it is saved"`
+	Blocks   map[string]any     `json:"blocks,omitempty" doc:"As in templates; drawn in the colours of the brand when it is saved"`
+	Template string             `json:"template,omitempty" maxLength:"120" doc:"Identifier or name of a template. A draft follows its newest version; what is sent stays as it was then"`
+	Language string             `json:"language,omitempty" maxLength:"8" doc:"Of template or blocks; left out: the template's first, or the account's"`
+	Text     string             `json:"text,omitempty" doc:"Plain text; left out: made of the blocks, or of the HTML. Not with a template"`
 	Tracking string             `json:"tracking,omitempty" enum:"none,aggregate,pseudonymous,individual" doc:"How much may be told of recipients at most; left out: as the account allows"`
 	PerHour  int                `json:"per_hour,omitempty" minimum:"0" maximum:"1000000" doc:"Recipients an hour at most; 0: as fast as may be"`
 	Trial    *CampaignTrial     `json:"trial,omitempty" doc:"A second version, tried on a share of the recipients; left out: none"`
@@ -78,6 +82,26 @@ func (d CampaignDraft) fill(c *campaign.Campaign) error {
 	c.Name, c.Groups, c.PerHour = d.Name, d.Groups, d.PerHour
 	c.Letter = campaign.Letter{From: d.From, ReplyTo: d.ReplyTo, Subject: d.Subject, HTML: d.HTML, Text: d.Text, Tracking: level}
 	d.Trial.fill(c)
+	return d.fillMade(&c.Letter)
+}
+
+// fillMade reads what the content is made of.
+func (d CampaignDraft) fillMade(l *campaign.Letter) error {
+	if d.Template != "" {
+		if d.HTML != "" || d.MJML != "" || d.Blocks != nil || d.Text != "" {
+			return fault.Field("template", CodeTemplateContent, "The content comes from the template.")
+		}
+		l.Made = &campaign.Made{Template: d.Template, Lang: d.Language}
+		return nil
+	}
+	if d.MJML == "" && d.Blocks == nil {
+		return nil
+	}
+	src, err := TemplateContent{HTML: d.HTML, MJML: d.MJML, Blocks: d.Blocks}.source()
+	if err != nil {
+		return err
+	}
+	l.Made = &campaign.Made{Lang: d.Language, Source: &src}
 	return nil
 }
 
@@ -92,8 +116,13 @@ type Campaign struct {
 	From       string             `json:"from,omitempty"`
 	ReplyTo    string             `json:"reply_to,omitempty"`
 	Subject    string             `json:"subject,omitempty" doc:"Of one mailing; lists leave it and the content out"`
-	HTML       string             `json:"html,omitempty"`
+	HTML       string             `json:"html,omitempty" doc:"As it was given, or compiled"`
 	Text       string             `json:"text,omitempty"`
+	MJML       string             `json:"mjml,omitempty"`
+	Blocks     map[string]any     `json:"blocks,omitempty"`
+	Template   string             `json:"template,omitempty"`
+	Version    int64              `json:"template_version,omitempty" doc:"Of the template; from sending on it stays"`
+	Language   string             `json:"language,omitempty"`
 	Tracking   string             `json:"tracking,omitempty"`
 	Trial      *CampaignTrial     `json:"trial,omitempty"`
 	PerHour    int                `json:"per_hour"`
@@ -114,6 +143,12 @@ func campaignRecord(c campaign.Campaign) Campaign {
 	v.Trial = trialRecord(c)
 	if v.Groups == nil {
 		v.Groups = []audience.GroupID{}
+	}
+	if m := c.Letter.Made; m != nil {
+		v.Template, v.Version, v.Language = m.Template, m.Version, m.Lang
+		if m.Source != nil {
+			v.MJML, v.Blocks = m.Source.Markup, blocksOf(m.Source.Blocks)
+		}
 	}
 	return v
 }

@@ -21,7 +21,7 @@ func (w *world) campaigns(c httpapi.Config) *campaign.Service {
 		people = append(people, audience.Contact{ID: id.New[audience.ContactKind](start), GivenName: "Eva", Addresses: []message.Address{{Local: "eva", Domain: domain}}})
 	}
 	store := &campaigntest.Store{Find: w.groups.Group, People: func(tenant.ID) []audience.Contact { return people }}
-	return campaign.New(campaign.Config{Store: store, Acceptor: c.Acceptor, Approvals: c.Approvals, MayLeave: true, Now: c.Now})
+	return campaign.New(campaign.Config{Store: store, Acceptor: c.Acceptor, Approvals: c.Approvals, Stationery: c.Templates.(campaign.Stationery), MayLeave: true, Now: c.Now})
 }
 
 const campaignText = `{"name":"Mai","from":"news@muster.example","subject":"Hallo {{given_name}}","html":"<p>Neu</p><a href=\"{{unsubscribe_url}}\">Abmelden</a>","per_hour":100`

@@ -103,18 +103,27 @@ func templateAnswer(t stationery.Template, v stationery.Version) (*templateOutpu
 	case stationery.MJML:
 		out.MJML = src.Markup
 	case stationery.Blocks:
-		text, err := json.Marshal(src.Blocks)
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(text, &out.Blocks); err != nil {
-			return nil, err
-		}
+		out.Blocks = blocksOf(src.Blocks)
 	}
 	if out.Variables == nil {
 		out.Variables = []string{}
 	}
 	return &templateOutput{out}, nil
+}
+
+// blocksOf is a document as JSON has it; nil of none.
+func blocksOf(d *blocks.Document) (m map[string]any) {
+	if d == nil {
+		return nil
+	}
+	text, err := json.Marshal(d)
+	if err == nil {
+		err = json.Unmarshal(text, &m)
+	}
+	if err != nil {
+		panic("httpapi: a document of blocks is no JSON: " + err.Error()) // strings and numbers are
+	}
+	return m
 }
 
 // source decodes what JSON cannot say of itself: which of the modes is meant.

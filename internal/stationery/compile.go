@@ -174,15 +174,15 @@ func (s *Service) Fill(ctx context.Context, t tenant.ID, v Version, data map[str
 		}
 	}
 	if _, given := data[blocks.ImprintVariable]; !given && slices.Contains(v.Variables, blocks.ImprintVariable) {
-		said, err := s.c.Tenants.Profile(ctx, t)
+		imprint, err := s.Imprint(ctx, t)
 		if err != nil {
-			return Rendered{}, fmt.Errorf("fill template: %w", err)
+			return Rendered{}, err
 		}
 		data = maps.Clone(data)
 		if data == nil {
 			data = map[string]any{}
 		}
-		data[blocks.ImprintVariable] = strings.Join(strings.FieldsFunc(said.Imprint, func(r rune) bool { return r == '\n' || r == '\r' }), ", ")
+		data[blocks.ImprintVariable] = imprint
 	}
 	if strict {
 		if err := fits(data, parsed[:]); err != nil {
@@ -198,6 +198,15 @@ func (s *Service) Fill(ctx context.Context, t tenant.ID, v Version, data map[str
 		return Rendered{}, at(err, "data")
 	}
 	return out, nil
+}
+
+// Imprint is the tenant's on one line, "" where it has none.
+func (s *Service) Imprint(ctx context.Context, t tenant.ID) (string, error) {
+	said, err := s.c.Tenants.Profile(ctx, t)
+	if err != nil {
+		return "", fmt.Errorf("read imprint: %w", err)
+	}
+	return strings.Join(strings.FieldsFunc(said.Imprint, func(r rune) bool { return r == '\n' || r == '\r' }), ", "), nil
 }
 
 // fits refuses data that a rendering lacks or does not know.

@@ -117,8 +117,13 @@ func (s *Store) DeleteCampaign(ctx context.Context, t tenant.ID, c campaign.ID) 
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, campaignRefused(ctx, tx, t, c))
 		}
-		_, err = tx.ExecContext(ctx, "DELETE FROM campaign_letters WHERE tenant = $1 AND campaign = $2", t[:], c[:])
-		return err
+		for _, text := range []string{"DELETE FROM campaign_letters WHERE tenant = $1 AND campaign = $2", "DELETE FROM campaign_checks WHERE tenant = $1 AND campaign = $2",
+			"DELETE FROM campaign_reviews WHERE tenant = $1 AND campaign = $2"} {
+			if _, err := tx.ExecContext(ctx, text, t[:], c[:]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("delete campaign: %w", err)

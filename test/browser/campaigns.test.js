@@ -18,7 +18,7 @@ test("a mailing is written, looked at, sent, paused and read", async () => {
   await page.click("a.btn--primary");
   await page.waitForURL(/\/campaigns\/new$/);
   await page.fill("#name", "Herbst-Rundbrief");
-  await page.click("form.measure .btn--primary");
+  await page.click("form[data-drawn] .btn--primary");
   await page.waitForURL(/\/campaigns\/cmp_[^/]+$/); // with or without what was done: a script takes that away
   const missing = await page.innerText("main");
   assert.ok(missing.includes("Das fehlt noch"), missing);
@@ -30,7 +30,7 @@ test("a mailing is written, looked at, sent, paused and read", async () => {
   await page.fill("#from", "Muster GmbH <news@muster.example>");
   await page.fill("#subject", "Neues für {{given_name}}");
   await look();
-  await page.click("form.measure .btn--primary");
+  await page.click("form[data-drawn] .btn--primary");
   await page.waitForURL(/\/campaigns\/cmp_[^/]+$/);
   const ready = await page.innerText("main");
   assert.ok(ready.includes("Neues für Eva") && ready.includes("2 von 3"), ready);

@@ -29,6 +29,8 @@ type Store struct {
 	list []campaign.Campaign
 	rows map[campaign.ID][]campaign.Recipient
 	most map[tenant.ID]campaign.Cap
+
+	beside Beside
 }
 
 var _ campaign.Store = (*Store)(nil)

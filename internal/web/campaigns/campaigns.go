@@ -10,18 +10,17 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/tenant"
-	"stafette/internal/tracking"
 	"stafette/internal/web/frame"
 )
 
@@ -38,6 +37,11 @@ type Config struct {
 	// Reason says in a language why a mail was refused or waits, "" for what it does not
 	// know; nil: knows nothing.
 	Reason func(lang, code string) string
+	// Templates and Book are what the editor writes with.
+	Templates Templates
+	Book      Book
+	// Checks look mailings over.
+	Checks *preflight.Service
 }
 
 const (
@@ -66,6 +70,15 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + one + "/sample.html", Permission: read, Do: c.sample},
 		{Pattern: "GET " + one + "/edit", Permission: send, Do: c.showEdit},
 		{Pattern: "POST " + one, Permission: send, Act: "campaigns.change", Do: c.change},
+		{Pattern: "POST " + one + "/autosave", Permission: send, Act: frame.Unrecorded, Do: c.autosave},
+		{Pattern: "POST " + one + "/check", Permission: send, Act: "campaigns.check", Do: c.beginCheck},
+		{Pattern: "POST " + one + "/test", Permission: send, Act: "campaigns.test", Do: c.try},
+		{Pattern: "POST " + one + "/review", Permission: send, Act: "campaigns.review", Do: c.ask},
+		{Pattern: "POST " + one + "/answer", Permission: send, Act: "campaigns.answer", Do: c.answer},
+		{Pattern: "POST " + home + "/settings", Permission: tenant.SettingsWrite, Act: "campaigns.settings", Do: c.saveSettings},
+		{Pattern: "GET " + one + "/preview", Permission: send, Do: c.savedPreview},
+		{Pattern: "POST " + one + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},
+		{Pattern: "POST " + home + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},
 		{Pattern: "POST " + one + "/send", Permission: send, Act: "campaigns.send", Do: c.send},
 		{Pattern: "POST " + one + "/delete", Permission: send, Act: "campaigns.delete", Do: c.remove},
 	}
@@ -100,6 +113,7 @@ type list struct {
 	older     string
 	most      campaign.Cap
 	form      frame.Form
+	settings  frame.Form
 }
 
 func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -123,6 +137,16 @@ func (c Config) renderList(w http.ResponseWriter, r *http.Request, p frame.Page,
 	found, more, err := c.Campaigns.Campaigns(r.Context(), p.Tenant(), after, pageSize)
 	if err != nil {
 		return fmt.Errorf("list campaigns: %w", err)
+	}
+	if l.settings.Values == nil {
+		set, err := c.Campaigns.Settings(r.Context(), p.Tenant())
+		if err != nil {
+			return err
+		}
+		l.settings.Values = map[string]string{"seeds": strings.Join(set.Seeds, "\n")}
+		if set.Review {
+			l.settings.Values["review"] = "on"
+		}
 	}
 	if l.campaigns = found; more {
 		l.older = l.With("after", found[len(found)-1].ID.String())
@@ -272,171 +296,4 @@ type option struct {
 	audience.Group
 	approval audience.ApprovalState
 	chosen   bool
-}
-
-// editor is the form of a campaign.
-type editor struct {
-	frame.Form
-	campaign.Campaign
-	groups    []option
-	variables []string
-}
-
-func fields() []string {
-	return append([]string{"name", "from", "reply_to", "subject", "html", "text", "tracking", "per_hour"}, trialFields()...)
-}
-
-func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	e := editor{Form: frame.Form{Values: map[string]string{"html": p.T("campaigns.start.html", "name", "{{name}}", "unsubscribe", "{{unsubscribe_url}}"), "text": p.T("campaigns.start.text", "name", "{{name}}", "unsubscribe", "{{unsubscribe_url}}")}}}
-	if g, err := id.Parse[audience.GroupKind](r.URL.Query().Get("group")); err == nil {
-		e.Groups = []audience.GroupID{g}
-	}
-	return c.form(w, r, p, http.StatusOK, e)
-}
-
-func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	v, err := c.find(r, p)
-	if err != nil {
-		return err
-	}
-	if v.State != campaign.Draft {
-		frame.Redirect(w, r, pathOf(v), "state")
-		return nil
-	}
-	e := editor{Campaign: v, Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
-		"html": v.Letter.HTML, "text": v.Letter.Text, "tracking": v.Letter.Tracking.String(), "revision": strconv.FormatInt(v.Revision, 10)}}}
-	if v.PerHour > 0 {
-		e.Values["per_hour"] = strconv.Itoa(v.PerHour)
-	}
-	e.showTrial()
-	return c.form(w, r, p, http.StatusOK, e)
-}
-
-func (c Config) form(w http.ResponseWriter, r *http.Request, p frame.Page, status int, e editor) error {
-	found, err := c.Groups.List(r.Context(), p.Tenant())
-	if err != nil {
-		return fmt.Errorf("list groups: %w", err)
-	}
-	ids := make([]audience.GroupID, len(found))
-	for i, g := range found {
-		ids[i] = g.ID
-	}
-	states, err := audience.ApprovalsOf(r.Context(), c.Approvals, p.Tenant(), ids)
-	if err != nil {
-		return fmt.Errorf("read approvals: %w", err)
-	}
-	for _, g := range found {
-		e.groups = append(e.groups, option{g, states[g.ID].State, slices.Contains(e.Groups, g.ID)})
-	}
-	if e.variables, err = c.Campaigns.Variables(r.Context(), p.Tenant()); err != nil {
-		return err
-	}
-	p.Room, p.Title = room, p.T("campaigns.new")
-	if !e.ID.IsZero() {
-		p.Title = p.T("campaigns.edit.title", "name", e.Campaign.Name)
-	}
-	return p.Render(w, r, status, formPage(p, e))
-}
-
-func (c Config) create(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	return c.save(w, r, p, campaign.Campaign{})
-}
-
-func (c Config) change(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	v, err := c.find(r, p)
-	if err != nil {
-		return err
-	}
-	return c.save(w, r, p, v)
-}
-
-func (c Config) save(w http.ResponseWriter, r *http.Request, p frame.Page, v campaign.Campaign) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		return &fault.Error{Kind: fault.Invalid, Code: "form_malformed", Err: err}
-	}
-	e := editor{Campaign: v, Form: frame.Form{Values: map[string]string{}}}
-	for _, name := range fields() {
-		e.Values[name] = strings.ReplaceAll(strings.ToValidUTF8(r.PostForm.Get(name), ""), "\r\n", "\n")
-	}
-	e.Values["revision"] = frame.Shorten(r.PostForm.Get("revision"), 20)
-	e.read(p, r.PostForm["groups"])
-	if e.Valid() {
-		made, err := c.put(r, p, e.Campaign)
-		if err == nil {
-			frame.Redirect(w, r, pathOf(made), "saved")
-			return nil
-		}
-		if !e.refused(p, err) {
-			return err
-		}
-		// Whoever saves again has seen that somebody else did.
-		e.Values["revision"] = strconv.FormatInt(v.Revision, 10)
-	}
-	return c.form(w, r, p, http.StatusUnprocessableEntity, e)
-}
-
-func (c Config) put(r *http.Request, p frame.Page, v campaign.Campaign) (campaign.Campaign, error) {
-	if v.ID.IsZero() {
-		return c.Campaigns.Create(r.Context(), principal(p), v)
-	}
-	return c.Campaigns.Change(r.Context(), principal(p), v)
-}
-
-// read fills the campaign from the form.
-func (e *editor) read(p frame.Page, groups []string) {
-	v := &e.Campaign
-	v.Name = strings.TrimSpace(e.Value("name"))
-	v.Letter = campaign.Letter{From: strings.TrimSpace(e.Value("from")), ReplyTo: strings.TrimSpace(e.Value("reply_to")), Subject: strings.TrimSpace(e.Value("subject")),
-		HTML: e.Value("html"), Text: e.Value("text")}
-	v.Revision, _ = strconv.ParseInt(e.Value("revision"), 10, 64) // what is none is no revision
-	var err error
-	if v.Letter.Tracking, err = tracking.ParseLevel(e.Value("tracking")); err != nil {
-		e.Add("tracking", p.FaultText(fault.As(err), e.Value("tracking")))
-	}
-	e.readTrial(p)
-	v.PerHour = 0
-	if text := strings.TrimSpace(e.Value("per_hour")); text != "" {
-		if v.PerHour, err = strconv.Atoi(text); err != nil || v.PerHour < 1 {
-			e.Add("per_hour", p.T("campaigns.wrong.per_hour"))
-		}
-	}
-	v.Groups = nil
-	for _, text := range groups {
-		if g, err := id.Parse[audience.GroupKind](text); err == nil && len(v.Groups) < campaign.MaxGroups {
-			v.Groups = append(v.Groups, g)
-		}
-	}
-}
-
-// refused notes what is wrong at its field; false for what is no refusal.
-func (e *editor) refused(p frame.Page, err error) bool {
-	f := fault.As(err)
-	if f == nil || f.Kind != fault.Invalid && f.Kind != fault.Conflict && f.Kind != fault.TooLarge {
-		return false
-	}
-	for _, one := range append([]*fault.Error{f}, f.Also...) {
-		field, _, _ := strings.Cut(trialField(one.Field), "/")
-		text := problemText(p, one, e.Value(field))
-		switch {
-		case field == "group_ids":
-			field = "groups"
-		case !slices.Contains(fields(), field):
-			field = "" // of the whole form
-		}
-		e.Add(field, text)
-	}
-	return true
-}
-
-// problemText says what is wrong in the reader's language, with what the field asks for.
-func problemText(p frame.Page, f *fault.Error, value string) string {
-	field, _, _ := strings.Cut(trialField(f.Field), "/")
-	if key := "campaigns.wrong." + field; f.Code == campaign.CodeValue && p.Has(key) {
-		return p.T(key)
-	}
-	if key := "campaigns.problem." + f.Code; p.Has(key) {
-		return p.T(key, "detail", f.Detail)
-	}
-	return p.FaultText(f, frame.Shorten(value, 80))
 }

@@ -31,6 +31,8 @@ type sheet struct {
 	wrong   []hindrance      // what keeps a draft from being sent
 	sample  campaign.Sample
 	unshown string // why there is no sample
+	ready   readiness
+	config  Config
 
 	report campaign.Report // of what was begun
 	trial  campaign.Trial
@@ -51,13 +53,14 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 	if err != nil {
 		return fmt.Errorf("list groups: %w", err)
 	}
+	s.config = c
 	s.names, s.why = map[audience.GroupID]string{}, c.reasonOf(p)
 	for _, g := range found {
 		s.names[g.ID] = g.Name
 	}
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("campaigns.line." + key)} }
 	s.View = frame.ReadView(r, frame.Listing{Path: pathOf(s.Campaign), Filters: []string{"state"}, Columns: []frame.Column{column("address"), column("state"), column("message"), column("at")}})
-	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved")
+	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn")
 	if s.State == campaign.Draft || s.State == campaign.Scheduled {
 		err = c.fillDraft(r, p, &s)
 	} else {
@@ -77,6 +80,9 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 }
 
 func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
+	if err := c.fillReadiness(r, p, s); err != nil {
+		return err
+	}
 	if s.preview, err = c.Campaigns.Preview(r.Context(), s.Campaign); err != nil {
 		return err
 	}
@@ -310,6 +316,8 @@ func trackings(p frame.Page) []frame.Option {
 	}
 	return list
 }
+
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 func share(n, of int64) string {
 	if of == 0 {

@@ -12,7 +12,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/stationery"
-	"stafette/internal/template/blocks"
+	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
 
@@ -27,72 +27,16 @@ type editor struct {
 	source   stationery.Source
 	form     frame.Form
 	unsaved  bool
-	chosen   int // block that was just added or moved, to be found again; -1: none
+	chosen   int    // see blockform.Editor
+	undo     string // see blockform.Editor
 	findings []stationery.Finding
 	vars     []string
-}
-
-// at is the name of a field of a block, as refusals have it.
-func at(block int, field string) string { return "blocks/" + strconv.Itoa(block) + "/" + field }
-
-// cellAt is the name of a field of a cell.
-func cellAt(block, cell int, field string) string {
-	return at(block, "cells/"+strconv.Itoa(cell)+"/"+field)
-}
-
-// cellsShown is how many cells the form has for a block: those that are filled and one
-// more, as far as there may be.
-func cellsShown(b blocks.Block) int {
-	switch b.Kind {
-	case blocks.Columns:
-		return min(max(len(b.Cells)+1, 2), 3)
-	case blocks.Social:
-		return min(len(b.Cells)+1, blocks.MaxCells)
-	}
-	return 0
-}
-
-// taken reads the document of a form.
-func taken(form url.Values) blocks.Document {
-	d := blocks.Document{Version: blocks.Current}
-	get := func(name string) string { return strings.TrimSpace(strings.ReplaceAll(form.Get(name), "\r\n", "\n")) }
-	for i := range blocks.MaxBlocks {
-		kind := form.Get(at(i, "kind"))
-		if kind == "" {
-			break
-		}
-		cell := func(name func(field string) string) blocks.Cell {
-			return blocks.Cell{Title: get(name("title")), Text: get(name("text")), Picture: get(name("picture")), Alt: get(name("alt")), Label: get(name("label")), URL: get(name("url"))}
-		}
-		b := blocks.Block{Kind: blocks.Kind(kind), Cell: cell(func(f string) string { return at(i, f) }), Price: get(at(i, "price"))}
-		for j := range blocks.MaxCells {
-			if c := cell(func(f string) string { return cellAt(i, j, f) }); c != (blocks.Cell{}) {
-				b.Cells = append(b.Cells, c)
-			}
-		}
-		d.Blocks = append(d.Blocks, b)
-	}
-	return d
 }
 
 // filled are the values of a form that shows a source.
 func filled(t stationery.Template, src stationery.Source) map[string]string {
 	v := map[string]string{"name": t.Name, "subject": src.Subject, "preview": src.Preview, "text": src.Text, "markup": src.Markup}
-	if src.Blocks == nil {
-		return v
-	}
-	put := func(c blocks.Cell, name func(string) string) {
-		for field, s := range map[string]string{"title": c.Title, "text": c.Text, "picture": c.Picture, "alt": c.Alt, "label": c.Label, "url": c.URL} {
-			v[name(field)] = s
-		}
-	}
-	for i, b := range src.Blocks.Blocks {
-		put(b.Cell, func(f string) string { return at(i, f) })
-		v[at(i, "price")] = b.Price
-		for j, c := range b.Cells {
-			put(c, func(f string) string { return cellAt(i, j, f) })
-		}
-	}
+	blockform.Fill(v, src.Blocks)
 	return v
 }
 
@@ -104,7 +48,7 @@ func draft(t stationery.Template, form url.Values) stationery.Draft {
 		src.Mode = stationery.HTML
 	}
 	if src.Mode == stationery.Blocks {
-		d := taken(form)
+		d := blockform.Read(form)
 		src.Blocks = &d
 	} else {
 		src.Markup = strings.ReplaceAll(form.Get("markup"), "\r\n", "\n")
@@ -144,11 +88,7 @@ func (c Config) edit(w http.ResponseWriter, r *http.Request, p frame.Page) error
 
 func (c Config) editPage(w http.ResponseWriter, r *http.Request, p frame.Page, status int, e editor) error {
 	p.Room, p.Title = room, p.T("templates.edit.title", "name", e.Name)
-	// The preview is a page of this origin, whatever host shows the content of mails.
-	h := w.Header()
-	if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-src 'self'") {
-		h.Set("Content-Security-Policy", strings.Replace(policy, "frame-src ", "frame-src 'self' ", 1))
-	}
+	blockform.Framing(w)
 	return p.Render(w, r, status, editPage(p, e))
 }
 
@@ -173,7 +113,7 @@ func (c Config) change(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	d := draft(t, r.PostForm)
 	e := editor{Template: t, lang: cmp.Or(d.Lang, t.Langs[0]), source: d.Source, chosen: -1, unsaved: true}
 	if do := r.PostForm.Get("do"); do != "save" && d.Source.Blocks != nil {
-		e.chosen = arrange(d.Source.Blocks, do, r.PostForm.Get("add"))
+		e.chosen, e.undo = blockform.Do(r.PostForm, d.Source.Blocks)
 		e.form.Values = filled(t, d.Source)
 		e.form.Values["name"] = d.Name
 		return c.editPage(w, r, p, http.StatusOK, e)
@@ -195,41 +135,6 @@ func (c Config) change(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	return c.editPage(w, r, p, http.StatusUnprocessableEntity, e)
 }
 
-// arrange does what a button says to a list of blocks, and returns where the block is
-// that it was about.
-func arrange(d *blocks.Document, do, add string) int {
-	verb, number, _ := strings.Cut(do, "/")
-	i, err := strconv.Atoi(number)
-	last := len(d.Blocks) - 1
-	if verb == "add" && slices.Contains(blocks.Kinds(), blocks.Kind(add)) && len(d.Blocks) < blocks.MaxBlocks {
-		at := len(d.Blocks)
-		// The footer stays the last.
-		if last >= 0 && d.Blocks[last].Kind == blocks.Footer && blocks.Kind(add) != blocks.Footer {
-			at = last
-		}
-		d.Blocks = slices.Insert(d.Blocks, at, blocks.Block{Kind: blocks.Kind(add)})
-		return at
-	}
-	if err != nil || i < 0 || i > last {
-		return -1
-	}
-	switch {
-	case verb == "up" && i > 0:
-		d.Blocks[i-1], d.Blocks[i] = d.Blocks[i], d.Blocks[i-1]
-		return i - 1
-	case verb == "down" && i < last:
-		d.Blocks[i+1], d.Blocks[i] = d.Blocks[i], d.Blocks[i+1]
-		return i + 1
-	case verb == "copy" && len(d.Blocks) < blocks.MaxBlocks:
-		d.Blocks = slices.Insert(d.Blocks, i+1, d.Blocks[i])
-		return i + 1
-	case verb == "drop":
-		d.Blocks = slices.Delete(d.Blocks, i, i+1)
-		return min(i, len(d.Blocks)-1)
-	}
-	return -1
-}
-
 // refused puts a refusal at the fields of the form, with the line where it has one.
 func refused(p frame.Page, f *frame.Form, err error) bool {
 	e := fault.As(err)
@@ -244,21 +149,9 @@ func refused(p frame.Page, f *frame.Form, err error) bool {
 		case "blocks", "language":
 			field = ""
 		}
-		f.Add(field, sentence(p, one))
+		f.Add(field, blockform.Sentence(p, one))
 	}
 	return true
-}
-
-// sentence is a refusal with the line and the words it is about.
-func sentence(p frame.Page, one *fault.Error) string {
-	text := p.FaultText(one, "")
-	if line := lineOf(one); line > 0 {
-		text = p.T("templates.line", "line", line, "text", text)
-	}
-	if what := detailOf(one); what != "" {
-		text += " " + what
-	}
-	return text
 }
 
 // contactOf is the data of a contact, as mailings fill them in; nil for none.

@@ -1,6 +1,7 @@
 package webtest
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/campaign/campaigntest"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/event"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
@@ -23,6 +25,7 @@ import (
 type mailings struct {
 	once    sync.Once
 	service *campaign.Service
+	checks  *preflight.Service
 }
 
 // campaignsSubject is the real service on a store in memory, with a campaign in every state.
@@ -38,7 +41,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight()}
 			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
@@ -88,6 +91,12 @@ func (w *World) Mailings() *campaign.Service {
 	return w.mailings.service
 }
 
+// Preflight looks the world's mailings over; links are not asked.
+func (w *World) Preflight() *preflight.Service {
+	w.Mailings()
+	return w.mailings.checks
+}
+
 func (w *World) makeMailings() *campaign.Service {
 	ctx := context.Background()
 	var people []audience.Contact
@@ -101,7 +110,8 @@ func (w *World) makeMailings() *campaign.Service {
 		Bounces: map[string]int64{"user_unknown": 12}, Persons: campaign.Activity{Opened: 310, Clicked: 41}, Machines: campaign.Activity{Opened: 90, Clicked: 12},
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
-	s := campaign.New(campaign.Config{Store: store, Acceptor: takingAll{}, Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
+	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
+	w.mailings.checks = preflight.New(preflight.Config{Store: store, Campaigns: s, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {
 		groups, err := w.Groups().List(ctx, t)
 		if err != nil || len(groups) == 0 {

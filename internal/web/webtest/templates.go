@@ -3,6 +3,7 @@ package webtest
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"stafette/internal/i18n"
 	"stafette/internal/id"
@@ -14,10 +15,23 @@ import (
 	"stafette/internal/web/templates"
 )
 
-// stationed are the templates of the world.
+// stationed are the templates of the world, made when they are first asked for.
 type stationed struct {
+	once         sync.Once
 	service      *stationery.Service
 	own, foreign stationery.ID
+}
+
+// Stationery is the real service on a store in memory.
+func (w *World) Stationery() *stationery.Service {
+	w.stationed.once.Do(func() {
+		catalog, err := i18n.Load()
+		if err != nil {
+			panic(fmt.Errorf("load texts: %w", err)) // they are within the program
+		}
+		w.makeTemplates(catalog)
+	})
+	return w.stationed.service
 }
 
 // makeTemplates gives both tenants a template in blocks, and the world's one in MJML and a
@@ -56,8 +70,7 @@ func templatesSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			w.makeTemplates(c.Catalog)
-			c.Templates = templates.Config{Templates: w.stationed.service, Book: w.Contacts()}
+			c.Templates = templates.Config{Templates: w.Stationery(), Book: w.Contacts()}
 		},
 		Own:     of(func(w *World) stationery.ID { return w.stationed.own }),
 		Foreign: of(func(w *World) stationery.ID { return w.stationed.foreign }),
