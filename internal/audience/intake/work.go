@@ -245,7 +245,7 @@ const (
 	stretchParts = 40
 	// partsAtOnce is how many parts one transaction takes at most, and holdFor how long
 	// it is to last: mail waits for it.
-	partsAtOnce = 8
+	partsAtOnce = 5
 	holdFor     = 200 * time.Millisecond
 )
 

@@ -10,9 +10,9 @@ import (
 	"stafette/internal/template/blocks"
 )
 
-// feature is something that a widely used mail program does not show. What they show is public
-// fact, written down by hand from caniemail.com (September 2026 and before) and the programs'
-// own documents; it tells of few things that matter, not of all.
+// feature is something that a widely used mail program does not show. The list is short and
+// written by hand from what is generally known of these programs; it was not held against a
+// collection of tests such as caniemail.com, and tells of few things that matter, not of all.
 type feature struct {
 	name     string // as the finding says it
 	programs string

@@ -21,8 +21,7 @@ type Verdict struct {
 	Rules []string `json:"rules,omitempty"`
 }
 
-// Spamd asks a filter by the protocol of SpamAssassin's spamd (SPAMC/1.2), which rspamd speaks
-// as well. It is safe for concurrent use.
+// Spamd asks a filter by the protocol of SpamAssassin's spamd (SPAMC/1.2). It is safe for concurrent use.
 type Spamd struct {
 	Address string // host and port, or the path of a socket
 	Timeout time.Duration
