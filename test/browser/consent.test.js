@@ -103,7 +103,7 @@ for (const story of STORIES) {
       await page.fill("#name", `${story.group} 1`);
       await page.fill("#from", "Hafenkontor <brief@hafenkontor.example>");
       await page.fill("#subject", `${story.group} 1`);
-      await press(page, "form.measure .btn--primary");
+      await page.locator("form[data-drawn] .form-foot .btn--primary").press("Enter");
       await page.waitForURL(/\/campaigns\/cmp_/);
       const mailing = page.url().split("?")[0];
       await look(page);
