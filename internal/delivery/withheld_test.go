@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,10 +91,11 @@ func TestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.net.site("kunde.example", &server{})
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		w.cfg.Waits = func(_ context.Context, e queue.Entry) (string, error) {
 			switch {
-			case e.Recipient.Local == "broken" && down:
+			case e.Recipient.Local == "broken" && down.Load():
 				return "", errors.New("down")
 			case e.Recipient.Local == "eva":
 				return "group_not_approved", nil
@@ -112,7 +114,7 @@ func TestWaits(t *testing.T) {
 		if got := w.net.received(); len(got) != 1 {
 			t.Errorf("mails left: %+v", got)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		w.wantState(broken, event.Delivered)
