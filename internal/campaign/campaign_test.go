@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -353,6 +354,36 @@ func TestTrackedMailKeepsItsLinks(t *testing.T) {
 	w.turn()
 	if strings.Contains(w.mails(plain)["p0"], tracking.PixelPath) {
 		t.Error("mail tells that is not to")
+	}
+}
+
+// Links that are read from the form are those that the mail has, and our own pages are never
+// among them.
+func TestLinksOfTheFormAreThoseOfTheMail(t *testing.T) {
+	for name, page := range map[string]string{
+		"of the form": `<p>{{name}}</p><a href="https://a.example/">eins</a> <a href="{{unsubscribe_url}}">genug</a> <a href="https://b.example/?a=1&amp;b=2">zwei</a>`,
+		"of the mail": `<p>{{#if name}}{{name}}{{/if}}</p><a href="https://a.example/">eins</a> <a href="{{unsubscribe_url}}">genug</a> <a href="https://b.example/?a=1&amp;b=2">zwei</a>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2)
+			w.track()
+			c := w.draft(func(c *campaign.Campaign) { c.Letter.HTML = page })
+			w.send(c)
+			w.turn()
+			v, err := w.store.Tracked(t.Context(), w.who.Tenant, firstMessage(w, c))
+			w.must(err)
+			var got []string
+			for _, l := range v.Links {
+				got = append(got, l.Label+" "+l.Target)
+			}
+			if want := []string{"eins https://a.example/", "zwei https://b.example/?a=1&b=2", " "}; !slices.Equal(got, want) {
+				t.Errorf("links %q, want %q", got, want)
+			}
+			mail := strings.ReplaceAll(w.mails(c)["p0"], "=\r\n", "")
+			if n := strings.Count(mail, tracking.LinkPath); n != len(v.Links) {
+				t.Errorf("%d links in the mail:\n%s", n, mail)
+			}
+		})
 	}
 }
 

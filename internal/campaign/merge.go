@@ -21,7 +21,8 @@ import (
 
 // Weaver lets mail tell of its recipient; *tracking.Weaver does.
 type Weaver interface {
-	Again(ctx context.Context, m tracking.Mail, level tracking.Level, page string) string
+	Again(ctx context.Context, m tracking.Mail, level tracking.Level, page tracking.Markup) string
+	Common(level tracking.Level, form tracking.Markup, mark string) (links []tracking.Link, known bool)
 }
 
 // MergerConfig is what a Merger needs.
@@ -58,6 +59,9 @@ type form struct {
 	subject, html, text *template.Template
 	listID, feedback    string
 	plain               *template.Template // see plain.go; nil: the text is made of each mail's HTML
+	// links are those of everybody's mail, by level; of a level that is missing they are
+	// read from each mail. See links.go.
+	links map[tracking.Level][]tracking.Link
 }
 
 // maxForms bounds the forms kept in memory; more only costs parsing.
@@ -81,7 +85,7 @@ func (m *Merger) Merge(ctx context.Context, h spool.Handle, r spool.Record) ([]b
 	// An unknown level tells nothing.
 	if level, err := tracking.ParseLevel(r.Level); err == nil && level > tracking.None && m.c.Weaver != nil && d.HTML != "" {
 		d.HTML = m.c.Weaver.Again(ctx, tracking.Mail{Tenant: h.Tenant, Message: h.Message, Stream: tenant.Newsletter, SignDomain: r.Domain,
-			Recipients: []message.Address{d.To[0].Address}}, level, d.HTML)
+			Recipients: []message.Address{d.To[0].Address}}, level, markup(d.HTML, data))
 	}
 	c, err := message.Compose(d)
 	if err != nil {
@@ -94,16 +98,16 @@ func (m *Merger) Merge(ctx context.Context, h spool.Handle, r spool.Record) ([]b
 }
 
 // Page implements ingest.Merger.
-func (m *Merger) Page(ctx context.Context, h spool.Handle, r spool.Record) (string, error) {
-	_, _, d, err := m.draft(ctx, h, r)
+func (m *Merger) Page(ctx context.Context, h spool.Handle, r spool.Record) (tracking.Markup, error) {
+	_, data, d, err := m.draft(ctx, h, r)
 	if err != nil {
-		return "", err
+		return tracking.Markup{}, err
 	}
-	page := d.HTML
+	page := markup(d.HTML, data)
 	// Whether the fields hold is known from a mail without content.
 	d.Date, d.MessageID, d.HTML, d.Text = r.Date, h.Message.String()+"@"+r.Domain, "", "x"
 	if _, err := message.Compose(d); err != nil {
-		return "", unmergeable(err)
+		return tracking.Markup{}, unmergeable(err)
 	}
 	return page, nil
 }
@@ -171,6 +175,9 @@ func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, err
 	}
 	if c.Letter.HTML != "" && c.Letter.Text == "" {
 		f.plain = plainForm(c.Letter.HTML)
+	}
+	if m.c.Weaver != nil && c.Letter.HTML != "" {
+		f.links = commonLinks(f, m.c.Weaver)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

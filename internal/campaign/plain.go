@@ -17,11 +17,15 @@ import (
 // plainTag is a tag that only puts a value in.
 var plainTag = regexp.MustCompile(`\{\{\s*[a-z_]+(?:\.[a-z0-9_]+)?\s*\}\}`)
 
+// plainTags reports whether a source puts values in, escaped, and does nothing else.
+func plainTags(source string) bool {
+	return strings.Count(source, "{{") == len(plainTag.FindAllString(source, -1)) && !strings.Contains(source, "{{{")
+}
+
 // plainForm is the text of a form, nil where it must be made of each mail.
 func plainForm(source string) *template.Template {
 	lower := strings.ToLower(source)
-	if strings.Count(source, "{{") != len(plainTag.FindAllString(source, -1)) || strings.Contains(source, "{{{") ||
-		strings.Contains(lower, "<blockquote") || strings.Contains(lower, "<pre") {
+	if !plainTags(source) || strings.Contains(lower, "<blockquote") || strings.Contains(lower, "<pre") {
 		return nil
 	}
 	text, err := message.TextOf(source)

@@ -34,7 +34,8 @@ func (s *Service) AcceptAll(ctx context.Context, p Principal, list []Submission)
 	s.checkSuppressions(ctx, open(parcels))
 	s.checkApprovals(ctx, open(parcels))
 	for part := range slices.Chunk(open(parcels), batchPart) {
-		share(part, func(w *parcel) { s.refuseIf(ctx, w, s.finish(ctx, w)) })
+		s.askConsents(ctx, part)
+		share(open(part), func(w *parcel) { s.refuseIf(ctx, w, s.finish(ctx, w)) })
 		s.storeAll(ctx, open(part))
 	}
 	for i, w := range parcels {
@@ -92,6 +93,28 @@ func (s *Service) checkSuppressions(ctx context.Context, list []*parcel) {
 			s.refuseIf(ctx, w, refuseIfAllSuppressed(w))
 		}
 		list = list[n:]
+	}
+}
+
+// askConsents asks what the recipients of many parcels said of tracking, with one look-up.
+// Parcels whose recipients are not asked about here ask when they are woven.
+func (s *Service) askConsents(ctx context.Context, list []*parcel) {
+	if s.c.Weaver == nil || len(list) < 2 {
+		return
+	}
+	var to []message.Address
+	for _, w := range list {
+		to = append(to, w.recipients()...)
+	}
+	said, err := s.c.Weaver.Said(ctx, list[0].m.Tenant, to)
+	if err != nil {
+		for _, w := range list {
+			s.refuseIf(ctx, w, err)
+		}
+		return
+	}
+	for _, w := range list {
+		w.said = said
 	}
 }
 

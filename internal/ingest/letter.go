@@ -17,21 +17,31 @@ const ReasonLetter = "content_failed"
 // made of the record, now or later; any other may pass.
 type Merger interface {
 	// Page is the HTML of a record's mail, telling nothing; "": it has none.
-	Page(ctx context.Context, h spool.Handle, r spool.Record) (string, error)
+	Page(ctx context.Context, h spool.Handle, r spool.Record) (tracking.Markup, error)
+	// Links are the links of a record's mail at a level, where they are the same for
+	// everybody who gets the letter; known is false where they are not.
+	Links(ctx context.Context, h spool.Handle, r spool.Record, level tracking.Level) (links []tracking.Link, known bool, err error)
 }
 
 // letter puts the record of a form letter in the place of a body. Its HTML is made here only
 // to learn which links it has, and only if it may tell of its recipient; what cannot be made
-// waits for a person, and nobody else's mail waits with it.
+// waits for a person, and nobody else's mail waits with it. Where the links are the same for
+// everybody, not even that is made.
 func (s *Service) letter(ctx context.Context, w *parcel) error {
 	r := *w.Letter
 	r.Date, r.Domain, r.Level = w.now, w.m.SignDomain, ""
-	err := s.weave(ctx, w, func() (string, error) {
+	h := spool.Handle{Tenant: w.m.Tenant, Message: w.m.ID}
+	m := s.mail(w)
+	m.Page = func() (tracking.Markup, error) {
 		if s.c.Merger == nil {
-			return "", spool.ErrUnmergeable
+			return tracking.Markup{}, spool.ErrUnmergeable
 		}
-		return s.c.Merger.Page(ctx, spool.Handle{Tenant: w.m.Tenant, Message: w.m.ID}, r)
-	})
+		return s.c.Merger.Page(ctx, h, r)
+	}
+	if s.c.Merger != nil {
+		m.Links = func(level tracking.Level) ([]tracking.Link, bool, error) { return s.c.Merger.Links(ctx, h, r, level) }
+	}
+	err := s.weave(ctx, w, m)
 	switch {
 	case errors.Is(err, spool.ErrUnmergeable):
 		w.tracked = nil

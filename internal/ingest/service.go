@@ -64,6 +64,8 @@ type Config struct {
 type Weaver interface {
 	// Weave returns the body to send, and what is to be kept beside the message; nil: nothing.
 	Weave(ctx context.Context, m tracking.Mail) ([]byte, *tracking.Tracked, error)
+	// Said is what recipients said of tracking, by their canonical form.
+	Said(ctx context.Context, t tenant.ID, of []message.Address) (map[string]tracking.Consent, error)
 }
 
 // DefaultExpiry is how long a delivery is tried when its stream says nothing else.
@@ -124,6 +126,7 @@ type parcel struct {
 	body      []byte
 	lines     []Delivery
 	tracked   *tracking.Tracked
+	said      map[string]tracking.Consent // of tracking; nil: not asked yet
 	acc       Acceptance
 	counted   int64 // deliveries counted against the cap of its actor
 	free      int64 // of these counted against what is free of approvals
@@ -278,28 +281,36 @@ func (s *Service) finish(ctx context.Context, w *parcel) error {
 		}
 		return s.sealBody(w)
 	}
-	if err := s.weave(ctx, w, nil); err != nil {
+	if err := s.weave(ctx, w, s.mail(w)); err != nil {
 		return err
 	}
 	return s.sealBody(w)
 }
 
-// weave lets the mail tell of its recipients, as far as that is allowed. later makes the body
-// where it is not there yet.
-func (s *Service) weave(ctx context.Context, w *parcel, page func() (string, error)) error {
-	if s.c.Weaver == nil {
-		return nil
+// mail is a parcel as tracking sees it.
+func (s *Service) mail(w *parcel) tracking.Mail {
+	return tracking.Mail{
+		Tenant: w.m.Tenant, Message: w.m.ID, Stream: w.m.Stream, Sender: w.m.Actor, SignDomain: w.m.SignDomain,
+		Wish: w.Tracking, Recipients: w.recipients(), Body: w.body, Foreign: w.PassedOn, Said: w.said,
 	}
+}
+
+// recipients are all the mail goes to.
+func (w *parcel) recipients() []message.Address {
 	to := make([]message.Address, len(w.lines))
 	for i, d := range w.lines {
 		to[i] = d.Recipient
 	}
+	return to
+}
+
+// weave lets the mail tell of its recipients, as far as that is allowed.
+func (s *Service) weave(ctx context.Context, w *parcel, m tracking.Mail) error {
+	if s.c.Weaver == nil {
+		return nil
+	}
 	var err error
-	w.body, w.tracked, err = s.c.Weaver.Weave(ctx, tracking.Mail{
-		Tenant: w.m.Tenant, Message: w.m.ID, Stream: w.m.Stream, Sender: w.m.Actor, SignDomain: w.m.SignDomain,
-		Wish: w.Tracking, Recipients: to, Body: w.body, Foreign: w.PassedOn, Page: page,
-	})
-	if err != nil {
+	if w.body, w.tracked, err = s.c.Weaver.Weave(ctx, m); err != nil {
 		return fmt.Errorf("weave tracking: %w", err)
 	}
 	return nil

@@ -27,6 +27,10 @@ func (v *weaver) Weave(_ context.Context, m tracking.Mail) ([]byte, *tracking.Tr
 	return append(m.Body[:len(m.Body):len(m.Body)], "woven\r\n"...), &tracking.Tracked{Message: m.Message, Recipients: len(m.Recipients)}, v.err
 }
 
+func (v *weaver) Said(context.Context, tenant.ID, []message.Address) (map[string]tracking.Consent, error) {
+	return map[string]tracking.Consent{}, nil
+}
+
 func woven(t *testing.T) (*world, *weaver) {
 	t.Helper()
 	v := &weaver{}

@@ -64,6 +64,22 @@ func (d *Decider) Decide(ctx context.Context, t tenant.ID, s tenant.Stream, wish
 	return d.heard(ctx, p, t, v, recipients)
 }
 
+// decide is Decide for a mail, of whose recipients it may be known what they said.
+func (d *Decider) decide(ctx context.Context, m Mail) (Decision, error) {
+	if m.Said == nil {
+		return d.Decide(ctx, m.Tenant, m.Stream, m.Wish, m.Recipients)
+	}
+	p, err := d.policy(ctx, m.Tenant)
+	if err != nil {
+		return Decision{}, err
+	}
+	v, ask := p.fits(p.allows(m.Stream).Limited(m.Wish, RuleMessage), m.Recipients)
+	if !ask {
+		return v, nil
+	}
+	return p.after(v, m.Said, m.Recipients), nil
+}
+
 // Allowed says how much tenant and stream allow, before anything is known of a message.
 func (d *Decider) Allowed(ctx context.Context, t tenant.ID, s tenant.Stream) (Decision, error) {
 	p, err := d.policy(ctx, t)
@@ -118,25 +134,37 @@ func (p policy) allows(s tenant.Stream) Decision {
 	return v.Limited(p.streams[s], RuleStream)
 }
 
-// heard limits a decision by what recipients said and by how many they are.
-func (d *Decider) heard(ctx context.Context, p policy, t tenant.ID, v Decision, recipients []message.Address) (Decision, error) {
+// fits limits a decision by how many recipients there are. ask: what is left hangs on what
+// they said.
+func (policy) fits(v Decision, recipients []message.Address) (after Decision, ask bool) {
 	if len(recipients) > 1 {
 		v = v.Limited(Pseudonymous, RuleSeveralRecipients)
 	}
 	if v.Level == Aggregate && len(recipients) < MinForCounts {
-		return Decision{Level: None, Rule: orRule(v, RuleFewRecipients)}, nil
+		return Decision{Level: None, Rule: orRule(v, RuleFewRecipients)}, false
 	}
-	if v.Level <= None {
+	return v, v.Level > None
+}
+
+// heard limits a decision by what recipients said and by how many they are.
+func (d *Decider) heard(ctx context.Context, p policy, t tenant.ID, v Decision, recipients []message.Address) (Decision, error) {
+	v, ask := p.fits(v, recipients)
+	if !ask {
 		return v, nil
 	}
 	said, err := d.c.Store.TrackingConsents(ctx, t, recipients)
 	if err != nil {
 		return Decision{}, fmt.Errorf("ask for tracking consents: %w", err)
 	}
+	return p.after(v, said, recipients), nil
+}
+
+// after limits a decision by what recipients said.
+func (p policy) after(v Decision, said map[string]Consent, recipients []message.Address) Decision {
 	for _, a := range recipients {
 		switch said[audience.Canonical(a)].State {
 		case StateWithdrawn:
-			return Decision{Level: None, Rule: RuleRecipient}, nil
+			return Decision{Level: None, Rule: RuleRecipient}
 		case StateGranted:
 		default:
 			if p.setting.Basis == BasisConsent {
@@ -145,9 +173,9 @@ func (d *Decider) heard(ctx context.Context, p policy, t tenant.ID, v Decision, 
 		}
 	}
 	if v.Level == Aggregate && len(recipients) < MinForCounts {
-		return Decision{Level: None, Rule: v.Rule}, nil
+		return Decision{Level: None, Rule: v.Rule}
 	}
-	return v, nil
+	return v
 }
 
 // orRule names why nothing is left: what brought the level down to counts, if a rule that

@@ -45,10 +45,32 @@ type Mail struct {
 	Recipients []message.Address
 	Body       []byte
 	Foreign    bool // somebody else's mail that is passed on
-	// Page makes the HTML of a mail whose body is not there yet, "" if it has none: which
-	// links it has is known from it alone, and Body stays as it is. It is asked only if the
-	// mail may tell.
-	Page func() (string, error)
+	// Page makes the HTML of a mail whose body is not there yet: which links it has is known
+	// from it alone, and Body stays as it is. It is asked only if the mail may tell.
+	Page func() (Markup, error)
+	// Links names the links of a mail whose body is not there yet where they are known
+	// without its HTML; Page is asked where they are not. nil: they never are.
+	Links func(level Level) (links []Link, known bool, err error)
+	// Said is what is known of all recipients, as Weaver.Said has just told it; nil: the
+	// store is asked.
+	Said map[string]Consent
+}
+
+// Markup is the HTML of a mail that is not made yet.
+type Markup struct {
+	HTML string // "": the mail has none
+	// Keep are targets whose links stay as they are: those of our own pages.
+	Keep []string
+}
+
+// Said asks what recipients said, for many mails at once. It is not to be kept: what
+// somebody says holds for the next mail.
+func (w *Weaver) Said(ctx context.Context, t tenant.ID, of []message.Address) (map[string]Consent, error) {
+	said, err := w.c.Decider.c.Store.TrackingConsents(ctx, t, of)
+	if err != nil {
+		return nil, fmt.Errorf("ask for tracking consents: %w", err)
+	}
+	return said, nil
 }
 
 // Weave returns the body to send, and what is to be kept beside the message: nil where
@@ -65,7 +87,7 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 		d = d.Limited(None, RuleForeign)
 	}
 	if d.Level > None {
-		if d, err = w.c.Decider.Decide(ctx, m.Tenant, m.Stream, m.Wish, m.Recipients); err != nil {
+		if d, err = w.c.Decider.decide(ctx, m); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -74,11 +96,9 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 	if d.Level > None {
 		var rule Rule
 		if m.Page != nil {
-			var page string
-			if page, err = m.Page(); err != nil {
+			if links, rule, err = w.links(ctx, m, d.Level); err != nil {
 				return nil, nil, err
 			}
-			_, links, rule = w.page(ctx, m, d.Level, page)
 		} else {
 			body, links, rule = w.weave(ctx, m, d.Level)
 		}
@@ -93,28 +113,44 @@ func (w *Weaver) Weave(ctx context.Context, m Mail) (body []byte, kept *Tracked,
 		Recipients: len(m.Recipients), Links: links}, nil
 }
 
+// links are those of a mail whose body is not there yet.
+func (w *Weaver) links(ctx context.Context, m Mail, level Level) ([]Link, Rule, error) {
+	if m.Links != nil {
+		if links, known, err := m.Links(level); known || err != nil {
+			return links, "", err
+		}
+	}
+	page, err := m.Page()
+	if err != nil {
+		return nil, "", err
+	}
+	_, links, rule := w.page(ctx, m, level, page)
+	return links, rule, nil
+}
+
 // Again weaves the HTML of a mail that is made anew of what it was made of when its level
 // was decided; its links bear the numbers they were kept under then. What cannot be woven
 // stays as it is.
-func (w *Weaver) Again(ctx context.Context, m Mail, level Level, page string) string {
+func (w *Weaver) Again(ctx context.Context, m Mail, level Level, page Markup) string {
 	if level <= None {
-		return page
+		return page.HTML
 	}
 	woven, _, rule := w.page(ctx, m, level, page)
 	if rule != "" {
-		return page
+		return page.HTML
 	}
 	return woven
 }
 
 // page puts pixel and links into HTML that is not part of a mail yet. A rule says why it
 // must not or cannot be done.
-func (w *Weaver) page(ctx context.Context, m Mail, level Level, page string) (string, []Link, Rule) {
-	if page == "" {
+func (w *Weaver) page(ctx context.Context, m Mail, level Level, page Markup) (string, []Link, Rule) {
+	if page.HTML == "" {
 		return "", nil, RuleNoHTML
 	}
 	v := w.weaving(ctx, m, level)
-	text, _ := v.leaf(message.Leaf{ContentType: "text/html", Decoded: true, Bytes: []byte(page)})
+	v.keep = page.Keep
+	text, _ := v.leaf(message.Leaf{ContentType: "text/html", Decoded: true, Bytes: []byte(page.HTML)})
 	if v.rule != "" {
 		return "", nil, v.rule
 	}
