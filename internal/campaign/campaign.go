@@ -178,11 +178,23 @@ type Report struct {
 	Unsubscribed      int64
 	Complained        int64
 	Domains           []Domain // of recipients, most first, at most 20
+	Links             []LinkCount
 	At                time.Time
 }
 
 // Activity counts mails in which something was done at least once.
 type Activity struct{ Opened, Clicked int64 }
+
+// LinkCount counts the mails in which a link was followed.
+type LinkCount struct {
+	Version Version // of a trial; "": there is none
+	Number  int     // in the order of the letter, from 1; own pages and others that are not counted have none
+	// Target and Label are those of the letter; of links that differ by recipient (Varies)
+	// those of one of them.
+	Target, Label     string
+	Varies            bool
+	Persons, Machines int64
+}
 
 // Domain is what became of mail to one recipient domain.
 type Domain struct {

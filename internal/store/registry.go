@@ -110,7 +110,7 @@ func (s *Store) refuseWaiting(ctx context.Context, tx *sql.Tx, t tenant.ID, name
 // HasDomain reports whether a tenant has a domain of that name, in any state.
 func (s *Store) HasDomain(ctx context.Context, t tenant.ID, name string) (bool, error) {
 	var n int
-	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM domains WHERE tenant = $1 AND name = $2", t[:], strings.ToLower(plain(name))).Scan(&n); err != nil {
+	if err := s.hasDomain.QueryRowContext(ctx, t[:], strings.ToLower(plain(name))).Scan(&n); err != nil {
 		return false, fmt.Errorf("find domain: %w", s.refusal(err))
 	}
 	return n > 0, nil

@@ -89,6 +89,7 @@ type Store struct {
 	archive    archive
 	texts      *statements
 	suppressed suppressionQuery
+	hasDomain  *sql.Stmt // asked for each mail that has no key
 	inquiries  *inquiries
 	hits       *hits
 	trails     *trails
@@ -154,6 +155,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if err == nil {
 		s.tracked, err = prepareTracked(ctx, s.read, s.dialect)
+	}
+	if err == nil {
+		s.hasDomain, err = s.read.PrepareContext(ctx, "SELECT count(*) FROM domains WHERE tenant = $1 AND name = $2") //nolint:sqlclosecheck // goes with its connections
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 func campaignTests() map[string]func(*testing.T, *World) {
@@ -167,11 +168,16 @@ func campaignReport(t *testing.T, w *World) {
 	_, _, err := w.Store.TakeRecipients(ctx, c, rows)
 	w.must(err)
 	e := w.Epoch("n")
+	var told []tracking.Tracked
 	for i, state := range []event.State{event.Delivered, event.Bounced} {
 		a := w.Draft(w.A, fmt.Sprintf("p%d@x.example", i))
 		a.Message.ID, a.Deliveries[0].ID = message.Of(rows[i].Delivery), rows[i].Delivery
 		a.Events[0].Message = a.Message.ID
+		a.Tracked = &tracking.Tracked{Tenant: w.A, Message: a.Message.ID, Stream: a.Message.Stream, Sender: a.Message.Actor, Recipients: 1,
+			Decision: tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant},
+			Links:    []tracking.Link{{Target: "https://a.example/1", Label: "Exposé"}, {Target: fmt.Sprintf("https://a.example/%d", i+5), Label: "Mein"}, {Trap: true}}}
 		w.Accept(a)
+		told = append(told, *a.Tracked)
 		for _, entry := range w.Claim(e, w.A, 10) {
 			w.Settle(w.Verdict(e, w.A, entry.Delivery, state))
 		}
@@ -181,6 +187,23 @@ func campaignReport(t *testing.T, w *World) {
 	r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
 	w.must(err)
 	equal(t, "report", fmt.Sprint(r.Fates, r.Excluded, len(r.Bounces), r.Unsubscribed, r.Complained, r.Domains), "map[bounced:1 delivered:1] map[complaint:1] 1 1 0 [{x.example 2 1 1}]")
+	links := []campaign.LinkCount{{Number: 1, Target: "https://a.example/1", Label: "Exposé"}, {Number: 2, Target: "https://a.example/5", Label: "Mein"}}
+	equal(t, "links nobody followed", fmt.Sprint(r.Links), fmt.Sprint(links))
+	// The first link twice by one person and once by a machine, the second, which is
+	// everybody's own, by both people.
+	machine := w.Hit(told[1], 1)
+	machine.Activity.Machine.Class = tracking.Scanner
+	w.Keep(w.Hit(told[0], 0), w.Hit(told[0], 1), w.Hit(told[0], 1), machine, w.Hit(told[0], 2), w.Hit(told[1], 2))
+	links[0].Persons, links[0].Machines, links[1].Persons, links[1].Varies = 1, 1, 2, true
+	for _, when := range []string{"kept", "folded"} {
+		r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
+		w.must(err)
+		equal(t, when+": links", fmt.Sprint(r.Links), fmt.Sprint(links))
+		equal(t, when+": persons, machines", fmt.Sprint(r.Persons, r.Machines), "{1 2} {0 1}")
+		links[1].Varies = false // what is folded tells no targets
+		_, err = w.Store.FoldActivities(ctx, w.A, w.Clock.Advance(time.Hour), 100)
+		w.must(err)
+	}
 	if _, err := w.Store.CampaignReport(ctx, w.B, c.ID); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("another tenant's: %v", err)
 	}
