@@ -178,8 +178,11 @@ type Report struct {
 	Unsubscribed      int64
 	Complained        int64
 	Domains           []Domain // of recipients, most first, at most 20
-	Links             []LinkCount
-	At                time.Time
+	// Telling counts the mails that may tell of their recipients, of which Persons and
+	// Machines are, Links where they lead.
+	Telling int64
+	Links   []LinkCount
+	At      time.Time
 }
 
 // Activity counts mails in which something was done at least once.

@@ -293,10 +293,13 @@ type Sample struct {
 	Size    int64 // of the whole mail in bytes
 }
 
+// sampleLink stands for our own pages in a sample, and leads nowhere.
+const sampleLink = "https://example.invalid/"
+
 // sample makes the mail of a contact; links lead nowhere in it.
 func (f *form) sample(c audience.Contact, at time.Time) (Sample, error) {
 	data := dataOf(c)
-	data[varLeave], data[varWeb] = "https://example.invalid/", "https://example.invalid/"
+	data[varLeave], data[varWeb] = sampleLink, sampleLink
 	f.complete(data)
 	d, err := f.draft(data, boxOf(c))
 	if err != nil {

@@ -194,7 +194,7 @@ func (s *Service) Show(c Campaign, person *audience.Contact) (stationery.Rendere
 	if person != nil {
 		maps.Copy(data, dataOf(*person))
 	}
-	data[varLeave], data[varWeb] = "https://example.invalid/", "https://example.invalid/"
+	data[varLeave], data[varWeb] = sampleLink, sampleLink
 	f.complete(data)
 	d, err := f.draft(data, message.Mailbox{Address: f.from.Address})
 	if err != nil {

@@ -89,7 +89,7 @@ func (s *Service) SendTests(ctx context.Context, who ingest.Principal, number ID
 // testMail is one. Its links are those of a mail of its own.
 func (s *Service) testMail(c Campaign, f *form, person audience.Contact, to message.Address, number message.ID) (ingest.Submission, error) {
 	data := dataOf(person)
-	data[varLeave], data[varWeb] = "https://example.invalid/", "https://example.invalid/"
+	data[varLeave], data[varWeb] = sampleLink, sampleLink
 	if s.c.Links != nil {
 		data[varLeave], data[varWeb] = s.c.Links(c.Tenant, message.Delivery(number, 1))
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"stafette/internal/campaign"
 	"stafette/internal/event"
@@ -52,6 +53,8 @@ func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign
 					to.Clicked = n
 				}
 			}},
+		{"SELECT count(*) FROM campaign_recipients r JOIN tracked_messages k ON k.tenant = r.tenant AND k.message = " + s.dialect.messageOf("r.delivery") +
+			" WHERE r.tenant = $1 AND r.campaign = $2 AND k.level > " + strconv.Itoa(int(tracking.None)), []any{&n}, func() { r.Telling = n }},
 		{"SELECT count(DISTINCT e.message) FROM campaign_recipients r JOIN events e ON e.tenant = r.tenant AND e.message = " + s.dialect.messageOf("r.delivery") +
 			" WHERE r.tenant = $1 AND r.campaign = $2 AND e.type = 'unsubscribed'", []any{&n}, func() { r.Unsubscribed = n }},
 		{"SELECT " + s.dialect.domainIn("d.recipient") + ", count(*), sum(CASE WHEN d.state = 'delivered' THEN 1 ELSE 0 END), sum(CASE WHEN d.state IN ('bounced', 'expired') THEN 1 ELSE 0 END)" +
@@ -106,7 +109,7 @@ func (s *Store) campaignLinks(ctx context.Context, t tenant.ID, number campaign.
 	for _, version := range []campaign.Version{"", campaign.VersionA, campaign.VersionB} {
 		var list []tracking.Link
 		err := s.read.QueryRowContext(ctx, "SELECT k.links FROM campaign_recipients r JOIN tracked_messages k ON k.tenant = r.tenant AND k.message = "+
-			s.dialect.messageOf("r.delivery")+" WHERE r.tenant = $1 AND r.campaign = $2 AND r.version = $3 AND k.level > 0 LIMIT 1",
+			s.dialect.messageOf("r.delivery")+" WHERE r.tenant = $1 AND r.campaign = $2 AND r.version = $3 AND k.level > "+strconv.Itoa(int(tracking.None))+" LIMIT 1",
 			t[:], number[:], string(version)).Scan(document{&list})
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, err

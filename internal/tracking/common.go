@@ -55,3 +55,19 @@ func fixed(text []byte, keep []string, mark string) bool {
 		}
 	}
 }
+
+// Annotate puts a sign into each link of HTML that would be counted, by its number as Weave
+// gives them; what cannot be taken apart stays as it is. sign returns HTML.
+func Annotate(m Markup, sign func(number int) string) string {
+	p, ok := readPage([]byte(m.HTML))
+	if !ok {
+		return m.HTML
+	}
+	var list []edit
+	for _, a := range p.anchors {
+		if _, ok := a.traceable(m.Keep); ok && len(list) < maxLinks {
+			list = append(list, edit{span{a.end, a.end}, sign(len(list) + 1)})
+		}
+	}
+	return string(apply([]byte(m.HTML), list))
+}

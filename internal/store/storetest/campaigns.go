@@ -199,7 +199,7 @@ func campaignReport(t *testing.T, w *World) {
 		r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
 		w.must(err)
 		equal(t, when+": links", fmt.Sprint(r.Links), fmt.Sprint(links))
-		equal(t, when+": persons, machines", fmt.Sprint(r.Persons, r.Machines), "{1 2} {0 1}")
+		equal(t, when+": persons, machines", fmt.Sprint(r.Persons, r.Machines, r.Telling), "{1 2} {0 1} 2")
 		links[1].Varies = false // what is folded tells no targets
 		_, err = w.Store.FoldActivities(ctx, w.A, w.Clock.Advance(time.Hour), 100)
 		w.must(err)

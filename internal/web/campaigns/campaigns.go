@@ -68,6 +68,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + one, Permission: read, Do: c.showOne},
 		{Pattern: "GET " + one + "/recipients.csv", Permission: read, Do: c.exportLines},
 		{Pattern: "GET " + one + "/sample.html", Permission: read, Do: c.sample},
+		{Pattern: "GET " + one + "/links.html", Permission: read, Do: c.linkMap},
+		{Pattern: "GET " + one + "/report.pdf", Permission: read, Do: c.paper},
 		{Pattern: "GET " + one + "/edit", Permission: send, Do: c.showEdit},
 		{Pattern: "POST " + one, Permission: send, Act: "campaigns.change", Do: c.change},
 		{Pattern: "POST " + one + "/autosave", Permission: send, Act: frame.Unrecorded, Do: c.autosave},

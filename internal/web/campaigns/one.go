@@ -34,10 +34,11 @@ type sheet struct {
 	ready   readiness
 	config  Config
 
-	report campaign.Report // of what was begun
-	trial  campaign.Trial
-	lines  []campaign.Line
-	older  string
+	report  campaign.Report // of what was begun
+	earlier []campaign.Past
+	trial   campaign.Trial
+	lines   []campaign.Line
+	older   string
 }
 
 func (c Config) showOne(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -49,15 +50,11 @@ func (c Config) showOne(w http.ResponseWriter, r *http.Request, p frame.Page) er
 }
 
 func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, status int, s sheet) error {
-	found, err := c.Groups.List(r.Context(), p.Tenant())
-	if err != nil {
-		return fmt.Errorf("list groups: %w", err)
+	var err error
+	if s.names, err = c.groupNames(r, p); err != nil {
+		return err
 	}
-	s.config = c
-	s.names, s.why = map[audience.GroupID]string{}, c.reasonOf(p)
-	for _, g := range found {
-		s.names[g.ID] = g.Name
-	}
+	s.config, s.why = c, c.reasonOf(p)
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("campaigns.line." + key)} }
 	s.View = frame.ReadView(r, frame.Listing{Path: pathOf(s.Campaign), Filters: []string{"state"}, Columns: []frame.Column{column("address"), column("state"), column("message"), column("at")}})
 	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn")
@@ -102,8 +99,30 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	return err
 }
 
-func (c Config) fillReport(r *http.Request, s *sheet) (err error) {
+// fillFigures reads what became of a campaign and of those before it.
+func (c Config) fillFigures(r *http.Request, s *sheet) (err error) {
 	if s.report, err = c.Campaigns.Report(r.Context(), s.Tenant, s.ID); err != nil {
+		return err
+	}
+	s.earlier, err = c.Campaigns.Earlier(r.Context(), s.Campaign)
+	return err
+}
+
+// groupNames are the names of the account's groups.
+func (c Config) groupNames(r *http.Request, p frame.Page) (map[audience.GroupID]string, error) {
+	found, err := c.Groups.List(r.Context(), p.Tenant())
+	if err != nil {
+		return nil, fmt.Errorf("list groups: %w", err)
+	}
+	names := map[audience.GroupID]string{}
+	for _, g := range found {
+		names[g.ID] = g.Name
+	}
+	return names, nil
+}
+
+func (c Config) fillReport(r *http.Request, s *sheet) (err error) {
+	if err = c.fillFigures(r, s); err != nil {
 		return err
 	}
 	if s.trial, err = c.Campaigns.Trial(r.Context(), s.Campaign); err != nil {
@@ -204,12 +223,7 @@ func (c Config) sample(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Security-Policy", samplePolicy)
-	h.Set("X-Frame-Options", "SAMEORIGIN")
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte(shown.HTML)) //nolint:gosec // G705: shown in a sandbox by its policy
+	sendSample(w, shown.HTML)
 	return nil
 }
 
