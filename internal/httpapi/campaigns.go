@@ -345,8 +345,21 @@ type CampaignReport struct {
 	Unsubscribed int64                 `json:"unsubscribed"`
 	Complained   int64                 `json:"complained"`
 	Domains      []CampaignDomain      `json:"domains" nullable:"false" doc:"Of recipients, most first, at most 20"`
+	Telling      int64                 `json:"telling" doc:"Mails that may tell of their recipients, of which opened and clicked are"`
+	Links        []CampaignLink        `json:"links" nullable:"false" doc:"Where the mail leads, in its order; links to our own pages are not counted"`
 	Trial        *CampaignTrialReport  `json:"trial,omitempty" doc:"Of a trial: what it was decided on, before that the counts of now"`
 	At           time.Time             `json:"at" doc:"When it was counted"`
+}
+
+// CampaignLink counts the mails in which a link was followed.
+type CampaignLink struct {
+	Version  string `json:"version,omitempty" doc:"Of a trial: a or b"`
+	Number   int    `json:"number"`
+	URL      string `json:"url"`
+	Label    string `json:"label"`
+	Varies   bool   `json:"varies" doc:"The URL differs by recipient; this is one of them"`
+	Persons  int64  `json:"persons"`
+	Machines int64  `json:"machines"`
 }
 
 // CampaignMachines counts mails in which a program did something.
@@ -373,7 +386,10 @@ func (a *API) reportCampaign(ctx context.Context, in *CampaignPath) (*struct{ Bo
 		return nil, err
 	}
 	v := CampaignReport{Campaign: campaignRecord(c), States: r.Fates, Excluded: r.Excluded, Reasons: r.Bounces, Opened: r.Persons.Opened, Clicked: r.Persons.Clicked,
-		Machines: CampaignMachines{r.Machines.Opened, r.Machines.Clicked}, Unsubscribed: r.Unsubscribed, Complained: r.Complained, Domains: []CampaignDomain{}, At: r.At}
+		Machines: CampaignMachines{r.Machines.Opened, r.Machines.Clicked}, Unsubscribed: r.Unsubscribed, Complained: r.Complained, Domains: []CampaignDomain{}, Telling: r.Telling, Links: []CampaignLink{}, At: r.At}
+	for _, l := range r.Links {
+		v.Links = append(v.Links, CampaignLink{string(l.Version), l.Number, l.Target, l.Label, l.Varies, l.Persons, l.Machines})
+	}
 	if v.Trial, err = a.trialReport(ctx, c); err != nil {
 		return nil, err
 	}

@@ -108,6 +108,8 @@ func (w *World) makeMailings() *campaign.Service {
 	store := &campaigntest.Store{Find: w.Groups().Group, People: func(tenant.ID) []audience.Contact { return people }, Told: campaign.Report{
 		Fates: map[event.State]int64{event.Delivered: 1204, event.Bounced: 12, event.Deferred: 3}, Excluded: map[string]int64{"unsubscribed": 7, "frequency": 2},
 		Bounces: map[string]int64{"user_unknown": 12}, Persons: campaign.Activity{Opened: 310, Clicked: 41}, Machines: campaign.Activity{Opened: 90, Clicked: 12},
+		Telling: 1219, Links: []campaign.LinkCount{{Number: 1, Target: "https://muster.example/neu?a=1&b=2", Label: "Neues <b>ansehen</b>", Persons: 38, Machines: 12},
+			{Number: 2, Target: "https://muster.example/katalog/7", Persons: 5, Varies: true}},
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
 	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
@@ -120,7 +122,7 @@ func (w *World) makeMailings() *campaign.Service {
 		who := ingest.Principal{Tenant: t, Actor: "usr_1", Door: "office"}
 		keep := func(name string, change func(*campaign.Campaign)) campaign.ID {
 			c := campaign.Campaign{Name: name, Groups: []audience.GroupID{groups[0].ID}, Letter: campaign.Letter{From: "Muster GmbH <news@muster.example>", Subject: "Neues für {{given_name}}",
-				HTML: `<h1>Guten Tag {{name}}</h1><p><a href="{{unsubscribe_url}}">Abmelden</a></p>`, Text: "Guten Tag {{name}}\n\nAbmelden: {{unsubscribe_url}}"}}
+				HTML: `<h1>Guten Tag {{name}}</h1><p><a href="https://muster.example/neu?a=1&amp;b=2">Neues</a> <a href="https://muster.example/katalog/{{reference}}">Katalog</a> <a href="{{unsubscribe_url}}">Abmelden</a></p>`, Text: "Guten Tag {{name}}\n\nAbmelden: {{unsubscribe_url}}"}}
 			change(&c)
 			c, err := s.Create(ctx, who, c)
 			if err != nil {
