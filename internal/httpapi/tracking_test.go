@@ -17,6 +17,10 @@ import (
 // decided weaves nothing and remembers what was wished for.
 type decided map[message.ID]tracking.Tracked
 
+func (decided) Said(context.Context, tenant.ID, []message.Address) (map[string]tracking.Consent, error) {
+	return map[string]tracking.Consent{}, nil
+}
+
 func (d decided) Weave(_ context.Context, m tracking.Mail) ([]byte, *tracking.Tracked, error) {
 	if m.Wish != tracking.Unset {
 		d[m.Message] = tracking.Tracked{Tenant: m.Tenant, Decision: tracking.Decision{Level: m.Wish, Rule: tracking.RuleMessage}}
