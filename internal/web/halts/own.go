@@ -62,5 +62,6 @@ func limit(p frame.Page, l audience.Limits, cause audience.Cause) string {
 	case audience.TooManyBounces:
 		of = l.Hard
 	}
-	return p.T("halt.limit."+string(cause), "share", strings.TrimSuffix(strings.TrimSuffix(decimal(p, float64(of.Share)/10), "0"), "0"), "least", p.Number(int64(of.Least)))
+	share := strings.TrimRight(strings.TrimRight(decimal(p, float64(of.Share)/10), "0"), ".,")
+	return p.T("halt.limit."+string(cause), "share", share, "least", p.Number(int64(of.Least)))
 }
