@@ -58,10 +58,7 @@ func haltLetter(t tenant.Tenant, u tenant.User, to message.Address, halt audienc
 	if !lang.Valid() {
 		lang = i18n.Lang(t.Locale)
 	}
-	n := halt.Complaints
-	if halt.Cause == audience.TooManyBounces {
-		n = halt.Hard
-	}
+	n := halt.Of(halt.Cause)
 	share := strconv.FormatFloat(float64(n)*100/float64(max(halt.Sent, 1)), 'f', 2, 64)
 	if lang != i18n.English {
 		share = strings.Replace(share, ".", ",", 1)
@@ -72,6 +69,6 @@ func haltLetter(t tenant.Tenant, u tenant.User, to message.Address, halt audienc
 			"account": t.Name, "n": i18n.Number(lang, int64(n)), "sent": i18n.Number(lang, int64(halt.Sent)), "share": share,
 			"hours": strconv.Itoa(int(halt.Window / time.Hour)),
 		},
-		Link: "/messages?state=held", Key: fmt.Sprintf("halt/%d/%s", halt.At.UnixMilli(), u.ID),
+		Link: "/halt", Key: fmt.Sprintf("halt/%d/%s", halt.At.UnixMilli(), u.ID),
 	}
 }

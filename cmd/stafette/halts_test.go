@@ -46,7 +46,7 @@ func TestHaltIsToldToOwners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, cause := range []audience.Cause{audience.TooManyComplaints, audience.TooManyBounces} {
+	for _, cause := range []audience.Cause{audience.TooManyComplaints, audience.TooManyBounces, audience.TooManyUnsubscribes} {
 		for _, part := range []string{".subject", ".body", ".button"} {
 			if key := "notice.halt_" + string(cause) + part; !catalog.Has(key) {
 				t.Errorf("no text %s", key)

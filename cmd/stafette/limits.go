@@ -54,7 +54,7 @@ func (b *base) openLimits() {
 		}
 		return b.tellLimits.tellPause(ctx, v)
 	}})
-	b.tickets = ticket.New(ticket.Config{Store: b.store, Keeper: b.keeper, Locks: tenantLocks{b}, Now: b.store.Now, Log: b.log, Tell: func(ctx context.Context, k ticket.Ticket, e ticket.Entry) error {
+	b.tickets = ticket.New(ticket.Config{Store: b.store, Keeper: b.keeper, Locks: tenantLocks{b}, Related: b.related, Now: b.store.Now, Log: b.log, Tell: func(ctx context.Context, k ticket.Ticket, e ticket.Entry) error {
 		if b.tellLimits == nil {
 			return nil
 		}

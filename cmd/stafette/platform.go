@@ -349,7 +349,7 @@ func (p *platform) office(with shared) web.Config {
 		People:       people.Config{Accounts: p.accounts},
 		Keys:         keys.Config{Accounts: p.accounts},
 		Record:       record.Config{Entries: p.store, People: p.store},
-		Offices:      offices.Config{Accounts: p.accounts},
+		Offices:      offices.Config{Accounts: p.accounts, Judges: p.approvals},
 		Settings:     settings.Config{Accounts: p.accounts, Rights: p.privacy},
 		Trackings:    p.trackingPages(),
 		Whereabouts:  whereabouts.Config{Diagnosis: with.told, ParseMailbox: message.ParseMailbox},

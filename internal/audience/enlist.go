@@ -31,7 +31,7 @@ func (e Existing) Valid() bool {
 // if its main address has none.
 type Enlistment struct {
 	Batch    Batch
-	People   []Contact // checked, with all that a new contact has; see Recruit
+	People   []Contact // checked, with all that a new contact has, of the batch's origin and actor; see Recruit
 	Existing Existing
 	// Revocable keeps what changed contacts were before, so that an import can be undone.
 	Revocable bool

@@ -39,6 +39,8 @@ type Cause string
 const (
 	TooManyComplaints Cause = "complaints"
 	TooManyBounces    Cause = "hard_bounces"
+	// TooManyUnsubscribes: so many want no more that the others were not asked either.
+	TooManyUnsubscribes Cause = "unsubscribes"
 )
 
 // Limit is one threshold of Limits.
@@ -57,6 +59,8 @@ type Limits struct {
 	Sent       int             `toml:"sent"`
 	Complaints Limit           `toml:"complaints"`
 	Hard       Limit           `toml:"hard"`
+	// Unsubscribes are the same for all accounts.
+	Unsubscribes Limit `toml:"unsubscribes"`
 }
 
 //go:embed halts.toml
@@ -76,6 +80,20 @@ type Tally struct {
 	Sent       int // came to an end: taken over or refused for good
 	Hard       int // of these refused or sent back because the address does not exist
 	Complaints int // of these complained of
+	// Unsubscribes are people who wanted no more by the link of a mail or an answer to it,
+	// whichever mail it was.
+	Unsubscribes int
+}
+
+// Of is the figure that a cause is about.
+func (v Tally) Of(c Cause) int {
+	switch c {
+	case TooManyComplaints:
+		return v.Complaints
+	case TooManyBounces:
+		return v.Hard
+	}
+	return v.Unsubscribes
 }
 
 // judge returns what was too much, "" if nothing was.
@@ -87,6 +105,8 @@ func (l Limits) judge(v Tally) Cause {
 		return TooManyComplaints
 	case l.Hard.passed(v.Hard, v.Sent):
 		return TooManyBounces
+	case l.Unsubscribes.Share > 0 && l.Unsubscribes.passed(v.Unsubscribes, v.Sent):
+		return TooManyUnsubscribes
 	}
 	return ""
 }
@@ -109,12 +129,21 @@ type Halt struct {
 	Window     time.Duration // what the Tally looked back
 	ReleasedAt time.Time     // zero while it is in force
 	ReleasedBy string
+	Self       bool   // released by the account itself
 	Note       string // why it was released
 	Freed      bool   // what was held is on its way again
 }
 
 // InForce reports whether the halt was not released.
 func (h Halt) InForce() bool { return !h.At.IsZero() && h.ReleasedAt.IsZero() }
+
+// Release is how a halt ends.
+type Release struct {
+	At    time.Time
+	Actor string
+	Self  bool // by the account itself
+	Note  string
+}
 
 // HaltStore keeps halts. Every method is one whole transaction.
 type HaltStore interface {
@@ -128,9 +157,12 @@ type HaltStore interface {
 	LastHalt(ctx context.Context, t tenant.ID) (Halt, error)
 	// Halts returns the halts of all tenants, new ones first, at most 200.
 	Halts(ctx context.Context) ([]Halt, error)
-	// ReleaseBulk ends the halt in force, or fails with NotFound "halt_not_found". It
-	// counts as a change.
-	ReleaseBulk(ctx context.Context, t tenant.ID, actor, note string, now time.Time) error
+	// ReleaseBulk ends the halt in force, by the account itself or by the platform, or fails
+	// with NotFound "halt_not_found". It counts as a change.
+	ReleaseBulk(ctx context.Context, t tenant.ID, r Release) error
+	// SelfReleased is when the tenant released its bulk mail by itself for the last time;
+	// zero: never.
+	SelfReleased(ctx context.Context, t tenant.ID) (time.Time, error)
 	// FreeHeld lets at most limit deliveries go on that are held with ReasonHalted, and
 	// returns how many these were.
 	FreeHeld(ctx context.Context, t tenant.ID, limit int, now time.Time) (int, error)
@@ -157,17 +189,47 @@ func (s *Service) HaltOf(ctx context.Context, t tenant.ID) (h Halt, ok bool, err
 // Halts returns the halts of all tenants, new ones first; for staff of the platform.
 func (s *Service) Halts(ctx context.Context) ([]Halt, error) { return s.cfg.Store.Halts(ctx) }
 
-// ReleaseBulk ends a tenant's halt; only staff of the platform may. What was held goes
+// ReleaseBulk ends a tenant's halt, by staff of the platform. What was held goes
 // on within moments, and from now on only what is settled later counts. Errors:
 // "release_reason_missing", "note_malformed" (field "reason"), "halt_not_found".
 func (s *Service) ReleaseBulk(ctx context.Context, t tenant.ID, actor, why string) error {
+	return s.release(ctx, t, Release{At: s.cfg.Now(), Actor: actor, Note: why})
+}
+
+// SelfAgain is how long after an account has released its bulk mail by itself the next halt is
+// for the platform to release.
+const SelfAgain = 30 * day
+
+// MayResume reports whether the tenant may release its own bulk mail, should it be halted.
+func (s *Service) MayResume(ctx context.Context, t tenant.ID) (bool, error) {
+	last, err := s.cfg.Store.SelfReleased(ctx, t)
+	return err == nil && (last.IsZero() || s.cfg.Now().Sub(last) >= SelfAgain), err
+}
+
+// ResumeBulk is ReleaseBulk by the account itself, which says what it changed; once in
+// SelfAgain, else Conflict "halt_self_used".
+func (s *Service) ResumeBulk(ctx context.Context, t tenant.ID, actor, why string) error {
+	may, err := s.MayResume(ctx, t)
+	if err != nil {
+		return err
+	}
+	if _, halted, err := s.HaltOf(ctx, t); err != nil {
+		return err
+	} else if halted && !may {
+		return fault.New(fault.Conflict, "halt_self_used", "This account has released its bulk mail by itself before; the platform must release it now.")
+	}
+	return s.release(ctx, t, Release{At: s.cfg.Now(), Actor: actor, Self: true, Note: why})
+}
+
+func (s *Service) release(ctx context.Context, t tenant.ID, r Release) error {
+	why := r.Note
 	switch {
 	case utf8.RuneCountInString(why) < 3:
 		return fault.Field("reason", "release_reason_missing", "A release needs a reason of at least 3 characters.")
 	case !note(why):
 		return fault.Field("reason", "note_malformed", "A reason has at most 500 characters on one line.")
 	}
-	if err := s.cfg.Store.ReleaseBulk(ctx, t, actor, why, s.cfg.Now()); err != nil {
+	if err := s.cfg.Store.ReleaseBulk(ctx, t, r); err != nil {
 		return err
 	}
 	return s.loadHalt(ctx, t)
@@ -196,7 +258,7 @@ func (s *Service) loadHalt(ctx context.Context, t tenant.ID) error {
 // suspect asks for the tenant's mail to be counted, if the outcome is one that counts.
 func (s *Service) suspect(v Report) {
 	if !slices.Contains(s.limits.Streams, v.Stream) ||
-		v.Class != ClassComplaint && !slices.Contains(s.limits.Hard.Classes, v.Class) {
+		v.Class != ClassComplaint && v.Class != ClassUnsubscribe && !slices.Contains(s.limits.Hard.Classes, v.Class) {
 		return
 	}
 	s.mu.Lock()
@@ -274,7 +336,7 @@ func (s *Service) judge(ctx context.Context, t tenant.ID, now time.Time) error {
 	}
 	if made {
 		s.cfg.Log.Warn("bulk mail of a tenant halted", "tenant", t.String(), "cause", string(cause),
-			"sent", tally.Sent, "complaints", tally.Complaints, "hard_bounces", tally.Hard)
+			"sent", tally.Sent, "complaints", tally.Complaints, "hard_bounces", tally.Hard, "unsubscribes", tally.Unsubscribes)
 	}
 	return s.loadHalt(ctx, t)
 }

@@ -98,6 +98,65 @@ func TestBulkMailIsHalted(t *testing.T) {
 	})
 }
 
+// An account may let its bulk mail go on by itself once in 30 days; a person who wants no more
+// makes its mail be counted, an entry that the account writes does not.
+func TestAccountsResumeThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		who, counted := newTenant(), 0
+		store := &audiencetest.Store{Count: func(tenant.ID, audience.Span) audience.Tally {
+			counted++
+			return audience.Tally{Sent: 1000, Unsubscribes: 40}
+		}}
+		s := started(t, newService(t, store))
+		ctx := t.Context()
+		leaves := func(name, actor string) {
+			t.Helper()
+			w := audience.Wish{Address: address(name + "@kunde.example"), Stream: tenant.Newsletter, Reason: audience.Unsubscribed}
+			if _, err := s.Suppress(ctx, who, w, actor); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if err := s.Judge(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		code := func(err error) string {
+			if f := fault.As(err); f != nil {
+				return f.Code
+			}
+			return ""
+		}
+		leaves("eva", "usr_1")
+		if h, ok, err := s.HaltOf(ctx, who); ok || err != nil || counted != 0 {
+			t.Errorf("halted by its own entry: %+v, %v", h, err)
+		}
+		if err := s.ResumeBulk(ctx, who, "usr_1", "Nichts"); code(err) != "halt_not_found" {
+			t.Errorf("resumed what was not halted: %v", err)
+		}
+		leaves("ada", audience.ByRecipient)
+		if h, ok, err := s.HaltOf(ctx, who); !ok || err != nil || h.Cause != audience.TooManyUnsubscribes {
+			t.Errorf("halt %+v, %v", h, err)
+		}
+		if err := s.ResumeBulk(ctx, who, "usr_1", "x"); code(err) != "release_reason_missing" {
+			t.Errorf("without a reason: %v", err)
+		}
+		if err := s.ResumeBulk(ctx, who, "usr_1", "Seltener geschrieben"); err != nil || s.Halted(who, tenant.Newsletter) {
+			t.Errorf("resumed: %v", err)
+		}
+		leaves("ida", audience.ByRecipient)
+		if may, err := s.MayResume(ctx, who); may || err != nil {
+			t.Errorf("may resume again: %v, %v", may, err)
+		}
+		if err := s.ResumeBulk(ctx, who, "usr_1", "Noch seltener"); code(err) != "halt_self_used" || !s.Halted(who, tenant.Newsletter) {
+			t.Errorf("resumed again: %v", err)
+		}
+		time.Sleep(audience.SelfAgain)
+		if err := s.ResumeBulk(ctx, who, "usr_1", "Noch seltener"); err != nil {
+			t.Errorf("resumed after 30 days: %v", err)
+		}
+	})
+}
+
 func TestLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		tally audience.Tally
@@ -111,6 +170,10 @@ func TestLimits(t *testing.T) {
 		"few bounces":              {audience.Tally{Sent: 200, Hard: 19}, ""},
 		"bounces":                  {audience.Tally{Sent: 400, Hard: 20}, audience.TooManyBounces},
 		"bounces among many":       {audience.Tally{Sent: 10_000, Hard: 499}, ""},
+		"few who want no more":     {audience.Tally{Sent: 200, Unsubscribes: 29}, ""},
+		"many who want no more":    {audience.Tally{Sent: 1000, Unsubscribes: 30}, audience.TooManyUnsubscribes},
+		"of very much mail":        {audience.Tally{Sent: 10_000, Unsubscribes: 299}, ""},
+		"the heaviest is told":     {audience.Tally{Sent: 1000, Unsubscribes: 900, Complaints: 10}, audience.TooManyComplaints},
 		"5 in a hundred":           {audience.Tally{Sent: 10_000, Hard: 500}, audience.TooManyBounces},
 	} {
 		t.Run(name, func(t *testing.T) {

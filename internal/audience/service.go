@@ -328,8 +328,14 @@ func (s *Service) Suppress(ctx context.Context, t tenant.ID, w Wish, actor strin
 	if err != nil {
 		return Entry{}, err
 	}
+	if actor == ByRecipient && e.Reason == Unsubscribed {
+		s.suspect(Report{Tenant: t, Stream: e.Stream, Class: ClassUnsubscribe})
+	}
 	return list[0], nil
 }
+
+// ByRecipient is the actor of what people do by the links of their mail.
+const ByRecipient = "recipient"
 
 // Lift takes a suppression away. Why is demanded and stays in the address's history with
 // who did it; the next refusal suppresses the address again. Errors: "lift_reason_missing",

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -115,8 +116,9 @@ func TestHalts(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
 	type own struct {
-		Halt *httpapi.Halt
-		Sent int
+		Halt       *httpapi.Halt
+		Sent       int
+		MayRelease bool `json:"may_release"`
 	}
 	if o := read[own](w, w.get("/v1/halt"), 200); o.Halt != nil || o.Sent != 200 {
 		t.Errorf("%+v", o)
@@ -142,6 +144,27 @@ func TestHalts(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	w.wantProblem(release("noch einmal"), 404, "halt_not_found", "")
+	resume := func(key, reason string) answer {
+		return w.ask(http.MethodPost, "/v1/halt/release", key, strings.NewReader(`{"reason":"`+reason+`"}`), "Content-Type", "application/json")
+	}
+	w.wantProblem(resume(w.key, "Liste bereinigt"), 404, "halt_not_found", "")
+	for n, code := range []string{"", "halt_self_used"} {
+		h := audience.Halt{Tenant: w.tenant, At: start.Add(time.Duration(n+1) * time.Hour), Cause: audience.TooManyUnsubscribes, Tally: audience.Tally{Sent: 1000, Unsubscribes: 40}}
+		if _, err := w.list.Halt(ctx, h); err != nil {
+			t.Fatal(err)
+		}
+		w.wantProblem(resume(w.other, "Liste bereinigt"), 404, "halt_not_found", "")
+		w.wantProblem(resume(w.key, "x"), map[string]int{"": 422, "halt_self_used": 409}[code], cmp.Or(code, "release_reason_missing"), map[string]string{"": "/reason"}[code])
+		if code != "" {
+			w.wantProblem(resume(w.key, "Liste bereinigt"), 409, code, "")
+		} else if o := read[own](w, resume(w.key, "Liste bereinigt"), 200); o.Halt != nil || o.MayRelease {
+			t.Errorf("resumed: %+v", o)
+		}
+	}
+	if _, err := w.list.Halt(ctx, audience.Halt{Tenant: w.tenant}); err != nil {
+		t.Fatal(err)
+	}
+	read[httpapi.Halt](w, release("Liste bereinigt"), 200)
 	for _, id := range []string{w.tenant.String(), "x"} {
 		w.wantProblem(w.ask(http.MethodGet, "/v1/platform/halts/"+id, w.staff, nil), 404, "halt_not_found", "")
 	}

@@ -17,6 +17,8 @@ func haltRoutes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: "/v1/halt", Scope: tenant.ScopeRead, status: 200,
 			id: "get-halt", summary: "Read whether the own bulk mail is halted, and from what on it would be", register: registerWith((*API).ownHalt)},
+		{Method: http.MethodPost, Path: "/v1/halt/release", Scope: tenant.ScopeSend, MaxBody: 16 << 10, media: "application/json", status: 200, errors: []int{404, 409, 422},
+			id: "resume-bulk", summary: "Say what was changed, and let the own bulk mail go on; once in 30 days", register: registerWith((*API).resumeBulk)},
 		{Method: http.MethodGet, Path: all, Scope: tenant.ScopeRead, Platform: true, status: 200,
 			id: "list-halts", summary: "List the halts of all tenants (platform)", register: registerWith((*API).listHalts)},
 		{Method: http.MethodGet, Path: one, Scope: tenant.ScopeRead, Platform: true, status: 200, errors: []int{404},
@@ -30,18 +32,20 @@ func haltRoutes() []Route {
 type Halt struct {
 	Tenant     tenant.ID  `json:"tenant_id"`
 	At         time.Time  `json:"at"`
-	Cause      string     `json:"cause" enum:"complaints,hard_bounces"`
+	Cause      string     `json:"cause" enum:"complaints,hard_bounces,unsubscribes"`
 	Sent       int        `json:"sent" doc:"Bulk mail that came to an end in the window"`
 	Complaints int        `json:"complaints"`
 	Hard       int        `json:"hard_bounces"`
+	Leavers    int        `json:"unsubscribes" doc:"People who wanted no more by the link of a mail, in the window"`
 	Window     int        `json:"window_hours"`
 	ReleasedAt *time.Time `json:"released_at" doc:"Null while it is in force"`
 	ReleasedBy string     `json:"released_by"`
+	BySelf     bool       `json:"released_by_account" doc:"The account ended it by itself"`
 	Reason     string     `json:"reason" doc:"Why it was released"`
 }
 
 func haltOf(h audience.Halt) *Halt {
-	return &Halt{Tenant: h.Tenant, At: h.At, Cause: string(h.Cause), Sent: h.Sent, Complaints: h.Complaints, Hard: h.Hard,
+	return &Halt{Tenant: h.Tenant, At: h.At, Cause: string(h.Cause), Sent: h.Sent, Complaints: h.Complaints, Hard: h.Hard, Leavers: h.Unsubscribes, BySelf: h.Self,
 		Window: int(h.Window / time.Hour), ReleasedAt: timeOrNull(h.ReleasedAt), ReleasedBy: h.ReleasedBy, Reason: h.Note}
 }
 
@@ -52,6 +56,8 @@ type ownHaltOutput struct {
 		Sent       int       `json:"sent" doc:"Below so much mail in the window nothing is halted"`
 		Complaints HaltLimit `json:"complaints"`
 		Hard       HaltLimit `json:"hard_bounces"`
+		Leavers    HaltLimit `json:"unsubscribes"`
+		MayRelease bool      `json:"may_release" doc:"The account may end a halt by itself"`
 	}
 }
 
@@ -73,7 +79,22 @@ func (a *API) ownHalt(ctx context.Context, _ *struct{}) (*ownHaltOutput, error) 
 	}
 	out.Body.Window, out.Body.Sent = l.Window, l.Sent
 	out.Body.Complaints, out.Body.Hard = HaltLimit{l.Complaints.Least, l.Complaints.Share}, HaltLimit{l.Hard.Least, l.Hard.Share}
-	return out, nil
+	out.Body.Leavers = HaltLimit{l.Unsubscribes.Least, l.Unsubscribes.Share}
+	out.Body.MayRelease, err = a.c.Audience.MayResume(ctx, t)
+	return out, err
+}
+
+type resumeInput struct {
+	Body struct {
+		Reason string `json:"reason" maxLength:"2000" doc:"What was changed; kept. At least 3 characters"`
+	}
+}
+
+func (a *API) resumeBulk(ctx context.Context, in *resumeInput) (*ownHaltOutput, error) {
+	if err := a.c.Audience.ResumeBulk(ctx, keyOf(ctx).Tenant, keyOf(ctx).ID.String(), in.Body.Reason); err != nil {
+		return nil, err
+	}
+	return a.ownHalt(ctx, nil)
 }
 
 type haltsOutput struct {

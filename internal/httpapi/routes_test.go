@@ -144,8 +144,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/lead-cases": true, "POST /v1/lead-cases": true, // TestLeadCasesOverTheAPI
 		"POST /v1/redeliveries": true, "GET /v1/redeliveries": true, // TestRedeliveriesAreTheTenantsOwn
 		"POST /v1/addresses/batch": true, "GET /v1/addresses/batch": true, // TestListCheck
-		"GET /v1/platform/reviews": true,                                 // TestApprovalOverTheAPI
-		"GET /v1/halt":             true, "GET /v1/platform/halts": true, // TestHalts
+		"GET /v1/platform/reviews": true,                                                                // TestApprovalOverTheAPI
+		"GET /v1/halt":             true, "POST /v1/halt/release": true, "GET /v1/platform/halts": true, // TestHalts
 		"POST /v1/queue/commands": true, "GET /v1/queue/orders": true, // bound to the key's tenant: TestQueueCommandsAreConfirmed
 		// platform keys alone: TestPlatformCommandsAllMail
 		"POST /v1/platform/queue/commands": true, "GET /v1/platform/queue/orders": true,

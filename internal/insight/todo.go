@@ -133,11 +133,8 @@ func (h HaltedMail) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]Todo
 	if err != nil || !ok {
 		return nil, err
 	}
-	n := halt.Complaints
-	if halt.Cause != audience.TooManyComplaints {
-		n = halt.Hard
-	}
-	return []Todo{{Key: "halt", Kind: "halt_" + string(halt.Cause), Mark: "held", Link: "/messages?state=held", Since: halt.At,
+	n := halt.Of(halt.Cause)
+	return []Todo{{Key: "halt", Kind: "halt_" + string(halt.Cause), Mark: "held", Link: "/halt", Since: halt.At,
 		Args: i18n.Args{"n": n, "sent": halt.Sent, "hours": int(halt.Window.Hours()), "share": 100 * part(int64(n), int64(halt.Sent))}}}, nil
 }
 

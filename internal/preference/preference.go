@@ -40,7 +40,7 @@ const (
 	// TokenLength is how many characters a token has.
 	TokenLength = tokenSize / 3 * 4
 	// actor is whom the record of a suppression names.
-	actor = "recipient"
+	actor = audience.ByRecipient
 	// liftWords stand in the history of an address whose owner wants mail again.
 	liftWords = "Chosen by the recipient behind the link of a mail."
 )

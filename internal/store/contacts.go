@@ -40,6 +40,19 @@ func contactValues(c audience.Contact) []any {
 		plain(c.SortName()), string(c.Origin), plain(c.Actor), millis(c.CreatedAt), millis(c.UpdatedAt)}
 }
 
+// What new contacts of one enlistment have in common, and what each has of its own.
+const (
+	freshCommon = "tenant, created_at, updated_at, origin, actor"
+	freshOwn    = "id, version, salutation, given_name, family_name, company, phone, locale, reference, fields, tags, addresses, sort_name"
+	freshWidth  = 13
+)
+
+// appendFresh appends the values of freshOwn.
+func appendFresh(to []any, c *audience.Contact) []any {
+	values := contactValues(*c)
+	return append(to, values[1:freshWidth+1]...)
+}
+
 const contactInsertColumns = `tenant, id, version, salutation, given_name, family_name, company, phone, locale, reference, fields,
 	tags, addresses, sort_name, origin, actor, created_at, updated_at`
 

@@ -19,6 +19,8 @@ type dialect interface {
 	// placeholder is that of the n-th parameter in a long list. Lists follow all
 	// numbered parameters that stand before them in the text.
 	placeholder(n int) string
+	// numbered is that of a value which a statement names more than once; such come first.
+	numbered(n int) string
 	// insert begins an INSERT whose failure undoes the whole transaction.
 	insert() string
 	// through names the index to read a table by, for a planner without statistics.

@@ -13,7 +13,6 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/id"
-	"stafette/internal/tenant"
 )
 
 // Enlist implements audience.EnlistStore.
@@ -40,30 +39,37 @@ type roll struct {
 	joined  []audience.ContactID
 }
 
+func newRoll(e audience.Enlistment, now time.Time) *roll {
+	return &roll{Enlistment: e, now: now, known: map[string]audience.ContactID{}, inside: map[audience.ContactID]audience.BatchID{},
+		numbers: map[string]bool{}, made: map[audience.ContactID]bool{}}
+}
+
+// joinable is Conflict "group_dynamic" for a group that nobody can be put into.
+func (s *Store) joinable(ctx context.Context, tx *sql.Tx, b audience.Batch) error {
+	g, err := s.heldGroup(ctx, tx, b.Tenant, b.Group)
+	if err == nil && g.Kind != audience.Static {
+		err = fault.New(fault.Conflict, "group_dynamic", "A filter decides who is in this group.")
+	}
+	return err
+}
+
 func (s *Store) enlist(ctx context.Context, tx *sql.Tx, e audience.Enlistment, now time.Time) ([]audience.Enlisted, error) {
-	g, err := s.heldGroup(ctx, tx, e.Batch.Tenant, e.Batch.Group)
-	if err != nil {
+	if err := s.joinable(ctx, tx, e.Batch); err != nil {
 		return nil, err
 	}
-	if g.Kind != audience.Static {
-		return nil, fault.New(fault.Conflict, "group_dynamic", "A filter decides who is in this group.")
-	}
-	r := &roll{Enlistment: e, now: now, known: map[string]audience.ContactID{}, inside: map[audience.ContactID]audience.BatchID{},
-		numbers: map[string]bool{}, made: map[audience.ContactID]bool{}}
+	r := newRoll(e, now)
 	if err := s.recognise(ctx, tx, r); err != nil {
 		return nil, err
 	}
 	results := make([]audience.Enlisted, len(e.People))
 	for i := range e.People {
+		var err error
 		if results[i], err = s.enlistOne(ctx, tx, r, e.People[i]); err != nil {
 			return nil, err
 		}
 	}
 	r.arrange(results)
-	if err := s.insertContacts(ctx, tx, r.fresh); err != nil {
-		return nil, err
-	}
-	return results, s.admitMembers(ctx, tx, r)
+	return results, s.insertNewcomers(ctx, tx, newcomersOf(r))
 }
 
 // recognise finds out who is there already, and in the group, and which references are taken.
@@ -155,6 +161,9 @@ func (s *Store) enlistOne(ctx context.Context, tx *sql.Tx, r *roll, c audience.C
 			return refusedOf(fault.Field("reference", "contact_reference_taken", "Another contact has this reference.")), nil
 		}
 		r.numbers[c.Reference] = true
+		// When it came into the group is when it was made: taking an import back tells by
+		// that which contacts are its own.
+		c.CreatedAt, c.UpdatedAt = r.now, r.now
 		r.known[address], r.inside[c.ID] = c.ID, r.Batch.ID
 		r.fresh, r.joined, r.made[c.ID] = append(r.fresh, c), append(r.joined, c.ID), true
 		return audience.Enlisted{Contact: c.ID, Result: audience.EnlistCreated}, nil
@@ -257,91 +266,4 @@ func (r *roll) arrange(results []audience.Enlisted) {
 		}
 	}
 	slices.SortFunc(r.joined, byID)
-}
-
-// index is what new contacts are found by: the values of rows, each kind in the order of its
-// table, so that each page of it is visited once.
-type index struct{ addresses, words, runs, tags []any }
-
-func indexOf(t tenant.ID, list []audience.Contact) (x index) {
-	type entry struct {
-		text string
-		of   *audience.Contact
-	}
-	var addresses, tags []entry
-	for i := range list {
-		c := &list[i]
-		for _, a := range c.Addresses {
-			addresses = append(addresses, entry{canonicalAddress(a), c})
-		}
-		for _, tag := range c.Tags {
-			tags = append(tags, entry{plain(tag), c})
-		}
-	}
-	for _, kind := range [][]entry{addresses, tags} {
-		slices.SortFunc(kind, func(a, b entry) int {
-			if order := strings.Compare(a.text, b.text); order != 0 {
-				return order
-			}
-			return bytes.Compare(a.of.ID[:], b.of.ID[:])
-		})
-	}
-	var owner any = t[:]
-	x.addresses = make([]any, 0, 3*len(addresses))
-	for _, e := range addresses {
-		x.addresses = append(x.addresses, owner, e.text, e.of.ID[:])
-	}
-	for _, e := range tags {
-		x.tags = append(x.tags, owner, e.text, e.of.ID[:], plain(e.of.SortName()))
-	}
-	x.words, x.runs = wordsOf(list).rows(t)
-	return x
-}
-
-// insertContacts stores new contacts in bulk. Their values are worked out beside it, so that
-// the database, which others wait for, does not wait for them.
-func (s *Store) insertContacts(ctx context.Context, tx *sql.Tx, list []audience.Contact) error {
-	if len(list) == 0 {
-		return nil
-	}
-	rows, found := make(chan []any, len(list)/maxChunk+1), make(chan index, 1)
-	go func() {
-		for part := range slices.Chunk(list, maxChunk) {
-			values := make([]any, 0, len(part)*s.texts.contacts.width)
-			for i := range part {
-				values = append(values, contactValues(part[i])...)
-			}
-			rows <- values
-		}
-		close(rows)
-		found <- indexOf(list[0].Tenant, list)
-	}()
-	for values := range rows {
-		if err := s.texts.contacts.insert(ctx, s.texts, tx, values); err != nil {
-			return s.taken(err, "contact_reference_taken", "Another contact has this reference.")
-		}
-	}
-	x := <-found
-	for _, v := range []struct {
-		to     bulkTexts
-		values []any
-	}{{s.texts.contactAddresses, x.addresses}, {s.texts.contactWords, x.words}, {s.texts.contactRuns, x.runs}, {s.texts.contactTags, x.tags}} {
-		if err := v.to.insert(ctx, s.texts, tx, v.values); err != nil {
-			return s.taken(err, "contact_address_taken", "Another contact has this address.")
-		}
-	}
-	return nil
-}
-
-// admitMembers puts those who are to be into the group.
-func (s *Store) admitMembers(ctx context.Context, tx *sql.Tx, r *roll) error {
-	args := make([]any, 0, len(r.joined)*5)
-	var owner, group, batch, at any = r.Batch.Tenant[:], r.Batch.Group[:], r.Batch.ID[:], millis(r.now)
-	for i := range r.joined {
-		args = append(args, owner, group, r.joined[i][:], batch, at)
-	}
-	if err := s.texts.members.insert(ctx, s.texts, tx, args); err != nil {
-		return err
-	}
-	return countAdded(ctx, tx, r.Batch, len(r.joined))
 }

@@ -43,18 +43,41 @@ func (s *Store) Tally(ctx context.Context, t tenant.ID, v audience.Span) (audien
 		FROM deliveries d JOIN messages m ON m.tenant = d.tenant AND m.id = ` + s.dialect.messageOf("d.id") + `
 		WHERE d.tenant = $1 AND d.id >= $2 AND d.state IN ('delivered', 'bounced') AND d.updated_at >= $3 AND m.stream ` + inStreams
 	var n audience.Tally
-	if err := s.read.QueryRowContext(ctx, text, args...).Scan(&n.Sent, &n.Hard, &n.Complaints); err != nil {
+	var err error
+	if err = s.read.QueryRowContext(ctx, text, args...).Scan(&n.Sent, &n.Hard, &n.Complaints); err != nil {
+		return audience.Tally{}, fmt.Errorf("tally bulk mail: %w", s.refusal(err))
+	}
+	if n.Unsubscribes, err = s.unsubscribesOf(ctx, t, v); err != nil {
 		return audience.Tally{}, fmt.Errorf("tally bulk mail: %w", s.refusal(err))
 	}
 	return n, nil
 }
 
-const haltColumns = "tenant, at, cause, sent, hard, complaints, lookback, released_at, released_by, note, freed"
+// unsubscribesOf counts people who wanted no more by a link or an answer. Entries that
+// somebody of the account made, or brought along, do not count.
+func (s *Store) unsubscribesOf(ctx context.Context, t tenant.ID, v audience.Span) (n int, err error) {
+	since := v.Accepted
+	if v.Settled.After(since) {
+		since = v.Settled
+	}
+	args := []any{t[:], millis(since), string(audience.Unsubscribed), audience.ByRecipient, audience.ClassUnsubscribe}
+	var in strings.Builder
+	for i, one := range v.Streams {
+		args = append(args, string(one))
+		fmt.Fprintf(&in, ", $%d", 6+i)
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT count(DISTINCT hash) FROM suppressions WHERE tenant = $1 AND changed_at >= $2 AND created_at >= $2
+		AND reason = $3 AND (actor = $4 OR class = $5) AND stream IN (''`+in.String()+")", args...).Scan(&n)
+	return n, err
+}
+
+const haltColumns = "tenant, at, cause, sent, hard, complaints, unsubscribes, lookback, released_at, released_by, self, note, freed"
 
 func readHalt(row scanner) (h audience.Halt, err error) {
 	var lookback int64
 	var freed int
-	err = row.Scan(&h.Tenant, instant{&h.At}, &h.Cause, &h.Sent, &h.Hard, &h.Complaints, &lookback, instant{&h.ReleasedAt}, &h.ReleasedBy, &h.Note, &freed)
+	err = row.Scan(&h.Tenant, instant{&h.At}, &h.Cause, &h.Sent, &h.Hard, &h.Complaints, &h.Unsubscribes, &lookback, instant{&h.ReleasedAt}, &h.ReleasedBy,
+		truth{&h.Self}, &h.Note, &freed)
 	h.Window, h.Freed = time.Duration(lookback)*time.Millisecond, freed != 0
 	return h, err
 }
@@ -65,8 +88,8 @@ func (s *Store) Halt(ctx context.Context, h audience.Halt) (made bool, err error
 		if _, err := mark(ctx, tx, h.Tenant, 1); err != nil { // nobody else writes meanwhile
 			return err
 		}
-		res, err := tx.ExecContext(ctx, `INSERT INTO bulk_halts (`+haltColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, '', '', 0)
-			ON CONFLICT DO NOTHING`, h.Tenant[:], millis(h.At), string(h.Cause), h.Sent, h.Hard, h.Complaints, h.Window.Milliseconds())
+		res, err := tx.ExecContext(ctx, `INSERT INTO bulk_halts (`+haltColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, '', 0, '', 0)
+			ON CONFLICT DO NOTHING`, h.Tenant[:], millis(h.At), string(h.Cause), h.Sent, h.Hard, h.Complaints, h.Unsubscribes, h.Window.Milliseconds())
 		if err != nil {
 			return err
 		}
@@ -110,13 +133,13 @@ func (s *Store) Halts(ctx context.Context) (list []audience.Halt, err error) {
 }
 
 // ReleaseBulk implements audience.HaltStore.
-func (s *Store) ReleaseBulk(ctx context.Context, t tenant.ID, actor, note string, now time.Time) error {
+func (s *Store) ReleaseBulk(ctx context.Context, t tenant.ID, r audience.Release) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		if _, err := mark(ctx, tx, t, 1); err != nil {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, "UPDATE bulk_halts SET released_at = $2, released_by = $3, note = $4 WHERE tenant = $1 AND released_at IS NULL",
-			t[:], millis(now), plain(actor), plain(note))
+		res, err := tx.ExecContext(ctx, "UPDATE bulk_halts SET released_at = $2, released_by = $3, note = $4, self = $5 WHERE tenant = $1 AND released_at IS NULL",
+			t[:], millis(r.At), plain(r.Actor), plain(r.Note), flag(r.Self))
 		if err != nil {
 			return err
 		}
@@ -129,6 +152,15 @@ func (s *Store) ReleaseBulk(ctx context.Context, t tenant.ID, actor, note string
 		return fmt.Errorf("release bulk mail: %w", err)
 	}
 	return nil
+}
+
+// SelfReleased implements audience.HaltStore.
+func (s *Store) SelfReleased(ctx context.Context, t tenant.ID) (at time.Time, err error) {
+	err = s.read.QueryRowContext(ctx, "SELECT max(released_at) FROM bulk_halts WHERE tenant = $1 AND self = 1", t[:]).Scan(instant{&at})
+	if err != nil {
+		return at, fmt.Errorf("read own release: %w", s.refusal(err))
+	}
+	return at, nil
 }
 
 // FreeHeld implements audience.HaltStore.

@@ -38,7 +38,7 @@ func made(rows int) string {
 // BenchmarkImport takes a list into a group on SQLite and tells how many rows a second
 // that were, how long the longest part held the database, and how fast the pages of the
 // group are then. STAFETTE_ROWS sets how many rows (default 100,000; the claim is made
-// of 1,000,000): go test ./internal/store -run ^$ -bench Import$ -benchtime 1x
+// of 1,000,000), STAFETTE_UNDO=1 takes it back then: go test ./internal/store -run ^$ -bench Import$ -benchtime 1x
 //
 // The clock goes: identifiers made while it stands still would be in no order.
 func BenchmarkImport(b *testing.B) {
@@ -80,6 +80,35 @@ func BenchmarkImport(b *testing.B) {
 		b.ReportMetric(held.quantile(1), "ms-max-part")
 		pages := pagesOf(b, w, g)
 		b.ReportMetric(pages, "ms-p99-page")
+		if os.Getenv("STAFETTE_UNDO") != "" {
+			undone(b, s, held, i, rows)
+		}
+	}
+}
+
+// undone takes the import back and tells how fast that went, and how long the longest step
+// held the database.
+func undone(b *testing.B, s *intake.Service, held *holdings, i intake.Import, rows int) {
+	b.Helper()
+	held.held = nil
+	began := time.Now()
+	processor, _ := spent(b)
+	if err := s.Undo(b.Context(), i.Tenant, i.ID); err != nil {
+		b.Fatal(err)
+	}
+	for n := 1; n > 0; {
+		var err error
+		if n, err = s.Turn(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	then, _ := spent(b)
+	b.ReportMetric(float64(rows)/time.Since(began).Seconds(), "undone-rows/s")
+	b.ReportMetric(float64((then-processor).Microseconds())/float64(rows), "undo-cpu-us/row")
+	b.ReportMetric(held.quantile(1), "ms-max-undo")
+	i, err := s.Import(b.Context(), i.Tenant, i.ID)
+	if err != nil || i.Deleted != int64(rows) {
+		b.Fatalf("%d of %d contacts were deleted, %v", i.Deleted, rows, err)
 	}
 }
 
@@ -106,6 +135,13 @@ func (h *holdings) SettlePart(ctx context.Context, s intake.Step, now time.Time)
 	began := time.Now()
 	defer func() { h.held = append(h.held, time.Since(began)) }()
 	return h.Store.SettlePart(ctx, s, now)
+}
+
+// UndoSome implements intake.Store.
+func (h *holdings) UndoSome(ctx context.Context, i intake.Import, limit int, now time.Time) (bool, error) {
+	began := time.Now()
+	defer func() { h.held = append(h.held, time.Since(began)) }()
+	return h.Store.UndoSome(ctx, i, limit, now)
 }
 
 func (h *holdings) quantile(q float64) float64 {

@@ -10,7 +10,6 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/audience/intake"
 	"stafette/internal/fault"
-	"stafette/internal/id"
 	"stafette/internal/tenant"
 )
 
@@ -191,6 +190,18 @@ func (s *Store) ImportFaults(ctx context.Context, t tenant.ID, i intake.ID, afte
 // SettlePart implements intake.Store. Where the import is then stands guard: whoever comes
 // second finds it elsewhere.
 func (s *Store) SettlePart(ctx context.Context, step intake.Step, now time.Time) (done bool, err error) {
+	done, err = s.settleStep(ctx, step, now)
+	if step.Ready != nil && isKnown(err) {
+		step.Ready = nil
+		done, err = s.settleStep(ctx, step, now)
+	}
+	if err != nil {
+		return false, fmt.Errorf("import part: %w", err)
+	}
+	return done, nil
+}
+
+func (s *Store) settleStep(ctx context.Context, step intake.Step, now time.Time) (done bool, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
 		i := step.Import
 		found, err := readImport(tx.QueryRowContext(ctx, "SELECT "+importColumns+` FROM contact_imports WHERE tenant = $1 AND id = $2
@@ -202,7 +213,7 @@ func (s *Store) SettlePart(ctx context.Context, step intake.Step, now time.Time)
 			return err
 		}
 		// Added is counted by what really happens, so the batch begins without any.
-		results, err := s.enlist(ctx, tx, step.Enlistment, now)
+		results, err := s.enlistStep(ctx, tx, step, now)
 		if err != nil {
 			return err
 		}
@@ -219,10 +230,7 @@ func (s *Store) SettlePart(ctx context.Context, step intake.Step, now time.Time)
 		done = true
 		return s.settlePart(ctx, tx, found, step, faults[:min(len(faults), max(0, intake.MaxFaults-int(before)))], now)
 	})
-	if err != nil {
-		return false, fmt.Errorf("import part: %w", err)
-	}
-	return done, nil
+	return done, err
 }
 
 func (s *Store) settlePart(ctx context.Context, tx *sql.Tx, i intake.Import, step intake.Step, faults []intake.Fault, now time.Time) error {
@@ -245,141 +253,6 @@ func (s *Store) settlePart(ctx context.Context, tx *sql.Tx, i intake.Import, ste
 	_, err := tx.ExecContext(ctx, "UPDATE contact_imports SET done = done + $7, state = $3, progress = $4, ended_at = $5, expires_at = $6 WHERE tenant = $1 AND id = $2",
 		i.Tenant[:], i.ID[:], string(state), asJSON(i.Progress), optional(ended), optional(expires), parts)
 	return err
-}
-
-// UndoSome implements intake.Store: first the members, then what was changed.
-func (s *Store) UndoSome(ctx context.Context, i intake.Import, limit int, now time.Time) (more bool, err error) {
-	err = s.transact(ctx, func(tx *sql.Tx) error {
-		found, err := readImport(tx.QueryRowContext(ctx, "SELECT "+importColumns+` FROM contact_imports WHERE tenant = $1 AND id = $2
-			AND state = 'undoing'`+s.dialect.lockRow(), i.Tenant[:], i.ID[:]))
-		more = false
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		n, err := s.undoMembers(ctx, tx, &found, limit)
-		if err == nil && n == 0 {
-			n, err = s.undoChanges(ctx, tx, &found, limit, now)
-		}
-		if err != nil {
-			return err
-		}
-		more = n > 0
-		state := intake.Undoing
-		if !more {
-			state = intake.Undone
-			if _, err := tx.ExecContext(ctx, "UPDATE group_batches SET undone = 1 WHERE tenant = $1 AND grp = $2 AND id = $3", found.Tenant[:], found.Group[:], found.ID[:]); err != nil {
-				return err
-			}
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE contact_imports SET state = $3, progress = $4 WHERE tenant = $1 AND id = $2", found.Tenant[:], found.ID[:], string(state), asJSON(found.Progress))
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("undo some of import: %w", err)
-	}
-	return more, nil
-}
-
-// undoMembers takes the next members out of the group, and contacts away that are still
-// as the import made them.
-func (s *Store) undoMembers(ctx context.Context, tx *sql.Tx, i *intake.Import, limit int) (int, error) {
-	type came struct {
-		contact audience.ContactID
-		at      time.Time
-	}
-	var list []came
-	rows, err := tx.QueryContext(ctx, `SELECT contact, added_at FROM group_members WHERE tenant = $1 AND grp = $2 AND contact > $3 AND batch = $4 ORDER BY contact LIMIT $5`,
-		i.Tenant[:], i.Group[:], i.Cursor[:], i.ID[:], limit)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var c came
-		err := row.Scan(&c.contact, instant{&c.at})
-		list = append(list, c)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, c := range list {
-		made, err := s.heldContact(ctx, tx, i.Tenant, c.contact)
-		if err != nil {
-			return 0, err
-		}
-		var used int
-		err = tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM group_members m WHERE m.tenant = $1 AND m.contact = $2) +
-			(SELECT count(*) FROM contact_notes n WHERE n.tenant = $1 AND n.contact = $2)`, i.Tenant[:], c.contact[:]).Scan(&used)
-		switch {
-		case err != nil:
-			return 0, err
-		case made.Origin != audience.OriginImport || !made.CreatedAt.Equal(c.at):
-			err = endMembership(ctx, tx, i.Tenant, i.Group, c.contact)
-		case used > 1 || made.Version > 1:
-			i.Kept++
-			err = endMembership(ctx, tx, i.Tenant, i.Group, c.contact)
-		default:
-			i.Deleted++
-			err = s.dropContact(ctx, tx, made)
-		}
-		if err != nil {
-			return 0, err
-		}
-		i.Removed++
-		i.Cursor = c.contact
-	}
-	return len(list), nil
-}
-
-func endMembership(ctx context.Context, tx *sql.Tx, t tenant.ID, g audience.GroupID, c audience.ContactID) error {
-	if _, err := tx.ExecContext(ctx, "DELETE FROM group_members WHERE tenant = $1 AND grp = $2 AND contact = $3", t[:], g[:], c[:]); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, "UPDATE contact_groups SET members = members - 1 WHERE tenant = $1 AND id = $2", t[:], g[:])
-	return err
-}
-
-// undoChanges makes the next contacts what they were, unless somebody changed them since.
-func (s *Store) undoChanges(ctx context.Context, tx *sql.Tx, i *intake.Import, limit int, now time.Time) (int, error) {
-	type change struct {
-		contact audience.ContactID
-		version int64
-		former  audience.Contact
-	}
-	var list []change
-	rows, err := tx.QueryContext(ctx, "SELECT contact, version, former FROM import_changes WHERE tenant = $1 AND import = $2 ORDER BY contact LIMIT $3", i.Tenant[:], i.ID[:], limit)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var c change
-		err := row.Scan(&c.contact, &c.version, document{&c.former})
-		list = append(list, c)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, c := range list {
-		held, err := s.heldContact(ctx, tx, i.Tenant, c.contact)
-		if err != nil {
-			return 0, err
-		}
-		if held.Version == c.version {
-			c.former.Version, c.former.UpdatedAt = held.Version+1, now
-			if err := s.replaceContact(ctx, tx, c.former); err != nil {
-				return 0, err
-			}
-			act := audience.ContactAct{ID: id.New[audience.NoteKind](now), At: now, Type: audience.ContactChanged, Actor: i.Actor}
-			if err := recordAct(ctx, tx, i.Tenant, c.contact, act); err != nil {
-				return 0, err
-			}
-			i.Restored++
-		} else {
-			i.Kept++
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM import_changes WHERE tenant = $1 AND import = $2 AND contact = $3", i.Tenant[:], i.ID[:], c.contact[:]); err != nil {
-			return 0, err
-		}
-	}
-	return len(list), nil
 }
 
 // dropImportRows is how many rows of an import go in one transaction, and dropParts how many

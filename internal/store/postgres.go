@@ -68,6 +68,7 @@ func (postgresDialect) clock() string {
 	return "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 }
 
+func (postgresDialect) numbered(n int) string    { return fmt.Sprintf("$%d", n) }
 func (postgresDialect) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
 
 func (postgresDialect) insert() string { return "INSERT" }

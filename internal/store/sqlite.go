@@ -97,6 +97,10 @@ func (sqliteDialect) name() string { return "sqlite" }
 // names of a thousand parameters costs more than the insert.
 func (sqliteDialect) placeholder(int) string { return "?" }
 
+// numbered is for the few values of a statement that are named more than once; they come
+// first, so that those of placeholder follow.
+func (sqliteDialect) numbered(n int) string { return fmt.Sprintf("?%d", n) }
+
 // insert spares SQLite the journal by which it could undo the one statement: a group
 // that fails is rolled back as a whole.
 func (sqliteDialect) insert() string { return "INSERT OR ROLLBACK" }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -45,12 +46,6 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		{&st.notes, "tally_notes (tenant, id, notes)", 3, ""},
 		{&st.tallies, "tallies (tenant, span, what, start, provider, stream, n)", 7,
 			" ON CONFLICT (tenant, span, what, start, provider, stream) DO UPDATE SET n = tallies.n + excluded.n"},
-		{&st.contacts, "contacts (" + contactInsertColumns + ")", 18, ""},
-		{&st.contactAddresses, "contact_addresses (tenant, address, contact)", 3, ""},
-		{&st.contactWords, "contact_words (tenant, word, contact)", 3, ""},
-		{&st.contactRuns, "contact_word_runs (tenant, word, first, contacts)", 4, ""},
-		{&st.contactTags, "contact_tags (tenant, tag, contact, sort_name)", 4, ""},
-		{&st.members, "group_members (tenant, grp, contact, batch, added_at)", 5, ""},
 		{&st.patterns, "approval_patterns (tenant, shape, member, grp, at)", 5,
 			" ON CONFLICT (tenant, shape, member) DO UPDATE SET grp = excluded.grp, at = excluded.at"},
 		{&st.tracked, "tracked_messages (tenant, message, level, rule, recipients, links)", 6, ""},
@@ -66,6 +61,8 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 			texts = append(texts, b.to.texts[n])
 		}
 	}
+	texts = append(texts, st.ofNewcomers(d)...)
+	texts = append(texts, dropAddress, dropSingleWord, singlesBetween, runsBelow+d.lockRow())
 	for _, text := range texts {
 		stmt, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept until close
 		if err != nil {
@@ -74,6 +71,30 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		st.byText[text] = stmt
 	}
 	return st, nil
+}
+
+// ofNewcomers makes the texts by which an enlistment inserts. What all its rows have in common
+// is bound once.
+func (st *statements) ofNewcomers(d dialect) (texts []string) {
+	for _, b := range []struct {
+		to            *bulkTexts
+		into          string
+		common, width int
+	}{
+		{&st.contacts, "contacts (" + freshCommon + ", " + freshOwn + ")", 5, freshWidth},
+		{&st.contactAddresses, "contact_addresses (tenant, address, contact)", 1, 2},
+		{&st.contactWords, "contact_words (tenant, word, contact)", 1, 2},
+		{&st.contactRuns, "contact_word_runs (tenant, word, first, contacts)", 1, 3},
+		{&st.contactTags, "contact_tags (tenant, tag, contact, sort_name)", 1, 3},
+		{&st.members, "group_members (tenant, grp, batch, added_at, contact)", 4, 1},
+	} {
+		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
+		for n := 1; n <= maxChunk; n *= 2 {
+			b.to.texts[n] = bulkTextCommon(d, b.into, b.common, b.width, n)
+			texts = append(texts, b.to.texts[n])
+		}
+	}
+	return texts
 }
 
 // in is the statement within tx, which closes it when it ends.
@@ -99,7 +120,7 @@ func (st *statements) close() error {
 
 // bulkTexts inserts many rows of one table with few statements.
 type bulkTexts struct {
-	width int            // columns
+	width int            // columns that each row has of its own
 	texts map[int]string // by chunk size
 }
 
@@ -125,6 +146,25 @@ func bulkText(d dialect, into string, width, rows int, tail string) string {
 	return s.String()
 }
 
+// bulkTextCommon is bulkText where the first columns of all rows are the same values.
+func bulkTextCommon(d dialect, into string, common, width, rows int) string {
+	var first strings.Builder
+	for n := range common {
+		first.WriteString(d.numbered(n+1) + ",")
+	}
+	var s strings.Builder
+	s.WriteString(d.insert() + " INTO " + into + " VALUES ")
+	for r := range rows {
+		if r > 0 {
+			s.WriteByte(',')
+		}
+		s.WriteString("(" + first.String())
+		writePlaceholders(d, &s, common+r*width+1, width)
+		s.WriteByte(')')
+	}
+	return s.String()
+}
+
 func writePlaceholders(d dialect, s *strings.Builder, first, n int) {
 	for i := range n {
 		if i > 0 {
@@ -134,11 +174,16 @@ func writePlaceholders(d dialect, s *strings.Builder, first, n int) {
 	}
 }
 
-// insert writes args, the values of all rows one after another.
-func (p bulkTexts) insert(ctx context.Context, st *statements, tx *sql.Tx, args []any) error {
+// insert writes args, the own values of all rows one after another; common are those that
+// stand before them once.
+func (p bulkTexts) insert(ctx context.Context, st *statements, tx *sql.Tx, args []any, common ...any) error {
 	for len(args) > 0 {
 		n := chunk(len(args) / p.width)
-		if _, err := st.exec(ctx, tx, p.texts[n], args[:n*p.width]...); err != nil {
+		values := args[:n*p.width]
+		if len(common) > 0 {
+			values = slices.Concat(common, values)
+		}
+		if _, err := st.exec(ctx, tx, p.texts[n], values...); err != nil {
 			return err
 		}
 		args = args[n*p.width:]

@@ -34,13 +34,13 @@ func wordsOf(list []audience.Contact) words {
 }
 
 // rows are what is inserted for words: those that one contact has for itself as rows of
-// contact_words, and runs of the others, both in the order of their tables.
-func (w words) rows(t tenant.ID) (single, runs []any) {
-	var owner any = t[:]
+// contact_words, and runs of the others, both in the order of their tables and without
+// their tenant.
+func (w words) rows() (single, runs []any) {
 	for _, word := range slices.Sorted(maps.Keys(w)) {
 		list := w[word]
 		if len(list) == 1 {
-			single = append(single, owner, word, list[0][:])
+			single = append(single, word, list[0][:])
 			continue
 		}
 		slices.SortFunc(list, func(a, b audience.ContactID) int { return bytes.Compare(a[:], b[:]) })
@@ -49,7 +49,7 @@ func (w words) rows(t tenant.ID) (single, runs []any) {
 			for i := range part {
 				packed = append(packed, part[i][:]...)
 			}
-			runs = append(runs, owner, word, packed[:contactWidth:contactWidth], packed)
+			runs = append(runs, word, packed[:contactWidth:contactWidth], packed)
 		}
 	}
 	return single, runs
@@ -80,6 +80,97 @@ func (s *Store) dropWord(ctx context.Context, tx *sql.Tx, t tenant.ID, word stri
 			return leaveRun(ctx, tx, t, word, first, slices.Delete(contacts, at, at+contactWidth))
 		}
 	}
+}
+
+// dropWords takes away what leads from words to many contacts. Each run is written once,
+// whatever is taken out of it.
+func (s *Store) dropWords(ctx context.Context, tx *sql.Tx, t tenant.ID, gone words) error {
+	for _, word := range slices.Sorted(maps.Keys(gone)) {
+		left := map[audience.ContactID]bool{}
+		first, last := gone[word][0], gone[word][0]
+		for _, c := range gone[word] {
+			left[c] = true
+			if bytes.Compare(c[:], first[:]) < 0 {
+				first = c
+			}
+			if bytes.Compare(c[:], last[:]) > 0 {
+				last = c
+			}
+		}
+		if err := s.dropSingles(ctx, tx, t, word, first, last, left); err != nil {
+			return err
+		}
+		if err := s.dropFromRuns(ctx, tx, t, word, last, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropSingles takes contacts between first and last away that have a word for themselves, and
+// out of left.
+func (s *Store) dropSingles(ctx context.Context, tx *sql.Tx, t tenant.ID, word string, first, last audience.ContactID, left map[audience.ContactID]bool) error {
+	var found []audience.ContactID
+	rows, err := s.texts.query(ctx, tx, singlesBetween, t[:], word, first[:], last[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var c audience.ContactID
+		err := row.Scan(&c)
+		if left[c] {
+			delete(left, c)
+			found = append(found, c)
+		}
+		return err
+	})
+	for n := 0; n < len(found) && err == nil; n++ {
+		_, err = s.texts.exec(ctx, tx, dropSingleWord, t[:], word, found[n][:])
+	}
+	return err
+}
+
+const (
+	// dropSingleWord takes away a word that one contact has for itself.
+	dropSingleWord = "DELETE FROM contact_words WHERE tenant = $1 AND word = $2 AND contact = $3"
+	// singlesBetween are the contacts between two that have a word for themselves.
+	singlesBetween = "SELECT contact FROM contact_words WHERE tenant = $1 AND word = $2 AND contact >= $3 AND contact <= $4"
+	// runsBelow are the runs of a word that may hold a contact, the nearest first.
+	runsBelow = "SELECT first, contacts FROM contact_word_runs WHERE tenant = $1 AND word = $2 AND first <= $3 ORDER BY first DESC"
+)
+
+// dropFromRuns takes contacts, of which last is the greatest, out of the runs of a word.
+func (s *Store) dropFromRuns(ctx context.Context, tx *sql.Tx, t tenant.ID, word string, last audience.ContactID, left map[audience.ContactID]bool) error {
+	rows, err := s.texts.query(ctx, tx, runsBelow+s.dialect.lockRow(), t[:], word, last[:])
+	if err != nil {
+		return err
+	}
+	type run struct{ first, kept []byte }
+	var changed []run
+	for len(left) > 0 && rows.Next() {
+		var first, contacts []byte
+		if err := rows.Scan(&first, &contacts); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		kept := make([]byte, 0, len(contacts))
+		for at := 0; at < len(contacts); at += contactWidth {
+			c := audience.ContactID(contacts[at : at+contactWidth])
+			if left[c] {
+				delete(left, c)
+			} else {
+				kept = append(kept, c[:]...)
+			}
+		}
+		if len(kept) < len(contacts) {
+			changed = append(changed, run{first, kept})
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, r := range changed {
+		if err := leaveRun(ctx, tx, t, word, r.first, r.kept); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runWith is the key of the run that holds a contact, nil if none does. Runs that came at

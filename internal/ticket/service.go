@@ -82,6 +82,9 @@ type Config struct {
 	Keeper *seal.Keeper
 	Locks  Locks
 	Now    func() time.Time
+	// Related reports whether whoever has the address email has to do with an account; nil:
+	// nobody has.
+	Related func(ctx context.Context, email string, t tenant.ID) (bool, error)
 	// Tell tells the other side of an entry; nil: nobody.
 	Tell func(ctx context.Context, k Ticket, e Entry) error
 	Log  *slog.Logger // nil discards
@@ -251,6 +254,23 @@ func (s *Service) Close(ctx context.Context, k Ticket, text, actor string, staff
 		return k, fault.New(fault.Conflict, CodeClosed, "The ticket cannot be closed.")
 	}
 	return s.say(ctx, k, Entry{Act: Close, Actor: actor, Staff: staff, Text: text}, nil)
+}
+
+// Judges refuses who has to do with the account of an appeal: such a person of the platform
+// neither reads nor answers nor decides it. Other tickets are open to all staff. Errors:
+// Forbidden "appeal_partial".
+func (s *Service) Judges(ctx context.Context, k Ticket, email string) error {
+	if s.c.Related == nil || k.Category != Appeal {
+		return nil
+	}
+	own, err := s.c.Related(ctx, email, k.Tenant)
+	if err != nil {
+		return fmt.Errorf("compare reader with account: %w", err)
+	}
+	if own {
+		return fault.New(fault.Forbidden, CodePartial, "Nobody judges the appeal of an account they have to do with.")
+	}
+	return nil
 }
 
 // Decide decides an appeal, with a reason that the account reads: granted unlocks it. Who

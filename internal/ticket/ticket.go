@@ -55,6 +55,9 @@ const (
 	CodeLocked = "ticket_locked"
 	// CodeOwn (Forbidden): who locked an account does not decide its appeal.
 	CodeOwn = "appeal_own"
+	// CodePartial (Forbidden): nobody of the platform reads or decides the appeal of an account
+	// they have to do with.
+	CodePartial = "appeal_partial"
 )
 
 // Category is what a ticket is about.

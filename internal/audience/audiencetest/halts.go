@@ -69,8 +69,22 @@ func (s *Store) Halts(context.Context) ([]audience.Halt, error) {
 	return list, nil
 }
 
+// SelfReleased implements audience.HaltStore.
+func (s *Store) SelfReleased(_ context.Context, t tenant.ID) (at time.Time, err error) {
+	if err := s.open("SelfReleased"); err != nil {
+		return at, err
+	}
+	defer s.mu.Unlock()
+	for _, h := range s.halts {
+		if h.Tenant == t && h.Self {
+			at = h.ReleasedAt
+		}
+	}
+	return at, nil
+}
+
 // ReleaseBulk implements audience.HaltStore.
-func (s *Store) ReleaseBulk(_ context.Context, t tenant.ID, actor, note string, now time.Time) error {
+func (s *Store) ReleaseBulk(_ context.Context, t tenant.ID, r audience.Release) error {
 	if err := s.open("ReleaseBulk"); err != nil {
 		return err
 	}
@@ -79,7 +93,7 @@ func (s *Store) ReleaseBulk(_ context.Context, t tenant.ID, actor, note string, 
 	if i < 0 || !s.halts[i].InForce() {
 		return fault.New(fault.NotFound, "halt_not_found", "The tenant's bulk mail is not halted.")
 	}
-	s.halts[i].ReleasedAt, s.halts[i].ReleasedBy, s.halts[i].Note = now, actor, note
+	s.halts[i].ReleasedAt, s.halts[i].ReleasedBy, s.halts[i].Self, s.halts[i].Note = r.At, r.Actor, r.Self, r.Note
 	s.marks[t]++
 	return nil
 }

@@ -100,6 +100,9 @@ func (s *Imports) OpenImports(context.Context) ([]intake.Import, error) {
 	return slices.DeleteFunc(slices.Clone(s.list), func(i intake.Import) bool { return !i.State.Open() }), nil
 }
 
+// PrepareStep implements intake.Store: nothing is worked out.
+func (s *Imports) PrepareStep(step intake.Step, _ time.Time) intake.Step { return step }
+
 // SettlePart implements intake.Store.
 func (s *Imports) SettlePart(ctx context.Context, step intake.Step, now time.Time) (bool, error) {
 	found, err := s.find(step.Import.Tenant, step.Import.ID)

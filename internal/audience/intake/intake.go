@@ -142,6 +142,7 @@ type Step struct {
 	Lines      []int   // of the people, in the file
 	Faults     []Fault // rows that cannot become people
 	Last       bool    // no part follows
+	Ready      any     // the store's own, see Store.PrepareStep
 }
 
 // Store keeps imports. Every method is one whole transaction, unless it says otherwise.
@@ -166,6 +167,10 @@ type Store interface {
 
 	// OpenImports returns the oldest import of each tenant that has work to do.
 	OpenImports(ctx context.Context) ([]Import, error)
+	// PrepareStep works out what of a step can be while others have the database, on the
+	// supposition that nobody in it is known; SettlePart finds out. It changes nothing, and
+	// a step may go without.
+	PrepareStep(s Step, now time.Time) Step
 	// SettlePart imports the next parts; false if somebody else did, or stopped it.
 	SettlePart(ctx context.Context, s Step, now time.Time) (bool, error)
 	// UndoSome takes back so many members or changes and reports whether more is left.

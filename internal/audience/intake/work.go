@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -242,7 +243,7 @@ func (s *Service) Turn(ctx context.Context) (int, error) {
 const (
 	// stretchParts is how many parts of a list follow each other before it is looked
 	// whether others wait.
-	stretchParts = 40
+	stretchParts = 100
 	// partsAtOnce is how many parts one transaction takes at most, and holdFor how long
 	// it is to last: mail waits for it.
 	partsAtOnce = 5
@@ -254,40 +255,70 @@ type prepared struct {
 	err  error
 }
 
-// stretch imports the next parts of a list. While some are being stored the next are read.
+// stretch imports the next parts of a list. While some are being stored the next are read
+// and worked out.
 func (s *Service) stretch(ctx context.Context, i Import) error {
 	declared, err := s.c.People.Fields(ctx, i.Tenant)
 	if err != nil {
 		return err
 	}
-	last := min(i.Parts, i.Done+stretchParts)
-	next := make(chan prepared, partsAtOnce)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	var speed atomic.Int64 // how many parts the next step has
+	speed.Store(1)
+	parts, steps := make(chan prepared, partsAtOnce), make(chan prepared)
 	go func() {
-		defer close(next)
-		for part := i.Done; part < last; part++ {
+		defer close(parts)
+		for part := i.Done; part < min(i.Parts, i.Done+stretchParts); part++ {
 			step, err := s.prepare(ctx, i, part, declared)
-			select {
-			case next <- prepared{step, err}:
-			case <-ctx.Done():
+			if !sent(ctx, parts, prepared{step, err}) {
 				return
 			}
 		}
 	}()
-	for n := 1; ; {
-		step, err := together(ctx, next, n)
-		if err != nil || step.Parts == 0 {
-			return err
+	go func() {
+		defer close(steps)
+		for {
+			step, err := together(ctx, parts, int(speed.Load()))
+			if err == nil && step.Parts > 0 && i.mostlyNew() {
+				step = s.c.Store.PrepareStep(step, s.now())
+			}
+			if !sent(ctx, steps, prepared{step, err}) || err != nil || step.Parts == 0 {
+				return
+			}
 		}
-		step.Import.Done = i.Done
+	}()
+	for done := i.Done; ; {
+		p := <-steps
+		if p.err != nil || p.step.Parts == 0 {
+			if p.err != nil {
+				return p.err
+			}
+			return ctx.Err()
+		}
+		p.step.Import.Done = done
 		began := s.c.Now()
-		if done, err := s.c.Store.SettlePart(ctx, step, s.now()); err != nil || !done {
+		if settled, err := s.c.Store.SettlePart(ctx, p.step, s.now()); err != nil || !settled {
 			return err
 		}
-		i.Done += step.Parts
-		n = pace(step.Parts, s.c.Now().Sub(began))
+		done += p.step.Parts
+		speed.Store(int64(pace(p.step.Parts, s.c.Now().Sub(began))))
 	}
+}
+
+func sent(ctx context.Context, to chan<- prepared, p prepared) bool {
+	select {
+	case to <- p:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// mostlyNew reports whether so few of the rows so far named somebody who was there that it
+// is worth while to take the next for new.
+func (i Import) mostlyNew() bool {
+	return (i.Joined+i.Changed+i.Known+i.Twice)*500 <= i.Rows()
 }
 
 // together makes one step of up to n parts that follow each other; none if there are none.
@@ -370,7 +401,7 @@ func faultOf(i Import, r row, f *fault.Error) Fault {
 }
 
 // undoAtOnce is how many members or changes are taken back in one transaction.
-const undoAtOnce = 100
+const undoAtOnce = 500
 
 // undo takes back some of an import.
 func (s *Service) undo(ctx context.Context, i Import) error {

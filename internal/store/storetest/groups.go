@@ -32,6 +32,7 @@ func groupTests() map[string]func(*testing.T, *World) {
 		"Undone":   importUndone,
 		"Stopped":  importStopped,
 		"Long":     importLong,
+		"Back":     importLongUndone,
 		"Expired":  importExpires,
 	}
 }

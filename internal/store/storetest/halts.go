@@ -57,6 +57,18 @@ func tallied(t *testing.T, w *World) {
 	}
 	equal(t, "all", w.tally(w.A, audience.Span{Accepted: began}), audience.Tally{Sent: 4, Hard: 2, Complaints: 1})
 	equal(t, "other tenant", w.tally(w.B, audience.Span{Accepted: began}), audience.Tally{})
+	// Who wants no more by the link counts once, whatever it was of; what the account brings
+	// along or writes down itself does not, nor what was so before.
+	for stream, actor := range map[tenant.Stream]string{tenant.Newsletter: audience.ByRecipient, tenant.Reminder: audience.ByRecipient, tenant.Transactional: "usr_1"} {
+		gone := w.Entry(w.A, "a@example.net", stream, audience.Unsubscribed, time.Time{})
+		gone.Actor = actor
+		w.Suppress(gone)
+	}
+	own := w.Entry(w.A, "z@example.net", tenant.Newsletter, audience.Unsubscribed, time.Time{})
+	own.Actor = "usr_1"
+	w.Suppress(own)
+	equal(t, "with unsubscribes", w.tally(w.A, audience.Span{Accepted: began}), audience.Tally{Sent: 4, Hard: 2, Complaints: 1, Unsubscribes: 1})
+	equal(t, "other tenant's unsubscribes", w.tally(w.B, audience.Span{Accepted: began}), audience.Tally{})
 	later := w.Clock.Advance(time.Hour)
 	equal(t, "accepted later", w.tally(w.A, audience.Span{Accepted: later}), audience.Tally{})
 	w.Settle(w.Verdict(e, w.A, ids[4], event.Delivered))
@@ -67,7 +79,7 @@ func tallied(t *testing.T, w *World) {
 func halts(t *testing.T, w *World) {
 	ctx, e := context.Background(), w.Epoch("n")
 	h := audience.Halt{Tenant: w.A, At: w.Clock.Now(), Cause: audience.TooManyComplaints, Window: 24 * time.Hour,
-		Tally: audience.Tally{Sent: 1000, Complaints: 5, Hard: 3}}
+		Tally: audience.Tally{Sent: 1000, Complaints: 5, Hard: 3, Unsubscribes: 4}}
 	for i, want := range []bool{true, false} {
 		again := h
 		again.At = h.At.Add(time.Duration(i) * time.Second)
@@ -87,7 +99,7 @@ func halts(t *testing.T, w *World) {
 	if err != nil || last != h || !last.InForce() {
 		t.Errorf("read back %+v, %v, want %+v", last, err, h)
 	}
-	if err := w.Store.ReleaseBulk(ctx, w.B, "usr_1", "Irrtum", w.Clock.Now()); fault.As(err) == nil || fault.As(err).Code != "halt_not_found" {
+	if err := w.Store.ReleaseBulk(ctx, w.B, audience.Release{Actor: "usr_1", Note: "Irrtum", At: w.Clock.Now()}); fault.As(err) == nil || fault.As(err).Code != "halt_not_found" {
 		t.Errorf("released for another tenant: %v", err)
 	}
 	before, err := w.Store.Marks(ctx)
@@ -95,8 +107,16 @@ func halts(t *testing.T, w *World) {
 		t.Fatal(err)
 	}
 	now := w.Clock.Advance(time.Minute)
-	if err := w.Store.ReleaseBulk(ctx, w.A, "usr_1", "Liste bereinigt", now); err != nil {
+	if at, err := w.Store.SelfReleased(ctx, w.A); err != nil || !at.IsZero() {
+		t.Errorf("released by itself at %s, %v", at, err)
+	}
+	if err := w.Store.ReleaseBulk(ctx, w.A, audience.Release{At: now, Actor: "usr_1", Self: true, Note: "Liste bereinigt"}); err != nil {
 		t.Fatal(err)
+	}
+	for who, want := range map[tenant.ID]time.Time{w.A: now, w.B: {}} {
+		if at, err := w.Store.SelfReleased(ctx, who); err != nil || !at.Equal(want) {
+			t.Errorf("released by itself at %s, %v, want %s", at, err, want)
+		}
 	}
 	if after, err := w.Store.Marks(ctx); err != nil || after[w.A] == before[w.A] {
 		t.Errorf("other nodes do not learn of the release: %v", err)
@@ -110,7 +130,7 @@ func halts(t *testing.T, w *World) {
 	if err := w.Store.HeldFreed(ctx, last); err != nil {
 		t.Fatal(err)
 	}
-	h.ReleasedAt, h.ReleasedBy, h.Note, h.Freed = now, "usr_1", "Liste bereinigt", true
+	h.ReleasedAt, h.ReleasedBy, h.Self, h.Note, h.Freed = now, "usr_1", true, "Liste bereinigt", true
 	list, err := w.Store.Halts(ctx)
 	if err != nil || len(list) != 1 || list[0] != h {
 		t.Errorf("list %+v, %v, want %+v", list, err, h)

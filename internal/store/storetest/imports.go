@@ -153,10 +153,45 @@ func importLong(t *testing.T, w *World) {
 	}
 }
 
+// A long list that names people who are there, and many who are found by the same words, is
+// taken back in steps; others who have those words stay found by them.
+func importLongUndone(t *testing.T, w *World) {
+	ctx, s, g := t.Context(), w.Intake(), w.Group(w.A, "g")
+	list := func(first, last int) string {
+		var s strings.Builder
+		s.WriteString("E-Mail;Vorname;Nachname;Schlagwörter\n")
+		for n := first; n < last; n++ {
+			fmt.Fprintf(&s, "p%04d@x.example;Anna;N%d;messe\n", n, n%40)
+		}
+		return s.String()
+	}
+	keep := func(p *intake.Plan) { p.Existing = audience.KeepExisting }
+	stays := w.imported(s, g, list(0, 150), keep)
+	goes := w.imported(s, g, list(100, 1300), keep)
+	equal(t, "progress", fmt.Sprint(goes.State, goes.Created, goes.Known, goes.Twice, goes.Refused), "done1150 50 0 0")
+	w.must(s.Undo(ctx, w.A, goes.ID))
+	goes = w.worked(s, goes)
+	equal(t, "undone", fmt.Sprint(goes.State, goes.Removed, goes.Deleted, goes.Kept), "undone1150 1150 0")
+	equal(t, "count", w.counted(g), 150)
+	for text, want := range map[string]int{"anna": 50, "n39": 3, "@x.example": 50, "p0149@x.example": 1, "p0150@x.example": 0} {
+		page, err := w.Store.Contacts(ctx, w.A, audience.ContactFilter{Text: text})
+		w.must(err)
+		equal(t, "found by "+text, len(page.Contacts), want)
+	}
+	again := w.imported(s, g, list(100, 1300), keep)
+	equal(t, "again", fmt.Sprint(again.State, again.Created, again.Known), "done1150 50")
+	equal(t, "the first", fmt.Sprint(stays.State, stays.Created), "done150")
+}
+
 func failed[T any](_ T, err error) error { return err }
 
 func importUndone(t *testing.T, w *World) {
-	ctx, s := t.Context(), w.Intake()
+	ctx := t.Context()
+	// The clock goes on between reading a row and storing it, as clocks do.
+	s := intake.New(intake.Config{Store: w.Store, People: w.Store, Now: func() time.Time {
+		w.Clock.Advance(time.Millisecond)
+		return w.Clock.Now()
+	}})
 	eva := w.Contact(w.A, "Eva", "", "", "", []string{"eva@x.example"})
 	g, other := w.Group(w.A, "g"), w.Group(w.A, "other")
 	i := w.imported(s, g, fair)

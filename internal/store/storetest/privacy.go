@@ -39,6 +39,7 @@ func privacyTests() map[string]func(*testing.T, *World) {
 		"Gathered":     gathered,
 		"Foreign":      foreignRequests,
 		"AskedTwice":   askedTwice,
+		"Threads":      threadsErased,
 	}
 }
 

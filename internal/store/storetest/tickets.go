@@ -14,7 +14,7 @@ import (
 )
 
 func ticketTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Thread": ticketThread, "Appeal": ticketAppeal, "Dropped": ticketsDropped}
+	return map[string]func(*testing.T, *World){"Thread": ticketThread, "Appeal": ticketAppeal, "Dropped": ticketsDropped, "Rewritten": ticketRewritten}
 }
 
 // storeLocks is the lock of accounts as the store keeps it.

@@ -1,5 +1,6 @@
 // Package halts shows staff of the platform whose bulk mail is halted, why, and lets
-// them release it with a reason.
+// them release it with a reason; and an account that its own is, and the way back: it says
+// what it changed, by itself once in 30 days, and else staff let it go on.
 //
 // It is a subject of the door web (floor 4). When to halt is decided by audience.
 package halts
@@ -23,6 +24,9 @@ type Breaker interface {
 	Halts(ctx context.Context) ([]audience.Halt, error)
 	HaltOf(ctx context.Context, t tenant.ID) (h audience.Halt, ok bool, err error)
 	ReleaseBulk(ctx context.Context, t tenant.ID, actor, why string) error
+	ResumeBulk(ctx context.Context, t tenant.ID, actor, why string) error
+	MayResume(ctx context.Context, t tenant.ID) (bool, error)
+	LimitsOf(t tenant.ID) audience.Limits
 }
 
 // Tenants tells the names of accounts; tenant.Store does.
@@ -39,6 +43,7 @@ type Config struct {
 const (
 	path = "/platform/halts"
 	room = "halts"
+	own  = "/halt"
 )
 
 // Routes are the page and its form.
@@ -47,6 +52,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + path, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.show,
 			Entry: frame.Entry{Room: room, Icon: "held", Group: frame.GroupStaff}},
 		{Pattern: "GET " + path + ".csv", Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.export},
+		{Pattern: "GET " + own, Permission: tenant.MessagesRead, Do: c.showOwn},
+		{Pattern: "POST " + own, Permission: tenant.ContactsWrite, Act: "halt.resume", Do: c.resume},
 		{Pattern: "POST " + path, Access: frame.Staff, Permission: tenant.PlatformTenants, Do: c.release},
 	}
 }
@@ -154,10 +161,7 @@ func field(t tenant.ID) string { return "reason-" + t.String() }
 
 // Figures tells in one sentence what was too much, for staff and for the tenant.
 func Figures(p frame.Page, h audience.Halt) string {
-	n := h.Complaints
-	if h.Cause == audience.TooManyBounces {
-		n = h.Hard
-	}
+	n := h.Of(h.Cause)
 	share := 0.0
 	if h.Sent > 0 {
 		share = float64(n) * 100 / float64(h.Sent)

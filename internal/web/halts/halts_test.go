@@ -16,6 +16,15 @@ func TestHaltIsToldAndReleased(t *testing.T) {
 	if a := clerk.Get("/"); !strings.Contains(a.Text, figures) || strings.Contains(a.Text, "freigeben") {
 		t.Errorf("overview: %s", a.Text)
 	}
+	// The account says what it changed, once by itself.
+	own := webtest.Open(t).SignIn(webtest.Clerk)
+	webtest.Expect(t, own.Get("/halt"), http.StatusOK, figures, "Ursache behoben, weiter senden", "Abmeldungen: ab 3 % und 30", "Beschwerden: ab 0,3 % und 5")
+	webtest.Expect(t, own.Post("/halt", url.Values{"reason": {"x"}}), http.StatusUnprocessableEntity, "mindestens 3 Zeichen")
+	if a := own.Post("/halt", url.Values{"reason": {"Alte Adressen entfernt"}}); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("resume: status %d", a.StatusCode)
+	}
+	webtest.Expect(t, own.Get("/halt?done=released"), http.StatusOK, "Nichts ist angehalten", "Freigegeben.")
+
 	staff := webtest.Open(t).SignIn(webtest.Staff)
 	a := staff.Get("/platform/halts")
 	for _, want := range []string{figures, "6,96 %", "Freigegeben: &lt;script&gt;"} {

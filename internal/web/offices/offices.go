@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"stafette/internal/account"
+	"stafette/internal/approval"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/tenant"
@@ -34,7 +35,15 @@ type Accounts interface {
 }
 
 // Config is what the pages stand on. All of it is needed.
-type Config struct{ Accounts Accounts }
+type Config struct {
+	Accounts Accounts
+	Judges   Judges
+}
+
+// Judges refuse who has to do with an account; *approval.Service does.
+type Judges interface {
+	Impartial(ctx context.Context, t tenant.ID, who approval.Reviewer) error
+}
 
 const (
 	room = "offices"
@@ -214,13 +223,28 @@ func (c Config) save(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	})
 }
 
+// impartial refuses to lock or unlock an account that the reader has to do with.
+func (c Config) impartial(r *http.Request, p frame.Page, t tenant.ID) error {
+	return c.Judges.Impartial(r.Context(), t, approval.Reviewer{Actor: p.Who.User.ID.String(), Email: p.Who.User.Email})
+}
+
 func (c Config) lock(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	return c.act(w, r, p, "locked", func(t tenant.ID) error { return c.Accounts.Lock(r.Context(), t, r.PostForm.Get("reason")) },
+	return c.act(w, r, p, "locked", func(t tenant.ID) error {
+		if err := c.impartial(r, p, t); err != nil {
+			return err
+		}
+		return c.Accounts.Lock(r.Context(), t, r.PostForm.Get("reason"))
+	},
 		func(o *one, err error) bool { return frame.Refused(p, &o.state, err, "reason") })
 }
 
 func (c Config) unlock(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	return c.act(w, r, p, "unlocked", func(t tenant.ID) error { return c.Accounts.Unlock(r.Context(), t, r.PostForm.Get("reason")) },
+	return c.act(w, r, p, "unlocked", func(t tenant.ID) error {
+		if err := c.impartial(r, p, t); err != nil {
+			return err
+		}
+		return c.Accounts.Unlock(r.Context(), t, r.PostForm.Get("reason"))
+	},
 		func(o *one, err error) bool { return frame.Refused(p, &o.state, err, "reason") })
 }
 

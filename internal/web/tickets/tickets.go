@@ -33,6 +33,7 @@ type Tickets interface {
 	Open(ctx context.Context, t tenant.Tenant, w ticket.Wish, actor string) (ticket.Ticket, error)
 	Reply(ctx context.Context, k ticket.Ticket, text string, files []ticket.File, actor string, staff bool) (ticket.Ticket, error)
 	Close(ctx context.Context, k ticket.Ticket, text, actor string, staff bool) (ticket.Ticket, error)
+	Judges(ctx context.Context, k ticket.Ticket, email string) error
 	Decide(ctx context.Context, k ticket.Ticket, grant bool, reason, actor string) (ticket.Ticket, error)
 	Entries(ctx context.Context, k ticket.Ticket) ([]ticket.Entry, error)
 	Files(ctx context.Context, k ticket.Ticket) ([]ticket.File, error)
@@ -165,6 +166,11 @@ func (s side) rows(r *http.Request, p frame.Page) (frame.View, []row, error) {
 		}
 		v := row{Ticket: k}
 		if s.staff {
+			if err := s.Tickets.Judges(r.Context(), k, p.Who.User.Email); fault.IsKind(err, fault.Forbidden) {
+				continue // the appeal of an account that the reader has to do with
+			} else if err != nil {
+				return frame.View{}, nil, fmt.Errorf("tickets: %w", err)
+			}
 			v.account = s.account(r.Context(), names, k.Tenant)
 		}
 		list = append(list, v)
@@ -285,7 +291,11 @@ func (s side) read(r *http.Request, p frame.Page) (ticket.Ticket, error) {
 		return ticket.Ticket{}, fault.New(fault.NotFound, ticket.CodeUnknown, "There is no such ticket.")
 	}
 	if s.staff {
-		return s.Tickets.Find(r.Context(), k)
+		found, err := s.Tickets.Find(r.Context(), k)
+		if err == nil {
+			err = s.Tickets.Judges(r.Context(), found, p.Who.User.Email)
+		}
+		return found, err
 	}
 	return s.Tickets.Ticket(r.Context(), p.Tenant(), k)
 }

@@ -34,7 +34,26 @@ func TestLockedAccountAppeals(t *testing.T) {
 	if a := d.Post("/platform"+at+"/decide", url.Values{"verdict": {"grant"}, "text": {"Stimmt."}}); a.StatusCode != http.StatusForbidden {
 		t.Errorf("support decided: %d", a.StatusCode)
 	}
+	// Who has to do with the account neither sees the appeal nor decides it.
+	d.World.Partial = webtest.Checker
 	d.SignIn(webtest.Checker)
+	if a := d.Get("/platform/requests"); a.StatusCode != http.StatusOK || strings.Contains(a.Text, at) {
+		t.Errorf("the list of somebody partial: %d, %s", a.StatusCode, at)
+	}
+	for _, path := range []string{at, at + "/files/tkf_00000000000000000000000000"} {
+		if a := d.Get("/platform" + path); a.StatusCode != http.StatusForbidden {
+			t.Errorf("somebody partial reads %s: %d", path, a.StatusCode)
+		}
+	}
+	for _, path := range []string{"/decide", "/reply", "/close"} {
+		if a := d.Post("/platform"+at+path, url.Values{"verdict": {"grant"}, "text": {"Stimmt."}}); a.StatusCode != http.StatusForbidden {
+			t.Errorf("somebody partial does %s: %d", path, a.StatusCode)
+		}
+	}
+	d.World.Partial = ""
+	if a := d.Get("/platform/requests"); !strings.Contains(a.Text, at) {
+		t.Errorf("the list lacks %s", at)
+	}
 	for _, c := range []struct {
 		form   url.Values
 		status int

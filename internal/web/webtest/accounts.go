@@ -40,7 +40,7 @@ func accountsSubject() Subject {
 			c.People = people.Config{Accounts: a}
 			c.Keys = keys.Config{Accounts: a}
 			c.Record = record.Config{Entries: a, People: a}
-			c.Offices = offices.Config{Accounts: a}
+			c.Offices = offices.Config{Accounts: a, Judges: w.judges()}
 			c.Settings = settings.Config{Accounts: a, Rights: w.Rights()}
 		},
 		Own:     func(w *World) map[string]string { return w.Accounts().paths(w.Tenant.ID) },

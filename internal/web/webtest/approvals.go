@@ -8,6 +8,7 @@ import (
 	"stafette/internal/approval/approvaltest"
 	"stafette/internal/audience"
 	"stafette/internal/audience/audiencetest"
+	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/insight"
 	"stafette/internal/message"
@@ -102,15 +103,31 @@ func (d *approvalDesk) file(s approval.State) string {
 	return files[0].ID.String()
 }
 
+// related makes Partial have to do with Tenant.
+func (w *World) related(_ context.Context, email string, t tenant.ID) (bool, error) {
+	return t == w.Tenant.ID && email == w.Partial, nil
+}
+
+// judge is who may act upon an account.
+type judge struct{ w *World }
+
+func (w *World) judges() judge { return judge{w} }
+
+// Impartial implements offices.Judges.
+func (j judge) Impartial(ctx context.Context, t tenant.ID, who approval.Reviewer) error {
+	if own, _ := j.w.related(ctx, who.Email, t); own {
+		return fault.New(fault.Forbidden, approval.CodeOwn, "")
+	}
+	return nil
+}
+
 func newApprovalDesk(w *World) *approvalDesk {
 	keeper, err := seal.New(bytes.Repeat([]byte{9}, seal.KeySize))
 	must(err)
 	people := &audiencetest.Contacts{}
 	d := &approvalDesk{store: &approvaltest.Store{}, groups: &audiencetest.Groups{People: people}, own: map[approval.State]approval.Case{}}
 	d.Service, err = approval.New(approval.Config{Store: d.store, Groups: d.groups, Keeper: keeper, Now: w.Now,
-		Related: func(_ context.Context, email string, t tenant.ID) (bool, error) {
-			return t == w.Tenant.ID && email == w.Partial, nil
-		},
+		Related:  w.related,
 		Calendar: approval.DefaultCalendar(w.Now().Location())})
 	must(err)
 	for i, s := range approval.States() {

@@ -56,6 +56,42 @@ func (d haltDesk) HaltOf(_ context.Context, t tenant.ID) (audience.Halt, bool, e
 	return audience.Halt{}, false, nil
 }
 
+// MayResume implements halts.Breaker.
+func (d haltDesk) MayResume(_ context.Context, t tenant.ID) (bool, error) {
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	for _, h := range d.w.halts {
+		if h.Tenant == t && h.Self {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// LimitsOf implements halts.Breaker.
+func (haltDesk) LimitsOf(tenant.ID) audience.Limits {
+	return audience.Limits{Window: 24, Sent: 200, Complaints: audience.Limit{Least: 5, Share: 3}, Hard: audience.Limit{Least: 20, Share: 50},
+		Unsubscribes: audience.Limit{Least: 30, Share: 30}}
+}
+
+// ResumeBulk implements halts.Breaker.
+func (d haltDesk) ResumeBulk(ctx context.Context, t tenant.ID, actor, why string) error {
+	if may, _ := d.MayResume(ctx, t); !may {
+		return fault.New(fault.Conflict, "halt_self_used", "")
+	}
+	if err := d.ReleaseBulk(ctx, t, actor, why); err != nil {
+		return err
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	for i := range d.w.halts {
+		if d.w.halts[i].Tenant == t && d.w.halts[i].Note == why {
+			d.w.halts[i].Self = true
+		}
+	}
+	return nil
+}
+
 // ReleaseBulk implements halts.Breaker.
 func (d haltDesk) ReleaseBulk(_ context.Context, t tenant.ID, actor, why string) error {
 	if len(why) < 3 {

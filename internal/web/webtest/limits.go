@@ -103,7 +103,7 @@ func newLimits(w *World) *limits {
 	l := &limits{w: w, accounts: map[tenant.ID]*ledger.Account{}, entries: map[tenant.ID][]ledger.Entry{}, lines: map[ticket.ID][]ticket.Line{},
 		files: map[ticket.ID][]ticket.Exhibit{}, limits: map[tenant.ID]pause.Limits{}}
 	l.ledger = ledger.New(ledger.Config{Store: l, Now: w.Now})
-	l.tickets = ticket.New(ticket.Config{Store: l, Keeper: keeper, Locks: noLocks{}, Now: w.Now})
+	l.tickets = ticket.New(ticket.Config{Store: l, Keeper: keeper, Locks: noLocks{}, Related: w.related, Now: w.Now})
 	l.judge = pause.New(pause.Config{Store: l, Now: w.Now})
 	l.plan, err = l.ledger.CreatePlan(ctx, ledger.Plan{Name: "Basis <script>", Included: 1000, Overage: ledger.Hold})
 	must(err)
