@@ -32,6 +32,7 @@ type hitCall struct {
 type hits struct {
 	s     *Store
 	known hitMemory
+	rows  []any // of the group that is written, kept for the next one
 	in    chan *hitCall
 	once  sync.Once
 	quit  chan struct{}
@@ -156,7 +157,11 @@ func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) err
 	if err != nil {
 		return err
 	}
-	var rows []any
+	rows := s.hits.rows[:0]
+	defer func() {
+		clear(rows)
+		s.hits.rows = rows
+	}()
 	sums := map[countKey]tracking.Count{}
 	for _, c := range group {
 		for i := range c.list {
