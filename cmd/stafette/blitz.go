@@ -19,7 +19,7 @@ func (p *platform) feed() blitz.Feed { return blitz.Feed{Store: p.store, Now: p.
 func (p *platform) blitzPages(catalog *i18n.Catalog, told *diagnosis.Service) webblitz.Config {
 	return webblitz.Config{
 		Feed: p.feed(), Activities: p.store, Hub: p.tracking.hub, Contacts: p.store, Teller: blitz.Teller{Catalog: catalog}, Mails: p.notices.On,
-		Certificates: &offercertificate.Service{Offers: p.offers, Mail: p.store, Activities: p.store, Signer: told, Catalog: catalog},
+		Certificates: &offercertificate.Service{Offers: p.offers, Mail: p.store, Activities: p.store, Signer: told, Catalog: catalog, Tenants: p.store, Brands: p.stationery},
 	}
 }
 

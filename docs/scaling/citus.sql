@@ -60,6 +60,7 @@ SELECT create_distributed_table('offer_acts', 'tenant', colocate_with => 'messag
 SELECT create_distributed_table('templates', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('template_versions', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('brands', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('brand_logos', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_forms', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_proofs', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('lead_cases', 'tenant', colocate_with => 'messages');

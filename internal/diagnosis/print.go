@@ -5,15 +5,39 @@ package diagnosis
 // methods are not safe for concurrent use.
 type Print struct{ sheet *sheet }
 
+// Letterhead is whose paper a report is on. The zero value is nobody's but ours.
+type Letterhead struct {
+	Name   string // of who stands there; "": only Logo
+	Logo   []byte // PNG or JPEG; nil: Name stands there
+	Width  int    // of Logo, pixels
+	Height int    // of Logo, pixels
+	Colour string // "#rrggbb" of the line below the title; "" and what is no colour: none
+}
+
+// NewPrintOn begins a report as NewPrint does, with the sender's logo or name at the right of
+// our mark and a line in the sender's colour below the title.
+func NewPrintOn(l Letterhead, title, under string) *Print {
+	p := &Print{sheet: newSheet(title)}
+	p.sheet.brand(marginLeft, marginTop)
+	p.sheet.owner(l, marginTop)
+	p.head(title, under)
+	p.sheet.stripe(l.Colour)
+	return p
+}
+
 // NewPrint begins a report; title stands on top and in the properties of the file.
 func NewPrint(title, under string) *Print {
 	p := &Print{sheet: newSheet(title)}
 	p.sheet.brand(marginLeft, marginTop)
+	p.head(title, under)
+	return p
+}
+
+func (p *Print) head(title, under string) {
 	p.sheet.y = marginTop + 34
 	p.sheet.paragraph(marginLeft, textWidth, bold, 20, black(), title)
 	p.sheet.paragraph(marginLeft, textWidth, regular, 9.5, grey(), under)
 	p.sheet.space(14)
-	return p
 }
 
 // Heading begins a part.

@@ -15,6 +15,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // answer mails the receipt of an act and keeps that it was. What could not be done now is
@@ -37,7 +38,8 @@ func (s *Service) mailReceipt(ctx context.Context, v Visit, a Act) (Act, error) 
 	}
 	key := "offer act " + a.ID.String()
 	r, err := s.c.Acceptor.Accept(ctx, ingest.Principal{Tenant: a.Tenant, Actor: "system", Door: Door}, ingest.Submission{
-		Draft: &d, Stream: tenant.Transactional, Tags: []string{"offer-receipt"},
+		// A receipt is evidence for whom it goes to: nothing about it is told of.
+		Draft: &d, Stream: tenant.Transactional, Tags: []string{"offer-receipt"}, Tracking: tracking.None,
 		Metadata: map[string]string{"offer": a.Offer.String(), "offer_recipient": a.Recipient.String()}, Idempotency: key, RequestHash: sha256.Sum256([]byte(key)),
 	})
 	e := fault.As(err)
@@ -80,12 +82,17 @@ func (s *Service) receipt(v Visit, a Act) (message.Draft, error) {
 		return message.Draft{}, err
 	}
 	kind := "offermail." + string(a.Kind)
-	return message.Draft{
-		From: from, To: []message.Mailbox{to}, Subject: line(w.say(kind+".subject", w.args), maxMailTitle), Text: strings.TrimSpace(w.say(kind+".text", w.args)) + "\n",
+	text := strings.TrimSpace(w.say(kind+".text", w.args)) + "\n"
+	d := message.Draft{
+		From: from, To: []message.Mailbox{to}, Subject: line(w.say(kind+".subject", w.args), maxMailTitle), Text: text, HTML: receiptHTML(v, text, s.LinkOf(v.Recipient)),
 		Attachments: []message.Attachment{{Filename: w.say(kind+".file", nil), ContentType: "application/pdf", Content: pdf}}, Date: a.At,
 		// RFC 3834, 5: vacation programs must not answer.
 		Headers: []message.Header{{Name: "Auto-Submitted", Value: "auto-replied"}},
-	}, nil
+	}
+	if l := v.Logo; !l.None() {
+		d.Attachments = append(d.Attachments, message.Attachment{Filename: "logo" + l.End, ContentType: l.Media, Content: l.Data, ContentID: logoID})
+	}
+	return d, nil
 }
 
 type receiptVoice struct {
@@ -120,7 +127,7 @@ func (s *Service) receiptVoice(v Visit, a Act) receiptVoice {
 func (s *Service) ReceiptPDF(v Visit, a Act) ([]byte, error) {
 	w := s.receiptVoice(v, a)
 	say := func(key string) string { return w.say("offermail.paper."+key, w.args) }
-	p := diagnosis.NewPrint(say(string(a.Kind)), v.Tenant.Name)
+	p := diagnosis.NewPrintOn(LetterheadOf(v.Tenant.Name, v.Brand, v.Logo), say(string(a.Kind)), v.Tenant.Name)
 	p.Row(say("offer"), v.Version.Content.Title)
 	p.Row(say("version"), fmt.Sprint(a.Version))
 	p.Row(say("at"), w.Full(a.At))

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/seal"
+	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 )
@@ -34,9 +35,11 @@ type Mail interface {
 	Events(ctx context.Context, t tenant.ID, m message.ID) ([]event.Event, error)
 }
 
-// Brands tells in which colours a tenant writes; *stationery.Service does.
+// Brands tells in which colours a tenant writes, and with which logo; *stationery.Service
+// does.
 type Brands interface {
 	Brand(ctx context.Context, t tenant.ID) (blocks.Brand, error)
+	Logo(ctx context.Context, t tenant.ID) (stationery.Logo, error)
 }
 
 // Config of a Service. Fields without a stated default are needed.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stafette/internal/fault"
+	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
@@ -33,6 +34,9 @@ type Visit struct {
 	Tenant    tenant.Tenant
 	Profile   tenant.Profile
 	Brand     blocks.Brand
+	// Logo is the tenant's own, kept here; none: the name stands there instead. That of Brand
+	// lies on another host and is for mails alone.
+	Logo stationery.Logo
 	// Liked are the units the recipient likes.
 	Liked map[string]bool
 	// Confirmed is the confirmation of the wording as it is now; nil: there is none.
@@ -92,7 +96,9 @@ func (s *Service) whose(ctx context.Context, v *Visit) (err error) {
 		v.Profile, err = s.c.Tenants.Profile(ctx, v.Offer.Tenant)
 	}
 	if err == nil && s.c.Brands != nil {
-		v.Brand, err = s.c.Brands.Brand(ctx, v.Offer.Tenant)
+		if v.Brand, err = s.c.Brands.Brand(ctx, v.Offer.Tenant); err == nil {
+			v.Logo, err = s.c.Brands.Logo(ctx, v.Offer.Tenant)
+		}
 	}
 	return err
 }

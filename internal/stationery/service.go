@@ -29,10 +29,12 @@ type Config struct {
 type Service struct {
 	c    Config
 	mjml mjml.Compiler
+	// drawing bounds how many logos are decoded at once.
+	drawing chan struct{}
 }
 
 // New makes a Service.
-func New(c Config) *Service { return &Service{c: c} }
+func New(c Config) *Service { return &Service{c: c, drawing: make(chan struct{}, 1)} }
 
 func (s *Service) now() time.Time { return s.c.Now().UTC().Truncate(time.Millisecond) }
 

@@ -1,7 +1,11 @@
 package stationery_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"image"
+	"image/png"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +162,43 @@ func TestCheckAndSample(t *testing.T) {
 	}
 	if missing, err := tpl.Missing(stationery.Sample(tpl.Variables())); err != nil || len(missing) > 0 {
 		t.Errorf("the sample lacks %v, %v", missing, err)
+	}
+}
+
+// A logo is drawn anew, at most so large; what was shown comes back; what is no picture
+// changes nothing (T30).
+func TestLogo(t *testing.T) {
+	s, of := newService(t)
+	ctx := t.Context()
+	var wide bytes.Buffer
+	if err := png.Encode(&wide, image.NewNRGBA(image.Rect(0, 0, 1280, 200))); err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.SetLogo(ctx, of, append(wide.Bytes(), "<script>behind"...))
+	if err != nil || first.Width != 640 || first.Height != 100 || first.Media != "image/png" || bytes.Contains(first.Data, []byte("script")) || first.SHA256 != sha256.Sum256(first.Data) {
+		t.Fatalf("%d × %d %s, %v", first.Width, first.Height, first.Media, err)
+	}
+	for want, data := range map[string][]byte{
+		stationery.CodeLogoMedia + " file": []byte("<svg onload=alert(1)>"),
+		stationery.CodeLogoBroke + " file": wide.Bytes()[:100],
+		stationery.CodeLogoLarge + " file": make([]byte, stationery.MaxLogo+1),
+	} {
+		_, err := s.SetLogo(ctx, of, data)
+		refused(t, err, want)
+	}
+	if l, err := s.Logo(ctx, of); err != nil || l.Tag() != first.Tag() {
+		t.Errorf("a refused logo changed it: %v", err)
+	}
+	for _, step := range []struct {
+		do            func(context.Context, tenant.ID) error
+		shown, former bool
+	}{{s.DropLogo, false, true}, {s.DropLogo, false, true}, {s.RestoreLogo, true, false}} {
+		if err := step.do(ctx, of); err != nil {
+			t.Fatal(err)
+		}
+		shown, former, err := s.Logos(ctx, of)
+		if err != nil || shown.None() == step.shown || former.None() == step.former {
+			t.Errorf("shown %t, former %t, %v", !shown.None(), !former.None(), err)
+		}
 	}
 }

@@ -133,6 +133,7 @@ type Store interface {
 	// Brand is the zero Brand where none was saved.
 	Brand(ctx context.Context, of tenant.ID) (blocks.Brand, error)
 	SaveBrand(ctx context.Context, of tenant.ID, b blocks.Brand, now time.Time) error
+	LogoStore
 }
 
 // Tenants tells whose templates they are; tenant.Store does.

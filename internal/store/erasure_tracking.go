@@ -82,6 +82,10 @@ func (h trackingHolder) Erase(ctx context.Context, p privacy.Person, note func(i
 				}
 				n += done
 			}
+			h.s.hits.known.forget()
+			if _, err := tx.ExecContext(ctx, h.s.unopenedText(), p.Tenant[:], canonicalAddress(a)); err != nil {
+				return err
+			}
 			said, err := h.forget(ctx, tx, p.Tenant, audience.HashOf(h.s.cfg.HashKey, p.Tenant, a))
 			n += said
 			return err

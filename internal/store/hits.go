@@ -32,10 +32,13 @@ type hitCall struct {
 type hits struct {
 	s     *Store
 	known hitMemory
-	in    chan *hitCall
-	once  sync.Once
-	quit  chan struct{}
-	ended chan struct{}
+	rows  []any // of the group that is written, kept for the next one
+	// marked are the mails that the group that is written marked as opened.
+	marked []mailKey
+	in     chan *hitCall
+	once   sync.Once
+	quit   chan struct{}
+	ended  chan struct{}
 }
 
 func startHits(s *Store) *hits {
@@ -91,6 +94,9 @@ func (h *hits) write(group []*hitCall) {
 			h.write([]*hitCall{c})
 		}
 		return
+	}
+	if err == nil {
+		h.known.markOpened(h.marked)
 	}
 	for _, c := range group {
 		c.err = err
@@ -156,7 +162,11 @@ func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) err
 	if err != nil {
 		return err
 	}
-	var rows []any
+	rows := s.hits.rows[:0]
+	defer func() {
+		clear(rows)
+		s.hits.rows = rows
+	}()
 	sums := map[countKey]tracking.Count{}
 	for _, c := range group {
 		for i := range c.list {
@@ -173,6 +183,9 @@ func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) err
 		}
 	}
 	if err := s.texts.activities.insert(ctx, s.texts, tx, rows); err != nil {
+		return err
+	}
+	if err := s.noteOpened(ctx, tx, group); err != nil {
 		return err
 	}
 	return s.addCounts(ctx, tx, sums)
@@ -276,11 +289,11 @@ const (
 	stillText = "SELECT message FROM tracked_messages WHERE tenant = $1 AND message "
 )
 
-// hitTexts are the questions of lookUp in all their lengths.
+// hitTexts are the texts of lookUp and noteOpened in all their lengths.
 func hitTexts(d dialect) (texts []string) {
 	for size := 1; size <= inListMax; size *= 4 {
 		list, _ := inList(d, 2, make([]message.ID, size))
-		texts = append(texts, saidText+list, stillText+list+d.shareRow())
+		texts = append(texts, saidText+list, stillText+list+d.shareRow(), openedText+list)
 	}
 	return texts
 }

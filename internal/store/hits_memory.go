@@ -37,6 +37,7 @@ type mailKey struct {
 type standing struct {
 	withdrawn bool // one of them has
 	granted   bool // each of them has
+	opened    bool // the mail is marked as opened
 }
 
 func newHitMemory(d dialect) hitMemory {
@@ -91,6 +92,22 @@ func (m *hitMemory) standing(v *tracking.Hit) (standing, bool) {
 	}
 	said, ok := m.mails[mailKey{v.Activity.Tenant, v.Activity.Message}]
 	return said, ok
+}
+
+// opened reports whether the mail of a hit is known to be marked as opened.
+func (m *hitMemory) opened(v *tracking.Hit) bool {
+	said, ok := m.standing(v)
+	return ok && said.opened
+}
+
+// markOpened remembers mails that are marked as opened, after the commit that did it.
+func (m *hitMemory) markOpened(list []mailKey) {
+	for _, k := range list {
+		if said, ok := m.mails[k]; ok {
+			said.opened = true
+			m.mails[k] = said
+		}
+	}
 }
 
 func (m *hitMemory) remember(v *tracking.Hit, said standing) {

@@ -37,12 +37,11 @@ func openedIs(by tracking.OpenedBy) string {
 
 // openedFrom selects, as id, messages of tenant $1 in [$2, $3) that may have been opened so;
 // order and limit $4 follow. Opens are found by the index of activities by message, mail
-// that nobody opened among what was tracked: mail of which nothing is known costs nothing.
+// that nobody opened by the index of what was not: mail of which nothing is known, or of
+// which it is known that somebody did, costs nothing.
 func openedFrom(by tracking.OpenedBy, order string) string {
-	const kept = "SELECT 1 FROM activities a WHERE a.tenant = k.tenant AND a.message = k.message AND a.kind = 'opened'"
 	if by == tracking.OpenedByNobody {
-		return `SELECT k.message AS id FROM tracked_messages k WHERE k.tenant = $1 AND k.message >= $2 AND k.message < $3 AND NOT EXISTS (` + kept + `)
-			AND NOT EXISTS (SELECT 1 FROM activity_counts c WHERE c.tenant = k.tenant AND c.message = k.message AND c.link = 0)`
+		return "SELECT message AS id FROM tracked_messages WHERE tenant = $1 AND message >= $2 AND message < $3 AND opened = 0"
 	}
 	class, sum := "<> 'scanner'", "persons"
 	if by == tracking.OpenedByMachines {
@@ -106,4 +105,45 @@ func (s *Store) openings(ctx context.Context, t tenant.ID, of []message.ID, foun
 		}
 	}
 	return nil
+}
+
+const openedText = "UPDATE tracked_messages SET opened = 1 WHERE opened = 0 AND tenant = $1 AND message "
+
+// noteOpened marks the mails among activities that are kept of which it is not known that
+// they are marked already, and notes those for after the commit.
+func (s *Store) noteOpened(ctx context.Context, tx *sql.Tx, group []*hitCall) error {
+	fresh := map[tenant.ID]map[message.ID]bool{}
+	for _, c := range group {
+		for i := range c.list {
+			v := &c.list[i]
+			if !c.kept[i] || !v.Tracked || v.Activity.Kind != tracking.Opened || s.hits.known.opened(v) {
+				continue
+			}
+			if fresh[v.Activity.Tenant] == nil {
+				fresh[v.Activity.Tenant] = map[message.ID]bool{}
+			}
+			fresh[v.Activity.Tenant][v.Activity.Message] = true
+		}
+	}
+	s.hits.marked = s.hits.marked[:0]
+	for t, of := range fresh {
+		for part := range slices.Chunk(sortedKeys(of), inListMax) {
+			list, args := inList(s.dialect, 2, part)
+			if _, err := s.texts.exec(ctx, tx, openedText+list, append([]any{t[:]}, args...)...); err != nil {
+				return err
+			}
+			for _, m := range part {
+				s.hits.marked = append(s.hits.marked, mailKey{t, m})
+			}
+		}
+	}
+	return nil
+}
+
+// unopenedText takes the mark back of mail to recipient $2 of which nothing is kept that
+// shows an open.
+func (s *Store) unopenedText() string {
+	return `UPDATE tracked_messages SET opened = 0 WHERE tenant = $1 AND opened = 1 AND message IN (SELECT ` + s.dialect.messageOf("d.id") + ` FROM deliveries d WHERE d.tenant = $1 AND d.recipient = $2)
+		AND NOT EXISTS (SELECT 1 FROM activities a WHERE a.tenant = tracked_messages.tenant AND a.message = tracked_messages.message AND a.kind = 'opened')
+		AND NOT EXISTS (SELECT 1 FROM activity_counts c WHERE c.tenant = tracked_messages.tenant AND c.message = tracked_messages.message AND c.link = 0)`
 }

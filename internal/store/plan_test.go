@@ -11,6 +11,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/queue"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // plans returns the steps by which SQLite would answer a query.
@@ -68,19 +69,20 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		"waiting":     {waitingText, nil, "deliveries_waiting (tenant=? AND state=?)"},
 		"claim": {"SELECT " + entryColumns + join + ` WHERE d.tenant = $1 AND d.owner = 0 AND d.urgency = 1 AND d.due_at <= $2
 			AND d.state IN ('queued', 'deferred') ORDER BY d.due_at LIMIT 5`, []any{zero, 1}, "deliveries_due (tenant=? AND owner=? AND urgency=? AND due_at<?)"},
-		"list queued":   {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + queued + " ORDER BY " + queuedOrder + " LIMIT 5", []any{zero}, "deliveries_due (tenant=?)"},
-		"list held":     {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + held + " ORDER BY " + heldOrder + " LIMIT 5", []any{zero}, "deliveries_waiting (tenant=? AND state=?)"},
-		"depth":         {"SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred')", nil, "COVERING INDEX deliveries_due"},
-		"recipient":     {"SELECT id FROM deliveries WHERE tenant = $1 AND recipient = $5 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1, "x"}, "deliveries_recipient (tenant=? AND recipient=? AND id>? AND id<?)"},
-		"state":         {"SELECT id FROM deliveries WHERE tenant = $1 AND " + indexedState(event.Bounced) + " AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1}, "deliveries_ended (tenant=? AND state=? AND id>? AND id<?)"},
-		"count queued":  {s.stateCounts()[0], []any{zero, zero, zero}, "COVERING INDEX deliveries_due (tenant=?)"},
-		"count waiting": {s.stateCounts()[1], []any{zero, zero, zero}, "COVERING INDEX deliveries_waiting (tenant=? AND state=?"},
-		"count ended":   {s.stateCounts()[2], []any{zero, zero, zero}, "COVERING INDEX deliveries_ended (tenant=? AND state=?"},
-		"few with tag":  {rare.text(""), rare.args, "SEARCH d USING PRIMARY KEY (tenant=? AND id>? AND id<?)"},
-		"foreign id":    {"SELECT 1 FROM messages WHERE tenant = $1 AND message_id = $2 LIMIT 1", []any{zero, "x"}, "messages_foreign (tenant=? AND message_id=?)"},
-		"addressees":    {nextRecipientText, []any{zero, "eva@", "evaA"}, "deliveries_recipient (tenant=? AND recipient>? AND recipient<?)"},
-		"deliveries to": {deliveriesToText, []any{zero, "x", 1}, "deliveries_recipient (tenant=? AND recipient=?)"},
-		"reports due":   {anyReportDue, []any{1}, "COVERING INDEX reports_due_at (due_at<?)"},
+		"list queued":      {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + queued + " ORDER BY " + queuedOrder + " LIMIT 5", []any{zero}, "deliveries_due (tenant=?)"},
+		"list held":        {"SELECT d.id" + join + " WHERE d.tenant = $1 AND " + held + " ORDER BY " + heldOrder + " LIMIT 5", []any{zero}, "deliveries_waiting (tenant=? AND state=?)"},
+		"depth":            {"SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred')", nil, "COVERING INDEX deliveries_due"},
+		"recipient":        {"SELECT id FROM deliveries WHERE tenant = $1 AND recipient = $5 AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1, "x"}, "deliveries_recipient (tenant=? AND recipient=? AND id>? AND id<?)"},
+		"state":            {"SELECT id FROM deliveries WHERE tenant = $1 AND " + indexedState(event.Bounced) + " AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1}, "deliveries_ended (tenant=? AND state=? AND id>? AND id<?)"},
+		"count queued":     {s.stateCounts()[0], []any{zero, zero, zero}, "COVERING INDEX deliveries_due (tenant=?)"},
+		"count waiting":    {s.stateCounts()[1], []any{zero, zero, zero}, "COVERING INDEX deliveries_waiting (tenant=? AND state=?"},
+		"count ended":      {s.stateCounts()[2], []any{zero, zero, zero}, "COVERING INDEX deliveries_ended (tenant=? AND state=?"},
+		"few with tag":     {rare.text(""), rare.args, "SEARCH d USING PRIMARY KEY (tenant=? AND id>? AND id<?)"},
+		"foreign id":       {"SELECT 1 FROM messages WHERE tenant = $1 AND message_id = $2 LIMIT 1", []any{zero, "x"}, "messages_foreign (tenant=? AND message_id=?)"},
+		"addressees":       {nextRecipientText, []any{zero, "eva@", "evaA"}, "deliveries_recipient (tenant=? AND recipient>? AND recipient<?)"},
+		"deliveries to":    {deliveriesToText, []any{zero, "x", 1}, "deliveries_recipient (tenant=? AND recipient=?)"},
+		"opened by nobody": {openedFrom(tracking.OpenedByNobody, "DESC") + " ORDER BY id DESC LIMIT $4", []any{zero, zero, zero, 1}, "COVERING INDEX tracked_unopened (tenant=? AND message>? AND message<?)"},
+		"reports due":      {anyReportDue, []any{1}, "COVERING INDEX reports_due_at (due_at<?)"},
 		"deliveries of messages": {"SELECT " + deliveryColumns + " FROM messages m JOIN deliveries d ON d.tenant = $1 AND d.id > m.id AND d.id <= " +
 			d.deliveryAt("m.id", listedDeliveries) + " WHERE m.tenant = $1 AND m.id IN (?, ?) ORDER BY d.id", []any{zero, zero, zero}, "PRIMARY KEY (tenant=? AND id>? AND id<?)"},
 	} {

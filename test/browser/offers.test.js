@@ -51,3 +51,45 @@ test("a recipient without JavaScript confirms, downloads and likes; the office s
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+test("a file on its way tells how far it is, can be stopped, and is refused by its name", async () => {
+  const { context, page, complaints, go } = await office.desk({ lang: "de", scheme: "light", width: 360, who: CLERK });
+  await go("/offers");
+  await page.click('tbody a:has-text("Speicherblock")');
+  const edit = `${new URL(page.url()).pathname}/edit`;
+  await go(edit);
+  const form = page.locator("form[data-upload]");
+  const choose = (name, buffer) => form.locator("input[type=file]").setInputFiles({ name, mimeType: "application/pdf", buffer });
+  const send = form.locator(".btn--primary");
+  const alert = form.locator("[role=alert]");
+  await form.locator('select[name="kind"]').selectOption("document");
+
+  await choose("riesig.pdf", Buffer.alloc(27 << 20));
+  await send.press("Enter");
+  assert.match(await alert.innerText(), /riesig\.pdf.* zu groß/);
+
+  await choose("notiz.pdf", Buffer.from("kein PDF"));
+  await send.press("Enter");
+  await page.waitForFunction(() => document.querySelector("[role=alert]")?.textContent.includes("notiz.pdf"));
+  assert.match(await alert.innerText(), /nicht angenommen.*als PDF/);
+  assert.equal(await form.locator("input[type=file]").evaluate((field) => field.files[0].name), "notiz.pdf", "the form was lost");
+
+  await page.route("**/files", () => {}); // never answered
+  await choose("anlage.pdf", Buffer.from("%PDF-1.4\n%%EOF"));
+  await send.press("Enter");
+  await form.locator("progress").waitFor();
+  assert.ok(await send.isDisabled());
+  assert.match(await form.locator("progress").getAttribute("aria-label"), /anlage\.pdf/);
+  await shot(page, "offers", "upload");
+  assert.deepEqual(await axe(page), []);
+  assert.ok((await overflow(page)) <= 0, "the bar is wider than the screen");
+  await form.locator(".upload .btn").press("Enter");
+  assert.match(await alert.innerText(), /anlage\.pdf.*abgebrochen/);
+  assert.ok(!(await send.isDisabled()));
+  await page.unroute("**/files");
+
+  await send.press("Enter");
+  await page.waitForFunction(() => document.querySelector("#files .rules").innerText.includes("anlage"));
+  assert.deepEqual(complaints.filter((one) => !/\b422\b/.test(one)), []);
+  await context.close();
+});

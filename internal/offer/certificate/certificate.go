@@ -50,13 +50,16 @@ type Activities interface {
 	Activities(ctx context.Context, t tenant.ID, q tracking.Query) ([]tracking.Activity, bool, error)
 }
 
-// Service makes certificates. All fields are needed; it is safe for concurrent use.
+// Service makes certificates. Fields without a stated default are needed; it is
+// safe for concurrent use.
 type Service struct {
 	Offers     Offers
 	Mail       Mail
 	Activities Activities
 	Signer     *diagnosis.Service
 	Catalog    *i18n.Catalog
+	Tenants    offer.Tenants // nil: paper bears nobody's name
+	Brands     offer.Brands  // nil: paper has our look
 }
 
 // Content is what a certificate states. Times are RFC 3339 in UTC; what is not known is "".
@@ -212,8 +215,33 @@ func (s *Service) JSON(c Content) ([]byte, error) {
 	return st.JSON()
 }
 
-// PDF is the certificate on paper, in the words of the clock's language.
-func (s *Service) PDF(c Content, clock i18n.Clock) ([]byte, error) {
+// letterhead is the paper of a tenant as it is now.
+func (s *Service) letterhead(ctx context.Context, t tenant.ID) (diagnosis.Letterhead, error) {
+	if s.Tenants == nil || s.Brands == nil {
+		return diagnosis.Letterhead{}, nil
+	}
+	who, err := s.Tenants.Tenant(ctx, t)
+	if err != nil {
+		return diagnosis.Letterhead{}, fmt.Errorf("print certificate: %w", err)
+	}
+	brand, err := s.Brands.Brand(ctx, t)
+	if err != nil {
+		return diagnosis.Letterhead{}, fmt.Errorf("print certificate: %w", err)
+	}
+	logo, err := s.Brands.Logo(ctx, t)
+	if err != nil {
+		return diagnosis.Letterhead{}, fmt.Errorf("print certificate: %w", err)
+	}
+	return offer.LetterheadOf(who.Name, brand, logo), nil
+}
+
+// PDF is the certificate on a tenant's paper, in the words of the clock's language. The same
+// facts on the same paper make the same bytes.
+func (s *Service) PDF(ctx context.Context, t tenant.ID, c Content, clock i18n.Clock) ([]byte, error) {
+	head, err := s.letterhead(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	say := func(key string, args ...any) string {
 		list := i18n.Args{}
 		for i := 0; i+1 < len(args); i += 2 {
@@ -228,7 +256,7 @@ func (s *Service) PDF(c Content, clock i18n.Clock) ([]byte, error) {
 		}
 		return clock.Full(at) + " (" + text + ")"
 	}
-	p := diagnosis.NewPrint(say("title"), c.Title)
+	p := diagnosis.NewPrintOn(head, say("title"), c.Title)
 	p.Row(say("recipient"), c.Recipient)
 	p.Row(say("offer"), c.Offer)
 	p.Row(say("message"), c.Subject)

@@ -116,7 +116,7 @@ func TestProofAndIndicationStandApart(t *testing.T) {
 			t.Error("a changed recipient passes")
 		}
 		for _, lang := range i18n.Langs() {
-			if pdf, err := s.PDF(c, i18n.Clock{Lang: lang, Zone: time.UTC, Now: start}); err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-")) {
+			if pdf, err := s.PDF(t.Context(), tenant.ID{1}, c, i18n.Clock{Lang: lang, Zone: time.UTC, Now: start}); err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-")) {
 				t.Errorf("%s: %d bytes, %v", lang, len(pdf), err)
 			}
 		}

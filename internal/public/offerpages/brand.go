@@ -8,12 +8,17 @@ import (
 	"strconv"
 	"strings"
 
+	"stafette/internal/offer"
 	"stafette/internal/template/blocks"
 )
 
-// brandPath is where the colours of a tenant stand, below the address of an offer. The logo
-// of a brand lies on another host, which would learn who looks: pages show the name instead.
-const brandPath = "/brand.css"
+// brandPath and logoPath are where the colours and the logo of a tenant stand, below the
+// address of an offer. The logo is the one that is kept here: that of the brand lies on
+// another host, which would learn who looks. Without one pages show the name.
+const (
+	brandPath = "/brand.css"
+	logoPath  = "/logo"
+)
 
 // branded reports whether a brand changes anything about a page.
 func branded(b blocks.Brand) bool {
@@ -27,6 +32,38 @@ func (d *door) brand(w http.ResponseWriter, r *http.Request, p page) {
 	if r.Method != http.MethodHead {
 		_, _ = io.WriteString(w, brandSheet(p.Brand)) // the reader left: nothing to be done
 	}
+}
+
+func (d *door) logo(w http.ResponseWriter, r *http.Request, p page) {
+	if p.Logo.None() {
+		d.sorry(w, r, http.StatusNotFound, "unknown")
+		return
+	}
+	d.file(w, r, offer.File{Kind: offer.Picture, Media: p.Logo.Media, Name: "logo" + p.Logo.End}, p.Logo.Data)
+}
+
+func (d *door) previewLogo(w http.ResponseWriter, r *http.Request) {
+	if p, ok := d.previewed(w, r); ok {
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin") // as the preview itself
+		d.logo(w, r, p)
+	}
+}
+
+// logoAt is the address of the logo. Another logo has another, as browsers keep it a while.
+func (p page) logoAt() string {
+	at := p.at(logoPath)
+	if strings.Contains(at, "?") {
+		return at + "&v=" + p.Logo.Tag()
+	}
+	return at + "?v=" + p.Logo.Tag()
+}
+
+// brandName is what stands where no logo is seen.
+func (p page) brandName() string {
+	if p.Brand.Name != "" {
+		return p.Brand.Name
+	}
+	return p.Visit.Tenant.Name
 }
 
 func (d *door) previewBrand(w http.ResponseWriter, r *http.Request) {

@@ -100,6 +100,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET "+stylePath, d.style)
 	mux.HandleFunc("GET "+one, d.visiting(d.show))
 	mux.HandleFunc("GET "+one+brandPath, d.visiting(d.brand))
+	mux.HandleFunc("GET "+one+logoPath, d.visiting(d.logo))
 	mux.HandleFunc("POST "+one+"/unlock", d.visiting(d.unlock))
 	mux.HandleFunc("GET "+one+"/f/{file}", d.visiting(d.fetch))
 	mux.HandleFunc("GET "+one+"/l/{link}", d.visiting(d.follow))
@@ -114,6 +115,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET "+offer.PreviewPath+"{token}", d.preview)
 	mux.HandleFunc("GET "+offer.PreviewPath+"{token}/f/{file}", d.previewFile)
 	mux.HandleFunc("GET "+offer.PreviewPath+"{token}"+brandPath, d.previewBrand)
+	mux.HandleFunc("GET "+offer.PreviewPath+"{token}"+logoPath, d.previewLogo)
 	return d.guarded(http.NewCrossOriginProtection().Handler(mux))
 }
 

@@ -24,6 +24,7 @@ import (
 	"stafette/internal/public"
 	"stafette/internal/public/offerpages"
 	"stafette/internal/seal"
+	"stafette/internal/stationery"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
 	"stafette/internal/tracking"
@@ -33,6 +34,7 @@ const home = "https://post.example"
 
 // world is the pages on a real socket over the real room with stores in memory.
 type world struct {
+	logo *stationery.Logo // of the tenant
 	*testing.T
 	server *httptest.Server
 	offers *offer.Service
@@ -116,14 +118,14 @@ func newWorld(t *testing.T) *world {
 	must(err)
 	rules, err := tracking.LoadRules()
 	must(err)
-	w := &world{T: t, mail: &ingesttest.Store{}, seen: &witness{rules: rules}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
+	w := &world{logo: &stationery.Logo{}, T: t, mail: &ingesttest.Store{}, seen: &witness{rules: rules}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return w.now }
 	w.owner = id.New[tenant.Kind](w.now)
 	tenants := &tenanttest.Store{}
 	must(tenants.Found(t.Context(), tenant.Founding{Tenant: tenant.Tenant{ID: w.owner, Name: "Hafenkontor <b>", State: tenant.Active, CustomerTone: tenant.Sie},
 		Domains: []tenant.Domain{{ID: id.New[tenant.DomainKind](w.now), Tenant: w.owner, Name: "hafenkontor.example", State: tenant.Verified}}}))
 	tenants.SetProfile(w.owner, tenant.Profile{Imprint: "Hafenkontor GmbH\nKai 1, Hamburg"})
-	w.offers, err = offer.New(offer.Config{Store: &offertest.Store{}, Tenants: tenants, Brands: brands{}, Keeper: keeper, Catalog: catalog, PublicURL: home, Now: now,
+	w.offers, err = offer.New(offer.Config{Store: &offertest.Store{}, Tenants: tenants, Brands: brands{w.logo}, Keeper: keeper, Catalog: catalog, PublicURL: home, Now: now,
 		Watch:    offer.Watch{Decider: w.seen, Looks: w.seen, Activities: w.seen, Consents: w.seen},
 		Acceptor: ingest.New(ingest.Config{Store: w.mail, Tenants: tenants, Keeper: keeper, Now: now})})
 	must(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stafette/internal/offer"
+	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 )
@@ -13,8 +14,11 @@ import (
 // logo is an address that nobody may be made to ask.
 const logo = "https://169.254.169.254/latest/logo.png"
 
-// brands has one brand for all.
-type brands struct{}
+// brands has one brand for all, and the logo that was uploaded.
+type brands struct{ logo *stationery.Logo }
+
+// Logo implements offer.Brands.
+func (b brands) Logo(context.Context, tenant.ID) (stationery.Logo, error) { return *b.logo, nil }
 
 // Brand implements offer.Brands.
 func (brands) Brand(context.Context, tenant.ID) (blocks.Brand, error) {
@@ -43,6 +47,30 @@ func TestNoForeignHostIsAsked(t *testing.T) {
 	w.want(w.ask("GET", preview+"/brand.css", nil), 200, "#9a1b2f")
 	w.want(w.ask("GET", path[:len(path)-2]+"AA/brand.css", nil), 404)
 	if have := w.seen.kinds(); have != "page_visited" {
+		t.Errorf("recorded %s", have)
+	}
+}
+
+// The logo that was uploaded comes from the page's own host, also in the preview and where
+// nothing else is shown yet; who takes it away has the name there again.
+func TestLogoIsOfThePagesHost(t *testing.T) {
+	w := newWorld(t)
+	_, path := w.send(nil)
+	w.want(w.ask("GET", path+"/logo", nil), 404)
+	w.want(w.ask("GET", path, nil), 200, `<p class="brand">Hafenkontor`)
+	*w.logo = stationery.Logo{Data: []byte("\x89PNG pixels"), Media: "image/png", End: ".png", Width: 640, Height: 120, SHA256: [32]byte{0xab, 0xcd}}
+	preview := w.offers.PreviewOf(w.offer)
+	_, locked := w.send(func(l *offer.Letter) { l.Password = "achtzeichen" })
+	for _, page := range []string{path, preview, locked} {
+		w.want(w.ask("GET", page, nil), 200, `<img class="logo" src="`+page+`/logo?v=abcd00000000" alt="Hafenkontor" width="640" height="120">`)
+		got := w.ask("GET", page+"/logo?v=abcd00000000", nil)
+		w.want(got, 200, "\x89PNG pixels")
+		if h := got.header; h.Get("Content-Type") != "image/png" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%v", h)
+		}
+	}
+	w.want(w.ask("GET", path[:len(path)-2]+"AA/logo", nil), 404)
+	if have := w.seen.kinds(); strings.Contains(have, "document") {
 		t.Errorf("recorded %s", have)
 	}
 }

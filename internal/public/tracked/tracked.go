@@ -145,9 +145,9 @@ func (d *door) complain(r *http.Request, err error) {
 func (d *door) visitor(r *http.Request) tracking.Visitor {
 	h := r.Header
 	v := tracking.Visitor{UserAgent: h.Get("User-Agent"), Language: h.Get("Accept-Language") != "", Head: r.Method == http.MethodHead, Only: d.owner(r)}
-	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz", "X-Purpose"} {
-		if value := h.Get(name); value != "" {
-			v.Prefetch = v.Prefetch || strings.Contains(strings.ToLower(value), "prefetch") || strings.EqualFold(value, "preview")
+	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz", "X-Purpose"} { // as the server spells them
+		if values := h[name]; len(values) > 0 {
+			v.Prefetch = v.Prefetch || strings.Contains(strings.ToLower(values[0]), "prefetch") || strings.EqualFold(values[0], "preview")
 		}
 	}
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {

@@ -21,6 +21,7 @@ type Store struct {
 	templates []stationery.Template
 	versions  map[stationery.ID][]stationery.Version
 	brands    map[tenant.ID]blocks.Brand
+	logos     map[tenant.ID][2]stationery.Logo // shown, former
 }
 
 var _ stationery.Store = (*Store)(nil)
@@ -203,4 +204,40 @@ func (s *Store) SaveBrand(_ context.Context, of tenant.ID, b blocks.Brand, _ tim
 	defer s.locked()()
 	s.brands[of] = b
 	return nil
+}
+
+// Logos implements stationery.LogoStore.
+func (s *Store) Logos(_ context.Context, of tenant.ID) (shown, former stationery.Logo, err error) {
+	defer s.locked()()
+	return s.logos[of][0], s.logos[of][1], nil
+}
+
+// PutLogo implements stationery.LogoStore.
+func (s *Store) PutLogo(_ context.Context, of tenant.ID, l stationery.Logo) error {
+	defer s.locked()()
+	s.show(of, l, s.logos[of][0])
+	return nil
+}
+
+// DropLogo implements stationery.LogoStore.
+func (s *Store) DropLogo(_ context.Context, of tenant.ID) error {
+	defer s.locked()()
+	if !s.logos[of][0].None() {
+		s.show(of, stationery.Logo{}, s.logos[of][0])
+	}
+	return nil
+}
+
+// SwapLogos implements stationery.LogoStore.
+func (s *Store) SwapLogos(_ context.Context, of tenant.ID) error {
+	defer s.locked()()
+	s.show(of, s.logos[of][1], s.logos[of][0])
+	return nil
+}
+
+func (s *Store) show(of tenant.ID, shown, former stationery.Logo) {
+	if s.logos == nil {
+		s.logos = map[tenant.ID][2]stationery.Logo{}
+	}
+	s.logos[of] = [2]stationery.Logo{shown, former}
 }

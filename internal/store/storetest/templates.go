@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"crypto/sha256"
 	"testing"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func templateTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Versions": templateVersions, "Parts": templateParts, "Brand": templateBrand}
+	return map[string]func(*testing.T, *World){"Versions": templateVersions, "Parts": templateParts, "Brand": templateBrand, "Logos": templateLogos}
 }
 
 func (w *World) template(of tenant.ID, name string, part bool) (stationery.Template, stationery.Version) {
@@ -116,4 +117,44 @@ func templateBrand(t *testing.T, w *World) {
 	}
 	got, err = w.Store.Brand(ctx, w.B)
 	same(t, "of another", got, blocks.Brand{}, err)
+}
+
+// templateLogos: the logo that was shown is the way back of each change, and another
+// tenant's is never touched.
+func templateLogos(t *testing.T, w *World) {
+	ctx := t.Context()
+	logo := func(word string) stationery.Logo {
+		return stationery.Logo{Data: []byte(word), Media: "image/png", End: ".png", Width: 640, Height: 120, SHA256: sha256.Sum256([]byte(word)), At: w.Clock.Now()}
+	}
+	one, two, foreign := logo("eins"), logo("zwei"), logo("fremd")
+	check := func(step string, of tenant.ID, shown, former stationery.Logo) {
+		t.Helper()
+		gotShown, gotFormer, err := w.Store.Logos(ctx, of)
+		same(t, step, [2]stationery.Logo{gotShown, gotFormer}, [2]stationery.Logo{shown, former}, err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	none := stationery.Logo{}
+	check("none", w.A, none, none)
+	must(w.Store.DropLogo(ctx, w.A))
+	must(w.Store.SwapLogos(ctx, w.A))
+	check("nothing to drop or swap", w.A, none, none)
+	must(w.Store.PutLogo(ctx, w.B, foreign))
+	must(w.Store.PutLogo(ctx, w.A, one))
+	check("first", w.A, one, none)
+	must(w.Store.PutLogo(ctx, w.A, two))
+	check("second", w.A, two, one)
+	must(w.Store.SwapLogos(ctx, w.A))
+	check("back", w.A, one, two)
+	must(w.Store.DropLogo(ctx, w.A))
+	check("dropped", w.A, none, one)
+	must(w.Store.DropLogo(ctx, w.A))
+	check("dropped again", w.A, none, one)
+	must(w.Store.SwapLogos(ctx, w.A))
+	check("restored", w.A, one, none)
+	check("of another", w.B, foreign, none)
 }

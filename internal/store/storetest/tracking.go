@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
@@ -28,7 +29,7 @@ func trackingTests() map[string]func(*testing.T, *World) {
 		"Refused":  hitsRefused,
 		"Listed":   activitiesListed,
 		"Rerated":  activitiesRerated,
-		"Openings": activityOpenings,
+		"Openings": activityOpenings, "Unopened": unopenedMail, "Dropped by retention": droppedByRetention,
 		"Folded":   activitiesFolded,
 		"Together": hitsTogether,
 		"Erased":   trackingErased,
@@ -317,6 +318,42 @@ func activityOpenings(t *testing.T, w *World) {
 	same(t, "folded", have, map[message.ID]tracking.Opening{read.Message: {Level: tracking.Individual, Recipients: 1, Count: tracking.Count{Persons: 2}}}, err)
 }
 
+// unopenedMail: mail that nobody opened is found by a mark of its own. It goes with the first
+// open, whoever it was, is there again when an erasure took all opens, and goes once more with
+// the next.
+func unopenedMail(t *testing.T, w *World) {
+	ctx := t.Context()
+	const eva, ada = "eva@x.example", "ada@x.example"
+	one, two, several := w.Telling(w.A, tracking.Individual, eva), w.Telling(w.A, tracking.Individual, ada), w.Telling(w.A, tracking.Pseudonymous, eva, ada)
+	unopened := func(step string, want ...message.ID) {
+		t.Helper()
+		page, err := w.Store.Messages(ctx, w.A, insight.Filter{Opened: tracking.OpenedByNobody})
+		var got []message.ID
+		for _, m := range page.Messages {
+			got = append(got, m.ID)
+		}
+		same(t, step, got, want, err)
+	}
+	erase := func(address string) {
+		t.Helper()
+		p := privacy.Person{Tenant: w.A, Addresses: []message.Address{Address(address)}}
+		for _, h := range w.Store.Holders(w.Clock.Now) {
+			if h.Name() == "tracking" {
+				w.must(h.Erase(ctx, p, func(int64) error { return nil }))
+			}
+		}
+	}
+	unopened("all", several.Message, two.Message, one.Message)
+	w.Keep(w.Hit(one, 1, eva)) // a click is no open
+	unopened("clicked", several.Message, two.Message, one.Message)
+	w.Keep(w.Hit(one, 0, eva), w.Hit(two, 0, ada), w.Hit(several, 0, eva, ada))
+	unopened("opened")
+	erase(ada)
+	unopened("erased", two.Message)
+	w.Keep(w.Hit(two, 0, ada))
+	unopened("opened again")
+}
+
 func activitiesRerated(t *testing.T, w *World) {
 	ctx := t.Context()
 	v := w.Telling(w.A, tracking.Individual, "eva@x.example")
@@ -406,4 +443,27 @@ func trackingErased(t *testing.T, w *World) {
 	same(t, "kept of the erased mail", w.Keep(w.Hit(v, 0, "max@x.example")), []bool{false}, nil)
 	list, _, err := w.Store.Activities(ctx, w.A, tracking.Query{})
 	same(t, "activities", list, nil, err)
+}
+
+// droppedByRetention: a hit of mail that retention dropped is not kept, although what must
+// hold for it was remembered a moment before.
+func droppedByRetention(t *testing.T, w *World) {
+	ctx := t.Context()
+	w.Clock.Advance(time.Millisecond)
+	a := w.Draft(w.A, "eva@x.example")
+	a.Deliveries[0].State = event.Delivered
+	a.Tracked = &tracking.Tracked{Tenant: w.A, Message: a.Message.ID, Decision: tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant}, Recipients: 1}
+	w.Accept(a)
+	kept := func(want bool) {
+		t.Helper()
+		answer, err := w.Store.AddActivities(ctx, []tracking.Hit{w.Hit(*a.Tracked, 0, "eva@x.example")})
+		same(t, "kept", answer, []bool{want}, err)
+	}
+	kept(true)
+	kept(true)
+	f, err := w.Store.Fold(ctx, w.A, w.Clock.Advance(time.Hour), message.ID{}, 10)
+	same(t, "folded", f.Messages, int64(1), err)
+	kept(false)
+	list, _, err := w.Store.Activities(ctx, w.A, tracking.Query{Message: a.Message.ID})
+	same(t, "left", len(list), 0, err)
 }

@@ -20,14 +20,14 @@ type Certificates interface {
 	OfOffer(ctx context.Context, t tenant.ID, o offer.ID, r offer.RecipientID) (certificate.Content, error)
 	OfMessage(ctx context.Context, t tenant.ID, m message.ID) (certificate.Content, error)
 	JSON(c certificate.Content) ([]byte, error)
-	PDF(c certificate.Content, clock i18n.Clock) ([]byte, error)
+	PDF(ctx context.Context, t tenant.ID, c certificate.Content, clock i18n.Clock) ([]byte, error)
 }
 
 // stated finds what a certificate is about.
 type stated func(r *http.Request, p frame.Page) (certificate.Content, error)
 
 // written makes a file of a certificate.
-type written func(p frame.Page, v certificate.Content) (body []byte, media, end string, err error)
+type written func(r *http.Request, p frame.Page, v certificate.Content) (body []byte, media, end string, err error)
 
 // certify makes a page that hands out a certificate.
 func (c Config) certify(of stated, as written) func(http.ResponseWriter, *http.Request, frame.Page) error {
@@ -36,7 +36,7 @@ func (c Config) certify(of stated, as written) func(http.ResponseWriter, *http.R
 		if err != nil {
 			return err
 		}
-		body, media, end, err := as(p, v)
+		body, media, end, err := as(r, p, v)
 		if err != nil {
 			return err
 		}
@@ -69,12 +69,12 @@ func (c Config) ofOffer(r *http.Request, p frame.Page) (certificate.Content, err
 	return c.Certificates.OfOffer(r.Context(), p.Tenant(), o, to)
 }
 
-func (c Config) paper(p frame.Page, v certificate.Content) (body []byte, media, end string, err error) {
-	body, err = c.Certificates.PDF(v, p.Clock)
+func (c Config) paper(r *http.Request, p frame.Page, v certificate.Content) (body []byte, media, end string, err error) {
+	body, err = c.Certificates.PDF(r.Context(), p.Tenant(), v, p.Clock)
 	return body, "application/pdf", ".pdf", err
 }
 
-func (c Config) file(_ frame.Page, v certificate.Content) (body []byte, media, end string, err error) {
+func (c Config) file(_ *http.Request, _ frame.Page, v certificate.Content) (body []byte, media, end string, err error) {
 	body, err = c.Certificates.JSON(v)
 	return body, "application/json", ".json", err
 }

@@ -37,6 +37,10 @@ type Templates interface {
 	Fill(ctx context.Context, t tenant.ID, v stationery.Version, data map[string]any, strict bool) (stationery.Rendered, error)
 	Brand(ctx context.Context, t tenant.ID) (blocks.Brand, error)
 	SaveBrand(ctx context.Context, t tenant.ID, b blocks.Brand) error
+	Logos(ctx context.Context, t tenant.ID) (shown, former stationery.Logo, err error)
+	SetLogo(ctx context.Context, t tenant.ID, data []byte) (stationery.Logo, error)
+	DropLogo(ctx context.Context, t tenant.ID) error
+	RestoreLogo(ctx context.Context, t tenant.ID) error
 }
 
 // Book finds contacts; *audience.Contacts does.
@@ -67,6 +71,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST " + home, Permission: write, Do: c.create},
 		{Pattern: "GET " + brandPath, Permission: write, Do: c.brand},
 		{Pattern: "POST " + brandPath, Permission: write, Do: c.saveBrand},
+		{Pattern: "GET " + logoPath, Permission: write, Do: c.logo},
+		{Pattern: "POST " + logoPath, Permission: write, Do: c.changeLogo},
 		{Pattern: "GET " + one, Permission: write, Do: c.edit},
 		{Pattern: "POST " + one, Permission: write, Do: c.change},
 		{Pattern: "GET " + one + "/preview", Permission: write, Do: c.savedPreview},
@@ -241,37 +247,4 @@ func (c Config) drop(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	}
 	frame.Redirect(w, r, home, "dropped")
 	return nil
-}
-
-func (c Config) brand(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	b, err := c.Templates.Brand(r.Context(), p.Tenant())
-	if err != nil {
-		return err
-	}
-	return c.brandPage(w, r, p, http.StatusOK, frame.Form{Values: map[string]string{"name": b.Name, "logo": b.Logo, "logo_alt": b.LogoAlt, "colour": b.Colour, "ground": b.Ground, "font": b.Font}})
-}
-
-func (c Config) brandPage(w http.ResponseWriter, r *http.Request, p frame.Page, status int, f frame.Form) error {
-	p.Room, p.Title = room, p.T("templates.brand")
-	return p.Render(w, r, status, brandForm(p, f))
-}
-
-func (c Config) saveBrand(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	if err := frame.ParseForm(w, r); err != nil {
-		return err
-	}
-	f := frame.Form{Values: map[string]string{}}
-	for _, name := range []string{"name", "logo", "logo_alt", "colour", "ground", "font"} {
-		f.Values[name] = strings.TrimSpace(r.PostForm.Get(name))
-	}
-	v := f.Values
-	err := c.Templates.SaveBrand(r.Context(), p.Tenant(), blocks.Brand{Name: v["name"], Logo: v["logo"], LogoAlt: v["logo_alt"], Colour: v["colour"], Ground: v["ground"], Font: v["font"]})
-	if err == nil {
-		frame.Redirect(w, r, brandPath, "saved")
-		return nil
-	}
-	if !frame.Refused(p, &f, err, "name") {
-		return fmt.Errorf("save brand: %w", err)
-	}
-	return c.brandPage(w, r, p, http.StatusUnprocessableEntity, f)
 }

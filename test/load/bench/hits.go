@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"stafette/internal/event"
@@ -44,6 +45,7 @@ type Hits struct {
 type Struck struct {
 	Rate  []float64 // hits per second, by round
 	CPU   []float64 // milliseconds of the server's processor time per hit, by round
+	Own   []float64 // the same of the clients, who share the machine
 	Acked int       // answered before the kill
 	Kept  int       // of the burst that was cut off, found afterwards
 }
@@ -73,6 +75,7 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 		if err != nil {
 			return s, err
 		}
+		ownBefore := ownCPU()
 		began := time.Now()
 		n, err := h.burst(ctx, strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, nil)
 		if err != nil {
@@ -84,8 +87,9 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 			return s, err
 		}
 		cpu := (after - before).Seconds() * 1000 / float64(n)
-		s.Rate, s.CPU = append(s.Rate, rate), append(s.CPU, cpu)
-		h.say("hits: %.0f/s, %.3f ms of CPU each", rate, cpu)
+		own := (ownCPU() - ownBefore).Seconds() * 1000 / float64(n)
+		s.Rate, s.CPU, s.Own = append(s.Rate, rate), append(s.CPU, cpu), append(s.Own, own)
+		h.say("hits: %.0f/s, %.3f ms of CPU each, and %.3f ms of the clients", rate, cpu, own)
 	}
 	if kept, err := h.kept(ctx, data); err != nil || kept != h.Rounds*h.Total {
 		return s, fmt.Errorf("%d of %d hits kept: %w", kept, h.Rounds*h.Total, err)
@@ -105,6 +109,15 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 		return s, fmt.Errorf("%d hits answered, %d kept", s.Acked, s.Kept)
 	}
 	return s, peer.Start(ctx)
+}
+
+// ownCPU is the processor time of this process so far.
+func ownCPU() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func (h Hits) say(format string, args ...any) {
@@ -150,6 +163,9 @@ func (h Hits) seed(ctx context.Context, data string) (paths []string, err error)
 		return nil, err
 	}
 	level := tracking.Decision{Level: tracking.Individual, Rule: tracking.RuleTenant}
+	var all sync.WaitGroup
+	errs := make([]error, h.Messages)
+	slots := make(chan struct{}, h.Sessions)
 	for n := range h.Messages {
 		a := storetest.Draft(now.Add(time.Duration(n)*time.Millisecond/10), t, fmt.Sprintf("r%d@kunde.example", n))
 		a.Sealed = a.Sealed[:64]
@@ -161,9 +177,16 @@ func (h Hits) seed(ctx context.Context, data string) (paths []string, err error)
 			paths = append(paths, tracking.LinkPath+tokens.Make(tracking.Token{Purpose: tracking.ForLink, Tenant: t, Message: m, Number: uint16(i + 1)}))
 		}
 		paths = append(paths, tracking.PixelPath+tokens.Make(tracking.Token{Purpose: tracking.ForPixel, Tenant: t, Message: m}))
-		if err := s.Accept(ctx, a); err != nil {
-			return nil, err
-		}
+		// Many at a time share a flush: one by one they would take longer than the rounds.
+		slots <- struct{}{}
+		all.Go(func() {
+			errs[n] = s.Accept(ctx, a)
+			<-slots
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return paths, nil
 }
@@ -223,13 +246,18 @@ func session(ctx context.Context, addr string, next func() (path string, at int,
 	}
 	defer conn.Close()
 	in := bufio.NewReader(conn)
+	var request []byte // what is sent, in one piece and one buffer: clients share the processors with the server
 	for {
 		path, at, more := next()
 		if !more {
 			return nil
 		}
-		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.%[3]d) Gecko/20100101 Firefox/140.%[3]d\r\n\r\n", path, addr, at%programs)
-		if err != nil {
+		request = append(append(append(request[:0], "GET "...), path...), " HTTP/1.1\r\nHost: "...)
+		request = append(append(request, addr...), "\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140."...)
+		request = strconv.AppendInt(request, int64(at%programs), 10)
+		request = append(request, ") Gecko/20100101 Firefox/140."...)
+		request = append(strconv.AppendInt(request, int64(at%programs), 10), "\r\n\r\n"...)
+		if _, err := conn.Write(request); err != nil {
 			return err
 		}
 		if err := readAnswer(in); err != nil {
@@ -242,11 +270,11 @@ func session(ctx context.Context, addr string, next func() (path string, at int,
 // readAnswer reads one answer, which must be good. It parses no more than that takes, lest
 // the client need the processor that is measured.
 func readAnswer(in *bufio.Reader) error {
-	status, err := in.ReadString('\n')
+	status, err := in.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(status, "HTTP/1.1 200 ") && !strings.HasPrefix(status, "HTTP/1.1 302 ") {
+	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) && !bytes.HasPrefix(status, []byte("HTTP/1.1 302 ")) {
 		return fmt.Errorf("answered %q", status)
 	}
 	size := 0
