@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"stafette/internal/fault"
+	"stafette/internal/picture"
 	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
@@ -105,8 +106,8 @@ func (s *Service) taken(ctx context.Context, u Upload) (File, []byte, error) {
 		if err != nil {
 			return f, nil, err
 		}
-		data, f.Media, f.Width, f.Height = p.data, p.media, p.width, p.height
-		f.Name = strings.TrimSuffix(f.Name, path.Ext(f.Name)) + p.end
+		data, f.Media, f.Width, f.Height = p.Data, p.Media, p.Width, p.Height
+		f.Name = strings.TrimSuffix(f.Name, path.Ext(f.Name)) + p.End
 	} else {
 		if err := checkPDF(u.Data); err != nil {
 			return f, nil, err
@@ -121,6 +122,19 @@ func (s *Service) taken(ctx context.Context, u Upload) (File, []byte, error) {
 	}
 	f.Size, f.SHA256 = int64(len(data)), sha256.Sum256(data)
 	return f, data, nil
+}
+
+// shownSide is the longest side of a picture as it is kept.
+const shownSide = 1600
+
+// redraw draws a picture anew (T30); refusals have the codes of this room.
+func redraw(data []byte) (picture.Drawn, error) {
+	p, err := picture.Redraw(data, shownSide, picture.JPEG, picture.PNG)
+	if f := fault.As(err); f != nil {
+		known := map[string]string{picture.CodeMedia: CodeFileMedia, picture.CodeLarge: CodeFileLarge, picture.CodeBroken: CodeFileBroke}
+		return p, &fault.Error{Kind: f.Kind, Code: known[f.Code], Field: f.Field, Detail: f.Detail}
+	}
+	return p, err
 }
 
 // enter waits for one of few places and returns how to leave it.
