@@ -21,6 +21,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/tenant"
+	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
 
@@ -40,6 +41,8 @@ type Config struct {
 	// Templates and Book are what the editor writes with.
 	Templates Templates
 	Book      Book
+	// Pictures are offered in the editor; nil: none.
+	Pictures blockform.Library
 	// Checks look mailings over.
 	Checks *preflight.Service
 }

@@ -41,7 +41,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight()}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library()}
 			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
