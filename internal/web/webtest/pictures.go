@@ -70,7 +70,7 @@ func (w *World) makeLibrary() {
 	}
 	w.pictured.service = s
 	w.pictured.foreign = add(w.Other.ID, "Fremd", color.Black)
-	used := add(w.Tenant.ID, `Hafen <script>alert("x")</script>`, color.Gray{Y: 90})
+	used := add(w.Tenant.ID, "Hafen <script>alert(1)", color.Gray{Y: 90})
 	w.pictured.own = add(w.Tenant.ID, "Fleet", color.White)
 	p, err := s.Picture(context.Background(), w.Tenant.ID, used)
 	if err == nil {
