@@ -30,6 +30,7 @@ type sheet struct {
 	preview campaign.Preview // of a draft
 	wrong   []hindrance      // what keeps a draft from being sent
 	sample  campaign.Sample
+	other   campaign.Sample // of version B, where there is a trial
 	unshown string // why there is no sample
 	ready   readiness
 	config  Config
@@ -98,6 +99,12 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	}
 	if s.sample, err = c.Campaigns.Sample(r.Context(), s.Campaign, audience.ContactID{}); fault.As(err) != nil {
 		s.unshown, err = p.T("campaigns.sample.none"), nil
+		return err
+	}
+	if err == nil && s.Trial.Share > 0 {
+		if s.other, err = c.Campaigns.Sample(r.Context(), s.Campaign.In(campaign.VersionB), audience.ContactID{}); fault.As(err) != nil {
+			err = nil // what is wrong with it stands above
+		}
 	}
 	return err
 }
@@ -199,6 +206,9 @@ func (c Config) sample(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	v, err := c.find(r, p)
 	if err != nil {
 		return err
+	}
+	if v.Trial.Share > 0 && r.URL.Query().Get("version") == string(campaign.VersionB) {
+		v = v.In(campaign.VersionB)
 	}
 	shown, err := c.Campaigns.Sample(r.Context(), v, audience.ContactID{})
 	if err != nil {
