@@ -235,6 +235,8 @@ type Shown struct {
 	Title           string // of the campaign
 	// Letters are what is asked about: one, or version A and B of a trial.
 	Letters []ShownLetter
+	// Comments are those that came from behind this link.
+	Comments []Comment
 }
 
 // ShownLetter is one version of what is asked about.
@@ -284,7 +286,15 @@ func (s *Service) OpenReview(ctx context.Context, token string) (Shown, error) {
 	if v.Changed {
 		return v, nil // what was not asked about is not shown
 	}
-	v.Letters, err = s.ShowAll(c, nil)
+	if v.Letters, err = s.ShowAll(c, nil); err != nil {
+		return v, err
+	}
+	all, err := s.c.Store.CampaignComments(ctx, r.Tenant, r.Campaign)
+	for _, one := range all {
+		if one.Review == r.ID {
+			v.Comments = append(v.Comments, one)
+		}
+	}
 	return v, err
 }
 

@@ -17,6 +17,7 @@ import (
 // Reviewer shows who was asked a mailing and hears the answer; *campaign.Service does.
 type Reviewer interface {
 	OpenReview(ctx context.Context, token string) (campaign.Shown, error)
+	CommentLink(ctx context.Context, token, name, text string) error
 	AnswerLink(ctx context.Context, token, name string, approve bool, note string) error
 }
 
@@ -70,6 +71,7 @@ func NewReviews(c ReviewConfig) http.Handler {
 	mux.HandleFunc("GET "+campaign.ReviewPath+"{token}", d.show)
 	mux.HandleFunc("GET "+campaign.ReviewPath+"{token}/mail", d.mail)
 	mux.HandleFunc("POST "+campaign.ReviewPath+"{token}", d.answer)
+	mux.HandleFunc("POST "+campaign.ReviewPath+"{token}/comment", d.comment)
 	forms := http.NewCrossOriginProtection().Handler(mux)
 	return d.guarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", reviewPolicy)
@@ -87,6 +89,7 @@ type reviewed struct {
 	view  string // one of reviewViews
 	name  string
 	note  string
+	text  string // of a comment
 	wrong string // what is wrong with the answer; "": nothing
 }
 
@@ -158,6 +161,32 @@ func (d *reviews) mail(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = io.WriteString(w, v.Letters[i].Mail.HTML) //nolint:gosec // G705: in a sandbox by its policy; a reader who left is no error
+}
+
+// comment takes a word about the mailing, which decides nothing.
+func (d *reviews) comment(w http.ResponseWriter, r *http.Request) {
+	token := r.PathValue("token")
+	if err := r.ParseForm(); err != nil {
+		d.sorry(w, r, http.StatusConflict, "refused")
+		return
+	}
+	err := d.reviewer.CommentLink(r.Context(), token, r.PostForm.Get("name"), r.PostForm.Get("comment"))
+	f := fault.As(err)
+	switch {
+	case err == nil, f != nil && f.Kind == fault.Conflict: // the page says how it stands
+		http.Redirect(w, r, campaign.ReviewPath+token+"#comments", http.StatusSeeOther)
+	case f != nil && f.Kind == fault.Invalid:
+		v, err := d.reviewer.OpenReview(r.Context(), token)
+		if err != nil {
+			d.refused(w, r, err)
+			return
+		}
+		p := d.paged(r, v)
+		p.name, p.text, p.wrong = r.PostForm.Get("name"), r.PostForm.Get("comment"), "comment-"+f.Field
+		d.render(w, r, http.StatusUnprocessableEntity, reviewPage(p))
+	default:
+		d.refused(w, r, err)
+	}
 }
 
 func (d *reviews) answer(w http.ResponseWriter, r *http.Request) {

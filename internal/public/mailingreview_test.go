@@ -30,6 +30,14 @@ func (v *reviewer) OpenReview(_ context.Context, token string) (campaign.Shown, 
 	return v.view, nil
 }
 
+func (v *reviewer) CommentLink(_ context.Context, token, name, text string) error {
+	if text == "" {
+		return fault.Field("comment", campaign.CodeValue, "A comment.")
+	}
+	v.said = token + " " + name + " sagt " + text
+	return nil
+}
+
 func (v *reviewer) AnswerLink(_ context.Context, token, name string, approve bool, note string) error {
 	if name == "" {
 		return fault.Field("name", campaign.CodeValue, "A name.")
@@ -99,6 +107,18 @@ func TestReviewPage(t *testing.T) {
 	if status, _, _ := ask("GET", "schlecht", nil, "none"); status != 404 {
 		t.Errorf("made up: %d", status)
 	}
+	v.view.Comments = []campaign.Comment{{Author: "Kunz <i>", Text: "Preis <b>fehlt"}}
+	word := url.Values{"name": {"Kunz"}, "comment": {"Wo?"}}
+	if status, _, _ := ask("POST", "gut/comment", word, "cross-site"); status != 403 || v.said != "" {
+		t.Errorf("comment from another site: %d, %q", status, v.said)
+	}
+	if status, body, _ := ask("POST", "gut/comment", url.Values{"name": {"Kunz"}}, "same-origin"); status != 422 || !strings.Contains(body, "comment-wrong") || !strings.Contains(body, "Preis &lt;b&gt;fehlt") {
+		t.Errorf("without words: %d\n%s", status, body)
+	}
+	if status, _, _ := ask("POST", "gut/comment", word, "same-origin"); status != 303 || v.said != "gut Kunz sagt Wo?" {
+		t.Errorf("commented: %d, %q", status, v.said)
+	}
+	v.said = ""
 	yes := url.Values{"answer": {"approve"}, "name": {"Kunz"}, "note": {"Gern"}}
 	if status, _, _ := ask("POST", "gut", yes, "cross-site"); status != 403 || v.said != "" {
 		t.Errorf("from another site: %d, %q", status, v.said)

@@ -111,3 +111,45 @@ func campaignChecks(t *testing.T, w *World) {
 		t.Errorf("due after the end %+v, %v", due, err)
 	}
 }
+
+// campaignComments are the tenant's own, settled and opened again, and go with their draft.
+func campaignComments(t *testing.T, w *World) {
+	ctx := t.Context()
+	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: w.A, Revision: 1, Name: "Mai", State: campaign.Draft, Actor: "usr_1", CreatedAt: now, UpdatedAt: now}
+	w.must(w.Store.CreateCampaign(ctx, c))
+	first := campaign.Comment{ID: id.New[campaign.CommentKind](now), Tenant: w.A, Campaign: c.ID, Block: 2, Author: "usr_1", Text: "Größe <b>?\nJa", At: now}
+	second := first
+	second.ID, second.Author, second.Review, second.Block = id.New[campaign.CommentKind](now.Add(time.Millisecond)), "Kunz", id.New[campaign.ReviewKind](now), 0
+	w.must(w.Store.AddCampaignComment(ctx, first, 2))
+	w.must(w.Store.AddCampaignComment(ctx, second, 2))
+	if err := w.Store.AddCampaignComment(ctx, second, 2); !fault.IsKind(err, fault.Invalid) {
+		t.Errorf("more than may be: %v", err)
+	}
+	second.ResolvedAt, second.ResolvedBy = now, "usr_2"
+	w.must(w.Store.ResolveCampaignComment(ctx, second))
+	list, err := w.Store.CampaignComments(ctx, w.A, c.ID)
+	same(t, "comments", list, []campaign.Comment{first, second}, err)
+	second.ResolvedAt, second.ResolvedBy = time.Time{}, ""
+	w.must(w.Store.ResolveCampaignComment(ctx, second))
+	foreign := first
+	foreign.Tenant = w.B
+	refused(t, w.Store.ResolveCampaignComment(ctx, foreign), fault.NotFound, campaign.CodeComment)
+	list, err = w.Store.CampaignComments(ctx, w.A, c.ID)
+	same(t, "opened again", list, []campaign.Comment{first, second}, err)
+	if list, err := w.Store.CampaignComments(ctx, w.B, c.ID); err != nil || len(list) > 0 {
+		t.Errorf("another tenant sees %+v, %v", list, err)
+	}
+	for _, to := range []campaign.CommentID{first.ID, second.ID} {
+		w.must(w.Store.ReadCampaignComments(ctx, w.A, c.ID, "usr_1", to))
+		seen, err := w.Store.CampaignCommentsRead(ctx, w.A, c.ID, "usr_1")
+		same(t, "read", seen, to, err)
+	}
+	if seen, err := w.Store.CampaignCommentsRead(ctx, w.A, c.ID, "usr_2"); err != nil || !seen.IsZero() {
+		t.Errorf("somebody else has read %v, %v", seen, err)
+	}
+	w.must(w.Store.DeleteCampaign(ctx, w.A, c.ID))
+	if list, err := w.Store.CampaignComments(ctx, w.A, c.ID); err != nil || len(list) > 0 {
+		t.Errorf("after the draft: %+v, %v", list, err)
+	}
+}

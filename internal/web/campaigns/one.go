@@ -33,6 +33,7 @@ type sheet struct {
 	other   campaign.Sample // of version B, where there is a trial
 	unshown string // why there is no sample
 	ready   readiness
+	thread  thread
 	config  Config
 
 	report campaign.Report // of what was begun
@@ -61,7 +62,7 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 	}
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("campaigns.line." + key)} }
 	s.View = frame.ReadView(r, frame.Listing{Path: pathOf(s.Campaign), Filters: []string{"state"}, Columns: []frame.Column{column("address"), column("state"), column("message"), column("at")}})
-	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn")
+	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn", "commented", "resolved", "read")
 	if s.State == campaign.Draft || s.State == campaign.Scheduled {
 		err = c.fillDraft(r, p, &s)
 	} else {
@@ -82,6 +83,9 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 
 func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	if err := c.fillReadiness(r, p, s); err != nil {
+		return err
+	}
+	if err := c.fillThread(r, p, s); err != nil {
 		return err
 	}
 	if s.preview, err = c.Campaigns.Preview(r.Context(), s.Campaign); err != nil {
