@@ -46,8 +46,8 @@ const (
 	MaxKept     = 3 << 20  // bytes as it is kept; who reads mail on the road loads them
 	MaxSide     = 1600     // pixels
 	smallSide   = 240
-	MaxName     = 200      // characters
-	MaxAlt      = 300      // bytes, as of blocks
+	MaxName     = 200 // characters
+	MaxAlt      = 300 // bytes, as of blocks
 )
 
 // drawers is how many pictures are drawn at a time; each may take 160 MB.

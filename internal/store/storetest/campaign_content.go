@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/tenant"
 )
 
@@ -151,5 +154,39 @@ func campaignComments(t *testing.T, w *World) {
 	w.must(w.Store.DeleteCampaign(ctx, w.A, c.ID))
 	if list, err := w.Store.CampaignComments(ctx, w.A, c.ID); err != nil || len(list) > 0 {
 		t.Errorf("after the draft: %+v, %v", list, err)
+	}
+}
+
+// commentsErased: whoever is named by their address in a review or a comment is so no longer,
+// and nothing else of it changes.
+func commentsErased(t *testing.T, w *World) {
+	ctx := t.Context()
+	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+	keep := func(of tenant.ID) campaign.ID {
+		c := campaign.Campaign{ID: id.New[campaign.Kind](w.Clock.Advance(time.Second)), Tenant: of, Revision: 1, Name: "Mai", State: campaign.Draft, CreatedAt: now, UpdatedAt: now}
+		w.must(w.Store.CreateCampaign(ctx, c))
+		w.must(w.Store.AddCampaignComment(ctx, campaign.Comment{ID: id.New[campaign.CommentKind](now), Tenant: of, Campaign: c.ID, Author: "eva@x.example", Text: "Frage an Eva@x.example, bitte", At: now}, 9))
+		w.must(w.Store.AskReview(ctx, campaign.Review{ID: id.New[campaign.ReviewKind](now), Tenant: of, Campaign: c.ID, Name: "eva@x.example", State: campaign.ReviewOpen, AskedAt: now, ExpiresAt: now}, 9))
+		return c.ID
+	}
+	own, foreign := keep(w.A), keep(w.B)
+	p := privacy.Person{Tenant: w.A, Addresses: []message.Address{Address("eva@x.example")}}
+	for _, h := range w.Store.Holders(w.Clock.Now) {
+		if h.Name() == "mentions" {
+			w.must(h.Erase(ctx, p, func(int64) error { return nil }))
+		}
+	}
+	said := func(of tenant.ID, c campaign.ID) string {
+		list, err := w.Store.CampaignComments(ctx, of, c)
+		w.must(err)
+		asked, err := w.Store.CampaignReviews(ctx, of, c)
+		w.must(err)
+		return list[0].Author + list[0].Text + asked[0].Name
+	}
+	if text := said(w.A, own); strings.Contains(strings.ToLower(text), "eva@") || !strings.Contains(text, "Frage an") || !strings.Contains(text, "bitte") {
+		t.Errorf("after the erasure: %q", text)
+	}
+	if text := said(w.B, foreign); strings.Count(strings.ToLower(text), "eva@x.example") != 3 {
+		t.Errorf("another tenant's: %q", text)
 	}
 }

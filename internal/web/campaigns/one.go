@@ -31,7 +31,7 @@ type sheet struct {
 	wrong   []hindrance      // what keeps a draft from being sent
 	sample  campaign.Sample
 	other   campaign.Sample // of version B, where there is a trial
-	unshown string // why there is no sample
+	unshown string          // why there is no sample
 	ready   readiness
 	thread  thread
 	config  Config
