@@ -49,8 +49,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET /pictures.csv", Permission: read, Do: c.export},
 		{Pattern: "POST " + home, Permission: write, Act: "pictures.add", Do: c.add},
 		{Pattern: "GET " + one, Permission: read, Do: c.show},
-		{Pattern: "GET " + one + "/file", Permission: read, Do: c.file},
-		{Pattern: "GET " + one + "/small", Permission: read, Do: c.small},
+		{Pattern: "GET " + one + "/full.img", Permission: read, Do: c.file},
+		{Pattern: "GET " + one + "/small.img", Permission: read, Do: c.small},
 		{Pattern: "POST " + one, Permission: write, Act: "pictures.change", Do: c.change},
 		{Pattern: "POST " + one + "/delete", Permission: write, Act: "pictures.delete", Do: c.drop},
 	}

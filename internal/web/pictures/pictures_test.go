@@ -64,7 +64,7 @@ func TestLibrary(t *testing.T) {
 	webtest.Expect(t, again, http.StatusConflict, "schon in der Bibliothek")
 	holds(t, again, one)
 	holds(t, d.Get("/pictures?q=kran"), one)
-	if file := d.Get(one + "/small"); file.Header.Get("Content-Type") != "image/png" || !strings.Contains(file.Header.Get("Content-Security-Policy"), "sandbox") {
+	if file := d.Get(one + "/small.img"); file.Header.Get("Content-Type") != "image/png" || !strings.Contains(file.Header.Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("small copy: %v", file.Header)
 	}
 	webtest.Expect(t, d.Post(one, url.Values{"name": {""}, "alt": {"x"}}), http.StatusUnprocessableEntity, "Ein Name hat")
