@@ -49,6 +49,7 @@ import (
 	"stafette/internal/signup"
 	"stafette/internal/smtpserver"
 	"stafette/internal/stationery"
+	"stafette/internal/stationery/pictures"
 	"stafette/internal/tenant"
 	"stafette/internal/tlspolicy"
 	"stafette/internal/trace"
@@ -71,6 +72,7 @@ import (
 	"stafette/internal/web/offers"
 	"stafette/internal/web/offices"
 	"stafette/internal/web/people"
+	webpictures "stafette/internal/web/pictures"
 	"stafette/internal/web/plans"
 	webprivacy "stafette/internal/web/privacy"
 	"stafette/internal/web/profile"
@@ -132,6 +134,7 @@ type platform struct {
 	signups    *signup.Service
 	offers     *offer.Service
 	stationery *stationery.Service
+	pictures   *pictures.Service
 	lists      *listcheck.Service
 	examiner   *approval.Examiner
 	intake     *intake.Service
@@ -227,6 +230,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.stationery = stationery.New(stationery.Config{Store: p.store, Tenants: p.store, Catalog: catalog, Now: p.store.Now})
+	p.pictures = pictures.New(pictures.Config{Store: p.store, Keeper: p.keeper, PublicURL: strings.TrimRight(p.config.HTTP.PublicURL, "/"), Now: p.store.Now})
 	if err := p.openLeads(catalog, zone); err != nil {
 		return err
 	}
@@ -268,8 +272,8 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
-		Webhooks: p.webhooks, Ledger: p.ledger, Pauses: p.pauses, Tickets: p.tickets, Templates: p.stationery, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Checks: p.preflight, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
+		Webhooks: p.webhooks, Ledger: p.ledger, Pauses: p.pauses, Tickets: p.tickets, Templates: p.stationery, Pictures: p.pictures, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
 		Limits: httpapi.Limits{Message: size/3*4 + 2<<20, Batch: max(size/3*4+2<<20, 64<<20), Raw: size},
@@ -363,9 +367,10 @@ func (p *platform) office(with shared) web.Config {
 		Returns:      returnmail.Config{Archive: p.store, Content: returns.NewReader(p.store, p.keeper), Tenants: p.store},
 		Leads:        leads.Config{Leads: p.leads, Messages: p.store, Forms: p.leadForms, Cases: p.leadCases, People: p.store, PublicURL: p.config.HTTP.PublicURL},
 		Offers:       offers.Config{Offers: p.offers},
-		Templates:    templates.Config{Templates: p.stationery, Book: with.book},
+		Templates:    templates.Config{Templates: p.stationery, Book: with.book, Pictures: p.pictures},
+		Pictures:     webpictures.Config{Library: p.pictures},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
-		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight},
+		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight, Pictures: p.pictures, People: p.store},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
 		Pauses:       p.pausePages(),

@@ -269,6 +269,16 @@ type Store interface {
 	CampaignReview(ctx context.Context, t tenant.ID, r ReviewID) (Review, error)
 	// CampaignReviews lists those of a campaign from new to old, at most MaxReviews.
 	CampaignReviews(ctx context.Context, t tenant.ID, c ID) ([]Review, error)
+	// AddCampaignComment keeps a new one; Conflict CodeValue if the campaign has most already.
+	AddCampaignComment(ctx context.Context, c Comment, most int) error
+	// ResolveCampaignComment sets when and by whom it was settled; NotFound CodeComment.
+	ResolveCampaignComment(ctx context.Context, c Comment) error
+	// CampaignComments lists those of a campaign from old to new.
+	CampaignComments(ctx context.Context, t tenant.ID, c ID) ([]Comment, error)
+	// ReadCampaignComments notes up to which one somebody has read them, CampaignCommentsRead
+	// tells; zero: none.
+	ReadCampaignComments(ctx context.Context, t tenant.ID, c ID, reader string, to CommentID) error
+	CampaignCommentsRead(ctx context.Context, t tenant.ID, c ID, reader string) (CommentID, error)
 	CampaignSettings(ctx context.Context, t tenant.ID) (Settings, error)
 	PutCampaignSettings(ctx context.Context, t tenant.ID, v Settings) error
 	// TakeTests counts n test mails on a day, unless they would be more than most.

@@ -139,7 +139,7 @@ func TestReviewsAreBoundToContent(t *testing.T) {
 	}
 	shown, err := w.service.OpenReview(t.Context(), token(r))
 	w.must(err)
-	if shown.Closed || !strings.Contains(shown.Mail.HTML, "‹name›") || strings.Contains(shown.Mail.HTML, "Sommer") {
+	if shown.Closed || !strings.Contains(shown.Letters[0].Mail.HTML, "‹name›") || len(shown.Letters) != 1 || strings.Contains(shown.Letters[0].Mail.HTML, "Sommer") {
 		t.Errorf("shown: %+v", shown)
 	}
 	w.must(w.service.AnswerLink(t.Context(), token(r), "Kunz", true, "Gern"))
@@ -157,8 +157,18 @@ func TestReviewsAreBoundToContent(t *testing.T) {
 	if got := ready(); got != needed {
 		t.Errorf("changed since: %q", got)
 	}
-	if shown, err := w.service.OpenReview(t.Context(), token(r)); err != nil || !shown.Changed || shown.Mail.HTML != "" {
+	if shown, err := w.service.OpenReview(t.Context(), token(r)); err != nil || !shown.Changed || len(shown.Letters) > 0 {
 		t.Errorf("shown after a change: %+v, %v", shown, err)
+	}
+	// Of a trial both versions are asked about.
+	both := w.read(c)
+	both.Trial, both.Letter.Other = campaign.Trial{Share: 50, Hours: 4}, campaign.Other{Subject: "Fassung für {{name}}", From: "Eva <eva@muster.example>"}
+	_, err = w.service.Change(t.Context(), w.who, both)
+	w.must(err)
+	shown, err = w.service.OpenReview(t.Context(), token(ask()))
+	w.must(err)
+	if len(shown.Letters) != 2 || shown.Letters[0].Mail.Subject != "Anders" || shown.Letters[1].Mail.Subject != "Fassung für ‹name›" || !strings.Contains(shown.Letters[1].From, "eva@") {
+		t.Errorf("both versions: %+v", shown.Letters)
 	}
 	r = ask()
 	colleague := w.who

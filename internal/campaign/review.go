@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"stafette/internal/audience"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
@@ -232,8 +233,34 @@ type Shown struct {
 	Closed, Changed bool
 	Sender          string // of the tenant
 	Title           string // of the campaign
-	From            string
-	Mail            stationery.Rendered
+	// Letters are what is asked about: one, or version A and B of a trial.
+	Letters []ShownLetter
+	// Comments are those that came from behind this link.
+	Comments []Comment
+}
+
+// ShownLetter is one version of what is asked about.
+type ShownLetter struct {
+	Version Version // "" where there is no trial
+	From    string
+	Mail    stationery.Rendered
+}
+
+// ShowAll is Show for each version of the letter.
+func (s *Service) ShowAll(c Campaign, person *audience.Contact) (list []ShownLetter, err error) {
+	versions := []Version{""}
+	if c.Trial.Share > 0 {
+		versions = []Version{VersionA, VersionB}
+	}
+	for _, v := range versions {
+		one := c.as(v)
+		mail, err := s.Show(one, person)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ShownLetter{Version: v, From: one.Letter.From, Mail: mail})
+	}
+	return list, nil
 }
 
 // OpenReview returns what a link leads to. A link that was made up, or has expired, is
@@ -254,12 +281,20 @@ func (s *Service) OpenReview(ctx context.Context, token string) (Shown, error) {
 	if err != nil {
 		return Shown{}, err
 	}
-	v := Shown{Review: r, Sender: t.Name, Title: c.Name, From: c.Letter.From, Changed: Print(c) != r.Hash}
+	v := Shown{Review: r, Sender: t.Name, Title: c.Name, Changed: Print(c) != r.Hash}
 	v.Closed = v.Changed || r.State != ReviewOpen || c.State != Draft
 	if v.Changed {
 		return v, nil // what was not asked about is not shown
 	}
-	v.Mail, err = s.Show(c, nil)
+	if v.Letters, err = s.ShowAll(c, nil); err != nil {
+		return v, err
+	}
+	all, err := s.c.Store.CampaignComments(ctx, r.Tenant, r.Campaign)
+	for _, one := range all {
+		if one.Review == r.ID {
+			v.Comments = append(v.Comments, one)
+		}
+	}
 	return v, err
 }
 

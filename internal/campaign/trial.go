@@ -88,6 +88,9 @@ func (c Campaign) version(contact audience.ContactID) (v Version, ok bool) {
 	return c.part(contact)
 }
 
+// In is the campaign with the letter of a version, as its recipients get it.
+func (c Campaign) In(v Version) Campaign { return c.as(v) }
+
 // as is the campaign with the letter of a version.
 func (c Campaign) as(v Version) Campaign {
 	o := c.Letter.Other

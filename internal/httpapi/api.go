@@ -25,6 +25,7 @@ import (
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/diagnosis"
 	"stafette/internal/event"
 	"stafette/internal/ingest"
@@ -85,7 +86,7 @@ type Limits struct {
 	Import  int64 // list of addresses; 0, and at most: audience.MaxImport
 	List    int64 // list to check; 0, and at most: listcheck.MaxBytes
 	Roll    int64 // list to import into a group; 0, and at most: intake.MaxBytes
-	File    int64 // file of an offer; 0, and at most: offer.MaxPaper
+	File    int64 // file of an offer, or picture; 0, and at most: offer.MaxPaper
 }
 
 // Config is what an API needs.
@@ -121,6 +122,8 @@ type Config struct {
 	Offers     *offer.Service
 	Redelivery *redelivery.Service
 	Campaigns  *campaign.Service
+	Checks     *preflight.Service // looks Campaigns over
+	Pictures   Pictures
 	Diagnosis  *diagnosis.Service
 	Approval   Approvals
 	Webhooks   *webhook.Service

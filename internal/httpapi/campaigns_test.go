@@ -20,8 +20,8 @@ func (w *world) campaigns(c httpapi.Config) *campaign.Service {
 	for _, domain := range []string{"kunde.example", "gesperrt.example"} {
 		people = append(people, audience.Contact{ID: id.New[audience.ContactKind](start), GivenName: "Eva", Addresses: []message.Address{{Local: "eva", Domain: domain}}})
 	}
-	store := &campaigntest.Store{Find: w.groups.Group, People: func(tenant.ID) []audience.Contact { return people }}
-	return campaign.New(campaign.Config{Store: store, Acceptor: c.Acceptor, Approvals: c.Approvals, Stationery: c.Templates.(campaign.Stationery), MayLeave: true, Now: c.Now})
+	w.mailings = &campaigntest.Store{Find: w.groups.Group, People: func(tenant.ID) []audience.Contact { return people }}
+	return campaign.New(campaign.Config{ReviewKey: []byte(strings.Repeat("r", 32)), PublicURL: "https://post.example", Store: w.mailings, Acceptor: c.Acceptor, Approvals: c.Approvals, Stationery: c.Templates.(campaign.Stationery), MayLeave: true, Now: c.Now})
 }
 
 const campaignText = `{"name":"Mai","from":"news@muster.example","subject":"Hallo {{given_name}}","html":"<p>Neu</p><a href=\"{{unsubscribe_url}}\">Abmelden</a>","per_hour":100`

@@ -79,7 +79,8 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
-	a.routes = append(a.routes, campaignRoutes()...)
+	a.routes = append(append(a.routes, campaignRoutes()...), campaignReadyRoutes()...)
+	a.routes = append(a.routes, a.pictureRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
@@ -156,7 +157,7 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Data protection"}
 	case strings.HasPrefix(r.Path, "/v1/addresses"):
 		op.Tags = []string{"Addresses"}
-	case strings.HasPrefix(r.Path, "/v1/campaigns"):
+	case strings.HasPrefix(r.Path, "/v1/campaigns"), strings.HasSuffix(r.Path, "/settings/campaigns"), strings.HasPrefix(r.Path, "/v1/pictures"):
 		op.Tags = []string{"Campaigns"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
 		op.Tags = []string{"Redeliveries"}

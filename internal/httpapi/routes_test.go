@@ -162,6 +162,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/webhooks": true, "POST /v1/webhooks": true, // the key's own tenant: TestWebhooks
 		"GET /v1/activities": true,                             // TestActivities
 		"GET /v1/templates":  true, "POST /v1/templates": true, // the key's own tenant: TestTemplateFromMakingToSending
+		"GET /v1/pictures": true, "POST /v1/pictures": true, // the key's own tenant: TestPicturesOverTheAPI
+		"GET /v1/settings/campaigns": true, "PUT /v1/settings/campaigns": true, // the key's own tenant: TestCampaignSettings
 		"GET /v1/usage":  true,                                  // TestUsage
 		"GET /v1/pauses": true, "GET /v1/platform/pauses": true, // TestPausesOverTheAPI
 		"GET /v1/requests": true, "POST /v1/requests": true, "GET /v1/platform/requests": true, // TestRequestsOverTheAPI
@@ -217,6 +219,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		case strings.HasPrefix(r.Path, "/v1/imports/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.startImport("source=Messe", "a@b.example\n").ID.String()), "import_not_found"
 			w.importAll()
+		case strings.HasPrefix(r.Path, "/v1/pictures/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.picture().ID.String()), "picture_not_found"
 		case strings.HasPrefix(r.Path, "/v1/templates/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.template()), "template_not_found"
 		case strings.HasPrefix(r.Path, "/v1/contacts/"):
@@ -235,7 +239,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x").Replace(r.Path))
+			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x", "{review}", "x").Replace(r.Path))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s %s", r.Method, r.Path, missing.body, foreign.body)
 			}
@@ -263,6 +267,7 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"PUT /v1/templates/{id}":  `{"subject":"x","html":"x"}`,
 	"PUT /v1/lead-forms/{id}": formText,
 	"PUT /v1/campaigns/{id}":  campaignText + `,"revision":1}`, "POST /v1/campaigns/{id}/send": `{}`,
+	"POST /v1/campaigns/{id}/test-mails": `{"to":["a@muster.example"]}`, "POST /v1/campaigns/{id}/reviews": `{"reviewer":"Eva"}`,
 	"PUT /v1/webhooks/{id}": `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
 
 // endless is a body without end that counts what was taken of it.

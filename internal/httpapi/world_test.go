@@ -22,6 +22,8 @@ import (
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
+	"stafette/internal/campaign/campaigntest"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/diagnosis"
 	"stafette/internal/diagnosis/diagnosistest"
 	"stafette/internal/dns"
@@ -46,6 +48,8 @@ import (
 	"stafette/internal/signup/signuptest"
 	"stafette/internal/spool"
 	"stafette/internal/stationery"
+	"stafette/internal/stationery/pictures"
+	"stafette/internal/stationery/pictures/picturestest"
 	"stafette/internal/stationery/stationerytest"
 	"stafette/internal/tenant"
 	"stafette/internal/tenant/tenanttest"
@@ -72,6 +76,8 @@ type world struct {
 	threads *threads
 
 	redeliveries *redeliverytest.Store
+	mailings     *campaigntest.Store
+	preflight    *preflight.Service
 	checks       *listcheck.Service
 	privacy      *privacy.Service
 	shelf        *trackingtest.Shelf
@@ -158,6 +164,8 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	c.Campaigns = w.campaigns(c)
+	c.Checks = w.checked(c.Campaigns, now)
+	c.Pictures = pictures.New(pictures.Config{Store: &picturestest.Store{}, Keeper: keeper, PublicURL: "https://post.example", Now: now})
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	if c.Activities == nil {
 		c.Activities = w.shelf

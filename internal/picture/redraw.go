@@ -86,6 +86,16 @@ func Redraw(data []byte, side int, formats ...Format) (Drawn, error) {
 	return written(small, format)
 }
 
+// Small is a copy of a picture that Redraw wrote, its longer side side pixels at most; of one
+// that moves the first frame.
+func Small(data []byte, side int) (Drawn, error) {
+	img, name, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return Drawn{}, broken()
+	}
+	return written(shrink(img, side), Format(name))
+}
+
 func large(detail string) error {
 	return &fault.Error{Kind: fault.TooLarge, Code: CodeLarge, Field: "file", Detail: detail}
 }

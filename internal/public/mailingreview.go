@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"stafette/internal/campaign"
@@ -15,6 +17,7 @@ import (
 // Reviewer shows who was asked a mailing and hears the answer; *campaign.Service does.
 type Reviewer interface {
 	OpenReview(ctx context.Context, token string) (campaign.Shown, error)
+	CommentLink(ctx context.Context, token, name, text string) error
 	AnswerLink(ctx context.Context, token, name string, approve bool, note string) error
 }
 
@@ -68,6 +71,7 @@ func NewReviews(c ReviewConfig) http.Handler {
 	mux.HandleFunc("GET "+campaign.ReviewPath+"{token}", d.show)
 	mux.HandleFunc("GET "+campaign.ReviewPath+"{token}/mail", d.mail)
 	mux.HandleFunc("POST "+campaign.ReviewPath+"{token}", d.answer)
+	mux.HandleFunc("POST "+campaign.ReviewPath+"{token}/comment", d.comment)
 	forms := http.NewCrossOriginProtection().Handler(mux)
 	return d.guarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", reviewPolicy)
@@ -82,15 +86,40 @@ type reviewed struct {
 	campaign.Shown
 	clock i18n.Clock
 	path  string
+	view  string // one of reviewViews
 	name  string
 	note  string
+	text  string // of a comment
 	wrong string // what is wrong with the answer; "": nothing
+}
+
+// reviewViews are the ways a mail can be looked at: as wide as the page, as narrow as a phone,
+// and its plain text.
+func reviewViews() []string { return []string{"desktop", "phone", "text"} }
+
+// at is the address of the page in another view.
+func (p reviewed) at(view string) string { return p.path + "?view=" + view }
+
+// mailAt is where the frame of a letter finds it.
+func (p reviewed) mailAt(l campaign.ShownLetter) string {
+	return p.path + "/mail?version=" + string(l.Version)
+}
+
+// heading names a letter.
+func (p reviewed) heading(l campaign.ShownLetter) string {
+	if l.Version == "" {
+		return p.say("mail", nil)
+	}
+	return p.say("version", i18n.Args{"version": strings.ToUpper(string(l.Version))})
 }
 
 func (p reviewed) say(key string, args i18n.Args) string { return p.t("review.page."+key, args) }
 
 func (d *reviews) paged(r *http.Request, v campaign.Shown) reviewed {
 	p := reviewed{page: d.page(r), Shown: v, path: campaign.ReviewPath + r.PathValue("token")}
+	if p.view = r.URL.Query().Get("view"); !slices.Contains(reviewViews(), p.view) {
+		p.view = reviewViews()[0]
+	}
 	p.clock = i18n.Clock{Lang: p.lang, Zone: d.zone, Now: d.Now()}
 	return p
 }
@@ -122,11 +151,42 @@ func (d *reviews) mail(w http.ResponseWriter, r *http.Request) {
 		d.refused(w, r, err)
 		return
 	}
+	i := slices.IndexFunc(v.Letters, func(l campaign.ShownLetter) bool { return string(l.Version) == r.URL.Query().Get("version") })
+	if i < 0 {
+		d.sorry(w, r, http.StatusNotFound, "unknown")
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", reviewedPolicy)
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, v.Mail.HTML) //nolint:gosec // G705: in a sandbox by its policy; a reader who left is no error
+	_, _ = io.WriteString(w, v.Letters[i].Mail.HTML) //nolint:gosec // G705: in a sandbox by its policy; a reader who left is no error
+}
+
+// comment takes a word about the mailing, which decides nothing.
+func (d *reviews) comment(w http.ResponseWriter, r *http.Request) {
+	token := r.PathValue("token")
+	if err := r.ParseForm(); err != nil {
+		d.sorry(w, r, http.StatusConflict, "refused")
+		return
+	}
+	err := d.reviewer.CommentLink(r.Context(), token, r.PostForm.Get("name"), r.PostForm.Get("comment"))
+	f := fault.As(err)
+	switch {
+	case err == nil, f != nil && f.Kind == fault.Conflict: // the page says how it stands
+		http.Redirect(w, r, campaign.ReviewPath+token+"#comments", http.StatusSeeOther)
+	case f != nil && f.Kind == fault.Invalid:
+		v, err := d.reviewer.OpenReview(r.Context(), token)
+		if err != nil {
+			d.refused(w, r, err)
+			return
+		}
+		p := d.paged(r, v)
+		p.name, p.text, p.wrong = r.PostForm.Get("name"), r.PostForm.Get("comment"), "comment-"+f.Field
+		d.render(w, r, http.StatusUnprocessableEntity, reviewPage(p))
+	default:
+		d.refused(w, r, err)
+	}
 }
 
 func (d *reviews) answer(w http.ResponseWriter, r *http.Request) {

@@ -30,6 +30,14 @@ func (v *reviewer) OpenReview(_ context.Context, token string) (campaign.Shown, 
 	return v.view, nil
 }
 
+func (v *reviewer) CommentLink(_ context.Context, token, name, text string) error {
+	if text == "" {
+		return fault.Field("comment", campaign.CodeValue, "A comment.")
+	}
+	v.said = token + " " + name + " sagt " + text
+	return nil
+}
+
 func (v *reviewer) AnswerLink(_ context.Context, token, name string, approve bool, note string) error {
 	if name == "" {
 		return fault.Field("name", campaign.CodeValue, "A name.")
@@ -49,8 +57,9 @@ func TestReviewPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	v := &reviewer{view: campaign.Shown{Review: campaign.Review{Name: "Kunz", State: campaign.ReviewOpen, ExpiresAt: now.Add(time.Hour)}, Sender: "Muster <b>", Title: "Mai", From: "news@muster.example",
-		Mail: stationery.Rendered{Subject: "Neues", HTML: "<script>alert(1)</script>Guten Tag"}}}
+	v := &reviewer{view: campaign.Shown{Review: campaign.Review{Name: "Kunz", State: campaign.ReviewOpen, ExpiresAt: now.Add(time.Hour)}, Sender: "Muster <b>", Title: "Mai", Letters: []campaign.ShownLetter{
+		{Version: campaign.VersionA, From: "news@muster.example", Mail: stationery.Rendered{Subject: "Neues", HTML: "<script>alert(1)</script>Guten Tag", Text: "Nur <Text>"}},
+		{Version: campaign.VersionB, From: "eva@muster.example", Mail: stationery.Rendered{Subject: "Anderes <b>", HTML: "Moin"}}}}}
 	server := httptest.NewServer(public.NewReviews(public.ReviewConfig{Reviewer: v, Catalog: catalog, PerMinute: 1000, Now: func() time.Time { return now }}))
 	t.Cleanup(server.Close)
 	client := server.Client()
@@ -78,12 +87,38 @@ func TestReviewPage(t *testing.T) {
 	if status != 200 || !strings.Contains(body, "Muster &lt;b&gt;") || !strings.Contains(body, "sandbox") || strings.Contains(body, "<script>") || v.said != "" {
 		t.Errorf("page: %d\n%s", status, body)
 	}
-	if status, _, h := ask("GET", "gut/mail", nil, "same-origin"); status != 200 || !strings.HasSuffix(h.Get("Content-Security-Policy"), "sandbox") || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") {
+	if status, _, h := ask("GET", "gut/mail?version=b", nil, "same-origin"); status != 200 || !strings.HasSuffix(h.Get("Content-Security-Policy"), "sandbox") || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("mail: %d %v", status, h)
+	}
+	for path, wants := range map[string][]string{
+		"gut": {"Fassung A", "Fassung B", "eva@muster.example", "Anderes &lt;b&gt;", "/mail?version=a", "/mail?version=b"}, "gut?view=phone": {"mail phone", "/mail?version=b"},
+		"gut?view=text": {"Nur &lt;Text&gt;", "Der Text wird beim Senden"}, "gut?view=%3Cscript%3E": {"/mail?version=a"}, "gut/mail?version=b": {"Moin"},
+	} {
+		_, body, _ := ask("GET", path, nil, "none")
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %q:\n%s", path, want, body)
+			}
+		}
+	}
+	if status, _, _ := ask("GET", "gut/mail?version=c", nil, "none"); status != 404 {
+		t.Errorf("a version there is not: %d", status)
 	}
 	if status, _, _ := ask("GET", "schlecht", nil, "none"); status != 404 {
 		t.Errorf("made up: %d", status)
 	}
+	v.view.Comments = []campaign.Comment{{Author: "Kunz <i>", Text: "Preis <b>fehlt"}}
+	word := url.Values{"name": {"Kunz"}, "comment": {"Wo?"}}
+	if status, _, _ := ask("POST", "gut/comment", word, "cross-site"); status != 403 || v.said != "" {
+		t.Errorf("comment from another site: %d, %q", status, v.said)
+	}
+	if status, body, _ := ask("POST", "gut/comment", url.Values{"name": {"Kunz"}}, "same-origin"); status != 422 || !strings.Contains(body, "comment-wrong") || !strings.Contains(body, "Preis &lt;b&gt;fehlt") {
+		t.Errorf("without words: %d\n%s", status, body)
+	}
+	if status, _, _ := ask("POST", "gut/comment", word, "same-origin"); status != 303 || v.said != "gut Kunz sagt Wo?" {
+		t.Errorf("commented: %d, %q", status, v.said)
+	}
+	v.said = ""
 	yes := url.Values{"answer": {"approve"}, "name": {"Kunz"}, "note": {"Gern"}}
 	if status, _, _ := ask("POST", "gut", yes, "cross-site"); status != 403 || v.said != "" {
 		t.Errorf("from another site: %d, %q", status, v.said)

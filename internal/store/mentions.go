@@ -38,6 +38,13 @@ var freeTexts = [...]struct{ table, column, tenant, key string }{
 	{"suppressions", "note", "tenant", "id"},
 	{"redeliveries", "filter", "tenant", "id"},
 	{"redeliveries", "options", "tenant", "id"},
+	{"campaign_reviews", "name", "tenant", "id"},
+	{"campaign_reviews", "answered_by", "tenant", "id"},
+	{"campaign_reviews", "note", "tenant", "id"},
+	{"campaign_comments", "author", "tenant", "id"},
+	{"campaign_comments", "body", "tenant", "id"},
+	{"pictures", "name", "tenant", "id"},
+	{"pictures", "alt", "tenant", "id"},
 }
 
 // Count implements privacy.Holder. Mail to others is not counted: it is looked through

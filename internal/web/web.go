@@ -35,6 +35,7 @@ import (
 	"stafette/internal/web/overview"
 	"stafette/internal/web/pauses"
 	"stafette/internal/web/people"
+	"stafette/internal/web/pictures"
 	"stafette/internal/web/plans"
 	"stafette/internal/web/platform"
 	"stafette/internal/web/privacy"
@@ -91,6 +92,7 @@ type Config struct {
 	Leads        leads.Config
 	Offers       offers.Config
 	Templates    templates.Config
+	Pictures     pictures.Config
 	Redeliveries redeliveries.Config
 	Campaigns    campaigns.Config
 	Affected     affected.Config
@@ -165,6 +167,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		halts.Routes(c.Halts),
 		offers.Routes(c.Offers),
 		templates.Routes(c.Templates),
+		pictures.Routes(c.Pictures),
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		campaigns.Routes(c.Campaigns),

@@ -11,10 +11,12 @@ import (
 	"stafette/internal/tenant"
 )
 
-// Beside keeps what stands beside campaigns: reviews, settings and checks. The zero Beside is
+// Beside keeps what stands beside campaigns: reviews, comments, settings and checks. The zero Beside is
 // empty; it is safe under the lock of its Store alone.
 type Beside struct {
 	reviews  []campaign.Review
+	comments []campaign.Comment
+	read     map[string]campaign.CommentID
 	settings map[tenant.ID]campaign.Settings
 	trials   map[string]int
 	checks   map[campaign.ID]preflight.Check

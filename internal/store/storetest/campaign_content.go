@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/message"
+	"stafette/internal/privacy"
 	"stafette/internal/tenant"
 )
 
@@ -109,5 +112,81 @@ func campaignChecks(t *testing.T, w *World) {
 	}
 	if due, err := w.Store.DueCampaignChecks(ctx); err != nil || len(due) != 0 {
 		t.Errorf("due after the end %+v, %v", due, err)
+	}
+}
+
+// campaignComments are the tenant's own, settled and opened again, and go with their draft.
+func campaignComments(t *testing.T, w *World) {
+	ctx := t.Context()
+	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: w.A, Revision: 1, Name: "Mai", State: campaign.Draft, Actor: "usr_1", CreatedAt: now, UpdatedAt: now}
+	w.must(w.Store.CreateCampaign(ctx, c))
+	first := campaign.Comment{ID: id.New[campaign.CommentKind](now), Tenant: w.A, Campaign: c.ID, Block: 2, Author: "usr_1", Text: "Größe <b>?\nJa", At: now}
+	second := first
+	second.ID, second.Author, second.Review, second.Block = id.New[campaign.CommentKind](now.Add(time.Millisecond)), "Kunz", id.New[campaign.ReviewKind](now), 0
+	w.must(w.Store.AddCampaignComment(ctx, first, 2))
+	w.must(w.Store.AddCampaignComment(ctx, second, 2))
+	if err := w.Store.AddCampaignComment(ctx, second, 2); !fault.IsKind(err, fault.Invalid) {
+		t.Errorf("more than may be: %v", err)
+	}
+	second.ResolvedAt, second.ResolvedBy = now, "usr_2"
+	w.must(w.Store.ResolveCampaignComment(ctx, second))
+	list, err := w.Store.CampaignComments(ctx, w.A, c.ID)
+	same(t, "comments", list, []campaign.Comment{first, second}, err)
+	second.ResolvedAt, second.ResolvedBy = time.Time{}, ""
+	w.must(w.Store.ResolveCampaignComment(ctx, second))
+	foreign := first
+	foreign.Tenant = w.B
+	refused(t, w.Store.ResolveCampaignComment(ctx, foreign), fault.NotFound, campaign.CodeComment)
+	list, err = w.Store.CampaignComments(ctx, w.A, c.ID)
+	same(t, "opened again", list, []campaign.Comment{first, second}, err)
+	if list, err := w.Store.CampaignComments(ctx, w.B, c.ID); err != nil || len(list) > 0 {
+		t.Errorf("another tenant sees %+v, %v", list, err)
+	}
+	for _, to := range []campaign.CommentID{first.ID, second.ID} {
+		w.must(w.Store.ReadCampaignComments(ctx, w.A, c.ID, "usr_1", to))
+		seen, err := w.Store.CampaignCommentsRead(ctx, w.A, c.ID, "usr_1")
+		same(t, "read", seen, to, err)
+	}
+	if seen, err := w.Store.CampaignCommentsRead(ctx, w.A, c.ID, "usr_2"); err != nil || !seen.IsZero() {
+		t.Errorf("somebody else has read %v, %v", seen, err)
+	}
+	w.must(w.Store.DeleteCampaign(ctx, w.A, c.ID))
+	if list, err := w.Store.CampaignComments(ctx, w.A, c.ID); err != nil || len(list) > 0 {
+		t.Errorf("after the draft: %+v, %v", list, err)
+	}
+}
+
+// commentsErased: whoever is named by their address in a review or a comment is so no longer,
+// and nothing else of it changes.
+func commentsErased(t *testing.T, w *World) {
+	ctx := t.Context()
+	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+	keep := func(of tenant.ID) campaign.ID {
+		c := campaign.Campaign{ID: id.New[campaign.Kind](w.Clock.Advance(time.Second)), Tenant: of, Revision: 1, Name: "Mai", State: campaign.Draft, CreatedAt: now, UpdatedAt: now}
+		w.must(w.Store.CreateCampaign(ctx, c))
+		w.must(w.Store.AddCampaignComment(ctx, campaign.Comment{ID: id.New[campaign.CommentKind](now), Tenant: of, Campaign: c.ID, Author: "eva@x.example", Text: "Frage an Eva@x.example, bitte", At: now}, 9))
+		w.must(w.Store.AskReview(ctx, campaign.Review{ID: id.New[campaign.ReviewKind](now), Tenant: of, Campaign: c.ID, Name: "eva@x.example", State: campaign.ReviewOpen, AskedAt: now, ExpiresAt: now}, 9))
+		return c.ID
+	}
+	own, foreign := keep(w.A), keep(w.B)
+	p := privacy.Person{Tenant: w.A, Addresses: []message.Address{Address("eva@x.example")}}
+	for _, h := range w.Store.Holders(w.Clock.Now) {
+		if h.Name() == "mentions" {
+			w.must(h.Erase(ctx, p, func(int64) error { return nil }))
+		}
+	}
+	said := func(of tenant.ID, c campaign.ID) string {
+		list, err := w.Store.CampaignComments(ctx, of, c)
+		w.must(err)
+		asked, err := w.Store.CampaignReviews(ctx, of, c)
+		w.must(err)
+		return list[0].Author + list[0].Text + asked[0].Name
+	}
+	if text := said(w.A, own); strings.Contains(strings.ToLower(text), "eva@") || !strings.Contains(text, "Frage an") || !strings.Contains(text, "bitte") {
+		t.Errorf("after the erasure: %q", text)
+	}
+	if text := said(w.B, foreign); strings.Count(strings.ToLower(text), "eva@x.example") != 3 {
+		t.Errorf("another tenant's: %q", text)
 	}
 }

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Open) {
 		{"Leads", leadTests()},
 		{"Offers", offerTests()},
 		{"Templates", templateTests()},
+		{"Pictures", pictureTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Campaigns", campaignTests()},
 		{"Dialogues", dialogueTests()},

@@ -118,3 +118,31 @@ func TestContrast(t *testing.T) {
 		t.Error("no colours have a contrast")
 	}
 }
+
+// Markup becomes the few elements it stands for; whatever else is typed stays words (T15).
+func TestMarkup(t *testing.T) {
+	for name, c := range map[string]struct{ text, html, plain string }{
+		"inline":            {"**fett** *schräg* [Los](https://a.example/?a=1&b=2)", `<p><b>fett</b> <i>schräg</i> <a href="https://a.example/?a=1&amp;b=2">Los</a></p>`, "fett schräg Los (https://a.example/?a=1&b=2)"},
+		"headings":          {"## Zwei\n### Drei **x**\nText", "<h2>Zwei</h2><h3>Drei <b>x</b></h3><p>Text</p>", "Zwei\nDrei x\nText"},
+		"heading alone":     {"## Zwei", "<h2>Zwei</h2>", "Zwei"},
+		"no heading":        {"# Eins\n##Zwei\n#### Vier\n## ", "<p># Eins<br>##Zwei<br>#### Vier<br>##</p>", "# Eins\n##Zwei\n#### Vier\n##"},
+		"lists":             {"- eins\n- **zwei**\n\n1. drei\n2. vier", "<ul><li>eins</li><li><b>zwei</b></li></ul><ol><li>drei</li><li>vier</li></ol>", "- eins\n- zwei\n\n1. drei\n2. vier"},
+		"heading and list":  {"## Neu\n- eins", "<h2>Neu</h2><ul><li>eins</li></ul>", "Neu\n- eins"},
+		"half a list":       {"- eins\nzwei", "<p>- eins<br>zwei</p>", "- eins\nzwei"},
+		"variables":         {"## Guten Tag {{given_name}}\n\n**{{company}}** [x](https://a.example/{{reference}})", `<h2>Guten Tag {{given_name}}</h2><p><b>{{company}}</b> <a href="https://a.example/{{reference}}">x</a></p>`, "Guten Tag {{given_name}}\n\n{{company}} x (https://a.example/{{reference}})"},
+		"elements":          {"<script>alert(1)</script><img src=x onerror=alert(1)>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;</p>", "<script>alert(1)</script><img src=x onerror=alert(1)>"},
+		"element in a head": {"## <svg/onload=alert(1)>", "<h2>&lt;svg/onload=alert(1)&gt;</h2>", "<svg/onload=alert(1)>"},
+		"script as a link":  {"[x](javascript:alert(1)) [y](data:text/html,z)", "<p>[x](javascript:alert(1)) [y](data:text/html,z)</p>", "[x](javascript:alert(1)) y (data:text/html,z)"},
+		"out of the link":   {`[x](https://a.example/"onmouseover="alert(1))`, `<p>[x](https://a.example/&#34;onmouseover=&#34;alert(1))</p>`, `[x](https://a.example/"onmouseover="alert(1))`},
+		"entity":            {"&lt;b&gt;", "<p>&amp;lt;b&amp;gt;</p>", "&lt;b&gt;"},
+	} {
+		d := blocks.New()
+		d.Blocks[1].Text = c.text
+		if html := d.MJML(blocks.Brand{}, blocks.Words{}, ""); !strings.Contains(html, "<mj-text>"+c.html+"</mj-text>") {
+			t.Errorf("%s: want %s in\n%s", name, c.html, html)
+		}
+		if text := d.Text(blocks.Brand{}, blocks.Words{}); !strings.HasPrefix(text, c.plain+"\n") {
+			t.Errorf("%s: want %q, have %q", name, c.plain, text)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (d Document) MJML(b Brand, w Words, preview string) string {
 	fmt.Fprintf(&out, `<mj-button background-color="%s" color="%s" border-radius="6px" font-size="16px" inner-padding="14px 24px"/>`, main, On(main))
 	fmt.Fprintf(&out, `<mj-section background-color="%s" padding="8px 0"/></mj-attributes>`, paper)
 	out.WriteString(`<mj-raw><meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"></mj-raw>`)
-	fmt.Fprintf(&out, `<mj-style>a{color:%s}h1,h2{margin:0;font-size:22px;line-height:1.3}p{margin:0 0 12px}ul{margin:0 0 12px;padding-left:20px}</mj-style>`, main)
+	fmt.Fprintf(&out, `<mj-style>a{color:%s}h1,h2{margin:0;font-size:22px;line-height:1.3}h3{margin:0;font-size:18px;line-height:1.3}p{margin:0 0 12px}ul,ol{margin:0 0 12px;padding-left:22px}</mj-style>`, main)
 	out.WriteString(darkStyle)
 	fmt.Fprintf(&out, `</mj-head><mj-body background-color="%s" css-class="ground">`, colour(b.Ground, plainGround))
 	for _, block := range d.Blocks {
@@ -86,7 +86,7 @@ func (d Document) MJML(b Brand, w Words, preview string) string {
 }
 
 // darkStyle turns paper and ink round where the reader's device is dark.
-const darkStyle = `<mj-style>@media (prefers-color-scheme:dark){body,.ground,.ground>div{background-color:#11161c !important}.sheet,.sheet>table,.sheet td{background-color:#1b232c !important}.sheet td div,.sheet h1,.sheet h2,.sheet p,.sheet li{color:#e9edf1 !important}.sheet td div a{color:#9cc4f0 !important}}</mj-style>`
+const darkStyle = `<mj-style>@media (prefers-color-scheme:dark){body,.ground,.ground>div{background-color:#11161c !important}.sheet,.sheet>table,.sheet td{background-color:#1b232c !important}.sheet td div,.sheet h1,.sheet h2,.sheet h3,.sheet p,.sheet li{color:#e9edf1 !important}.sheet td div a{color:#9cc4f0 !important}}</mj-style>`
 
 func (b Block) mjml(out *strings.Builder, brand Brand, w Words) {
 	column := func(inner string) {
@@ -209,12 +209,21 @@ func rich(s string) string {
 	var out strings.Builder
 	for _, paragraph := range paragraphs(s) {
 		lines := strings.Split(paragraph, "\n")
-		if isList(lines) {
-			out.WriteString("<ul>")
+		for len(lines) > 0 && headed.MatchString(lines[0]) {
+			sign, words, _ := strings.Cut(lines[0], " ")
+			fmt.Fprintf(&out, "<h%[1]d>%[2]s</h%[1]d>", len(sign), inline(words))
+			lines = lines[1:]
+		}
+		if kind := listOf(lines); kind != "" {
+			out.WriteString("<" + kind + ">")
 			for _, item := range lines {
-				out.WriteString("<li>" + inline(item[2:]) + "</li>")
+				_, words, _ := strings.Cut(item, " ")
+				out.WriteString("<li>" + inline(words) + "</li>")
 			}
-			out.WriteString("</ul>")
+			out.WriteString("</" + kind + ">")
+			continue
+		}
+		if len(lines) == 0 {
 			continue
 		}
 		for i := range lines {
@@ -256,11 +265,27 @@ func paragraphs(s string) (list []string) {
 	return list
 }
 
-func isList(lines []string) bool {
-	for _, l := range lines {
-		if !strings.HasPrefix(l, "- ") {
-			return false
+// headed is a line that is a heading, of the second or third level: the first is the title of
+// the block.
+var headed = regexp.MustCompile(`^#{2,3} \S`)
+
+var numbered = regexp.MustCompile(`^\d{1,3}\. `)
+
+// listOf is the element for lines that are all items of a list, "ul" or "ol"; "" for others.
+func listOf(lines []string) string {
+	all := func(is func(string) bool) bool {
+		for _, l := range lines {
+			if !is(l) {
+				return false
+			}
 		}
+		return len(lines) > 0
 	}
-	return true
+	switch {
+	case all(func(l string) bool { return strings.HasPrefix(l, "- ") }):
+		return "ul"
+	case all(numbered.MatchString):
+		return "ol"
+	}
+	return ""
 }

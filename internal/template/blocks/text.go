@@ -1,6 +1,9 @@
 package blocks
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Text writes the document as plain text. It must have passed Check.
 func (d Document) Text(b Brand, w Words) string {
@@ -58,5 +61,9 @@ func (c Cell) text() []string {
 // bare takes the markup off a text.
 func bare(s string) string {
 	s = link.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "$1 ($2)")
+	s = headSign.ReplaceAllString(s, "$1")
 	return italic.ReplaceAllString(bold.ReplaceAllString(s, "$1"), "$1")
 }
+
+// headSign is what makes a line a heading.
+var headSign = regexp.MustCompile(`(?m)^#{2,3} (\S)`)

@@ -27,9 +27,15 @@ type Editor struct {
 	Chosen int
 	// Undo is what Do returned; "": nothing can be taken back.
 	Undo string
-	// Pictures are those of the library, offered where an address of a picture is asked for.
-	Pictures []frame.Option
+	// Pictures are those of the library, to choose from.
+	Pictures []Picture
 }
+
+// Picture is one of the library.
+type Picture struct{ ID, Name, Alt, Address string }
+
+// maxOffered is how many pictures, the newest, a list to choose from has.
+const maxOffered = 100
 
 // Limits of what can be taken back.
 const (
@@ -99,6 +105,46 @@ func Fill(v map[string]string, d *blocks.Document) {
 			put(c, func(f string) string { return cellAt(i, j, f) })
 		}
 	}
+}
+
+// Pick puts the pictures of the library into a document that a form chose in it. The
+// description of the library comes with it, unless somebody wrote another one.
+func Pick(form url.Values, d *blocks.Document, library []Picture) {
+	take := func(c *blocks.Cell, name string) {
+		i := slices.IndexFunc(library, func(p Picture) bool { return p.ID == form.Get(name) })
+		if i < 0 {
+			return
+		}
+		// Words that came with another picture of the library go with it.
+		if c.Alt == "" || slices.ContainsFunc(library, func(p Picture) bool { return p.Address == c.Picture && p.Alt == c.Alt }) {
+			c.Alt = library[i].Alt
+		}
+		c.Picture = library[i].Address
+	}
+	for i := range d.Blocks {
+		b := &d.Blocks[i]
+		if slices.Contains(fieldsOf(b.Kind), "picture") {
+			take(&b.Cell, At(i, "pick"))
+		}
+		for j := range cellsShown(*b) {
+			if b.Kind != blocks.Columns || form.Get(cellAt(i, j, "pick")) == "" {
+				continue
+			}
+			for len(b.Cells) <= j {
+				b.Cells = append(b.Cells, blocks.Cell{})
+			}
+			take(&b.Cells[j], cellAt(i, j, "pick"))
+		}
+	}
+}
+
+// choices are the pictures to choose from at a field that has an address already, or none.
+func choices(p frame.Page, e Editor) []frame.Option {
+	list := []frame.Option{{Text: p.T("templates.field.pick.none")}}
+	for _, one := range e.Pictures[:min(len(e.Pictures), maxOffered)] {
+		list = append(list, frame.Option{Value: one.ID, Text: one.Name})
+	}
+	return list
 }
 
 // Do does to a document of a form what the button says that was pressed. It returns where the

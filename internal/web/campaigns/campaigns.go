@@ -21,6 +21,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/ingest"
 	"stafette/internal/tenant"
+	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
 
@@ -40,6 +41,10 @@ type Config struct {
 	// Templates and Book are what the editor writes with.
 	Templates Templates
 	Book      Book
+	// Pictures are offered in the editor; nil: none.
+	Pictures blockform.Library
+	// People name who commented; nil: nobody is named.
+	People People
 	// Checks look mailings over.
 	Checks *preflight.Service
 }
@@ -77,6 +82,9 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST " + one + "/test", Permission: send, Act: "campaigns.test", Do: c.try},
 		{Pattern: "POST " + one + "/review", Permission: send, Act: "campaigns.review", Do: c.ask},
 		{Pattern: "POST " + one + "/answer", Permission: send, Act: "campaigns.answer", Do: c.answer},
+		{Pattern: "POST " + one + "/comments", Permission: send, Act: "campaigns.comment", Do: c.comment},
+		{Pattern: "POST " + one + "/comments/resolve", Permission: send, Act: "campaigns.resolve", Do: c.resolve},
+		{Pattern: "POST " + one + "/comments/read", Permission: send, Act: frame.Unrecorded, Do: c.markRead},
 		{Pattern: "POST " + home + "/settings", Permission: tenant.SettingsWrite, Act: "campaigns.settings", Do: c.saveSettings},
 		{Pattern: "GET " + one + "/preview", Permission: send, Do: c.savedPreview},
 		{Pattern: "POST " + one + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},

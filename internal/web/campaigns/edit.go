@@ -54,6 +54,7 @@ type editor struct {
 	document  blocks.Document // of mode blocks
 	chosen    int             // see blockform.Editor
 	undo      string          // see blockform.Editor
+	pictures  []blockform.Picture
 	unsaved   bool
 }
 
@@ -133,6 +134,11 @@ func (c Config) form(w http.ResponseWriter, r *http.Request, p frame.Page, statu
 	if e.variables, err = c.Campaigns.Variables(r.Context(), p.Tenant()); err != nil {
 		return err
 	}
+	if e.mode == string(stationery.Blocks) && e.pictures == nil {
+		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
+			return err
+		}
+	}
 	list, err := c.Templates.Templates(r.Context(), p.Tenant())
 	if err != nil {
 		return err
@@ -181,6 +187,11 @@ func (c Config) written(w http.ResponseWriter, r *http.Request, p frame.Page, v 
 	e.Values["view"] = frame.Shorten(r.PostForm.Get("view"), 20)
 	if e.mode == string(stationery.Blocks) {
 		e.document = blockform.Read(r.PostForm)
+		var err error
+		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
+			return e, err
+		}
+		blockform.Pick(r.PostForm, &e.document, e.pictures)
 	}
 	e.read(p, r.PostForm["groups"])
 	blockform.Fill(e.Values, &e.document)

@@ -30,8 +30,10 @@ type sheet struct {
 	preview campaign.Preview // of a draft
 	wrong   []hindrance      // what keeps a draft from being sent
 	sample  campaign.Sample
-	unshown string // why there is no sample
+	other   campaign.Sample // of version B, where there is a trial
+	unshown string          // why there is no sample
 	ready   readiness
+	thread  thread
 	config  Config
 
 	report  campaign.Report // of what was begun
@@ -57,7 +59,7 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 	s.config, s.why = c, c.reasonOf(p)
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("campaigns.line." + key)} }
 	s.View = frame.ReadView(r, frame.Listing{Path: pathOf(s.Campaign), Filters: []string{"state"}, Columns: []frame.Column{column("address"), column("state"), column("message"), column("at")}})
-	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn")
+	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn", "commented", "resolved", "read")
 	if s.State == campaign.Draft || s.State == campaign.Scheduled {
 		err = c.fillDraft(r, p, &s)
 	} else {
@@ -80,6 +82,9 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	if err := c.fillReadiness(r, p, s); err != nil {
 		return err
 	}
+	if err := c.fillThread(r, p, s); err != nil {
+		return err
+	}
 	if s.preview, err = c.Campaigns.Preview(r.Context(), s.Campaign); err != nil {
 		return err
 	}
@@ -95,6 +100,12 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	}
 	if s.sample, err = c.Campaigns.Sample(r.Context(), s.Campaign, audience.ContactID{}); fault.As(err) != nil {
 		s.unshown, err = p.T("campaigns.sample.none"), nil
+		return err
+	}
+	if err == nil && s.Trial.Share > 0 {
+		if s.other, err = c.Campaigns.Sample(r.Context(), s.Campaign.In(campaign.VersionB), audience.ContactID{}); fault.As(err) != nil {
+			err = nil // what is wrong with it stands above
+		}
 	}
 	return err
 }
@@ -218,6 +229,9 @@ func (c Config) sample(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	v, err := c.find(r, p)
 	if err != nil {
 		return err
+	}
+	if v.Trial.Share > 0 && r.URL.Query().Get("version") == string(campaign.VersionB) {
+		v = v.In(campaign.VersionB)
 	}
 	shown, err := c.Campaigns.Sample(r.Context(), v, audience.ContactID{})
 	if err != nil {

@@ -42,7 +42,7 @@ var loadAssets = sync.OnceValues(func() (*assets, error) {
 		parts      []string
 	}{
 		{"office.css", "text/css; charset=utf-8", []string{"tokens.css", "stafette.css", "office.css"}},
-		{"office.js", "text/javascript; charset=utf-8", []string{"toast.js", "live.js", "forms.js", "compose.js", "tables.js", "palette.js", "keys.js", "trace.js", "passkey.js", "blitz.js", "draw.js", "keep.js", "upload.js"}},
+		{"office.js", "text/javascript; charset=utf-8", []string{"toast.js", "live.js", "forms.js", "compose.js", "tables.js", "palette.js", "keys.js", "trace.js", "passkey.js", "blitz.js", "draw.js", "keep.js", "upload.js", "rich.js"}},
 		{"stafette.svg", "image/svg+xml", []string{"stafette.svg"}},
 	}
 	for _, b := range bundles {

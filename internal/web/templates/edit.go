@@ -31,6 +31,7 @@ type editor struct {
 	undo     string // see blockform.Editor
 	findings []stationery.Finding
 	vars     []string
+	pictures []blockform.Picture
 }
 
 // filled are the values of a form that shows a source.
@@ -40,8 +41,22 @@ func filled(t stationery.Template, src stationery.Source) map[string]string {
 	return v
 }
 
-// draft reads the form of the editor. Mode and language are those it was opened with.
-func draft(t stationery.Template, form url.Values) stationery.Draft {
+// draft reads the form of the editor, with what was chosen from the library.
+func (c Config) draft(r *http.Request, p frame.Page, t stationery.Template) (stationery.Draft, error) {
+	d := written(t, r.PostForm)
+	if d.Source.Blocks == nil {
+		return d, nil
+	}
+	library, err := blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant())
+	if err != nil {
+		return d, err
+	}
+	blockform.Pick(r.PostForm, d.Source.Blocks, library)
+	return d, nil
+}
+
+// written is the form of the editor. Mode and language are those it was opened with.
+func written(t stationery.Template, form url.Values) stationery.Draft {
 	src := stationery.Source{Mode: stationery.Mode(form.Get("mode")), Subject: strings.TrimSpace(form.Get("subject")), Preview: strings.TrimSpace(form.Get("preview")),
 		Text: strings.ReplaceAll(form.Get("text"), "\r\n", "\n")}
 	if !slices.Contains(stationery.Modes(), src.Mode) {
@@ -87,6 +102,12 @@ func (c Config) edit(w http.ResponseWriter, r *http.Request, p frame.Page) error
 }
 
 func (c Config) editPage(w http.ResponseWriter, r *http.Request, p frame.Page, status int, e editor) error {
+	if e.source.Blocks != nil {
+		var err error
+		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
+			return err
+		}
+	}
 	p.Room, p.Title = room, p.T("templates.edit.title", "name", e.Name)
 	blockform.Framing(w)
 	return p.Render(w, r, status, editPage(p, e))
@@ -110,7 +131,10 @@ func (c Config) change(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	if err != nil {
 		return err
 	}
-	d := draft(t, r.PostForm)
+	d, err := c.draft(r, p, t)
+	if err != nil {
+		return err
+	}
 	e := editor{Template: t, lang: cmp.Or(d.Lang, t.Langs[0]), source: d.Source, chosen: -1, unsaved: true}
 	if do := r.PostForm.Get("do"); do != "save" && d.Source.Blocks != nil {
 		e.chosen, e.undo = blockform.Do(r.PostForm, d.Source.Blocks)

@@ -31,7 +31,11 @@ func (c Config) preview(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	if err != nil {
 		return err
 	}
-	v, err := c.Templates.Compile(r.Context(), p.Tenant(), draft(t, r.PostForm))
+	d, err := c.draft(r, p, t)
+	if err != nil {
+		return err
+	}
+	v, err := c.Templates.Compile(r.Context(), p.Tenant(), d)
 	if e := fault.As(err); e != nil {
 		return blockform.Write(w, blockform.NotYet(p, e))
 	}

@@ -20,6 +20,7 @@ import (
 	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
+	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
 
@@ -48,10 +49,12 @@ type Book interface {
 	Of(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
 }
 
-// Config is what the pages stand on; all of it is needed.
+// Config is what the pages stand on. Templates and Book are needed.
 type Config struct {
 	Templates Templates
 	Book      Book
+	// Pictures are offered in the editor; nil: none.
+	Pictures blockform.Library
 }
 
 const (

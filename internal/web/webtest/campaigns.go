@@ -41,7 +41,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight()}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}}
 			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
@@ -157,9 +157,14 @@ func (w *World) makeMailings() *campaign.Service {
 		send(keep("Läuft gerade", func(c *campaign.Campaign) {
 			c.PerHour, c.Trial, c.Letter.Other = 100, campaign.Trial{Share: 20, Hours: 4}, campaign.Other{Subject: `Noch <b>mehr</b> für {{given_name}}`}
 		}), time.Time{})
-		keep("Willkommen", func(c *campaign.Campaign) {
+		commented := keep("Willkommen", func(c *campaign.Campaign) {
 			c.Trial, c.Letter.Other = campaign.Trial{Share: 50, Hours: 24}, campaign.Other{From: "Eva <eva@muster.example>", Text: "Anders\n\nAbmelden: {{unsubscribe_url}}"}
 		})
+		for n, text := range []string{"Bild ist <b>zu dunkel</b>.", "Erledigt?"} {
+			if _, err := s.Comment(ctx, who, commented, n, text); err != nil {
+				panic(err)
+			}
+		}
 	}
 	return s
 }

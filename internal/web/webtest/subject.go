@@ -43,6 +43,7 @@ func Subjects() []Subject {
 		offerFilesSubject(),
 		offersSubject(),
 		templatesSubject(),
+		picturesSubject(),
 		redeliveriesSubject(),
 		campaignsSubject(),
 		affectedSubject(),

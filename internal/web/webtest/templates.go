@@ -70,7 +70,7 @@ func templatesSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Templates = templates.Config{Templates: w.Stationery(), Book: w.Contacts()}
+			c.Templates = templates.Config{Templates: w.Stationery(), Book: w.Contacts(), Pictures: w.Library()}
 		},
 		Own:     of(func(w *World) stationery.ID { return w.stationed.own }),
 		Foreign: of(func(w *World) stationery.ID { return w.stationed.foreign }),

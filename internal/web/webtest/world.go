@@ -86,6 +86,7 @@ type World struct {
 	leads     *lead.Service
 	offered   offered
 	stationed stationed
+	pictured  pictured
 	halts     []audience.Halt
 	customers *moves // changeovers and their customers
 	outlets   *Outlets
