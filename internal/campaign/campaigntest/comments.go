@@ -1,7 +1,9 @@
 package campaigntest
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"stafette/internal/campaign"
 	"stafette/internal/fault"
@@ -41,6 +43,7 @@ func (s *Store) CampaignComments(_ context.Context, t tenant.ID, c campaign.ID) 
 			list = append(list, known)
 		}
 	}
+	slices.SortFunc(list, func(a, b campaign.Comment) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return list, nil
 }
 
