@@ -63,7 +63,7 @@ function send(form, file, submitter) {
 /** What the page that refuses a file says is wrong with it. */
 function reason(page) {
   const answer = new DOMParser().parseFromString(page, "text/html");
-  const list = [...answer.querySelectorAll("#troubles p")].map((one) => one.textContent.trim());
+  const list = [...answer.querySelectorAll("#troubles p, .error")].map((one) => one.textContent.trim());
   return [...new Set(list)].join(" ") || answer.querySelector("h1")?.textContent.trim();
 }
 
@@ -94,7 +94,7 @@ function drawn(form, words, stop) {
 
 function fail(form, text) {
   const trouble = document.createElement("p");
-  trouble.className = "problem upload-trouble";
+  trouble.className = "error upload-trouble";
   trouble.setAttribute("role", "alert");
   form.append(trouble);
   trouble.textContent = text;
