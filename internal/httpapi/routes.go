@@ -85,7 +85,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
 	a.routes = append(append(a.routes, webhookRoutes()...), activityRoutes()...)
-	a.routes = append(append(a.routes, contactRoutes()...), privacyRoutes()...)
+	a.routes = append(append(append(a.routes, contactRoutes()...), duplicateRoutes()...), privacyRoutes()...)
 	a.routes = append(a.routes, approvalRoutes()...)
 	a.routes = append(a.routes, a.groupRoutes()...)
 	a.routes = append(append(append(a.routes, a.importRoutes()...), consentRoutes()...), signupFormRoutes()...)

@@ -151,7 +151,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/platform/queue/commands": true, "GET /v1/platform/queue/orders": true,
 		"GET /v1/diagnosis":            true,                                        // TestDiagnosis
 		"GET /v1/statistics/providers": true, "GET /v1/statistics/deliveries": true, // TestStatisticsAreTheTenantsOwn
-		"GET /v1/contacts": true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
+		"GET /v1/contacts/duplicates": true,                            // TestDuplicatesOverTheAPI
+		"GET /v1/contacts":            true, "POST /v1/contacts": true, // the key's own tenant: TestContactsAreTheTenantsOwn
 		"GET /v1/groups": true, "POST /v1/groups": true, // the key's own tenant: TestGroupsAreTheTenantsOwn
 		"GET /v1/consents": true, "POST /v1/consents": true, // TestConsentsOverTheAPI
 		"GET /v1/signup-forms": true, "POST /v1/signup-forms": true, // TestSignupFormsOverTheAPI
@@ -258,6 +259,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 
 // wellFormed are bodies for routes that read one before they look for the thing.
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
+	"POST /v1/contacts/{id}/merge":       `{"with":"con_00000000000000000000000001","version":1,"with_version":1}`,
 	"POST /v1/lead-cases/{id}/close":     `{"outcome":"receiver"}`,
 	"POST /v1/groups/{id}/pause/release": `{"note":"Liste bereinigt"}`, "POST /v1/requests/{id}/reply": `{"text":"Hier, bitte."}`,
 	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
