@@ -63,6 +63,13 @@ func (s *Store) enlist(ctx context.Context, tx *sql.Tx, e audience.Enlistment, n
 	if err := s.insertContacts(ctx, tx, r.fresh); err != nil {
 		return nil, err
 	}
+	made := make([]tagged, len(r.fresh))
+	for i, c := range r.fresh {
+		made[i].Contact = c
+	}
+	if err := tellTagged(ctx, tx, made...); err != nil {
+		return nil, err
+	}
 	return results, s.admitMembers(ctx, tx, r)
 }
 
