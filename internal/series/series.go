@@ -321,9 +321,12 @@ type Store interface {
 	// SeriesLetter returns the letter of a form, and the series' group; NotFound CodeNotFound.
 	SeriesLetter(ctx context.Context, t tenant.ID, form campaign.ID) (campaign.Letter, audience.GroupID, error)
 
-	// OpenSeries are those of all tenants, above after, that have something to do: signals, due
-	// runs, a scan, or runs that an ended one left. At most limit, in the order of identifiers.
-	OpenSeries(ctx context.Context, now time.Time, after ID, limit int) ([]Series, error)
+	// OpenSeries are those of all tenants that may have something to do: signals, due runs, a
+	// scan, or runs that an ended one left. At most limit, those first that waited longest.
+	OpenSeries(ctx context.Context, now time.Time, limit int) ([]Series, error)
+	// SleepSeries finds out when an active series has something to do next, and lets
+	// OpenSeries leave it out until then.
+	SleepSeries(ctx context.Context, t tenant.ID, s ID, now time.Time) error
 	// MoveSeries sets state, reason and RestAt of a series in state from, as a step of the
 	// worker; false if it is in another one.
 	MoveSeries(ctx context.Context, s Series, from State) (bool, error)

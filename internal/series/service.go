@@ -49,8 +49,6 @@ type Config struct {
 type Service struct {
 	c  Config
 	mu sync.Mutex
-	// after is where the next Turn goes on among the series that have something to do.
-	after ID
 	// known are versions as they were read: they never change once contacts are in them.
 	known map[versionOf]Definition
 	// reports are the last ones told, with how long they may be told again.

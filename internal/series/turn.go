@@ -20,7 +20,7 @@ const (
 	scanned = 500
 	// turnLasts bounds one Turn, so that the lease of whoever does it does not run out.
 	turnLasts = 4 * time.Second
-	// openAtOnce is how many series are found at a time.
+	// openAtOnce is how many series one Turn looks at.
 	openAtOnce = 100
 	// retryAfter is how long a series rests after an error that may pass, limitedAfter after
 	// a limit of the tenant.
@@ -34,37 +34,38 @@ const (
 // called every few seconds. Two nodes at it at once do no harm: a run is moved by one of them,
 // and a mail has its identifier before it is handed over.
 func (s *Service) Turn(ctx context.Context, now time.Time) error {
-	s.mu.Lock()
-	after := s.after
-	s.mu.Unlock()
-	open, err := s.c.Store.OpenSeries(ctx, now, after, openAtOnce)
-	if err == nil && len(open) == 0 && !after.IsZero() {
-		open, err = s.c.Store.OpenSeries(ctx, now, ID{}, openAtOnce)
-	}
+	open, err := s.c.Store.OpenSeries(ctx, now, openAtOnce)
 	if err != nil {
 		return fmt.Errorf("find series: %w", err)
 	}
-	after = ID{}
-	if len(open) == openAtOnce {
-		after = open[len(open)-1].ID
-	}
-	s.mu.Lock()
-	s.after = after
-	s.mu.Unlock()
 	var errs []error
 	for len(open) > 0 && ctx.Err() == nil && s.c.Now().Sub(now) < turnLasts {
 		next := open[:0]
 		for _, v := range open {
 			more, err := s.step(ctx, v)
-			if err != nil {
+			switch {
+			case err != nil:
 				errs = append(errs, fmt.Errorf("series %s: %w", v.ID, err))
-			} else if more {
+			case more:
 				next = append(next, v)
+			default:
+				errs = append(errs, s.sleep(ctx, v))
 			}
 		}
 		open = next
 	}
+	for _, v := range open { // there was no time for more: others have their turn first
+		errs = append(errs, s.sleep(ctx, v))
+	}
 	return errors.Join(errs...)
+}
+
+func (s *Service) sleep(ctx context.Context, v Series) error {
+	err := s.c.Store.SleepSeries(ctx, v.Tenant, v.ID, s.stamp())
+	if fault.IsKind(err, fault.NotFound) || ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // step does one step of a series; more says that another one is due at once.

@@ -39,8 +39,14 @@ func seriesSpecOf(v series.Series) string {
 	return plain(asJSON(seriesSpec{v.Definition.Trigger, v.Definition.Zone}))
 }
 
-// seriesWorks is whether the worker is to look at a series.
-func seriesWorks(s series.State) int64 { return flag(s == series.Active || s == series.Ended) }
+// seriesNext is when the worker is to look at a series that was changed: at once, when it
+// rested enough, or not at all (NULL).
+func seriesNext(v series.Series) any {
+	if v.State != series.Active && v.State != series.Ended {
+		return nil
+	}
+	return millis(v.RestAt)
+}
 
 // CreateSeries implements series.Store.
 func (s *Store) CreateSeries(ctx context.Context, v series.Series, most int) error {
@@ -53,9 +59,9 @@ func (s *Store) CreateSeries(ctx context.Context, v series.Series, most int) err
 			return fault.New(fault.Conflict, series.CodeMany, "An account has at most 50 series.")
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO series (tenant, id, revision, state, reason, name, actor, grp, again, version, since, trigger_on, trigger_key, spec,
-			working, entered, created_at, updated_at) VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16)`,
+			next_at, entered, created_at, updated_at) VALUES ($1, $2, $3, $4, '', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16)`,
 			v.Tenant[:], v.ID[:], v.Revision, string(v.State), plain(v.Name), plain(v.Actor), v.Group[:], v.Again, v.Version, v.Since,
-			string(v.Definition.Trigger.On), plain(v.Definition.Trigger.Key()), seriesSpecOf(v), seriesWorks(v.State), millis(v.CreatedAt), millis(v.UpdatedAt))
+			string(v.Definition.Trigger.On), plain(v.Definition.Trigger.Key()), seriesSpecOf(v), seriesNext(v), millis(v.CreatedAt), millis(v.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -91,10 +97,10 @@ func putVersion(ctx context.Context, tx *sql.Tx, v series.Series) error {
 func (s *Store) ChangeSeries(ctx context.Context, v series.Series, from series.State, fresh bool) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE series SET revision = $3, state = $5, reason = $6, name = $7, actor = $8, grp = $9, again = $10, version = $11, since = $12,
-			trigger_on = $13, trigger_key = $14, spec = $15, working = $16, rest_at = $17, scan_at = $18, scan_after = $19, updated_at = $20
+			trigger_on = $13, trigger_key = $14, spec = $15, next_at = $16, rest_at = $17, scan_at = $18, scan_after = $19, updated_at = $20
 			WHERE tenant = $1 AND id = $2 AND revision = $3 - 1 AND state = $4`,
 			v.Tenant[:], v.ID[:], v.Revision, string(from), string(v.State), v.Reason, plain(v.Name), plain(v.Actor), v.Group[:], v.Again, v.Version, v.Since,
-			string(v.Definition.Trigger.On), plain(v.Definition.Trigger.Key()), seriesSpecOf(v), seriesWorks(v.State), optional(v.RestAt), optional(v.ScanAt),
+			string(v.Definition.Trigger.On), plain(v.Definition.Trigger.Key()), seriesSpecOf(v), seriesNext(v), optional(v.RestAt), optional(v.ScanAt),
 			orNone(v.ScanAfter), millis(v.UpdatedAt))
 		if err != nil {
 			return err
@@ -131,8 +137,8 @@ func seriesRefused(ctx context.Context, tx *sql.Tx, t tenant.ID, v series.ID) er
 // MoveSeries implements series.Store.
 func (s *Store) MoveSeries(ctx context.Context, v series.Series, from series.State) (moved bool, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE series SET state = $4, reason = $5, rest_at = $6, working = $7 WHERE tenant = $1 AND id = $2 AND state = $3",
-			v.Tenant[:], v.ID[:], string(from), string(v.State), v.Reason, optional(v.RestAt), seriesWorks(v.State))
+		res, err := tx.ExecContext(ctx, "UPDATE series SET state = $4, reason = $5, rest_at = $6, next_at = $7 WHERE tenant = $1 AND id = $2 AND state = $3",
+			v.Tenant[:], v.ID[:], string(from), string(v.State), v.Reason, optional(v.RestAt), seriesNext(v))
 		if err != nil {
 			return err
 		}
@@ -222,14 +228,58 @@ func (s *Store) seriesOf(ctx context.Context, text string, args ...any) (list []
 	return list, nil
 }
 
-// openSeries asks for what has something to do: each look is into an index, of one series.
-const openSeries = "SELECT " + seriesColumns + ` FROM series s WHERE s.working = 1 AND s.id > $2 AND (s.rest_at IS NULL OR s.rest_at <= $1)
-	AND (s.state = 'ended' OR s.scan_at <= $1 OR EXISTS (SELECT 1 FROM series_runs r WHERE r.tenant = s.tenant AND r.series = s.id AND r.due_at <= $1)
-	OR EXISTS (SELECT 1 FROM series_signals g WHERE g.tenant = s.tenant AND g.series = s.id)) ORDER BY s.id LIMIT $3`
+const openSeries = "SELECT " + seriesColumns + " FROM series s WHERE s.next_at IS NOT NULL AND s.next_at <= $1 ORDER BY s.next_at LIMIT $2"
 
 // OpenSeries implements series.Store.
-func (s *Store) OpenSeries(ctx context.Context, now time.Time, after series.ID, limit int) ([]series.Series, error) {
-	return s.seriesOf(ctx, openSeries, millis(now), after[:], limit)
+func (s *Store) OpenSeries(ctx context.Context, now time.Time, limit int) ([]series.Series, error) {
+	return s.seriesOf(ctx, openSeries, millis(now), limit)
+}
+
+// seriesSleeps is how long nobody looks at an active series that has nothing to do.
+const seriesSleeps = time.Hour
+
+// SleepSeries implements series.Store. The row is held while signals and runs are looked at,
+// and whoever adds a signal changes it too: none is overlooked.
+func (s *Store) SleepSeries(ctx context.Context, t tenant.ID, number series.ID, now time.Time) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		v, err := readSeries(tx.QueryRowContext(ctx, "SELECT "+seriesColumns+" FROM series s WHERE s.tenant = $1 AND s.id = $2"+s.dialect.lockRow(), t[:], number[:]))
+		if err != nil || v.State != series.Active {
+			return missing(err, series.CodeNotFound)
+		}
+		next := now.Add(seriesSleeps)
+		sooner := func(at time.Time) {
+			if !at.IsZero() && at.Before(next) {
+				next = at
+			}
+		}
+		sooner(v.ScanAt)
+		var due sql.NullInt64
+		if err := tx.QueryRowContext(ctx, "SELECT min(r.due_at) FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.due_at IS NOT NULL", t[:], number[:]).Scan(&due); err != nil {
+			return err
+		}
+		if due.Valid {
+			sooner(time.UnixMilli(due.Int64))
+		}
+		var signals int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM series_signals g WHERE g.tenant = $1 AND g.series = $2 LIMIT 1) x", t[:], number[:]).Scan(&signals); err != nil {
+			return err
+		}
+		if signals > 0 {
+			next = now
+		}
+		if next.Before(now) {
+			next = now // behind those that have waited longer
+		}
+		if next.Before(v.RestAt) {
+			next = v.RestAt
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE series SET next_at = $3 WHERE tenant = $1 AND id = $2", t[:], number[:], millis(next))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("let series sleep: %w", err)
+	}
+	return nil
 }
 
 // SeriesVersion implements series.Store.

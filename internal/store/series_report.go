@@ -198,7 +198,7 @@ func (s *Store) SeriesRuns(ctx context.Context, t tenant.ID, v series.ID, f seri
 // SeriesDeeds implements series.Store.
 func (s *Store) SeriesDeeds(ctx context.Context, t tenant.ID, v series.ID, c audience.ContactID) (list []series.Deed, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT "+deedColumns+`, 0 FROM series_deeds d WHERE d.tenant = $1 AND d.series = $2 AND d.contact = $3
-		ORDER BY d.entry, d.at, d.step LIMIT 1000`, t[:], v[:], c[:])
+		ORDER BY d.entry, d.seq LIMIT 1000`, t[:], v[:], c[:])
 	err = scan(rows, err, func(row *sql.Rows) error {
 		d, err := readDeed(row)
 		list = append(list, d)

@@ -101,8 +101,8 @@ func (s *Store) NameMails(ctx context.Context, t tenant.ID, v series.ID, list []
 		deeds = make([]series.Deed, len(list))
 		for i, m := range list {
 			d := m.Deed
-			_, err := tx.ExecContext(ctx, `INSERT INTO series_deeds (tenant, series, contact, entry, step, outcome, reason, form, delivery, at)
-				SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.contact = $3 AND r.entry = $4
+			_, err := tx.ExecContext(ctx, `INSERT INTO series_deeds (tenant, series, contact, entry, step, outcome, reason, form, delivery, at, seq)
+				SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.contact = $3 AND r.entry = $4
 				AND r.turn = $11 AND r.due_at IS NOT NULL ON CONFLICT DO NOTHING`,
 				t[:], v[:], d.Contact[:], d.Entry, d.Step, string(d.Outcome), d.Reason, orNone(d.Form), orNone(d.Delivery), millis(d.At), m.Run.Turn)
 			if err != nil {
@@ -159,10 +159,10 @@ func (s *Store) MoveRuns(ctx context.Context, t tenant.ID, v series.ID, list []s
 				}
 				continue // somebody else has moved it, or there is nothing to tell
 			}
-			_, err = tx.ExecContext(ctx, `INSERT INTO series_deeds (tenant, series, contact, entry, step, outcome, reason, form, delivery, at)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant, series, contact, entry, step)
+			_, err = tx.ExecContext(ctx, `INSERT INTO series_deeds (tenant, series, contact, entry, step, outcome, reason, form, delivery, at, seq)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (tenant, series, contact, entry, step)
 				DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason, form = excluded.form, at = excluded.at`,
-				t[:], v[:], d.Contact[:], d.Entry, d.Step, string(d.Outcome), d.Reason, orNone(d.Form), orNone(d.Delivery), millis(d.At))
+				t[:], v[:], d.Contact[:], d.Entry, d.Step, string(d.Outcome), d.Reason, orNone(d.Form), orNone(d.Delivery), millis(d.At), r.Turn)
 			if err != nil {
 				return err
 			}
@@ -192,7 +192,7 @@ func (s *Store) StopRuns(ctx context.Context, v series.Series, now time.Time, li
 		if _, err := tx.ExecContext(ctx, "DELETE FROM series_signals WHERE tenant = $1 AND series = $2", v.Tenant[:], v.ID[:]); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE series SET working = 0 WHERE tenant = $1 AND id = $2 AND state = 'ended'", v.Tenant[:], v.ID[:])
+		_, err = tx.ExecContext(ctx, "UPDATE series SET next_at = NULL WHERE tenant = $1 AND id = $2 AND state = 'ended'", v.Tenant[:], v.ID[:])
 		return err
 	})
 	if err != nil {

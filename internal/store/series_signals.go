@@ -66,6 +66,10 @@ func addSignal(ctx context.Context, tx *sql.Tx, t tenant.ID, v series.ID, c audi
 	n := id.New[series.SignalKind](now)
 	_, err := tx.ExecContext(ctx, "INSERT INTO series_signals (tenant, series, id, contact, data, at) VALUES ($1, $2, $3, $4, $5, $6)",
 		t[:], v[:], n[:], c[:], text, millis(now))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE series SET next_at = 0 WHERE tenant = $1 AND id = $2 AND state = 'active'", t[:], v[:])
 	return err
 }
 

@@ -1,6 +1,6 @@
 -- +goose Up
--- Series, see series.Series; spec is the trigger. working is 1 where the worker may have
--- something to do. scan_at and scan_after are where the look at dates stands.
+-- Series, see series.Series; spec is the trigger. next_at is when the worker is to look
+-- at it, NULL: not at all. scan_at and scan_after are where the look at dates stands.
 CREATE TABLE series (
 	tenant BYTEA NOT NULL,
 	id BYTEA NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE series (
 	trigger_on TEXT NOT NULL,
 	trigger_key TEXT NOT NULL,
 	spec TEXT NOT NULL,
-	working BIGINT NOT NULL,
+	next_at BIGINT,
 	rest_at BIGINT,
 	scan_at BIGINT,
 	scan_after BYTEA,
@@ -25,7 +25,7 @@ CREATE TABLE series (
 	updated_at BIGINT NOT NULL,
 	PRIMARY KEY (tenant, id)
 );
-CREATE INDEX series_working ON series (id) WHERE working = 1;
+CREATE INDEX series_next ON series (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX series_trigger ON series (tenant, trigger_on, trigger_key) WHERE state = 'active';
 
 -- What a version of a series says, see series.Definition, without the letters.
@@ -69,7 +69,7 @@ CREATE INDEX series_runs_step ON series_runs (tenant, series, step, contact) WHE
 CREATE INDEX series_runs_contact ON series_runs (tenant, contact);
 
 -- What runs have done, see series.Deed. delivery names the mail before it is accepted, so that
--- nobody gets two.
+-- nobody gets two; seq is the order within a run.
 CREATE TABLE series_deeds (
 	tenant BYTEA NOT NULL,
 	series BYTEA NOT NULL,
@@ -81,6 +81,7 @@ CREATE TABLE series_deeds (
 	form BYTEA,
 	delivery BYTEA,
 	at BIGINT NOT NULL,
+	seq BIGINT NOT NULL,
 	PRIMARY KEY (tenant, series, contact, entry, step)
 );
 CREATE INDEX series_deeds_contact ON series_deeds (tenant, contact, at);
