@@ -37,6 +37,7 @@ import (
 	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
+	"stafette/internal/series"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
@@ -121,6 +122,7 @@ type Config struct {
 	Offers     *offer.Service
 	Redelivery *redelivery.Service
 	Campaigns  *campaign.Service
+	Series     *series.Service
 	Diagnosis  *diagnosis.Service
 	Approval   Approvals
 	Webhooks   *webhook.Service

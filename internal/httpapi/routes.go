@@ -79,7 +79,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
-	a.routes = append(a.routes, campaignRoutes()...)
+	a.routes = append(append(a.routes, campaignRoutes()...), seriesRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
@@ -158,6 +158,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/campaigns"):
 		op.Tags = []string{"Campaigns"}
+	case strings.HasPrefix(r.Path, "/v1/series"), r.Path == "/v1/events":
+		op.Tags = []string{"Series"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
 		op.Tags = []string{"Redeliveries"}
 	case strings.HasPrefix(r.Path, "/v1/offers"):

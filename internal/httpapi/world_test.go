@@ -158,6 +158,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 		t.Fatal(err)
 	}
 	c.Campaigns = w.campaigns(c)
+	c.Series = w.sequences(c)
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	if c.Activities == nil {
 		c.Activities = w.shelf

@@ -57,6 +57,7 @@ func Run(t *testing.T, open Open) {
 		{"Templates", templateTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Campaigns", campaignTests()},
+		{"Series", seriesTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
 		{"Lists", listTests()},
