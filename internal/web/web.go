@@ -49,6 +49,7 @@ import (
 	"stafette/internal/web/rules"
 	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/series"
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/signups"
@@ -93,6 +94,7 @@ type Config struct {
 	Templates    templates.Config
 	Redeliveries redeliveries.Config
 	Campaigns    campaigns.Config
+	Series       series.Config
 	Affected     affected.Config
 	Domains      domains.Config
 	Reports      reports.Config
@@ -168,6 +170,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		campaigns.Routes(c.Campaigns),
+		series.Routes(c.Series),
 		affected.Routes(c.Affected),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),

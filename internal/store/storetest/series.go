@@ -3,6 +3,7 @@ package storetest
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,8 +90,11 @@ func seriesRows(t *testing.T, w *World) {
 	w.must(err)
 	again, err := w.Store.MoveSeries(ctx, v, series.Active)
 	w.must(err)
-	equal(t, "moved", fmt.Sprint(moved, again), "true false")
+	equal(t, "moved", words(moved, again), "true false")
 }
+
+// words are values with a space between each two.
+func words(v ...any) string { return strings.TrimSuffix(fmt.Sprintln(v...), "\n") }
 
 func plainJSON(v any) string {
 	text, err := json.Marshal(v)
@@ -114,7 +118,7 @@ func (w *World) entrants(people ...audience.Contact) (list []series.Run) {
 
 func (w *World) readers(t tenant.ID, n int) (people []audience.Contact) {
 	for i := range n {
-		people = append(people, w.Contact(t, "P", fmt.Sprint(i), "", "", []string{fmt.Sprintf("p%d@x.example", i)}))
+		people = append(people, w.Contact(t, "P", words(i), "", "", []string{fmt.Sprintf("p%d@x.example", i)}))
 	}
 	return people
 }
@@ -137,9 +141,9 @@ func seriesEntering(t *testing.T, w *World) {
 	ctx := t.Context()
 	people := w.readers(w.A, 3)
 	v := w.flow(w.A, w.Group(w.A, "Kunden", people...))
-	equal(t, "began", fmt.Sprint(w.enter(v, w.entrants(people[:2]...)), w.enter(v, w.entrants(people...))), "2 1")
+	equal(t, "began", words(w.enter(v, w.entrants(people[:2]...)), w.enter(v, w.entrants(people...))), "2 1")
 	list := w.due(v)
-	equal(t, "due", fmt.Sprint(len(list), list[0].Entry, list[0].Step, list[0].Turn), "3 1 a 0")
+	equal(t, "due", words(len(list), list[0].Entry, list[0].Step, list[0].Turn), "3 1 a 0")
 	end := list[0]
 	end.Reason, end.DueAt, end.EndedAt = series.ReasonEnd, time.Time{}, w.Clock.Now()
 	w.must(w.Store.MoveRuns(ctx, w.A, v.ID, []series.Move{{Run: end}}))
@@ -149,23 +153,23 @@ func seriesEntering(t *testing.T, w *World) {
 			mine = append(mine, p)
 		}
 	}
-	equal(t, "never again", fmt.Sprint(w.enter(v, w.entrants(mine...))), "0")
+	equal(t, "never again", words(w.enter(v, w.entrants(mine...))), "0")
 	v.Again = 7
-	equal(t, "not yet again", fmt.Sprint(w.enter(v, w.entrants(mine...))), "0")
+	equal(t, "not yet again", words(w.enter(v, w.entrants(mine...))), "0")
 	w.Clock.Advance(8 * 24 * time.Hour)
-	equal(t, "again, once", fmt.Sprint(w.enter(v, append(w.entrants(mine...), w.entrants(mine...)...))), "1")
+	equal(t, "again, once", words(w.enter(v, append(w.entrants(mine...), w.entrants(mine...)...))), "1")
 	runs, _, err := w.Store.SeriesRuns(ctx, w.A, v.ID, series.RunFilter{Contact: end.Contact, Limit: 10})
 	w.must(err)
-	equal(t, "both", fmt.Sprint(len(runs), runs[0].Entry, runs[1].Entry), "2 1 2")
+	equal(t, "both", words(len(runs), runs[0].Entry, runs[1].Entry), "2 1 2")
 	all, more, err := w.Store.SeriesRuns(ctx, w.A, v.ID, series.RunFilter{Limit: 2})
 	w.must(err)
-	equal(t, "one line each", fmt.Sprint(len(all), more, all[0].Address.Domain, all[0].Name != ""), "2 true x.example true")
+	equal(t, "one line each", words(len(all), more, all[0].Address.Domain, all[0].Name != ""), "2 true x.example true")
 	v.State, v.Revision = series.Paused, 3
 	w.must(w.Store.ChangeSeries(ctx, v, series.Active, false))
-	equal(t, "nobody begins a paused one", fmt.Sprint(w.enter(v, w.entrants(w.readers(w.B, 1)...))), "0")
+	equal(t, "nobody begins a paused one", words(w.enter(v, w.entrants(w.readers(w.B, 1)...))), "0")
 	found, err := w.Store.Series(ctx, w.A, v.ID)
 	w.must(err)
-	equal(t, "counted", fmt.Sprint(found.Entered), "4")
+	equal(t, "counted", words(found.Entered), "4")
 }
 
 // naming is the mail of a run at the step "a" that is about to be handed over.
@@ -184,7 +188,7 @@ func seriesMoving(t *testing.T, w *World) {
 	first := w.naming(v, runs[0])
 	deeds, err := w.Store.NameMails(ctx, w.A, v.ID, []series.Move{first})
 	w.must(err)
-	equal(t, "named", fmt.Sprint(deeds[0].Delivery == first.Deed.Delivery, deeds[0].Outcome, deeds[0].Known), "true waiting false")
+	equal(t, "named", words(deeds[0].Delivery == first.Deed.Delivery, deeds[0].Outcome, deeds[0].Known), "true waiting false")
 	// Whoever names it again gets the same mail, and hears that it is there.
 	a := w.Draft(w.A, "p0@x.example")
 	a.Message.ID, a.Deliveries[0].ID = message.Of(first.Deed.Delivery), first.Deed.Delivery
@@ -195,7 +199,7 @@ func seriesMoving(t *testing.T, w *World) {
 	again := w.naming(v, runs[0])
 	deeds, err = w.Store.NameMails(ctx, w.A, v.ID, []series.Move{again})
 	w.must(err)
-	equal(t, "named again", fmt.Sprint(deeds[0].Delivery == first.Deed.Delivery, deeds[0].Known), "true true")
+	equal(t, "named again", words(deeds[0].Delivery == first.Deed.Delivery, deeds[0].Known), "true true")
 	next := first
 	next.Run.Step, next.Run.DueAt, next.Deed.Outcome = "w", w.Clock.Now().Add(time.Hour), series.Sent
 	w.must(w.Store.MoveRuns(ctx, w.A, v.ID, []series.Move{next}))
@@ -207,14 +211,14 @@ func seriesMoving(t *testing.T, w *World) {
 	equal(t, "too late to name", deeds[0].Step, "")
 	told, err := w.Store.SeriesDeeds(ctx, w.A, v.ID, runs[0].Contact)
 	w.must(err)
-	equal(t, "deeds", fmt.Sprint(len(told), told[0].Outcome, told[0].Reason, told[0].Form == first.Deed.Form), "1 sent  true")
-	equal(t, "due", fmt.Sprint(len(w.due(v))), "1")
+	equal(t, "deeds", words(len(told), told[0].Outcome, told[0].Reason, told[0].Form == first.Deed.Form), "1 sent  true")
+	equal(t, "due", words(len(w.due(v))), "1")
 	got, err := w.Store.RecentCampaigns(ctx, w.A, []audience.ContactID{people[0].ID, people[1].ID}, w.Clock.Now().Add(-time.Hour))
 	w.must(err)
-	equal(t, "counts for the cap", fmt.Sprint(got[runs[0].Contact], got[runs[1].Contact]), "1 0")
+	equal(t, "counts for the cap", words(got[runs[0].Contact], got[runs[1].Contact]), "1 0")
 	r, err := w.Store.SeriesReport(ctx, w.A, v.ID)
 	w.must(err)
-	equal(t, "report", fmt.Sprint(len(r.Places), r.Counts, r.Over), "2 [{a sent  1}] map[]")
+	equal(t, "report", words(len(r.Places), r.Counts, r.Over), "2 [{a sent  1}] map[]")
 	if r, err := w.Store.SeriesReport(ctx, w.B, v.ID); err != nil || len(r.Places)+len(r.Counts) > 0 {
 		t.Errorf("another tenant's report: %+v %v", r, err)
 	}
@@ -223,7 +227,7 @@ func seriesMoving(t *testing.T, w *World) {
 	w.must(err)
 	lines, _, err := w.Store.SeriesRuns(ctx, w.A, v.ID, series.RunFilter{Limit: 10})
 	w.must(err)
-	equal(t, "after the contact went", fmt.Sprint(len(told), len(lines)), "0 1")
+	equal(t, "after the contact went", words(len(told), len(lines)), "0 1")
 }
 
 func seriesHeard(t *testing.T, w *World) {
@@ -254,11 +258,11 @@ func seriesHeard(t *testing.T, w *World) {
 	}{"clicked": {"a", series.Clicked, "true false false"}, "opened": {"a", series.Opened, "true false false"}, "another step": {"w", series.Clicked, "false false false"}} {
 		found, err := w.Store.Acted(ctx, w.A, v.ID, c.step, c.did, runs)
 		w.must(err)
-		equal(t, what, fmt.Sprint(found[runs[0].Contact], found[runs[1].Contact], found[runs[2].Contact]), c.want)
+		equal(t, what, words(found[runs[0].Contact], found[runs[1].Contact], found[runs[2].Contact]), c.want)
 	}
 	found, err := w.Store.Replied(ctx, w.A, v.ID, runs)
 	w.must(err)
-	equal(t, "replied", fmt.Sprint(found[runs[0].Contact], found[runs[2].Contact]), "false true")
+	equal(t, "replied", words(found[runs[0].Contact], found[runs[2].Contact]), "false true")
 	// What was done with mail of an earlier run says nothing of the present one.
 	runs[2].Entry = 2
 	if found, err = w.Store.Replied(ctx, w.A, v.ID, runs); err != nil || len(found) != 0 {
@@ -272,7 +276,7 @@ func seriesHeard(t *testing.T, w *World) {
 	w.must(err)
 	there, err := w.Store.SeriesContacts(ctx, w.B, []audience.ContactID{people[0].ID})
 	w.must(err)
-	equal(t, "looked at", fmt.Sprint(len(picked), picked[people[1].ID], len(inside), inside[people[0].ID], len(gone), len(there)), "1 true 1 true 0 0")
+	equal(t, "looked at", words(len(picked), picked[people[1].ID], len(inside), inside[people[0].ID], len(gone), len(there)), "1 true 1 true 0 0")
 }
 
 func seriesSignals(t *testing.T, w *World) {
@@ -288,7 +292,7 @@ func seriesSignals(t *testing.T, w *World) {
 	w.must(err)
 	none, err := w.Store.AddSignals(ctx, w.A, series.Event, "other", c.ID, nil, w.Clock.Now())
 	w.must(err)
-	equal(t, "heard", fmt.Sprint(n, none), "1 0")
+	equal(t, "heard", words(n, none), "1 0")
 	_, err = w.Groups().Add(ctx, w.A, g.ID, []audience.ContactID{c.ID}, audience.OriginForm, "sgn_1")
 	w.must(err)
 	for name, x := range map[string]struct {
@@ -317,7 +321,7 @@ func seriesSleep(t *testing.T, w *World) {
 	open := func() string {
 		list, err := w.Store.OpenSeries(ctx, w.Clock.Now(), 10)
 		w.must(err)
-		return fmt.Sprint(len(list))
+		return words(len(list))
 	}
 	sleep := func() { w.t.Helper(); w.must(w.Store.SleepSeries(ctx, w.A, v.ID, w.Clock.Now())) }
 	equal(t, "when it begins", open(), "1")
@@ -364,21 +368,21 @@ func seriesEnded(t *testing.T, w *World) {
 	w.must(err)
 	foreign, err := w.Store.StopRun(ctx, w.B, v.ID, people[1].ID, series.ReasonTaken, w.Clock.Now())
 	w.must(err)
-	equal(t, "taken out", fmt.Sprint(stopped, again, foreign), "true false false")
+	equal(t, "taken out", words(stopped, again, foreign), "true false false")
 	v.State, v.Revision = series.Ended, 3
 	w.must(w.Store.ChangeSeries(ctx, v, series.Active, false))
 	for _, want := range []int{1, 1, 0} {
 		n, err := w.Store.StopRuns(ctx, v, w.Clock.Now(), 1)
 		w.must(err)
-		equal(t, "stopped", fmt.Sprint(n), fmt.Sprint(want))
+		equal(t, "stopped", words(n), words(want))
 	}
 	list, err := w.Store.OpenSeries(ctx, w.Clock.Now(), 10)
 	w.must(err)
 	r, err := w.Store.SeriesReport(ctx, w.A, v.ID)
 	w.must(err)
-	equal(t, "then", fmt.Sprint(len(list), r.Over), "0 map[series_ended:2 taken_out:1]")
+	equal(t, "then", words(len(list), r.Over), "0 map[series_ended:2 taken_out:1]")
 	w.must(w.Store.DeleteSeries(ctx, w.A, v.ID))
 	lines, _, err := w.Store.SeriesRuns(ctx, w.A, v.ID, series.RunFilter{Limit: 10})
 	w.must(err)
-	equal(t, "runs of a deleted one", fmt.Sprint(len(lines)), "0")
+	equal(t, "runs of a deleted one", words(len(lines)), "0")
 }
