@@ -45,6 +45,7 @@ func Subjects() []Subject {
 		templatesSubject(),
 		redeliveriesSubject(),
 		campaignsSubject(),
+		seriesSubject(),
 		affectedSubject(),
 		sourcesSubject(),
 		changeoversSubject(),
