@@ -16,8 +16,8 @@ import (
 	"stafette/internal/tenant"
 )
 
-// maxSeries bounds a request: the letters of a series together.
-const maxSeries = 4<<20 - 1
+// maxSeries bounds a request: the letters of a series together; large ones are templates.
+const maxSeries = 1<<20 - 1
 
 func seriesRoutes() []Route {
 	const all, one = "/v1/series", "/v1/series/{id}"
