@@ -132,7 +132,7 @@ func welcome() []series.Step {
 	return []series.Step{
 		{Key: "hallo", Do: series.Send, Letter: letter(`Willkommen, {{given_name}} <b>`)}, {Key: "w", Do: series.Wait, Minutes: 3 * 24 * 60},
 		{Key: "c", Do: series.Check, Did: series.Clicked, Of: "hallo", Else: "mehr"}, {Key: "t", Do: series.Tag, Tag: "liest"}, {Key: "e", Do: series.End},
-		{Key: "mehr", Do: series.Send, Letter: letter("Noch etwas für Sie")}, {Key: "m", Do: series.Wait, Weekday: "monday", Hour: 9},
+		{Key: "mehr", Do: series.Send, Letter: letter("Noch etwas")}, {Key: "m", Do: series.Wait, Weekday: "monday", Hour: 9},
 		{Key: "f", Do: series.Check, Filter: &audience.Segment{Of: "company", Is: audience.Present}}, {Key: "u", Do: series.Untag, Tag: "neu"},
 	}
 }
