@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/genuine"
@@ -14,6 +15,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/public"
+	"stafette/internal/series"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
@@ -26,7 +28,7 @@ const preflightEvery = 4 * time.Second
 
 // newMerger makes what makes the mails of mailings when they are read or sent.
 func (b *base) newMerger() *campaign.Merger {
-	c := campaign.MergerConfig{Campaign: b.store.Campaign, Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver}
+	c := campaign.MergerConfig{Campaign: series.Forms(b.store, b.store.Campaign), Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver}
 	if p := newPreference(b); p != nil {
 		c.Leave, c.Web = p.Link, b.newViews().Link
 	}
@@ -51,6 +53,11 @@ func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
 		c.ReviewKey, c.PublicURL = p.keeper.MACKey("campaign reviews"), views.PublicURL
 	}
 	return campaign.New(c)
+}
+
+// newSeries makes the room of series.
+func (p *platform) newSeries(acceptor ingest.Acceptor, zone *time.Location) *series.Service {
+	return series.New(series.Config{Store: p.store, Letters: p.campaigns, Contacts: audience.NewContacts(p.store, p.store.Now), Acceptor: acceptor, Zone: zone, Now: p.store.Now, Log: p.log})
 }
 
 // spamTime is how long a spam filter may take for one mail.

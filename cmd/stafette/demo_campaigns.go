@@ -53,5 +53,35 @@ func (s *demoSeeder) campaigns(ctx context.Context) error {
 			return fmt.Errorf("seed mailing: %w", err)
 		}
 	}
+	return s.series(ctx, by, g.ID, members)
+}
+
+// series gives the group its series, and lets members begin the first of them.
+func (s *demoSeeder) series(ctx context.Context, by ingest.Principal, g audience.GroupID, members []audience.ContactID) error {
+	if err := s.p.contacts().SetField(ctx, by.Tenant, audience.Field{Key: "birthday", Label: "Geburtstag", Type: audience.DateField}); err != nil {
+		return fmt.Errorf("seed field: %w", err)
+	}
+	for _, v := range demo.Series() {
+		v.Group = g
+		made, err := s.p.series.Create(ctx, by, v)
+		if err == nil {
+			_, err = s.p.series.Activate(ctx, by, made.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("seed series: %w", err)
+		}
+	}
+	for i, m := range members {
+		c, err := s.p.contacts().Contact(ctx, by.Tenant, m)
+		if err == nil {
+			if c.Tags = append(c.Tags, demo.SeriesTags(i)...); i%2 == 0 {
+				c.Fields = map[string]string{"birthday": "1984-12-24"}
+			}
+			_, err = s.p.contacts().Change(ctx, by.Tenant, c, "demo")
+		}
+		if err != nil {
+			return fmt.Errorf("seed contact: %w", err)
+		}
+	}
 	return nil
 }

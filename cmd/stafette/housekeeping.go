@@ -63,6 +63,7 @@ func (p *platform) chores() []chore {
 		{"archive", retentionEvery, p.archive.Drop},
 		{"redelivery", redeliveryEvery, p.redeliver},
 		{"campaigns", campaignsEvery, p.campaigns.Turn},
+		{"series", campaignsEvery, p.series.Turn},
 		{"checks of mailings", preflightEvery, p.preflight.Turn},
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},

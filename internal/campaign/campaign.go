@@ -81,10 +81,12 @@ type Campaign struct {
 	Groups   []audience.GroupID // each static or dynamic; whoever is in several gets one mail
 	Letter   Letter
 	Trial    Trial
-	PerHour  int // how many are handed over in an hour at most; 0: as fast as may be
-	State    State
-	Reason   string // code of what paused it or holds it up, "" for a person
-	Actor    string // who made it, and under whose name it is sent
+	// Events: the letter may ask for what an event brought ({{event.…}}); of series alone.
+	Events  bool
+	PerHour int // how many are handed over in an hour at most; 0: as fast as may be
+	State   State
+	Reason  string // code of what paused it or holds it up, "" for a person
+	Actor   string // who made it, and under whose name it is sent
 	// StartAt is when it begins, or began; zero for a draft.
 	StartAt    time.Time
 	FinishedAt time.Time // everything handed over, or cancelled
@@ -248,7 +250,8 @@ type Store interface {
 
 	CampaignLines(ctx context.Context, t tenant.ID, c ID, f LineFilter) (list []Line, more bool, err error)
 	CampaignReport(ctx context.Context, t tenant.ID, c ID) (Report, error)
-	// RecentCampaigns counts the campaigns that contacts were sent since an instant.
+	// RecentCampaigns counts the mail of campaigns and series that contacts were sent since an
+	// instant.
 	RecentCampaigns(ctx context.Context, t tenant.ID, list []audience.ContactID, since time.Time) (map[audience.ContactID]int, error)
 	CampaignCap(ctx context.Context, t tenant.ID) (Cap, error)
 	PutCampaignCap(ctx context.Context, t tenant.ID, v Cap) error

@@ -15,21 +15,7 @@ import (
 // Ready says what keeps a campaign from being sent: Invalid with the fields of its form,
 // Forbidden "group_not_approved" with "group_ids/n". nil: nothing does.
 func (s *Service) Ready(ctx context.Context, c Campaign) error {
-	var wrong []*fault.Error
-	bad := func(field, code, detail string) { wrong = append(wrong, fault.Field(field, code, detail)) }
-	l := c.Letter
-	for field, value := range map[string]string{"from": l.From, "subject": l.Subject} {
-		if strings.TrimSpace(value) == "" {
-			bad(field, CodeValue, "This is needed to send.")
-		}
-	}
-	if strings.TrimSpace(l.HTML) == "" && strings.TrimSpace(l.Text) == "" {
-		bad(l.Field(), CodeValue, "This is needed to send.")
-	}
-	if len(c.Groups) == 0 {
-		bad("group_ids", CodeValue, "This is needed to send.")
-	}
-	if err := fault.Join(wrong); err != nil {
+	if err := c.complete(); err != nil {
 		return err
 	}
 	f, err := newForm(c)
@@ -54,6 +40,25 @@ func (s *Service) Ready(ctx context.Context, c Campaign) error {
 	return s.readyGroups(ctx, c)
 }
 
+// complete says what a campaign lacks to be sent.
+func (c Campaign) complete() error {
+	var wrong []*fault.Error
+	bad := func(field, code, detail string) { wrong = append(wrong, fault.Field(field, code, detail)) }
+	l := c.Letter
+	for field, value := range map[string]string{"from": l.From, "subject": l.Subject} {
+		if strings.TrimSpace(value) == "" {
+			bad(field, CodeValue, "This is needed to send.")
+		}
+	}
+	if strings.TrimSpace(l.HTML) == "" && strings.TrimSpace(l.Text) == "" {
+		bad(l.Field(), CodeValue, "This is needed to send.")
+	}
+	if len(c.Groups) == 0 {
+		bad("group_ids", CodeValue, "This is needed to send.")
+	}
+	return fault.Join(wrong)
+}
+
 // readyLetter refuses variables that no contact has, and mail that shows no way out.
 func (s *Service) readyLetter(ctx context.Context, c Campaign, f *form) error {
 	declared, err := s.c.Store.Fields(ctx, c.Tenant)
@@ -68,7 +73,7 @@ func (s *Service) readyLetter(ctx context.Context, c Campaign, f *form) error {
 	}{{"subject", f.subject, false}, {f.Field(), f.html, f.Letter.HTML != ""}, {"text", f.text, f.Letter.Text != ""}} {
 		names := part.t.Variables()
 		for _, name := range names {
-			if !knownVariable(name, declared) {
+			if !knownVariable(name, declared) && !(c.Events && strings.HasPrefix(name, varEvent)) {
 				wrong = append(wrong, fault.Field(part.field, CodeVariable, "There is no field “"+name+"”."))
 			}
 		}

@@ -49,6 +49,11 @@ func (s *Service) SendTests(ctx context.Context, who ingest.Principal, number ID
 	if err != nil {
 		return nil, err
 	}
+	return s.TestLetter(ctx, who, c, to, seeds, contact)
+}
+
+// TestLetter is SendTests of a letter that is of no kept campaign.
+func (s *Service) TestLetter(ctx context.Context, who ingest.Principal, c Campaign, to []string, seeds bool, contact audience.ContactID) ([]Tried, error) {
 	addrs, err := s.ownAddresses(ctx, who.Tenant, to, seeds)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ import (
 	"stafette/internal/privacy"
 	"stafette/internal/queue"
 	"stafette/internal/redelivery"
+	"stafette/internal/series"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
@@ -124,6 +125,7 @@ type Config struct {
 	Campaigns  *campaign.Service
 	Checks     *preflight.Service // looks Campaigns over
 	Pictures   Pictures
+	Series     *series.Service
 	Diagnosis  *diagnosis.Service
 	Approval   Approvals
 	Webhooks   *webhook.Service

@@ -81,6 +81,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
 	a.routes = append(append(a.routes, campaignRoutes()...), campaignReadyRoutes()...)
 	a.routes = append(a.routes, a.pictureRoutes()...)
+	a.routes = append(a.routes, seriesRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
@@ -159,6 +160,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/campaigns"), strings.HasSuffix(r.Path, "/settings/campaigns"), strings.HasPrefix(r.Path, "/v1/pictures"):
 		op.Tags = []string{"Campaigns"}
+	case strings.HasPrefix(r.Path, "/v1/series"), r.Path == "/v1/events":
+		op.Tags = []string{"Series"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):
 		op.Tags = []string{"Redeliveries"}
 	case strings.HasPrefix(r.Path, "/v1/offers"):

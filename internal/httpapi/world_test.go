@@ -166,6 +166,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	c.Campaigns = w.campaigns(c)
 	c.Checks = w.checked(c.Campaigns, now)
 	c.Pictures = pictures.New(pictures.Config{Store: &picturestest.Store{}, Keeper: keeper, PublicURL: "https://post.example", Now: now})
+	c.Series = w.sequences(c)
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	if c.Activities == nil {
 		c.Activities = w.shelf

@@ -165,18 +165,22 @@ func (s *Store) RecentCampaigns(ctx context.Context, t tenant.ID, list []audienc
 	got := map[audience.ContactID]int{}
 	for part := range slices.Chunk(list, inListMax) {
 		in, args := inList(s.dialect, 3, part)
-		//nolint:gosec // G202: constants and placeholders only
-		rows, err := s.read.QueryContext(ctx, `SELECT contact, count(*) FROM campaign_recipients WHERE tenant = $1 AND at >= $2 AND state <> 'excluded' AND contact `+in+
-			" GROUP BY contact", append([]any{t[:], millis(since)}, args...)...)
-		err = scan(rows, err, func(row *sql.Rows) error {
-			var p audience.ContactID
-			var n int
-			err := row.Scan(&p, &n)
-			got[p] = n
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("count campaigns of contacts: %w", s.refusal(err))
+		for _, from := range []string{
+			"campaign_recipients WHERE tenant = $1 AND at >= $2 AND state <> 'excluded'",
+			"series_deeds WHERE tenant = $1 AND at >= $2 AND outcome IN ('waiting', 'sent')",
+		} {
+			//nolint:gosec // G202: constants and placeholders only
+			rows, err := s.read.QueryContext(ctx, "SELECT contact, count(*) FROM "+from+" AND contact "+in+" GROUP BY contact", append([]any{t[:], millis(since)}, args...)...)
+			err = scan(rows, err, func(row *sql.Rows) error {
+				var p audience.ContactID
+				var n int
+				err := row.Scan(&p, &n)
+				got[p] += n
+				return err
+			})
+			if err != nil {
+				return nil, fmt.Errorf("count campaigns of contacts: %w", s.refusal(err))
+			}
 		}
 	}
 	return got, nil

@@ -73,6 +73,9 @@ func (s *Store) CreateContact(ctx context.Context, c audience.Contact, act audie
 		if err := s.indexContact(ctx, tx, c); err != nil {
 			return err
 		}
+		if err := tellTagged(ctx, tx, tagged{c, nil}); err != nil {
+			return err
+		}
 		return recordAct(ctx, tx, c.Tenant, c.ID, act)
 	})
 	if err != nil {
@@ -113,7 +116,10 @@ func (s *Store) replaceContact(ctx context.Context, tx *sql.Tx, c audience.Conta
 	if err := s.unindexContact(ctx, tx, old); err != nil {
 		return err
 	}
-	return s.indexContact(ctx, tx, c)
+	if err := s.indexContact(ctx, tx, c); err != nil {
+		return err
+	}
+	return tellTagged(ctx, tx, tagged{c, old.Tags})
 }
 
 func errContactChanged() error {
@@ -212,6 +218,10 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 		for _, text := range []string{
 			// Whoever got a mailing as one of the two does not get it again as the other.
 			"UPDATE campaign_recipients SET contact = $3 WHERE tenant = $1 AND contact = $2 AND campaign NOT IN (SELECT k.campaign FROM campaign_recipients k WHERE k.tenant = $1 AND k.contact = $3)",
+			// Nor goes anybody through a series again.
+			"UPDATE series_deeds SET contact = $3 WHERE tenant = $1 AND contact = $2 AND series NOT IN (SELECT k.series FROM series_runs k WHERE k.tenant = $1 AND k.contact = $3)",
+			"UPDATE series_runs SET contact = $3 WHERE tenant = $1 AND contact = $2 AND series NOT IN (SELECT k.series FROM series_runs k WHERE k.tenant = $1 AND k.contact = $3)",
+			"UPDATE series_signals SET contact = $3 WHERE tenant = $1 AND contact = $2",
 			"UPDATE contact_notes SET contact = $3 WHERE tenant = $1 AND contact = $2",
 			"UPDATE contact_acts SET contact = $3 WHERE tenant = $1 AND contact = $2",
 		} {
@@ -260,6 +270,9 @@ func (s *Store) dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact)
 		"DELETE FROM import_changes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_merges WHERE tenant = $1 AND kept = $2",
 		"DELETE FROM campaign_recipients WHERE tenant = $1 AND contact = $2",
+		"DELETE FROM series_signals WHERE tenant = $1 AND contact = $2",
+		"DELETE FROM series_deeds WHERE tenant = $1 AND contact = $2",
+		"DELETE FROM series_runs WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contacts WHERE tenant = $1 AND id = $2",

@@ -46,6 +46,9 @@ func (s *Store) AddMembers(ctx context.Context, b audience.Batch, list []audienc
 		if err != nil {
 			return err
 		}
+		if err := tellConfirmed(ctx, tx, b, added, now); err != nil {
+			return err
+		}
 		return countAdded(ctx, tx, b, len(added))
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ type newcomers struct {
 	joined                                            int
 	owner, made                                       []any // what all contacts have in common
 	contacts, addresses, words, runs, tags, of, added []any
+	tagged                                            []tagged // whom series may wait for
 }
 
 // ready is a step of an import worked out before it has the database: see PrepareStep.
@@ -77,6 +78,10 @@ func newcomersOf(r *roll) newcomers {
 	n.contacts = make([]any, 0, len(r.fresh)*freshWidth)
 	for i := range r.fresh {
 		n.contacts = appendFresh(n.contacts, &r.fresh[i])
+		if c := r.fresh[i]; len(c.Tags) > 0 {
+			c.Tenant, c.UpdatedAt = t, r.now
+			n.tagged = append(n.tagged, tagged{Contact: c})
+		}
 	}
 	n.index(r.fresh)
 	n.words, n.runs = wordsOf(r.fresh).rows()
@@ -138,6 +143,9 @@ func (s *Store) insertNewcomers(ctx context.Context, tx *sql.Tx, n newcomers) er
 		if err := v.to.insert(ctx, s.texts, tx, v.values, v.common...); err != nil {
 			return err
 		}
+	}
+	if err := tellTagged(ctx, tx, n.tagged...); err != nil {
+		return err
 	}
 	return countAdded(ctx, tx, n.batch, n.joined)
 }

@@ -50,6 +50,7 @@ import (
 	"stafette/internal/web/rules"
 	"stafette/internal/web/search"
 	"stafette/internal/web/sending"
+	"stafette/internal/web/series"
 	"stafette/internal/web/settings"
 	"stafette/internal/web/signin"
 	"stafette/internal/web/signups"
@@ -95,6 +96,7 @@ type Config struct {
 	Pictures     pictures.Config
 	Redeliveries redeliveries.Config
 	Campaigns    campaigns.Config
+	Series       series.Config
 	Affected     affected.Config
 	Domains      domains.Config
 	Reports      reports.Config
@@ -171,6 +173,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		leads.Routes(c.Leads),
 		redeliveries.Routes(c.Redeliveries),
 		campaigns.Routes(c.Campaigns),
+		series.Routes(c.Series),
 		affected.Routes(c.Affected),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),

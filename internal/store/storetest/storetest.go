@@ -58,6 +58,7 @@ func Run(t *testing.T, open Open) {
 		{"Pictures", pictureTests()},
 		{"Redelivery", redeliveryTests()},
 		{"Campaigns", campaignTests()},
+		{"Series", seriesTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
 		{"Lists", listTests()},

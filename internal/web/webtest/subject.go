@@ -46,6 +46,7 @@ func Subjects() []Subject {
 		picturesSubject(),
 		redeliveriesSubject(),
 		campaignsSubject(),
+		seriesSubject(),
 		affectedSubject(),
 		sourcesSubject(),
 		changeoversSubject(),

@@ -75,6 +75,7 @@ type World struct {
 	list   *audience.Service // of suppressions
 
 	mailings         mailings
+	sequences        sequences
 	redeliveriesOnce sync.Once
 	redeliveries     *redelivery.Service
 	shelf            *redelivery.Archive
