@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"stafette/internal/public/hostcert"
 )
@@ -48,6 +49,28 @@ func (p *platform) newHostCertificates() (*hostcert.Issuer, error) {
 	})
 	p.tracking.hosts.ready = func(ctx context.Context, host string) bool { return issuer.Ready(ctx, host) }
 	return issuer, nil
+}
+
+// tendEvery is how often each node looks for certificates of own hosts that are about to end.
+const tendEvery = time.Hour
+
+// tendHosts is every node's own: it may have a folder of its own.
+func (p *platform) tendHosts(ctx context.Context) {
+	if p.hostCerts == nil {
+		return
+	}
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		if err := p.hostCerts.Tend(ctx); err != nil && ctx.Err() == nil {
+			p.log.Error("certificates of own hosts not looked through", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // webTLS is how the door for the API and the office serves.

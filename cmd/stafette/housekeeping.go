@@ -100,6 +100,7 @@ func (p *platform) keepHouse(ctx context.Context) {
 	}
 	// Each node has its own certificate.
 	work.Go(func() { p.cert.follow(ctx, time.Now) })
+	work.Go(func() { p.tendHosts(ctx) })
 	work.Go(func() { p.countSessions(ctx) })
 	work.Go(func() { p.orders.Follow(ctx) })
 	work.Go(func() { p.fold(ctx) })

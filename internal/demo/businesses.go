@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"stafette/internal/message"
 	"stafette/internal/tenant"
@@ -104,7 +105,7 @@ func agency() Business {
 		},
 		Tracks: tracking.Setting{Level: tracking.Individual, Basis: tracking.BasisConsent,
 			Justification: "Wir rufen zurück, wenn jemand ein Exposé geöffnet hat. Ohne die Auswertung wissen wir nicht, ob es ankam; im Formular steht dazu ein eigenes Kästchen."},
-		Agreed:  append(readersAt("posteo.example"), message.Address{Local: "mira", Domain: "posteo.example"}),
+		Agreed:  slices.Concat(readersAt("posteo.example"), gatewaysAt("posteo.example"), []message.Address{{Local: "mira", Domain: "posteo.example"}}),
 		Consent: "Ja, Hafenkontor darf sehen, ob und wann ich Exposés öffne. Das kann ich jederzeit beenden.",
 		Letters: append([]Letter{
 			{tenant.Transactional, []string{"besichtigung"}, message.Draft{

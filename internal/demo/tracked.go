@@ -14,6 +14,16 @@ func readersAt(domain string) []message.Address {
 	return list
 }
 
+// gatewaysAt are the mailboxes of a provider that a gateway looks at. Their people agreed
+// as well: mail to others has nothing in it that a gateway could be seen by.
+func gatewaysAt(domain string) []message.Address {
+	var list []message.Address
+	for _, g := range gatewaysKnown() {
+		list = append(list, message.Address{Local: string(g.who), Domain: domain})
+	}
+	return list
+}
+
 // trackedLetters is mail whose reading the office shows: to each kind of reader, and to two
 // people at once, of whom nobody can say who it was.
 func trackedLetters(from message.Mailbox) []Letter {

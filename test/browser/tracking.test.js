@@ -144,6 +144,45 @@ describe("the demo world", () => {
     assert.deepEqual(await axe(page), []);
   });
 
+  test("gateways look at mail by themselves: machines in the feed, nothing new at the bell", async () => {
+    const gateways = { safelinks: "Firefox", proofpoint: "Proofpoint", mimecast: "Mimecast", barracuda: "Barracuda", cisco: "Cisco" };
+    // Who reads the first mail of the demo by themselves is through, and what they did is read.
+    for (const [box, lines] of [["leserin@posteo.example", 2], ["gmail@posteo.example", 1]]) await until(`reading by ${box}`, async () => (await told(box)).lines >= lines);
+    await until("reading by one of two", async () => (await told("")).text.includes("für Sie beide“ den Link"));
+    await page.goto(`${origin}/blitz`);
+    await Promise.all([page.waitForNavigation(), page.click('form[action="/blitz/read"] button')]);
+    const bell = async () => [await page.getAttribute("#feed-tool", "aria-label"), await page.locator("#feed-tool .count").isVisible()];
+    const quiet = ["Blitz: nichts Neues", false];
+    assert.deepEqual(await bell(), quiet);
+
+    const office = await context.newPage();
+    for (const who of Object.keys(gateways)) {
+      await office.goto(`${origin}/messages/new`);
+      await office.fill("#from_local", "info");
+      await office.fill("#to", `${who}@posteo.example`);
+      await office.fill("#subject", `Lageplan ${who}`);
+      await office.check('input[name="format"][value="html"]');
+      await office.fill("#body", '<p>Guten Tag,</p><p><a href="https://hafenkontor.example/lageplan">der Lageplan</a></p>');
+      await office.click(".compose .btn--primary");
+      await office.waitForURL(/\/messages\/msg_/);
+    }
+    for (const [who, agent] of Object.entries(gateways)) {
+      const box = `${who}@posteo.example`, words = `Link in „Lageplan ${who}“ maschinell geprüft (nicht gewertet): ${agent}.`;
+      await until(`a look by ${who}`, async () => (await told(box, "&machines=1")).text.includes(words));
+      const seen = await told(box, "&machines=1");
+      assert.equal(seen.machines, seen.lines, `not all of ${who} is a machine's: ${seen.text}`);
+      assert.equal((await told(box)).lines, 0, `${who} is told as a person`);
+    }
+    await office.goto(`${origin}/blitz?machines=1`);
+    assert.equal(await office.locator("#feed li.is-machine.is-new").count(), 0);
+    await shot(office, "tracking", "gateways");
+    assert.deepEqual(await axe(office), []);
+    await office.close();
+    assert.deepEqual(await bell(), quiet, "the bell rang while the page was open");
+    await page.reload();
+    assert.deepEqual(await bell(), quiet, "the bell counts machines");
+  });
+
   test("a scanner follows every link of an offer with scripts: nobody was there", async () => {
     const link = await offerTo(SCANNED, "Angebot geprüft");
     const gateway = await recipient();

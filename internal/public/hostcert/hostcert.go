@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -126,6 +127,30 @@ func (i *Issuer) Ready(ctx context.Context, host string) bool {
 		i.behind(host, func(ctx context.Context, host string) error { return i.magic.RenewCertAsync(ctx, host, false) })
 	}
 	return now.Before(end)
+}
+
+// Tend asks for certificates anew that are about to end, of hosts that are still known, in
+// the background. Ready sees to hosts that mail leads to; this is for those that nobody
+// writes for and nobody visits. Nodes that share the folder may all call it: who comes
+// second finds the new certificate there.
+func (i *Issuer) Tend(ctx context.Context) error {
+	kept, err := i.magic.Storage.List(ctx, certmagic.StorageKeys.CertsPrefix(i.acme.IssuerKey()), false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list certificates of own hosts: %w", err)
+	}
+	for _, key := range kept {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		host := path.Base(key)
+		if i.end(ctx, host).Sub(i.c.Now()) < renewBefore && i.c.Known(ctx, host) {
+			i.Ready(ctx, host)
+		}
+	}
+	return nil
 }
 
 // behind does something for a host in the background, unless that is being done or was

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,8 +71,9 @@ func free(t *testing.T) string {
 }
 
 // authority starts Let's Encrypt's test server, which finds every name at 127.0.0.1 and
-// the challenge at a port, and returns its directory and whom to trust.
-func authority(t *testing.T, port int) (directory string, roots *x509.CertPool) {
+// the challenge at a port, and returns its directory and whom to trust. orders ends it and
+// says how many orders it got.
+func authority(t *testing.T, port int) (directory string, roots *x509.CertPool, orders func() int) {
 	t.Helper()
 	program, err := exec.LookPath("pebble")
 	if err != nil {
@@ -98,7 +100,7 @@ func authority(t *testing.T, port int) (directory string, roots *x509.CertPool) 
 		t.Fatal(err)
 	}
 	run := exec.CommandContext(t.Context(), program, "-config", file, "-dnsserver", names.Addr())
-	run.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
+	run.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0")
 	said, err := run.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -107,52 +109,46 @@ func authority(t *testing.T, port int) (directory string, roots *x509.CertPool) 
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = run.Process.Kill()
-		_ = run.Wait()
-	})
 	lines := bufio.NewScanner(said)
 	for lines.Scan() && !strings.Contains(lines.Text(), "ACME directory available") {
 		t.Log(lines.Text())
 	}
-	go func() { _, _ = io.Copy(io.Discard, said) }()
+	counted := make(chan int, 1)
+	go func() {
+		n := 0
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "Added order ") {
+				n++
+			}
+		}
+		counted <- n
+	}()
+	orders = sync.OnceValue(func() int {
+		_ = run.Process.Kill()
+		n := <-counted
+		_ = run.Wait()
+		return n
+	})
+	t.Cleanup(func() { orders() })
 	roots = x509.NewCertPool()
 	roots.AddCert(pair.Leaf)
-	return "https://" + listen + "/dir", roots
+	return "https://" + listen + "/dir", roots, orders
 }
 
-// greet shakes hands and returns who issued the certificate, or why there was none.
-func greet(t *testing.T, address, name string) (issuer string, err error) {
+// listen takes a port of this machine for a door.
+func listen(t *testing.T) (l net.Listener, port int) {
 	t.Helper()
-	d := tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true}}
-	conn, err := d.DialContext(t.Context(), "tcp", address)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0] //nolint:forcetypeassert // a tls.Dialer's
-	if err := leaf.VerifyHostname(name); err != nil {
-		return "", err
-	}
-	return leaf.Issuer.CommonName, nil
-}
-
-// TestPebble: a known host gets a certificate at the first handshake and keeps it; other
-// names are served as ever; who asks for names of nobody gets none.
-func TestPebble(t *testing.T) {
-	usual, _, _ := ownCertificate(t, "post.platform.example")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := l.Addr().(*net.TCPAddr) //nolint:forcetypeassert // a TCP listener's
-	c := hostcert.Config{Folder: t.TempDir(), Host: "127.0.0.1", Port: at.Port, Now: time.Now,
-		Known: func(_ context.Context, name string) bool { return name == host || name == "link.nirgends.example" }}
-	c.Directory, c.Roots = authority(t, at.Port)
-	issuer := hostcert.New(c)
-	defer issuer.Close()
-	door := tls.NewListener(l, issuer.TLS(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &usual, nil }}))
-	defer door.Close()
+	t.Cleanup(func() { _ = l.Close() })
+	return l, l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener's
+}
+
+// serve opens a door at which the issuer's certificates are shown, and usual ones.
+func serve(l net.Listener, issuer *hostcert.Issuer, usual *tls.Certificate) {
+	door := tls.NewListener(l, issuer.TLS(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return usual, nil }}))
 	go func() {
 		for {
 			conn, err := door.Accept()
@@ -162,6 +158,46 @@ func TestPebble(t *testing.T) {
 			go func() { _, _ = io.Copy(io.Discard, conn); _ = conn.Close() }()
 		}
 	}()
+}
+
+// greet shakes hands and returns who issued the certificate, or why there was none.
+func greet(t *testing.T, address, name string) (issuer string, err error) {
+	t.Helper()
+	leaf, err := shown(t, address, name)
+	if err != nil {
+		return "", err
+	}
+	return leaf.Issuer.CommonName, nil
+}
+
+// shown shakes hands and returns the certificate that was shown.
+func shown(t *testing.T, address, name string) (*x509.Certificate, error) {
+	t.Helper()
+	d := tls.Dialer{Config: &tls.Config{ServerName: name, InsecureSkipVerify: true}}
+	conn, err := d.DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0] //nolint:forcetypeassert // a tls.Dialer's
+	if err := leaf.VerifyHostname(name); err != nil {
+		return nil, err
+	}
+	return leaf, nil
+}
+
+// TestPebble: a known host gets a certificate at the first handshake and keeps it; other
+// names are served as ever; who asks for names of nobody gets none.
+func TestPebble(t *testing.T) {
+	usual, _, _ := ownCertificate(t, "post.platform.example")
+	l, port := listen(t)
+	at := l.Addr()
+	c := hostcert.Config{Folder: t.TempDir(), Host: "127.0.0.1", Port: port, Now: time.Now,
+		Known: func(_ context.Context, name string) bool { return name == host || name == "link.nirgends.example" }}
+	c.Directory, c.Roots, _ = authority(t, port)
+	issuer := hostcert.New(c)
+	defer issuer.Close()
+	serve(l, issuer, &usual)
 
 	if who, err := greet(t, at.String(), "post.platform.example"); err != nil || who != "post.platform.example" {
 		t.Errorf("the platform's own name: by %q, %v", who, err)

@@ -1,0 +1,4 @@
+package hostcert
+
+// Settle returns when nothing runs in the background.
+func (i *Issuer) Settle() { i.work.Wait() }
