@@ -58,6 +58,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	if err := p.openAnnouncements(catalog, time.UTC); err != nil {
 		t.Fatal(err)
 	}
+	p.series = p.newSeries(p.entrance, time.UTC)
 	p.openSignups(catalog)
 	validator, err := audience.NewValidator(p.resolver, p.audience)
 	if err != nil {
