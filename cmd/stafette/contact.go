@@ -46,7 +46,7 @@ func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {
 			lead.Prospects{Service: lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})},
 			offer.People{Store: b.store, Now: b.store.Now}, published.NewReaders(b.store, b.keeper),
 			privacy.Threads{b.approvals, ticket.New(ticket.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})}),
-		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, {Name: "groups", Read: b.membershipsOf}, b.trackingSection(), offer.Section(b.store)},
+		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, privacy.Memberships(b.contacts(), b.groups()), b.trackingSection(), offer.Section(b.store)},
 		Shed:     b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
 	})
 }

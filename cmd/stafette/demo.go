@@ -66,7 +66,7 @@ func (d demoCmd) Run(ctx context.Context, con *console) (err error) {
 	case <-ready:
 		seeder := &demoSeeder{p: p, tenants: map[string]tenant.ID{}}
 		if err = world.Seed(ctx, seeder); err == nil {
-			err = errors.Join(seeder.leads(ctx), seeder.groups(ctx), seeder.approvals(ctx), seeder.limits(ctx), seeder.campaigns(ctx), seeder.offers(ctx), seeder.templates(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
+			err = errors.Join(seeder.leads(ctx), seeder.groups(ctx), seeder.approvals(ctx), seeder.samples(ctx), seeder.limits(ctx), seeder.campaigns(ctx), seeder.offers(ctx), seeder.templates(ctx), demoOperator(ctx, p), demoChangeover(ctx, p))
 		}
 		if err == nil {
 			d.welcome(con.stdout, p, world)
@@ -105,8 +105,9 @@ func (d demoCmd) config(dir string, world *demo.World) Config {
 
 // demoSeeder sets the sample businesses up as an operator would.
 type demoSeeder struct {
-	p       *platform
-	tenants map[string]tenant.ID // by domain
+	p        *platform
+	tenants  map[string]tenant.ID // by domain
+	reviewer tenant.UserID        // once approvals has run
 }
 
 // Found implements demo.Seeder.
@@ -205,5 +206,5 @@ Stafette demo · everything stays on this machine · Ctrl-C ends it
 	for _, place := range world.Places() {
 		fmt.Fprintf(w, "    %-34s %s · %s\n", place.Address, place.De, place.En)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\n  Beispiel-Listen zum Importieren · sample lists to import\n    %s%s\n\n", world.MailboxURL(), demo.ListsPath)
 }

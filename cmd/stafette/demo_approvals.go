@@ -20,8 +20,9 @@ const demoReviewer = "pruefung@platform.invalid"
 // answer of the agency, and one for the agency's first step.
 func (s *demoSeeder) approvals(ctx context.Context) error {
 	now := s.p.store.Now()
+	s.reviewer = id.New[tenant.UserKind](now)
 	err := s.p.store.Found(ctx, tenant.Founding{Users: []tenant.User{{
-		ID: id.New[tenant.UserKind](now), Email: demoReviewer, Name: "Prüfung", PasswordHash: tenant.HashPassword(demoPassword), Role: tenant.Reviewer, CreatedAt: now,
+		ID: s.reviewer, Email: demoReviewer, Name: "Prüfung", PasswordHash: tenant.HashPassword(demoPassword), Role: tenant.Reviewer, CreatedAt: now,
 	}}})
 	if err != nil {
 		return fmt.Errorf("seed reviewer: %w", err)
@@ -43,15 +44,26 @@ func (s *demoSeeder) approvals(ctx context.Context) error {
 		if ask == "" {
 			continue
 		}
-		who := approval.Reviewer{Actor: "demo", Email: demoReviewer}
-		if _, err := s.p.approvals.Claim(ctx, c.ID, who); err != nil {
-			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
-		}
-		if _, err := s.p.approvals.Decide(ctx, approval.Verdict{Case: c.ID, Decision: approval.DecideQuestion, Reason: ask}, who); err != nil {
+		if err := s.decide(ctx, approval.Verdict{Case: c.ID, Decision: approval.DecideQuestion, Reason: ask}); err != nil {
 			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
 		}
 	}
 	return s.signups(ctx, owner, groups)
+}
+
+// decide claims a case and decides it. Questions are the demo's reviewer's own, so that the
+// visitor goes on with them; rejections are somebody else's, because whoever rejected a
+// group does not decide about it again.
+func (s *demoSeeder) decide(ctx context.Context, v approval.Verdict) error {
+	who := approval.Reviewer{Actor: s.reviewer.String(), Email: demoReviewer}
+	if v.Decision == approval.DecideReject {
+		who.Actor = "demo"
+	}
+	if _, err := s.p.approvals.Claim(ctx, v.Case, who); err != nil {
+		return err
+	}
+	_, err := s.p.approvals.Decide(ctx, v, who)
+	return err
 }
 
 // signups gives the agency a form through which people join its newsletter.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"stafette/internal/approval"
 	"stafette/internal/audience"
 	"stafette/internal/demo"
+	"stafette/internal/tenant"
 )
 
 // groups gives the estate agency groups, and imports the lists that fill them.
@@ -20,18 +22,53 @@ func (s *demoSeeder) groups(ctx context.Context) error {
 		if g.Kind == audience.Dynamic {
 			continue
 		}
-		i, err := s.p.intake.Receive(ctx, owner, g.ID, l.File, "demo", strings.NewReader(l.Rows))
+		if err := s.enlist(ctx, owner, g.ID, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enlist imports the list of a group.
+func (s *demoSeeder) enlist(ctx context.Context, owner tenant.ID, g audience.GroupID, l demo.List) error {
+	i, err := s.p.intake.Receive(ctx, owner, g, l.File, "demo", strings.NewReader(l.Rows))
+	if err != nil {
+		return fmt.Errorf("seed list: %w", err)
+	}
+	i.Plan.Source = l.Source
+	if _, err := s.p.intake.Start(ctx, owner, i.ID, i.Plan); err != nil {
+		return fmt.Errorf("seed import: %w", err)
+	}
+	for n := 1; n > 0; {
+		if n, err = s.p.intake.Turn(ctx); err != nil {
+			return fmt.Errorf("seed members: %w", err)
+		}
+	}
+	return nil
+}
+
+// samples gives the studio a group with an open question and the wine merchant one that is
+// rejected.
+func (s *demoSeeder) samples(ctx context.Context) error {
+	list, err := demo.Samples()
+	if err != nil {
+		return err
+	}
+	for _, one := range list {
+		owner := s.tenants[one.Domain]
+		g, err := s.p.groups().Create(ctx, owner, one.Group, "demo")
 		if err != nil {
-			return fmt.Errorf("seed list: %w", err)
+			return fmt.Errorf("seed group: %w", err)
 		}
-		i.Plan.Source = l.Source
-		if _, err := s.p.intake.Start(ctx, owner, i.ID, i.Plan); err != nil {
-			return fmt.Errorf("seed import: %w", err)
+		if err := s.enlist(ctx, owner, g.ID, one.List); err != nil {
+			return err
 		}
-		for n := 1; n > 0; {
-			if n, err = s.p.intake.Turn(ctx); err != nil {
-				return fmt.Errorf("seed members: %w", err)
-			}
+		c, err := s.p.approvals.Submit(ctx, owner, g.ID, one.Said, "demo")
+		if err != nil {
+			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
+		}
+		if err := s.decide(ctx, approval.Verdict{Case: c.ID, Decision: one.Decision, Reason: one.Reason}); err != nil {
+			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
 		}
 	}
 	return nil

@@ -78,10 +78,16 @@ func office() Business {
 	return Business{Name: "Stafette", Domain: "stafette.example", OfficeTone: tenant.Sie, CustomerTone: tenant.Sie}
 }
 
-// Businesses returns the sample businesses: an estate agency that says Sie and a
-// yoga studio that says du. Their passwords are printed by the demo and protect
-// nothing.
-func Businesses() []Business { return []Business{agency(), studio()} }
+// Businesses returns the sample businesses: an estate agency that says Sie, a yoga studio
+// that says du, and a wine merchant whose group is rejected. Their passwords are printed by
+// the demo and protect nothing.
+func Businesses() []Business { return []Business{agency(), studio(), merchant()} }
+
+// The domains of the businesses that Samples gives groups to.
+const (
+	studioDomain = "yoga-am-kanal.example"
+	wineDomain   = "weinkontor.example"
+)
 
 func box(name, local, domain string) message.Mailbox {
 	return message.Mailbox{Name: name, Address: message.Address{Local: local, Domain: domain}}
@@ -157,7 +163,7 @@ const enquiry = `<?xml version="1.0" encoding="UTF-8"?>
 `
 
 func studio() Business {
-	const domain = "yoga-am-kanal.example"
+	const domain = studioDomain
 	post := box("Yoga am Kanal", "post", domain)
 	return Business{
 		Name: "Yoga am Kanal", Domain: domain, OfficeTone: tenant.Du, CustomerTone: tenant.Du,
@@ -178,5 +184,17 @@ func studio() Business {
 				Attachments: []message.Attachment{{Filename: "Rechnung-2026-118.pdf", ContentType: "application/pdf", Content: sheet("Rechnung 2026-118", "Zehnerkarte: 140,00 Euro", "Yoga am Kanal")}},
 			}},
 		},
+	}
+}
+
+func merchant() Business {
+	post := box("Weinkontor Ahrens", "bestellung", wineDomain)
+	return Business{
+		Name: "Weinkontor Ahrens", Domain: wineDomain, OfficeTone: tenant.Sie, CustomerTone: tenant.Sie,
+		People: []Person{{"Ines Ahrens", "ines@" + wineDomain, "kork-und-keller", tenant.Owner}},
+		Letters: []Letter{{tenant.Transactional, []string{"bestellung"}, message.Draft{
+			From: post, To: []message.Mailbox{box("Karl Brandt", "karl.brandt", "t-online.example")},
+			Subject: "Ihre Bestellung ist unterwegs", Text: "Guten Tag Herr Brandt,\n\nIhre sechs Flaschen Riesling sind heute abgeschickt worden.\n\nMit freundlichen Grüßen\nInes Ahrens\n",
+		}}},
 	}
 }

@@ -1,5 +1,5 @@
 // Package demo is a small world to show Stafette in: a name server, mailbox
-// providers that answer as the real ones do, a page to read the mailboxes, and two
+// providers that answer as the real ones do, a page to read the mailboxes, and three
 // sample businesses with mail to send.
 //
 // It stands above all rooms and is imported by the demo command and tests alone.

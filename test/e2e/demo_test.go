@@ -78,6 +78,20 @@ func TestDemo(t *testing.T) {
 		}
 		return nil
 	})
+	for _, c := range []struct{ email, password, group, says string }{
+		{who[1], who[2], "Besichtigungen", "Freigegeben. Die Freigabe gilt"},
+		{"lea@yoga-am-kanal.example", "hund-und-kobra", "Kurswünsche", "Rückfragen zu: Kurswünsche"},
+		{"ines@weinkontor.example", "kork-und-keller", "Gastronomie Hamburg", "Diese Gruppe kann nicht angeschrieben werden"},
+	} {
+		v := newVisitor(t, "http://"+office)
+		v.post("/signin", url.Values{"email": {c.email}, "password": {c.password}})
+		link := regexp.MustCompile(`href="(/groups/grp_[^"/]+)"[^>]*>` + c.group).FindStringSubmatch(v.get("/groups"))
+		if link == nil {
+			t.Errorf("%s has no group %s", c.email, c.group)
+		} else if page := v.get(link[1]); !strings.Contains(page, c.says) {
+			t.Errorf("%s does not say %q", c.group, c.says)
+		}
+	}
 }
 
 // visitor is a browser without scripts.

@@ -32,6 +32,7 @@ func privacyTests() map[string]func(*testing.T, *World) {
 	return map[string]func(*testing.T, *World){
 		"MailToPerson": mailToPerson,
 		"HandedOut":    handedOut,
+		"Memberships":  membershipsHandedOut,
 		"Erased":       erased,
 		"CutShort":     erasureCutShort,
 		"UnderWay":     erasureOfMailUnderWay,
