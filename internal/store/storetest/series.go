@@ -312,6 +312,14 @@ func seriesSignals(t *testing.T, w *World) {
 			t.Errorf("%s is still there: %+v %v", name, list, err)
 		}
 	}
+	enlisted, err := w.Groups().Enlist(ctx, w.A, g.ID, []audience.Person{
+		{Email: "ole@x.example", Fields: map[string]string{"tags": "neu,rot"}}, {Email: "ida@x.example", Fields: map[string]string{"tags": "rot"}},
+	}, audience.OriginAPI, "key_1")
+	w.must(err)
+	list, err := w.Store.SeriesSignals(ctx, w.A, v.ID, 10)
+	if err != nil || len(list) != 1 || list[0].Contact != enlisted[0].Contact {
+		t.Errorf("of a list that was taken in: %+v, %v", list, err)
+	}
 }
 
 func seriesSleep(t *testing.T, w *World) {
