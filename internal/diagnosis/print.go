@@ -25,6 +25,16 @@ func NewPrintOn(l Letterhead, title, under string) *Print {
 	return p
 }
 
+// NewOwnPrint is NewPrintOn without our mark: a paper that an account gives to its own
+// customers.
+func NewOwnPrint(l Letterhead, title, under string) *Print {
+	p := &Print{sheet: newSheet(title)}
+	p.sheet.owner(l, marginTop)
+	p.head(title, under)
+	p.sheet.stripe(l.Colour)
+	return p
+}
+
 // NewPrint begins a report; title stands on top and in the properties of the file.
 func NewPrint(title, under string) *Print {
 	p := &Print{sheet: newSheet(title)}

@@ -27,6 +27,8 @@ type Templates interface {
 	Templates(ctx context.Context, t tenant.ID) ([]stationery.Template, error)
 	Template(ctx context.Context, t tenant.ID, which stationery.ID) (stationery.Template, error)
 	Latest(ctx context.Context, t stationery.Template, lang string) (stationery.Version, error)
+	Brand(ctx context.Context, t tenant.ID) (blocks.Brand, error)
+	Logo(ctx context.Context, t tenant.ID) (stationery.Logo, error)
 }
 
 // Book finds contacts; *audience.Contacts does.

@@ -138,7 +138,11 @@ func (c Config) paper(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	if s.names, err = c.groupNames(r, p); err != nil {
 		return err
 	}
-	raw, err := printed(p, s)
+	head, err := c.letterhead(r, p)
+	if err != nil {
+		return err
+	}
+	raw, err := printed(p, s, head)
 	if err != nil {
 		return err
 	}
@@ -150,16 +154,38 @@ func (c Config) paper(w http.ResponseWriter, r *http.Request, p frame.Page) erro
 	return nil
 }
 
-func printed(p frame.Page, s sheet) ([]byte, error) {
-	doc := diagnosis.NewPrint(s.Campaign.Name, p.T("campaigns.paper.under", "account", p.Who.Tenant.Name, "time", p.Full(s.report.At)))
+// figureText is a figure on one line.
+func figureText(f frame.Figure) string {
+	if f.Note == "" {
+		return f.Value
+	}
+	return f.Value + " (" + f.Note + ")"
+}
+
+// letterhead is the account's own paper.
+func (c Config) letterhead(r *http.Request, p frame.Page) (l diagnosis.Letterhead, err error) {
+	brand, err := c.Templates.Brand(r.Context(), p.Tenant())
+	if err != nil {
+		return l, err
+	}
+	logo, err := c.Templates.Logo(r.Context(), p.Tenant())
+	if err != nil {
+		return l, err
+	}
+	return diagnosis.Letterhead{Name: brand.Name, Logo: logo.Data, Width: logo.Width, Height: logo.Height, Colour: brand.Colour}, nil
+}
+
+func printed(p frame.Page, s sheet, head diagnosis.Letterhead) ([]byte, error) {
+	doc := diagnosis.NewOwnPrint(head, s.Campaign.Name, p.T("campaigns.paper.under", "account", p.Who.Tenant.Name, "time", p.Full(s.report.At)))
 	for _, f := range facts(p, s) {
 		doc.Row(f.Name, f.Value)
 	}
 	doc.Heading(p.T("campaigns.paper.figures"))
 	shares := campaign.RatesOf(s.Accepted, s.report)
 	for _, f := range figures(p, s) {
-		doc.Row(f.Name, strings.TrimSpace(f.Value+"   "+f.Note))
+		doc.Row(f.Name, figureText(f))
 	}
+	doc.Heading(p.T("campaigns.paper.rates"))
 	for _, one := range rates() {
 		doc.Row(p.T("campaigns.rate."+one.key), percent(p, one.of(shares)))
 	}

@@ -211,7 +211,7 @@ func logoForm(p frame.Page, b branding) templ.Component {
 			templ_7745c5c3_Var5 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<section class=\"section\" id=\"logo-part\" aria-labelledby=\"logo-title\"><header><h2 id=\"logo-title\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<section class=\"section stack\" id=\"logo-part\" aria-labelledby=\"logo-title\"><header><h2 id=\"logo-title\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
