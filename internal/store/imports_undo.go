@@ -194,6 +194,9 @@ func (s *Store) dropLoose(ctx context.Context, tx *sql.Tx, t tenant.ID, list []a
 		"DELETE FROM import_changes WHERE tenant = $1 AND contact ",
 		"DELETE FROM contact_merges WHERE tenant = $1 AND kept ",
 		"DELETE FROM campaign_recipients WHERE tenant = $1 AND contact ",
+		"DELETE FROM series_signals WHERE tenant = $1 AND contact ",
+		"DELETE FROM series_deeds WHERE tenant = $1 AND contact ",
+		"DELETE FROM series_runs WHERE tenant = $1 AND contact ",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact ",
 		"DELETE FROM contacts WHERE tenant = $1 AND id ",
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/audience/intake"
 	"stafette/internal/campaign"
 	"stafette/internal/event"
 	"stafette/internal/fault"
@@ -319,6 +320,17 @@ func seriesSignals(t *testing.T, w *World) {
 	list, err := w.Store.SeriesSignals(ctx, w.A, v.ID, 10)
 	if err != nil || len(list) != 1 || list[0].Contact != enlisted[0].Contact {
 		t.Errorf("of a list that was taken in: %+v, %v", list, err)
+	}
+	// An import that is taken back takes what waits for its contacts with it.
+	s, other := w.Intake(), w.Group(w.A, "Messe")
+	taken := w.imported(s, other, "email\nnina@x.example\n", func(p *intake.Plan) { p.Tags = []string{"neu"} })
+	if list, err = w.Store.SeriesSignals(ctx, w.A, v.ID, 10); err != nil || len(list) != 2 {
+		t.Errorf("of an import: %+v, %v", list, err)
+	}
+	w.must(s.Undo(ctx, w.A, taken.ID))
+	equal(t, "taken back", words(w.worked(s, taken).Deleted), "1")
+	if list, err = w.Store.SeriesSignals(ctx, w.A, v.ID, 10); err != nil || len(list) != 1 {
+		t.Errorf("of contacts that are gone: %+v, %v", list, err)
 	}
 }
 
