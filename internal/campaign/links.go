@@ -24,16 +24,22 @@ func commonLinks(f *form, w Weaver) map[tracking.Level][]tracking.Link {
 	if !plainTags(f.HTML) || strings.Contains(f.HTML, mark) {
 		return nil
 	}
-	data, fields := map[string]any{}, map[string]any{}
+	data := map[string]any{varLeave: "https://" + mark + ".invalid/leave", varWeb: "https://" + mark + ".invalid/web", varImprint: mark}
 	for i, name := range f.html.Variables() {
 		word := fmt.Sprintf("%s%d", mark, i)
-		if of, key, nested := strings.Cut(name, "."); nested && of == "fields" {
-			fields[key] = word
-		} else {
+		of, key, nested := strings.Cut(name, ".")
+		switch {
+		case nested: // of a contact's own fields, or of what began a series
+			group, _ := data[of].(map[string]any)
+			if group == nil {
+				group = map[string]any{}
+				data[of] = group
+			}
+			group[key] = word
+		case data[name] == nil:
 			data[name] = word
 		}
 	}
-	data["fields"], data[varLeave], data[varWeb], data[varImprint] = fields, "https://"+mark+".invalid/leave", "https://"+mark+".invalid/web", mark
 	data[varLeaveShort], data[varWebShort] = data[varLeave], data[varWeb]
 	page, err := f.html.Render(data)
 	if err != nil {
