@@ -82,7 +82,9 @@ func (c certificates) OfMessage(ctx context.Context, t tenant.ID, m message.ID) 
 func (certificates) JSON(certificate.Content) ([]byte, error) { return []byte("{}"), nil }
 
 // PDF implements webblitz.Certificates.
-func (certificates) PDF(context.Context, tenant.ID, certificate.Content, i18n.Clock) ([]byte, error) { return []byte("%PDF-"), nil }
+func (certificates) PDF(context.Context, tenant.ID, certificate.Content, i18n.Clock) ([]byte, error) {
+	return []byte("%PDF-"), nil
+}
 
 // Activities are what recipients of World.Tenant did; those of World.Other are there too.
 func (w *World) Activities() *blitztest.Store {
