@@ -97,7 +97,7 @@ func TestTrackedMail(t *testing.T) {
 	if a := s.fetch(t, link); a.StatusCode != http.StatusFound || a.Header.Get("Location") != "https://makler.example/expose?x=1&y=2" {
 		t.Errorf("link: %d %v", a.StatusCode, a.Header)
 	}
-	if a := s.fetch(t, link[:len(link)-1]+"A"); a.StatusCode != http.StatusNotFound && link[len(link)-1] != 'A' {
+	if a := s.fetch(t, forged(link)); a.StatusCode != http.StatusNotFound {
 		t.Errorf("forged link: %d", a.StatusCode)
 	}
 	kept := func() int {
@@ -131,6 +131,17 @@ func TestTrackedMail(t *testing.T) {
 	}
 	say(tracking.StateUnknown)
 	s.killedInBurst(t, pixel, kept)
+}
+
+// forged is a capability of which one letter of the MAC is another one. It is never the last,
+// which has few values: a letter put in its place may be the one that stood there.
+func forged(link string) string {
+	at := len(link) - 10
+	letter := "A"
+	if link[at] == 'A' {
+		letter = "B"
+	}
+	return link[:at] + letter + link[at+1:]
 }
 
 // killedInBurst lets many clients open a mail at once, kills the program among them and
