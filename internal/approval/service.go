@@ -166,8 +166,9 @@ func (s *Service) stored(ctx context.Context, t tenant.ID, g audience.GroupID) (
 	return s.unpack(r)
 }
 
-// OfGroups implements audience.Approvals. It tells what is on record: that a group drifted
-// away from its approval stands there once somebody has asked for the one group.
+// OfGroups implements audience.Approvals. As with Case, an approved group that is not any
+// more what was approved is reopened first: whoever imported from a new source and looks at
+// the group reads what sending will say.
 func (s *Service) OfGroups(ctx context.Context, t tenant.ID, groups []audience.GroupID) (map[audience.GroupID]audience.Approval, error) {
 	cases, err := s.Cases(ctx, t)
 	if err != nil {
@@ -179,6 +180,9 @@ func (s *Service) OfGroups(ctx context.Context, t tenant.ID, groups []audience.G
 		if !ok {
 			continue
 		}
+		if c, err = s.asItIs(ctx, c); err != nil {
+			return nil, err
+		}
 		one := audience.Approval{State: audience.ApprovalState(c.State), Since: c.Since, Due: c.Due}
 		if c.State == Question {
 			one.Question = c.Last
@@ -189,6 +193,22 @@ func (s *Service) OfGroups(ctx context.Context, t tenant.ID, groups []audience.G
 }
 
 var _ audience.Approvals = (*Service)(nil)
+
+// asItIs is a case after its group was held against what was approved. A group that was
+// deleted meanwhile leaves its case as it is.
+func (s *Service) asItIs(ctx context.Context, c Case) (Case, error) {
+	if c.State != Approved {
+		return c, nil
+	}
+	g, err := s.c.Groups.Group(ctx, c.Tenant, c.Group)
+	if f := fault.As(err); f != nil && f.Kind == fault.NotFound {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("read group: %w", err)
+	}
+	return s.held(ctx, c, g)
+}
 
 // Cases returns the cases of a tenant by group; groups that are not in it are Required.
 func (s *Service) Cases(ctx context.Context, t tenant.ID) (map[audience.GroupID]Case, error) {

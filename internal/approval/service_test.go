@@ -259,6 +259,10 @@ func TestApprovalIsOfWhatWasSeen(t *testing.T) {
 	other := w.group("herkunft", 20)
 	c = w.must(w.decide(w.submit(other), approval.DecideApprove, "a"))
 	w.add(other, "api", 1, audience.OriginAPI)
+	known, err := w.service.OfGroups(w.Context(), w.tenant, []audience.GroupID{other.ID, g.ID})
+	if err != nil || known[other.ID].State != audience.ApprovalRequired {
+		t.Errorf("another origin, in the list: %+v, %v", known, err)
+	}
 	if c, _, err = w.service.Case(w.Context(), w.tenant, other.ID); err != nil || c.State != approval.Required || c.Change.Origin != "api" {
 		t.Errorf("another origin: %s %+v, %v", c.State, c.Change, err)
 	}
