@@ -505,7 +505,7 @@ func groupPage(p frame.Page, s sheet) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if s.approval.State == audience.ApprovalRejected {
+			if s.approval.State == audience.ApprovalRejected && s.panel == nil {
 				templ_7745c5c3_Err = frame.Notice("bounced", p.T("groups.rejected")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

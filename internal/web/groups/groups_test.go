@@ -2,6 +2,7 @@ package groups_test
 
 import (
 	"bytes"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -150,6 +151,23 @@ func TestListIsImportedAndTakenBack(t *testing.T) {
 	turn(d)
 	webtest.Expect(t, d.Get(page), http.StatusOK, "Zurückgenommen")
 	webtest.Expect(t, d.Get(one), http.StatusOK, "Noch niemand in der Gruppe")
+}
+
+// TestPreviewShowsTroubleFurtherDown: what stands out in a list is shown before it is
+// imported, also where it stands below the first rows.
+func TestPreviewShowsTroubleFurtherDown(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	var list strings.Builder
+	list.WriteString("E-Mail;Vorname\n")
+	for n := range 60 {
+		fmt.Fprintf(&list, "gast.%d@mieter.example;Gast\n", n)
+	}
+	list.WriteString("kein-at;Nie\nGAST.3@mieter.example;Noch\n;Niemand\n")
+	a := sent(d, group(d, "Mieter Ottensen")+"/imports", "gaeste.csv", list.String())
+	webtest.Expect(t, a, http.StatusOK, "die ersten 63 Zeilen", "gast.19@mieter.example", "kein-at", "2 Zeilen können nicht", "1 Adresse ist doppelt", "Doppelt in der Liste")
+	if strings.Contains(a.Text, "gast.20@mieter.example") {
+		t.Error("the preview shows all rows")
+	}
 }
 
 func turn(d *webtest.Desk) {

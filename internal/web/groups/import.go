@@ -132,7 +132,7 @@ type progress struct {
 	frame.Form
 	audience.Group
 	intake.Import
-	sample  []intake.Sample
+	look    intake.Outlook
 	faults  []intake.Fault
 	more    bool
 	targets []frame.Option
@@ -169,11 +169,11 @@ func (c Config) renderImport(w http.ResponseWriter, r *http.Request, p frame.Pag
 		v.targets = append(v.targets, frame.Option{Value: "fields/" + f.Key, Text: f.Title()})
 	}
 	if v.State == intake.Draft {
-		_, sample, err := c.Intake.Preview(ctx, p.Tenant(), v.Import.ID, v.Plan)
+		_, look, err := c.Intake.Preview(ctx, p.Tenant(), v.Import.ID, v.Plan)
 		if err != nil && fault.As(err) == nil {
 			return fmt.Errorf("preview import: %w", err)
 		}
-		v.sample = sample
+		v.look = look
 	} else if v.faults, v.more, err = c.Intake.Faults(ctx, p.Tenant(), v.Import.ID, 0, faultsShown); err != nil {
 		return fmt.Errorf("read refused rows: %w", err)
 	}
