@@ -62,6 +62,13 @@ func (b *base) openApprovals() error {
 	return nil
 }
 
+// heldToApproval holds a group that grew against what was approved, so that whoever
+// imported finds at once what has become of the approval.
+func (b *base) heldToApproval(ctx context.Context, t tenant.ID, g audience.GroupID) error {
+	_, err := b.approvals.OfGroups(ctx, t, []audience.GroupID{g})
+	return err
+}
+
 // related reports whether somebody works for an account, or has an address of a domain it
 // sends from.
 func (b *base) related(ctx context.Context, email string, t tenant.ID) (bool, error) {

@@ -242,7 +242,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 		return err
 	}
 	p.lists = listcheck.New(listcheck.Config{Store: p.store, Validator: validator, Now: p.store.Now, Mine: p.checksLists(), Log: p.log})
-	p.intake = intake.New(intake.Config{Store: p.store, People: p.store, Validator: validator, Now: p.store.Now, Mine: p.importsLists(), Log: p.log})
+	p.intake = intake.New(intake.Config{Store: p.store, People: p.store, Validator: validator, Now: p.store.Now, Mine: p.importsLists(), Grown: p.heldToApproval, Log: p.log})
 	p.returns.open(p, reasons)
 	if p.providers, err = insight.LoadProviders(); err != nil {
 		return err

@@ -17,6 +17,9 @@ type Content struct {
 	Batches map[string]int64 `json:"batches,omitempty"`
 	// Origins are where batches came from: the way in, and what was said of it.
 	Origins []string `json:"origins,omitempty"`
+	// Sources are what was said of origins, word for word; for people to read, not kept and
+	// not compared.
+	Sources []string `json:"-"`
 	// Segment is the rule of a dynamic group as JSON, "" of others.
 	Segment string `json:"segment,omitempty"`
 }
@@ -35,6 +38,9 @@ func ContentOf(g audience.Group, f audience.GroupFacts) Content {
 		c.Batches[b.ID.String()] = b.Added
 		if !b.Undone && b.Added > 0 {
 			c.Origins = append(c.Origins, originOf(b))
+			if b.Source != "" && !slices.Contains(c.Sources, b.Source) {
+				c.Sources = append(c.Sources, b.Source)
+			}
 		}
 	}
 	slices.Sort(c.Origins)

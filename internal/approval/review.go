@@ -135,8 +135,15 @@ type Verdict struct {
 // "approval_second"; Conflict "approval_claimed", "approval_step", "approval_changed".
 func (s *Service) Decide(ctx context.Context, v Verdict, who Reviewer) (Case, error) {
 	v.who = who
+	var wrong []*fault.Error
+	if !slices.Contains(Decisions(), v.Decision) {
+		wrong = append(wrong, fault.Field("decision", "approval_decision", "A decision is approve, question or reject."))
+	}
 	if v.Reason = tidy(v.Reason); utf8.RuneCountInString(v.Reason) < 10 || !readable(v.Reason, maxText) {
-		return Case{}, fault.Field("reason", "approval_reason", "A decision has a reason of 10 to 4,000 characters.")
+		wrong = append(wrong, fault.Field("reason", "approval_reason", "A decision has a reason of 10 to 4,000 characters."))
+	}
+	if err := fault.Join(wrong); err != nil {
+		return Case{}, err
 	}
 	c, g, err := s.turn(ctx, v.Case, who)
 	if err != nil {
@@ -152,10 +159,9 @@ func (s *Service) Decide(ctx context.Context, v Verdict, who Reviewer) (Case, er
 		c.Left, c.Due, c.Last = s.c.Calendar.Between(s.now(), c.Due), time.Time{}, v.Reason
 		return s.act(ctx, c, g, step{act: AskAct, actor: who.Actor, text: v.Reason})
 	case DecideReject:
-		c.RejectedBy = who.Actor
-		return s.act(ctx, s.decided(c, v), g, step{act: Reject, actor: who.Actor, text: v.Reason})
 	}
-	return c, fault.Field("decision", "approval_decision", "A decision is approve, question or reject.")
+	c.RejectedBy = who.Actor
+	return s.act(ctx, s.decided(c, v), g, step{act: Reject, actor: who.Actor, text: v.Reason})
 }
 
 func (s *Service) decided(c Case, v Verdict) Case {

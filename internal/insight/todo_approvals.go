@@ -63,7 +63,7 @@ func approvalTodo(c approval.Case, g audience.Group, now time.Time) (Todo, bool)
 	case approval.InReview:
 		todo.Mark = "queued"
 	case approval.Question:
-		todo.Mark, todo.Optional = "deferred", false
+		todo.Mark, todo.Optional = "signal", false
 	case approval.Rejected:
 		todo.Mark = "bounced"
 	case approval.Approved:

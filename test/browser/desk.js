@@ -149,7 +149,8 @@ async function examine(page, runOnly) {
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   };
-  await run(`${axeSource}; undefined`);
+  // The world stays until the page is left, and axe in it.
+  if (await run("typeof axe === 'undefined'")) await run(`${axeSource}; undefined`);
   const found = await run(`axe.run(document, {
     iframes: false,
     runOnly: ${JSON.stringify(runOnly)},

@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -85,13 +88,61 @@ func TestDemo(t *testing.T) {
 	} {
 		v := newVisitor(t, "http://"+office)
 		v.post("/signin", url.Values{"email": {c.email}, "password": {c.password}})
-		link := regexp.MustCompile(`href="(/groups/grp_[^"/]+)"[^>]*>` + c.group).FindStringSubmatch(v.get("/groups"))
-		if link == nil {
-			t.Errorf("%s has no group %s", c.email, c.group)
-		} else if page := v.get(link[1]); !strings.Contains(page, c.says) {
+		if page := v.get(v.group(c.group)); !strings.Contains(page, c.says) {
 			t.Errorf("%s does not say %q", c.group, c.says)
 		}
 	}
+	approvalEnds(t, v)
+}
+
+// approvalEnds: contacts from a new source take the approval of a group back, and the
+// office says so without anybody asking for the approval.
+func approvalEnds(t *testing.T, v *visitor) {
+	t.Helper()
+	group := v.group("Besichtigungen")
+	page := v.upload(group+"/imports", "list", "E-Mail;Vorname\nnachtrag.1@gmx.example;Anna\n")
+	begin := regexp.MustCompile(`action="(/groups/grp_[^"/]+/imports/bat_[^"/]+)"`).FindStringSubmatch(page)
+	if begin == nil {
+		t.Fatalf("no import begins: %.600s", page)
+	}
+	v.post(begin[1], url.Values{"column0": {"email"}, "column1": {"given_name"}, "existing": {"fill"}, "source": {"Stadtfest"}})
+	eventually(t, "the approval is taken back", func() error {
+		if start := v.get("/"); !strings.Contains(start, "Neue Prüfung: Besichtigungen") {
+			return fmt.Errorf("the first page says %.300s", start)
+		}
+		return nil
+	})
+	if page := v.get(group); !strings.Contains(page, "Freigabe erforderlich") {
+		t.Error("the group still says that it is approved")
+	}
+}
+
+// group is the path of a group of the visitor's account.
+func (v *visitor) group(name string) string {
+	v.t.Helper()
+	link := regexp.MustCompile(`href="(/groups/grp_[^"/]+)"[^>]*>` + name).FindStringSubmatch(v.get("/groups"))
+	if link == nil {
+		v.t.Fatalf("no group %s", name)
+	}
+	return link[1]
+}
+
+// upload sends a form with one field as files are sent.
+func (v *visitor) upload(path, field, value string) string {
+	v.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	if err := errors.Join(form.WriteField(field, value), form.Close()); err != nil {
+		v.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, v.origin+path, &body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	req.Header.Set("Origin", v.origin)
+	answer, err := v.client.Do(req)
+	return v.read(answer, err)
 }
 
 // visitor is a browser without scripts.

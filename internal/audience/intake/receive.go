@@ -36,6 +36,9 @@ type Config struct {
 	// Mine reports whether this node may import now; nil: always. Two that do lose nothing
 	// but time.
 	Mine func(ctx context.Context) (bool, error)
+	// Grown, if set, is called after a stretch of an import, with the group that has other
+	// members now. Its error is logged.
+	Grown func(ctx context.Context, t tenant.ID, g audience.GroupID) error
 	// Every is how often imports are looked for that another node took in; 0: 3 s.
 	Every time.Duration
 	Log   *slog.Logger // nil discards

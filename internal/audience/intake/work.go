@@ -277,11 +277,22 @@ func (s *Service) Turn(ctx context.Context) (int, error) {
 			if err := work(ctx, i); err != nil {
 				errs[n] = fmt.Errorf("import %s: %w", i.ID, err)
 			}
+			s.grown(ctx, i)
 			return nil
 		})
 	}
 	_ = group.Wait() // no member returns an error
 	return len(list), errors.Join(errs...)
+}
+
+// grown tells that a group has other members now.
+func (s *Service) grown(ctx context.Context, i Import) {
+	if s.c.Grown == nil || ctx.Err() != nil {
+		return
+	}
+	if err := s.c.Grown(ctx, i.Tenant, i.Group); err != nil {
+		s.c.Log.Error("growth of group not told", "import", i.ID.String(), "err", err)
+	}
 }
 
 const (

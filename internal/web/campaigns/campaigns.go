@@ -65,7 +65,7 @@ func Routes(c Config) []frame.Route {
 	read, send := tenant.MessagesRead, tenant.MessagesSend
 	const one = home + "/{id}"
 	list := []frame.Route{
-		{Pattern: "GET " + home, Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "pen", Group: frame.GroupCampaigns}},
+		{Pattern: "GET " + home, Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "letters", Group: frame.GroupCampaigns}},
 		{Pattern: "GET /campaigns.csv", Permission: read, Do: c.export},
 		{Pattern: "GET " + home + "/new", Permission: send, Do: c.showNew},
 		{Pattern: "POST " + home, Permission: send, Act: "campaigns.create", Do: c.create},

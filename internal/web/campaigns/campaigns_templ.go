@@ -1997,7 +1997,7 @@ func report(p frame.Page, s sheet) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if p.Can(tenant.MessagesSend) && s.State != campaign.Cancelled {
+		if p.Can(tenant.MessagesSend) && s.State != campaign.Cancelled && underway(s) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 139, "<div class=\"form-foot\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -283,6 +283,20 @@ func progress(s sheet) (done, total int) {
 	return int(s.Accepted + s.Excluded), int(max(s.Total, s.Accepted+s.Excluded))
 }
 
+// underway reports whether there is still something to hold back: mail that was not handed
+// over, or lies in the queue.
+func underway(s sheet) bool {
+	if s.State != campaign.Sent {
+		return true
+	}
+	for _, state := range []event.State{event.Queued, event.Sending, event.Deferred, event.Held} {
+		if s.report.Fates[state] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // figures are the head of a report.
 func figures(p frame.Page, s sheet) []frame.Figure {
 	n := func(states ...event.State) (sum int64) {

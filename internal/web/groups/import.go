@@ -276,6 +276,16 @@ func why(p frame.Page, f intake.Fault) string {
 }
 
 // targetWord is what a field of a list is called.
+// cellOf is the value of a row that a field refused, or a word for it where there is none.
+func cellOf(p frame.Page, v progress, s intake.Sample) string {
+	for n, target := range v.Plan.Columns {
+		if target == s.Err.Field && n < len(s.Cells) && s.Cells[n] != "" {
+			return frame.Shorten(s.Cells[n], 40)
+		}
+	}
+	return p.T("groups.value")
+}
+
 func targetWord(p frame.Page, field string) string {
 	name, _, _ := strings.Cut(field, "/")
 	if p.Has("groups.target." + name) {

@@ -485,7 +485,7 @@ func preview(p frame.Page, v progress) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = frame.State("bounced", targetWord(p, s.Err.Field)+": "+p.FaultText(s.Err, p.T("groups.value")), false).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = frame.State("bounced", targetWord(p, s.Err.Field)+": "+p.FaultText(s.Err, cellOf(p, v, s)), false).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

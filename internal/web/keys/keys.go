@@ -33,7 +33,7 @@ const room = "keys"
 // Routes are the page and its forms.
 func Routes(c Config) []frame.Route {
 	return []frame.Route{
-		{Pattern: "GET /keys", Permission: tenant.KeysManage, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupAdministration}},
+		{Pattern: "GET /keys", Permission: tenant.KeysManage, Do: c.show, Entry: frame.Entry{Room: room, Icon: "key", Group: frame.GroupAdministration}},
 		{Pattern: "GET /keys.csv", Permission: tenant.KeysManage, Do: c.export},
 		{Pattern: "GET /keys/new", Permission: tenant.KeysManage, Do: c.showNew},
 		{Pattern: "POST /keys", Permission: tenant.KeysManage, Act: "keys.create", Do: c.create},

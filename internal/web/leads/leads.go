@@ -72,7 +72,7 @@ type Config struct {
 func Routes(c Config) []frame.Route {
 	read, send := tenant.MessagesRead, tenant.MessagesSend
 	return slices.Concat(formRoutes(c), caseRoutes(c), []frame.Route{
-		{Pattern: "GET " + home, Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupMail}},
+		{Pattern: "GET " + home, Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "inbox", Group: frame.GroupMail}},
 		{Pattern: "GET /leads.csv", Permission: read, Do: c.export},
 		{Pattern: "GET /leads/test", Permission: send, Do: c.showTest},
 		{Pattern: "POST /leads/test", Permission: send, Do: c.test},

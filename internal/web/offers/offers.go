@@ -69,7 +69,7 @@ func Routes(c Config) []frame.Route {
 	read, write := tenant.MessagesRead, tenant.MessagesSend
 	const one, to = home + "/{id}", home + "/{id}/recipients/{recipient}"
 	return []frame.Route{
-		{Pattern: "GET " + home, Permission: read, Do: c.list, Entry: frame.Entry{Room: room, Icon: "home", Group: frame.GroupCampaigns}},
+		{Pattern: "GET " + home, Permission: read, Do: c.list, Entry: frame.Entry{Room: room, Icon: "house", Group: frame.GroupCampaigns}},
 		{Pattern: "GET /offers.csv", Permission: read, Do: c.export},
 		{Pattern: "GET " + withdrawals, Permission: read, Do: c.withdrawals},
 		{Pattern: "GET " + home + "/new", Permission: write, Do: c.begin},

@@ -56,7 +56,7 @@ func Routes(c Config) []frame.Route {
 		return frame.Route{Pattern: pattern, Access: frame.Staff, Permission: p, Act: act, Do: do}
 	}
 	show := staff("GET "+path, tenant.PlatformVisit, "", c.show)
-	show.Entry = frame.Entry{Room: room, Icon: "doc", Group: frame.GroupStaff}
+	show.Entry = frame.Entry{Room: room, Icon: "server", Group: frame.GroupStaff}
 	return []frame.Route{
 		show,
 		staff("GET "+path+"/new", tenant.PlatformTenants, "", c.showNew),

@@ -45,7 +45,7 @@ func Routes(c Config) []frame.Route {
 	read, write := tenant.MessagesRead, tenant.MessagesSend
 	const one = home + "/{id}"
 	return []frame.Route{
-		{Pattern: "GET " + home, Permission: read, Do: c.list, Entry: frame.Entry{Room: room, Icon: "eye", Group: frame.GroupCampaigns}},
+		{Pattern: "GET " + home, Permission: read, Do: c.list, Entry: frame.Entry{Room: room, Icon: "picture", Group: frame.GroupCampaigns}},
 		{Pattern: "GET /pictures.csv", Permission: read, Do: c.export},
 		{Pattern: "POST " + home, Permission: write, Act: "pictures.add", Do: c.add},
 		{Pattern: "GET " + one, Permission: read, Do: c.show},

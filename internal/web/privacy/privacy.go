@@ -51,7 +51,7 @@ type Config struct {
 func Routes(c Config) []frame.Route {
 	read, write, manage := tenant.SettingsRead, tenant.SettingsWrite, tenant.PrivacyManage
 	return []frame.Route{
-		{Pattern: "GET /privacy", Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupAdministration}},
+		{Pattern: "GET /privacy", Permission: read, Do: c.show, Entry: frame.Entry{Room: room, Icon: "shield", Group: frame.GroupAdministration}},
 		{Pattern: "POST /privacy", Permission: write, Do: c.set},
 		{Pattern: "GET /privacy/requests/{id}", Permission: manage, Do: c.showRequest},
 		{Pattern: "GET /privacy/requests/{id}/export.zip", Permission: manage, Do: c.fetch},

@@ -62,7 +62,7 @@ func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{
 			Pattern: "GET " + home, Permission: tenant.SettingsRead, Do: c.show,
-			Entry: frame.Entry{Room: "dmarc", Icon: "chart", Group: frame.GroupDeliverability},
+			Entry: frame.Entry{Room: "dmarc", Icon: "doc", Group: frame.GroupDeliverability},
 		},
 		{Pattern: "GET " + home + ".csv", Permission: tenant.SettingsRead, Do: c.exportCSV},
 		{Pattern: "GET " + home + ".json", Permission: tenant.SettingsRead, Do: c.exportJSON},

@@ -306,7 +306,7 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	if err != nil {
 		return err
 	}
-	return c.render(w, r, p, d, http.StatusOK, frame.Form{Values: map[string]string{"decision": string(approval.DecideApprove)}})
+	return c.render(w, r, p, d, http.StatusOK, frame.Form{Values: map[string]string{}})
 }
 
 func (c Config) render(w http.ResponseWriter, r *http.Request, p frame.Page, d dossier, status int, f frame.Form) error {

@@ -19,6 +19,7 @@ func TestReviewerDecides(t *testing.T) {
 	}
 	webtest.Expect(t, d.Get(path), http.StatusOK, "Übernommen von")
 	webtest.Expect(t, d.Post(path+"/decide", url.Values{"insert": {"1"}, "standard": {"q.url"}, "reason": {"Guten Tag."}}), http.StatusOK, "Guten Tag.", "https://hafenkontor.example/anmelden")
+	webtest.Expect(t, d.Post(path+"/decide", url.Values{"reason": {"ja"}}), http.StatusUnprocessableEntity, "Bitte eine Entscheidung wählen.", "Begründung von 10")
 	webtest.Expect(t, d.Post(path+"/decide", url.Values{"decision": {"approve"}, "reason": {"ja"}}), http.StatusUnprocessableEntity, "Begründung von 10")
 	if a := d.Post(path+"/decide", url.Values{"decision": {"approve"}, "reason": {"Anmeldung mit Bestätigung belegt."}}); a.Header.Get("Location") != path+"?done=approved" {
 		t.Fatalf("decided: %d %s", a.StatusCode, a.Header.Get("Location"))

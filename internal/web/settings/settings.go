@@ -44,7 +44,7 @@ const (
 // Routes are the page and its form.
 func Routes(c Config) []frame.Route {
 	return []frame.Route{
-		{Pattern: "GET " + path, Permission: tenant.SettingsRead, Do: c.show, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupAdministration}},
+		{Pattern: "GET " + path, Permission: tenant.SettingsRead, Do: c.show, Entry: frame.Entry{Room: room, Icon: "sliders", Group: frame.GroupAdministration}},
 		{Pattern: "POST " + path, Permission: tenant.SettingsWrite, Act: "tenant.settings", Do: c.save},
 	}
 }

@@ -85,14 +85,14 @@ const (
 func Routes(c Config) []frame.Route {
 	read, write, people := tenant.SettingsRead, tenant.SettingsWrite, tenant.ContactsWrite
 	return []frame.Route{
-		{Pattern: "GET " + formsAt, Permission: read, Do: c.showForms, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupContacts}},
+		{Pattern: "GET " + formsAt, Permission: read, Do: c.showForms, Entry: frame.Entry{Room: room, Icon: "form", Group: frame.GroupContacts}},
 		{Pattern: "GET " + formsAt + ".csv", Permission: read, Do: c.exportForms},
 		{Pattern: "GET " + formsAt + "/new", Permission: write, Do: c.newForm},
 		{Pattern: "POST " + formsAt, Permission: write, Do: c.saveForm},
 		{Pattern: "GET " + formsAt + "/{id}", Permission: read, Do: c.showForm},
 		{Pattern: "POST " + formsAt + "/{id}", Permission: write, Do: c.saveForm},
 		{Pattern: "POST " + formsAt + "/{id}/delete", Permission: write, Do: c.dropForm},
-		{Pattern: "GET " + consents, Permission: tenant.MessagesRead, Do: c.showConsents, Entry: frame.Entry{Room: "consents", Icon: "shield", Group: frame.GroupContacts}},
+		{Pattern: "GET " + consents, Permission: tenant.MessagesRead, Do: c.showConsents, Entry: frame.Entry{Room: "consents", Icon: "stamp", Group: frame.GroupContacts}},
 		{Pattern: "GET " + consents + ".csv", Permission: tenant.MessagesRead, Do: c.exportConsents},
 		{Pattern: "GET " + consents + "/new", Permission: people, Do: c.newConsent},
 		{Pattern: "POST " + consents, Permission: people, Do: c.record},

@@ -68,7 +68,7 @@ func Routes(c Config) []frame.Route {
 	read, write := tenant.MessagesRead, tenant.MessagesSend
 	const one = home + "/{id}"
 	return []frame.Route{
-		{Pattern: "GET " + home, Permission: read, Do: c.list, Entry: frame.Entry{Room: room, Icon: "doc", Group: frame.GroupCampaigns}},
+		{Pattern: "GET " + home, Permission: read, Do: c.list, Entry: frame.Entry{Room: room, Icon: "layout", Group: frame.GroupCampaigns}},
 		{Pattern: "GET /templates.csv", Permission: read, Do: c.export},
 		{Pattern: "GET " + home + "/new", Permission: write, Do: c.begin},
 		{Pattern: "POST " + home, Permission: write, Do: c.create},

@@ -60,7 +60,7 @@ const (
 // Routes are the pages and their forms.
 func Routes(c Config) []frame.Route {
 	return []frame.Route{
-		{Pattern: "GET " + path, Permission: tenant.SettingsRead, Do: c.show, Entry: frame.Entry{Room: room, Icon: "chart", Group: frame.GroupAdministration}},
+		{Pattern: "GET " + path, Permission: tenant.SettingsRead, Do: c.show, Entry: frame.Entry{Room: room, Icon: "eye", Group: frame.GroupAdministration}},
 		{Pattern: "POST " + path, Permission: tenant.SettingsWrite, Act: "settings.tracking", Do: c.save},
 		{Pattern: "POST " + path + "/preview", Permission: tenant.SettingsWrite, Act: frame.Unrecorded, Do: c.preview},
 		{Pattern: "GET " + ConsentPath, Permission: tenant.MessagesRead, Do: c.showConsent},
