@@ -1,7 +1,7 @@
 // A page follows its message; and the same work is done without scripts.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { axe, links, Office } from "./desk.js";
+import { axe, links, LOOKS, lookName, Office, overflow, shot } from "./desk.js";
 
 const office = await Office.open();
 after(() => office.close());
@@ -66,4 +66,24 @@ test("a question is asked before sending is cancelled, and Escape keeps it", asy
   assert.equal(await page.locator(".ask:popover-open").count(), 0);
   assert.match(await page.locator("#summary").innerText(), /1 verzögert/);
   await context.close();
+});
+
+// The last of this file: the account stays locked.
+test("a locked account says why, leads to the appeal and nowhere else", async () => {
+  await office.order("lock");
+  office.cookies.clear(); // locking ends all sessions
+  for (const look of LOOKS) {
+    const { context, page, complaints, go } = await office.desk(look);
+    await go("/messages");
+    assert.equal(new URL(page.url()).pathname, "/locked");
+    await shot(page, lookName(look), "locked");
+    assert.deepEqual(await axe(page), [], lookName(look));
+    assert.ok((await overflow(page)) <= 0, "wider than the screen");
+    assert.equal(await page.locator("nav a[href='/messages']").count(), 0, "the navigation leads to what is shut");
+    assert.match(await page.innerText("main"), /Falsche Angaben zur Herkunft/);
+    await page.click("main a[href='/requests/new']");
+    assert.deepEqual(await axe(page), [], `appeal, ${lookName(look)}`);
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }
 });

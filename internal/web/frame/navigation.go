@@ -76,7 +76,7 @@ func (p Page) Navigation() []Section {
 	var list []Section
 	group := Group("none")
 	for _, e := range p.frame.entries {
-		if e.route.Access == Anyone || !p.allows(e.route) {
+		if e.route.Access == Anyone || !p.allows(e.route) || p.shut(e.route) {
 			continue
 		}
 		if e.Group != group {

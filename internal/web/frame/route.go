@@ -69,6 +69,14 @@ func (p Page) Home() string {
 func (p Page) ofPlatform() bool { return p.Who.User.Role.OfPlatform() && p.Who.Tenant.ID.IsZero() }
 
 // allows reports whether the reader may open the route.
+// shut reports whether a route is not there for the reader because the account is locked.
+func (p Page) shut(rt Route) bool {
+	return rt.Access == SignedIn && !rt.WhenLocked && p.locked()
+}
+
+// locked reports whether the reader's own account is locked; staff on a visit see it whole.
+func (p Page) locked() bool { return p.Who.Tenant.State == tenant.Locked && !p.Who.Visiting() }
+
 func (p Page) allows(rt Route) bool {
 	switch rt.Access {
 	case Anyone:
@@ -103,7 +111,7 @@ func (f *Frame) serve(rt Route) http.Handler {
 		case !p.allows(rt):
 			f.fail(w, r, p, fault.New(fault.Forbidden, "permission_missing", "role "+string(who.User.Role)))
 			return
-		case rt.Access == SignedIn && !rt.WhenLocked && who.Tenant.State == tenant.Locked && !who.Visiting():
+		case p.shut(rt):
 			http.Redirect(w, r, LockedPage, http.StatusSeeOther)
 			return
 		}

@@ -266,6 +266,10 @@ func (d desk) endOthers(w http.ResponseWriter, r *http.Request, p frame.Page) er
 }
 
 func locked(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	if p.Who.Tenant.State != tenant.Locked {
+		p.Title = p.T("locked.page.free")
+		return p.Render(w, r, http.StatusOK, freePage(p))
+	}
 	p.Title = p.T("locked.page.title")
 	return p.Render(w, r, http.StatusOK, lockedPage(p))
 }

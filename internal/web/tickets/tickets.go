@@ -441,6 +441,9 @@ func stations(p frame.Page, v thread) (list []frame.Station) {
 // waited is how long a ticket has lain, in words.
 func waited(p frame.Page, at time.Time) string {
 	hours := int(p.Now.Sub(at).Hours())
+	if hours < 1 {
+		return p.T("ticket.waited.hardly")
+	}
 	return p.T("ticket.waited", "d", hours/24, "h", hours%24)
 }
 

@@ -26,6 +26,7 @@ import (
 	"stafette/internal/public"
 	"stafette/internal/public/leadpages"
 	"stafette/internal/public/offerpages"
+	"stafette/internal/tenant"
 	"stafette/internal/web"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/webtest"
@@ -82,6 +83,9 @@ func run() error {
 		case "deliver":
 			deliver(world)
 			fmt.Println("delivered")
+		case "lock":
+			world.Tenant.State, world.Tenant.LockReason = tenant.Locked, "Falsche Angaben zur Herkunft der Adressen"
+			fmt.Println("locked")
 		case "strangers":
 			if err := json.NewEncoder(os.Stdout).Encode(outside); err != nil {
 				return err
