@@ -119,8 +119,9 @@ func (c Config) find(r *http.Request, p frame.Page) (campaign.Campaign, error) {
 // list is what the page of all campaigns shows.
 type list struct {
 	frame.View
-	campaigns []campaign.Campaign
-	older     string
+	campaigns []campaign.Campaign // those that the reader asked for
+	any       bool
+	more      bool // there are older ones, which only the interface lists
 	most      campaign.Cap
 	form      frame.Form
 	settings  frame.Form
@@ -139,14 +140,8 @@ func (c Config) show(w http.ResponseWriter, r *http.Request, p frame.Page) error
 }
 
 func (c Config) renderList(w http.ResponseWriter, r *http.Request, p frame.Page, status int, l list) error {
-	column := func(key string, number bool) frame.Column {
-		return frame.Column{Key: key, Title: p.T("campaigns.col." + key), Number: number}
-	}
-	l.View = frame.ReadView(r, frame.Listing{Path: home, Columns: []frame.Column{column("name", false), column("state", false), column("accepted", true), column("excluded", true), column("at", false)}})
-	after, _ := id.Parse[campaign.Kind](l.After)
-	found, more, err := c.Campaigns.Campaigns(r.Context(), p.Tenant(), after, pageSize)
-	if err != nil {
-		return fmt.Errorf("list campaigns: %w", err)
+	if err := c.mailings(r, p, &l); err != nil {
+		return err
 	}
 	if l.settings.Values == nil {
 		set, err := c.Campaigns.Settings(r.Context(), p.Tenant())
@@ -158,29 +153,8 @@ func (c Config) renderList(w http.ResponseWriter, r *http.Request, p frame.Page,
 			l.settings.Values["review"] = "on"
 		}
 	}
-	if l.campaigns = found; more {
-		l.older = l.With("after", found[len(found)-1].ID.String())
-	}
 	p.Room, p.Title, p.Live = room, p.T("nav."+room), true
 	return p.Render(w, r, status, listPage(p, l))
-}
-
-func (c Config) export(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	rows := [][]string{{p.T("campaigns.col.name"), p.T("campaigns.number"), p.T("campaigns.col.state"), p.T("campaigns.col.accepted"), p.T("campaigns.col.excluded"), p.T("campaigns.col.at")}}
-	var after campaign.ID
-	for more := true; more && len(rows) <= 20_000; {
-		var found []campaign.Campaign
-		var err error
-		if found, more, err = c.Campaigns.Campaigns(r.Context(), p.Tenant(), after, 200); err != nil {
-			return fmt.Errorf("list campaigns: %w", err)
-		}
-		for _, v := range found {
-			after = v.ID
-			rows = append(rows, []string{v.Name, v.ID.String(), p.T("campaigns.state." + string(v.State)), strconv.FormatInt(v.Accepted, 10), strconv.FormatInt(v.Excluded, 10),
-				when(v).UTC().Format(time.RFC3339)})
-		}
-	}
-	return p.CSV(w, p.T("campaigns.filename"), rows)
 }
 
 // when is the time that a list shows of a campaign.

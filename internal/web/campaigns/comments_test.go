@@ -13,7 +13,7 @@ import (
 // settled says so.
 func TestCommentsAtADraft(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Clerk)
-	_, after, _ := strings.Cut(d.Get("/campaigns").Text, `href="/campaigns/cmp_`)
+	_, after, _ := strings.Cut(d.Get("/campaigns?state=draft").Text, `href="/campaigns/cmp_`)
 	number, _, _ := strings.Cut(after, `"`)
 	one := "/campaigns/cmp_" + number
 	page := d.Get(one)
