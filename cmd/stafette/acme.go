@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -62,6 +63,12 @@ func (p *platform) tendHosts(ctx context.Context) {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
+		if others, err := p.apart(ctx); err == nil && len(others) > 0 {
+			p.log.Warn("several nodes make certificates of own hosts, each in its own data directory: checks by the authority may fail and links may not open; "+
+				"set acme.folder on all nodes to one folder that they share", "nodes", others, "help", "docs/tracking-links.md")
+		} else if err != nil && ctx.Err() == nil {
+			p.log.Error("other nodes not looked for", "err", err)
+		}
 		if err := p.hostCerts.Tend(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("certificates of own hosts not looked through", "err", err)
 		}
@@ -71,6 +78,27 @@ func (p *platform) tendHosts(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// apart names the other nodes that live, where each keeps certificates of own hosts in its
+// own data directory: none where there is one node, one folder for all, or no such
+// certificate. That acme.folder is one folder for all is what it is for, and believed.
+func (p *platform) apart(ctx context.Context) ([]string, error) {
+	if p.hostCerts == nil || p.config.ACME.Folder != "" {
+		return nil, nil
+	}
+	nodes, err := p.store.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	for _, n := range nodes {
+		if n.Alive && n.Name != p.config.Node && !slices.Contains(others, n.Name) {
+			others = append(others, n.Name)
+		}
+	}
+	slices.Sort(others)
+	return others, nil
 }
 
 // webTLS is how the door for the API and the office serves.

@@ -58,7 +58,7 @@ func (b *base) todos() insight.Todos {
 // staffTodos are all that may have something for staff to do, beside the ways out.
 func (p *platform) staffTodos() insight.Todos {
 	return insight.Todos{Store: p.store, Sources: []insight.TodoSource{
-		insight.Certificate{End: p.cert.end}, insight.LockedAccounts{Store: p.store}, insight.Reviews{Cases: p.approvals, Alarms: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store}, insight.Tickets{Tickets: p.tickets},
+		insight.Certificate{End: p.cert.end}, insight.CertificateFolders{Others: p.apart}, insight.LockedAccounts{Store: p.store}, insight.Reviews{Cases: p.approvals, Alarms: p.store}, insight.Team{Store: p.store}, changeover.Overdue{Store: p.store}, insight.Tickets{Tickets: p.tickets},
 	}}
 }
 

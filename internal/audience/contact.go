@@ -129,10 +129,30 @@ const maxWords = 40
 
 // Words are what a contact is found by beside its addresses, folded: the words of its
 // names, its reference, and each address's domain with an @ before it.
-func (c Contact) Words() []string {
-	var words []string
-	for _, text := range []string{c.GivenName, c.FamilyName, c.Company} {
-		words = append(words, split(Fold(text))...)
+func (c Contact) Words() []string { return c.words(wordsIn) }
+
+// Wordbook remembers the words of names: in a list a few names stand often. It belongs to
+// one goroutine, and is made with make.
+type Wordbook map[string][]string
+
+// Words are c.Words.
+func (b Wordbook) Words(c Contact) []string {
+	return c.words(func(text string) []string {
+		list, ok := b[text]
+		if !ok {
+			list = wordsIn(text)
+			b[text] = list
+		}
+		return list
+	})
+}
+
+func (c Contact) words(in func(text string) []string) []string {
+	words := make([]string, 0, 8)
+	for _, text := range [...]string{c.GivenName, c.FamilyName, c.Company} {
+		if text != "" {
+			words = append(words, in(text)...)
+		}
 	}
 	if c.Reference != "" {
 		words = append(words, Fold(c.Reference))
@@ -144,6 +164,8 @@ func (c Contact) Words() []string {
 	words = slices.Compact(words)
 	return words[:min(len(words), maxWords)]
 }
+
+func wordsIn(text string) []string { return split(Fold(text)) }
 
 func split(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })

@@ -143,13 +143,8 @@ func (a *API) uploadPicture(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	u := pictures.Upload{Name: q.Get("name"), Alt: q.Get("alt")}
 	var err error
-	u.Data, err = io.ReadAll(http.MaxBytesReader(w, r.Body, min(a.c.Limits.File, pictures.MaxUpload)))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return errTooLarge()
-	case err != nil:
-		return newProblem(http.StatusBadRequest, "body_unreadable", "The body cannot be read.")
+	if u.Data, err = wholeBody(w, r, min(a.c.Limits.File, pictures.MaxUpload)); err != nil {
+		return err
 	}
 	who := principalOf(r.Context())
 	p, err := a.c.Pictures.Add(r.Context(), who.Tenant, who.Actor, u)
@@ -159,4 +154,17 @@ func (a *API) uploadPicture(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
 	return json.NewEncoder(w).Encode(a.pictureRecord(p))
+}
+
+// wholeBody reads a body of at most so many bytes; one that is larger is refused.
+func wholeBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, errTooLarge()
+	case err != nil:
+		return nil, newProblem(http.StatusBadRequest, "body_unreadable", "The body cannot be read.")
+	}
+	return data, nil
 }

@@ -167,6 +167,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/templates":  true, "POST /v1/templates": true, // the key's own tenant: TestTemplateFromMakingToSending
 		"GET /v1/pictures": true, "POST /v1/pictures": true, // the key's own tenant: TestPicturesOverTheAPI
 		"GET /v1/settings/campaigns": true, "PUT /v1/settings/campaigns": true, // the key's own tenant: TestCampaignSettings
+		// the key's own tenant: TestLogoOverTheAPI
+		"GET /v1/settings/logo": true, "PUT /v1/settings/logo": true, "DELETE /v1/settings/logo": true, "POST /v1/settings/logo/restore": true,
 		"GET /v1/usage":  true,                                  // TestUsage
 		"GET /v1/pauses": true, "GET /v1/platform/pauses": true, // TestPausesOverTheAPI
 		"GET /v1/requests": true, "POST /v1/requests": true, "GET /v1/platform/requests": true, // TestRequestsOverTheAPI

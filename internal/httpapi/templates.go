@@ -24,6 +24,7 @@ type Templates interface {
 	Latest(ctx context.Context, t stationery.Template, lang string) (stationery.Version, error)
 	Drop(ctx context.Context, t tenant.ID, which stationery.ID) error
 	Render(ctx context.Context, t tenant.ID, ref, lang string, data map[string]any) (stationery.Rendered, error)
+	Logos
 }
 
 func templateRoutes() []Route {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"stafette/internal/i18n"
@@ -148,6 +149,22 @@ func (c Certificate) Todos(_ context.Context, _ tenant.ID, now time.Time) ([]Tod
 		one.Kind, one.Mark = "certificate_over", "bounced"
 	}
 	return []Todo{one}, nil
+}
+
+// CertificateFolders has to do for operators while several nodes make certificates of
+// tenants' own hosts, each in a folder of its own.
+type CertificateFolders struct {
+	// Others are the names of the other nodes where that is so; none: all is well.
+	Others func(ctx context.Context) ([]string, error)
+}
+
+// Todos implements TodoSource.
+func (c CertificateFolders) Todos(ctx context.Context, _ tenant.ID, _ time.Time) ([]Todo, error) {
+	others, err := c.Others(ctx)
+	if err != nil || len(others) == 0 {
+		return nil, err
+	}
+	return []Todo{{Key: "certificate_folders", Kind: "certificate_folders", Mark: "deferred", Args: i18n.Args{"nodes": strings.Join(others, ", ")}, Link: "/help", Needs: tenant.PlatformSystem}}, nil
 }
 
 // LockedAccounts has to do for operators while accounts are locked.

@@ -52,6 +52,9 @@ func TestThingsToDoInTheOffice(t *testing.T) {
 	certificate := func(in time.Duration) insight.Certificate {
 		return insight.Certificate{End: func() time.Time { return now.Add(in) }}
 	}
+	folders := func(others ...string) insight.CertificateFolders {
+		return insight.CertificateFolders{Others: func(context.Context) ([]string, error) { return others, nil }}
+	}
 	for name, c := range map[string]struct {
 		source insight.TodoSource
 		tenant tenant.ID
@@ -69,6 +72,8 @@ func TestThingsToDoInTheOffice(t *testing.T) {
 		"a certificate":              {certificate(20 * day), tenant.ID{}, []string{"certificate"}},
 		"a certificate that is over": {certificate(0), tenant.ID{}, []string{"certificate_over"}},
 		"a good certificate":         {certificate(21 * day), tenant.ID{}, nil},
+		"folders apart":              {folders("b", "c"), tenant.ID{}, []string{"certificate_folders"}},
+		"one folder":                 {folders(), tenant.ID{}, nil},
 		"locked accounts":            {insight.LockedAccounts{Store: houses{locked: 1}}, tenant.ID{}, []string{"accounts_locked"}},
 	} {
 		list, err := c.source.Todos(t.Context(), c.tenant, now)

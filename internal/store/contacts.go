@@ -30,14 +30,13 @@ func readContact(row scanner, t tenant.ID) (audience.Contact, error) {
 }
 
 // contactValues are the columns that a change writes, in the order of contactSet.
-func contactValues(c audience.Contact) []any {
-	addresses := make([][2]string, len(c.Addresses))
-	for i, a := range c.Addresses {
-		addresses[i] = [2]string{plain(a.Local), plain(a.Domain)}
-	}
+func contactValues(c audience.Contact) []any { return namedValues(&c, c.SortName()) }
+
+// namedValues is contactValues of a contact whose SortName is known.
+func namedValues(c *audience.Contact, name string) []any {
 	return []any{c.Tenant[:], c.ID[:], c.Version, plain(c.Salutation), plain(c.GivenName), plain(c.FamilyName), plain(c.Company), plain(c.Phone),
-		c.Locale, textOrNull(plain(c.Reference)), orNull(len(c.Fields), c.Fields), orNull(len(c.Tags), c.Tags), asJSON(addresses),
-		plain(c.SortName()), string(c.Origin), plain(c.Actor), millis(c.CreatedAt), millis(c.UpdatedAt)}
+		c.Locale, textOrNull(plain(c.Reference)), orNull(len(c.Fields), c.Fields), orNull(len(c.Tags), c.Tags), addressesJSON(c.Addresses),
+		plain(name), string(c.Origin), plain(c.Actor), millis(c.CreatedAt), millis(c.UpdatedAt)}
 }
 
 // What new contacts of one enlistment have in common, and what each has of its own.
@@ -47,9 +46,40 @@ const (
 	freshWidth  = 13
 )
 
-// appendFresh appends the values of freshOwn.
-func appendFresh(to []any, c *audience.Contact) []any {
-	values := contactValues(*c)
+// addressesJSON is the JSON of pairs of local part and domain. That of addresses in which
+// nothing need be escaped is written without the general way, which an import of many feels.
+func addressesJSON(list []message.Address) string {
+	text := []byte("[")
+	for i, a := range list {
+		if !bare(a.Local) || !bare(a.Domain) {
+			pairs := make([][2]string, len(list))
+			for i, a := range list {
+				pairs[i] = [2]string{plain(a.Local), plain(a.Domain)}
+			}
+			return asJSON(pairs)
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, `["`...), a.Local...), `","`...)
+		text = append(append(text, a.Domain...), `"]`...)
+	}
+	return string(append(text, ']'))
+}
+
+// bare reports whether a text stands in JSON as it is.
+func bare(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendFresh appends the values of freshOwn; name is the contact's SortName.
+func appendFresh(to []any, c *audience.Contact, name string) []any {
+	values := namedValues(c, name)
 	return append(to, values[1:freshWidth+1]...)
 }
 

@@ -35,6 +35,7 @@ type roll struct {
 	inside  map[audience.ContactID]audience.BatchID // members among them, by contact
 	numbers map[string]bool                         // references that are taken
 	fresh   []audience.Contact
+	names   []string                    // of fresh by SortName, after arrange
 	made    map[audience.ContactID]bool // the fresh ones
 	joined  []audience.ContactID
 }
@@ -246,11 +247,11 @@ func (r *roll) arrange(results []audience.Enlisted) {
 	}
 	slices.SortFunc(ids, byID)
 	slices.SortFunc(order, func(a, b place) int { return cmp.Or(strings.Compare(a.name, b.name), a.at-b.at) })
-	fresh := make([]audience.Contact, len(order))
+	fresh, names := make([]audience.Contact, len(order)), make([]string, len(order))
 	for i := range order {
-		fresh[i] = r.fresh[order[i].at]
+		fresh[i], names[i] = r.fresh[order[i].at], order[i].name
 	}
-	r.fresh = fresh
+	r.fresh, r.names = fresh, names
 	renamed := make(map[audience.ContactID]audience.ContactID, len(r.fresh))
 	for i := range r.fresh {
 		renamed[r.fresh[i].ID], r.fresh[i].ID = ids[i], ids[i]

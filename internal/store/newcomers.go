@@ -68,7 +68,7 @@ func isKnown(err error) bool {
 	return f != nil && (f.Code == "contact_address_taken" || f.Code == "contact_reference_taken")
 }
 
-// newcomersOf makes rows of those of a roll who are new or join.
+// newcomersOf makes rows of those of an arranged roll who are new or join.
 func newcomersOf(r *roll) newcomers {
 	n := newcomers{batch: r.Batch, joined: len(r.joined)}
 	t := r.Batch.Tenant
@@ -77,7 +77,7 @@ func newcomersOf(r *roll) newcomers {
 	n.made = []any{t[:], at, at, string(r.Batch.Origin), plain(r.Batch.Actor)}
 	n.contacts = make([]any, 0, len(r.fresh)*freshWidth)
 	for i := range r.fresh {
-		n.contacts = appendFresh(n.contacts, &r.fresh[i])
+		n.contacts = appendFresh(n.contacts, &r.fresh[i], r.names[i])
 		if c := r.fresh[i]; len(c.Tags) > 0 {
 			c.Tenant, c.UpdatedAt = t, r.now
 			n.tagged = append(n.tagged, tagged{Contact: c})

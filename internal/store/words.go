@@ -23,9 +23,10 @@ const contactWidth = len(audience.ContactID{})
 type words map[string][]audience.ContactID
 
 func wordsOf(list []audience.Contact) words {
-	w := words{}
+	w := make(words, 2*len(list))
+	book := audience.Wordbook{}
 	for i := range list {
-		for _, word := range list[i].Words() {
+		for _, word := range book.Words(list[i]) {
 			word = plain(word)
 			w[word] = append(w[word], list[i].ID)
 		}

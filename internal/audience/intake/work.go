@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -188,7 +187,7 @@ func (s *Service) part(ctx context.Context, i Import, n int) ([]row, error) {
 	}
 	var rows []row
 	if data != nil {
-		if err := json.Unmarshal(data, &rows); err != nil {
+		if rows, err = readRows(data); err != nil {
 			return nil, fmt.Errorf("part %d of import: %w", n, err)
 		}
 	}

@@ -35,7 +35,7 @@ func figuresSubject() Subject {
 				insight.Team{Store: officeTodos{w}}, insight.Keys{Store: officeTodos{w}},
 			}}
 			c.StaffTodos = insight.Todos{Store: desk, Sources: []insight.TodoSource{
-				insight.Certificate{End: func() time.Time { return w.Now().Add(5 * 24 * time.Hour) }}, insight.LockedAccounts{Store: officeTodos{w}}, insight.Team{Store: officeTodos{w}},
+				insight.Certificate{End: func() time.Time { return w.Now().Add(5 * 24 * time.Hour) }}, insight.CertificateFolders{Others: func(context.Context) ([]string, error) { return []string{"post2"}, nil }}, insight.LockedAccounts{Store: officeTodos{w}}, insight.Team{Store: officeTodos{w}},
 			}}
 			c.Digests = digests.Config{Store: desk, On: func() bool { return true }}
 		},
