@@ -122,6 +122,7 @@ SELECT create_distributed_table('digest_choices', 'tenant', colocate_with => 'me
 SELECT create_distributed_table('digest_runs', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('webhook_notes', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('webhook_calls', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('webhook_deeds', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('webhook_places', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('blitz_reads', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('ledger_accounts', 'tenant', colocate_with => 'messages');

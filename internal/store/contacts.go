@@ -273,6 +273,7 @@ func (s *Store) dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact)
 		"DELETE FROM series_signals WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM series_deeds WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM series_runs WHERE tenant = $1 AND contact = $2",
+		"DELETE FROM webhook_deeds WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contacts WHERE tenant = $1 AND id = $2",

@@ -197,6 +197,7 @@ func (s *Store) dropLoose(ctx context.Context, tx *sql.Tx, t tenant.ID, list []a
 		"DELETE FROM series_signals WHERE tenant = $1 AND contact ",
 		"DELETE FROM series_deeds WHERE tenant = $1 AND contact ",
 		"DELETE FROM series_runs WHERE tenant = $1 AND contact ",
+		"DELETE FROM webhook_deeds WHERE tenant = $1 AND contact ",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact ",
 		"DELETE FROM contacts WHERE tenant = $1 AND id ",
 	} {

@@ -126,8 +126,10 @@ func (s *Store) PutPause(ctx context.Context, p pause.Pause) (made bool, err err
 			return err
 		}
 		n, err := res.RowsAffected()
-		made = n > 0
-		return err
+		if made = n > 0; err != nil || !made {
+			return err
+		}
+		return s.notePause(ctx, tx, p)
 	})
 	if err != nil {
 		return false, fmt.Errorf("pause group: %w", err)
@@ -147,8 +149,14 @@ func (s *Store) Pauses(ctx context.Context) ([]pause.Pause, error) {
 
 // EndPause implements pause.Store.
 func (s *Store) EndPause(ctx context.Context, p pause.Pause) error {
-	err := s.change1(ctx, pause.CodeNone, "UPDATE group_pauses SET released_at = $4, released_by = $5, self = $6, note = $7 WHERE tenant = $1 AND grp = $2 AND at = $3 AND released_at = 0",
-		p.Tenant[:], p.Group[:], millis(p.At), millis(p.ReleasedAt), plain(p.ReleasedBy), flag(p.Self), plain(p.Note))
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE group_pauses SET released_at = $4, released_by = $5, self = $6, note = $7 WHERE tenant = $1 AND grp = $2 AND at = $3 AND released_at = 0",
+			p.Tenant[:], p.Group[:], millis(p.At), millis(p.ReleasedAt), plain(p.ReleasedBy), flag(p.Self), plain(p.Note))
+		if err := touched(res, err, pause.CodeNone); err != nil {
+			return err
+		}
+		return s.notePause(ctx, tx, p)
+	})
 	if err != nil {
 		return fmt.Errorf("end pause: %w", err)
 	}
