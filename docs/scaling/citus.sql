@@ -130,6 +130,7 @@ SELECT create_distributed_table('ledger_entries', 'tenant', colocate_with => 'me
 SELECT create_distributed_table('ledger_charges', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('group_tallies', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('group_pauses', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('group_bounds', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('group_limits', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('tickets', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('ticket_entries', 'tenant', colocate_with => 'messages');

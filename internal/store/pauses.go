@@ -231,6 +231,39 @@ func (s *Store) PutGroupLimits(ctx context.Context, t tenant.ID, l *pause.Limits
 	return nil
 }
 
+// GroupBounds implements pause.Store.
+func (s *Store) GroupBounds(ctx context.Context, t tenant.ID) (list []pause.Bound, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT grp, staff, shares, reason, actor, at FROM group_bounds WHERE tenant = $1 ORDER BY grp, staff LIMIT 1000", t[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		b := pause.Bound{Tenant: t}
+		err := row.Scan(&b.Group, truth{&b.Staff}, document{&b.Shares}, &b.Reason, &b.Actor, instant{&b.At})
+		list = append(list, b)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read own limits of groups: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// PutGroupBound implements pause.Store.
+func (s *Store) PutGroupBound(ctx context.Context, b pause.Bound) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if b.Shares == (pause.Shares{}) {
+			_, err := tx.ExecContext(ctx, "DELETE FROM group_bounds WHERE tenant = $1 AND grp = $2 AND staff = $3", b.Tenant[:], b.Group[:], flag(b.Staff))
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO group_bounds (tenant, grp, staff, shares, reason, actor, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (tenant, grp, staff) DO UPDATE SET shares = excluded.shares, reason = excluded.reason, actor = excluded.actor, at = excluded.at`,
+			b.Tenant[:], b.Group[:], flag(b.Staff), asJSON(b.Shares), plain(b.Reason), plain(b.Actor), millis(b.At))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set own limits of groups: %w", err)
+	}
+	return nil
+}
+
 // DropGroupTallies implements pause.Store.
 func (s *Store) DropGroupTallies(ctx context.Context, before time.Time) error {
 	if _, err := s.write.ExecContext(ctx, "DELETE FROM group_tallies WHERE start < $1", millis(before)); err != nil {
