@@ -280,3 +280,24 @@ func TestEvidenceOfAPerson(t *testing.T) {
 	w.wantProblem(w.ask(http.MethodGet, "/v1/consents/evidence?address="+*c.Address, w.other, nil), 404, "consent_not_found", "")
 	w.wantProblem(w.ask(http.MethodGet, "/v1/consents/evidence?address=x", w.key, nil), 422, "address_malformed", "/query/address")
 }
+
+// An appeal is between its account and people: no key of the platform lists, reads, answers
+// or closes it, whatever its scope. The account's own key reads it.
+func TestKeysOfThePlatformSeeNoAppeal(t *testing.T) {
+	w := newWorld(t)
+	k, err := w.threads.Open(t.Context(), tenant.Tenant{ID: w.tenant}, ticket.Wish{Category: ticket.Appeal, Subject: "Sperre", Text: "Das stimmt nicht."}, "usr_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.ask(http.MethodGet, "/v1/platform/requests", w.staff, nil); a.status != 200 || strings.Contains(a.body, k.ID.String()) {
+		t.Errorf("listed: %d %s", a.status, a.body)
+	}
+	desk := "/v1/platform/requests/" + k.ID.String()
+	w.wantProblem(w.ask(http.MethodGet, desk, w.staff, nil), 404, ticket.CodeUnknown, "")
+	w.wantProblem(w.postJSON(desk+"/reply", w.staff, `{"text":"Wir entsperren."}`), 404, ticket.CodeUnknown, "")
+	w.wantProblem(w.postJSON(desk+"/close", w.staff, ``), 404, ticket.CodeUnknown, "")
+	if len(w.threads.said[k.ID]) != 1 || w.threads.list[0].State != ticket.Open {
+		t.Errorf("changed: %+v", w.threads.list[0])
+	}
+	read[httpapi.Request](w, w.ask(http.MethodGet, "/v1/requests/"+k.ID.String(), w.key, nil), 200)
+}
