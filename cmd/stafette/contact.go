@@ -17,6 +17,7 @@ import (
 	"stafette/internal/offer"
 	"stafette/internal/privacy"
 	"stafette/internal/published"
+	"stafette/internal/series"
 	"stafette/internal/tenant"
 	"stafette/internal/ticket"
 )
@@ -46,7 +47,7 @@ func (b *base) privacy(catalog *i18n.Catalog) (*privacy.Service, error) {
 			lead.Prospects{Service: lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})},
 			offer.People{Store: b.store, Now: b.store.Now}, published.NewReaders(b.store, b.keeper),
 			privacy.Threads{b.approvals, ticket.New(ticket.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now, Log: b.log})}),
-		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, privacy.Memberships(b.contacts(), b.groups()), b.trackingSection(), offer.Section(b.store)},
+		Sections: []privacy.Section{{Name: "consents", Read: b.consentsOf}, privacy.Memberships(b.contacts(), b.groups()), b.trackingSection(), offer.Section(b.store), series.Section(b.store, b.contacts())},
 		Shed:     b.store.Shed, Zone: zone, Now: b.store.Now, Months: b.config.Limits.HistoryMonths, Log: b.log,
 	})
 }

@@ -54,13 +54,12 @@ func (l Limit) passed(n, sent int) bool { return n >= l.Least && n*1000 >= l.Sha
 
 // Limits say when a tenant's bulk mail is halted; see halts.toml.
 type Limits struct {
-	Window     int             `toml:"window"` // hours
-	Streams    []tenant.Stream `toml:"streams"`
-	Sent       int             `toml:"sent"`
-	Complaints Limit           `toml:"complaints"`
-	Hard       Limit           `toml:"hard"`
-	// Unsubscribes are the same for all accounts.
-	Unsubscribes Limit `toml:"unsubscribes"`
+	Window       int             `toml:"window"` // hours
+	Streams      []tenant.Stream `toml:"streams"`
+	Sent         int             `toml:"sent"`
+	Complaints   Limit           `toml:"complaints"`
+	Hard         Limit           `toml:"hard"`
+	Unsubscribes Limit           `toml:"unsubscribes"`
 }
 
 //go:embed halts.toml

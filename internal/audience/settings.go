@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"stafette/internal/fault"
 	"stafette/internal/tenant"
@@ -15,6 +16,9 @@ type Thresholds struct {
 	Sent       int       `json:"sent"` // below so much mail no share says anything
 	Complaints Threshold `json:"complaints"`
 	Hard       Threshold `json:"hard"`
+	// Unsubscribes of zero, as were kept before tenants had any of their own, are the
+	// platform's.
+	Unsubscribes Threshold `json:"unsubscribes,omitzero"`
 }
 
 // Threshold is one of them.
@@ -25,7 +29,8 @@ type Threshold struct {
 
 // Thresholds are the numbers of the limits.
 func (l Limits) Thresholds() Thresholds {
-	return Thresholds{Sent: l.Sent, Complaints: Threshold{l.Complaints.Least, l.Complaints.Share}, Hard: Threshold{l.Hard.Least, l.Hard.Share}}
+	return Thresholds{Sent: l.Sent, Complaints: Threshold{l.Complaints.Least, l.Complaints.Share}, Hard: Threshold{l.Hard.Least, l.Hard.Share},
+		Unsubscribes: Threshold{l.Unsubscribes.Least, l.Unsubscribes.Share}}
 }
 
 // with returns the limits with a tenant's own numbers, if it has any.
@@ -34,6 +39,9 @@ func (l Limits) with(own *Thresholds) Limits {
 		l.Sent = own.Sent
 		l.Complaints.Least, l.Complaints.Share = own.Complaints.Least, own.Complaints.Share
 		l.Hard.Least, l.Hard.Share = own.Hard.Least, own.Hard.Share
+		if own.Unsubscribes != (Threshold{}) {
+			l.Unsubscribes.Least, l.Unsubscribes.Share = own.Unsubscribes.Least, own.Unsubscribes.Share
+		}
 	}
 	return l
 }
@@ -44,28 +52,40 @@ const (
 )
 
 // check holds thresholds to sense, and those of the tenant's own people to the platform's:
-// they may be stricter, never more generous. Errors have the codes "threshold_malformed"
-// and "threshold_too_weak" and the fields "sent", "complaints/least", "complaints/share",
-// "hard/least", "hard/share".
-func (v Thresholds) check(defaults Thresholds, staff bool) error {
+// they may be stricter, never more generous; staff say why where theirs are. Errors have the
+// codes "threshold_malformed" and "threshold_too_weak" and the fields "sent",
+// "complaints/least", "complaints/share", and the same of "hard" and "unsubscribes"; or
+// "reason_malformed" with the field "reason".
+func (v Thresholds) check(defaults Thresholds, by By) error {
 	var wrong []*fault.Error
-	for _, one := range []struct {
+	weaker := false
+	type number struct {
 		field         string
 		value, normal int
 		most          int
-	}{
+	}
+	numbers := []number{
 		{"sent", v.Sent, defaults.Sent, maxThreshold},
 		{"complaints/least", v.Complaints.Least, defaults.Complaints.Least, maxThreshold},
 		{"complaints/share", v.Complaints.Share, defaults.Complaints.Share, wholeShare},
 		{"hard/least", v.Hard.Least, defaults.Hard.Least, maxThreshold},
 		{"hard/share", v.Hard.Share, defaults.Hard.Share, wholeShare},
-	} {
+	}
+	if v.Unsubscribes != (Threshold{}) {
+		numbers = append(numbers, number{"unsubscribes/least", v.Unsubscribes.Least, defaults.Unsubscribes.Least, maxThreshold},
+			number{"unsubscribes/share", v.Unsubscribes.Share, defaults.Unsubscribes.Share, wholeShare})
+	}
+	for _, one := range numbers {
+		weaker = weaker || one.value > one.normal
 		switch {
 		case one.value < 1 || one.value > one.most:
 			wrong = append(wrong, fault.Field(one.field, "threshold_malformed", fmt.Sprintf("A number from 1 to %d is expected.", one.most)))
-		case !staff && one.value > one.normal:
+		case !by.Staff && one.value > one.normal:
 			wrong = append(wrong, fault.Field(one.field, "threshold_too_weak", fmt.Sprintf("At most %d; more only the platform may allow.", one.normal)))
 		}
+	}
+	if n := utf8.RuneCountInString(by.Reason); by.Staff && weaker && (n < 3 || !note(by.Reason)) {
+		wrong = append(wrong, fault.Field("reason", "reason_malformed", "More than the platform's limits needs a reason of 3 to 500 characters on one line."))
 	}
 	return fault.Join(wrong)
 }
@@ -131,6 +151,9 @@ func distinct(list []*fault.Error) (kept []*fault.Error) {
 type By struct {
 	Actor string // text of a key's or user's identifier
 	Staff bool   // of the platform, whom the bounds for tenants do not bind
+	// Reason is why staff allow more than the platform's limits. The record of who did what
+	// keeps it.
+	Reason string
 }
 
 // SettingChange is one time at which rules or thresholds were set. Nil is the defaults.
@@ -181,10 +204,10 @@ func (s *Service) Own(t tenant.ID) (rules, thresholds bool) {
 }
 
 // SetThresholds replaces the tenant's own thresholds; nil goes back to the defaults. They
-// hold as rules do. Errors: "threshold_malformed", "threshold_too_weak".
+// hold as rules do. Errors: "threshold_malformed", "threshold_too_weak", "reason_malformed".
 func (s *Service) SetThresholds(ctx context.Context, t tenant.ID, v *Thresholds, by By) error {
 	if v != nil {
-		if err := v.check(s.limits.Thresholds(), by.Staff); err != nil {
+		if err := v.check(s.limits.Thresholds(), by); err != nil {
 			return err
 		}
 	}

@@ -43,6 +43,34 @@ func TestBoundsOfRules(t *testing.T) {
 	}
 }
 
+// Unsubscribes are tightened as the others are; what was kept before there were any of one's
+// own are the platform's.
+func TestThresholdsOfUnsubscribes(t *testing.T) {
+	owner := newTenant()
+	s := newService(t, &audiencetest.Store{})
+	_, defaults := s.Defaults()
+	v := defaults.Thresholds()
+	for name, c := range map[string]struct {
+		own  audience.Threshold
+		want audience.Limit
+		bad  string
+	}{
+		"stricter":    {audience.Threshold{Least: 5, Share: 10}, audience.Limit{Least: 5, Share: 10}, ""},
+		"none":        {audience.Threshold{}, defaults.Unsubscribes, ""},
+		"looser":      {audience.Threshold{Least: 5, Share: defaults.Unsubscribes.Share + 1}, audience.Limit{}, "threshold_too_weak"},
+		"half a pair": {audience.Threshold{Share: 10}, audience.Limit{}, "threshold_malformed"},
+	} {
+		v.Unsubscribes = c.own
+		err := s.SetThresholds(t.Context(), owner, &v, audience.By{Actor: "usr_1"})
+		if f := fault.As(err); c.bad != "" && (f == nil || f.Code != c.bad) || c.bad == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if l := s.LimitsOf(owner).Unsubscribes; c.bad == "" && (l.Least != c.want.Least || l.Share != c.want.Share) {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
+}
+
 func TestThresholds(t *testing.T) {
 	store, owner := &audiencetest.Store{}, newTenant()
 	s := newService(t, store)
@@ -64,7 +92,10 @@ func TestThresholds(t *testing.T) {
 		t.Errorf("%+v", err)
 	}
 	v.Complaints.Share = 9
-	if err := s.SetThresholds(t.Context(), owner, &v, audience.By{Staff: true}); err != nil {
+	if err := fault.As(s.SetThresholds(t.Context(), owner, &v, audience.By{Staff: true})); err == nil || err.Field != "reason" || len(err.Also) != 0 {
+		t.Errorf("looser without a reason: %+v", err)
+	}
+	if err := s.SetThresholds(t.Context(), owner, &v, audience.By{Staff: true, Reason: "Vereinszeitung, abgesprochen"}); err != nil {
 		t.Error(err)
 	}
 	if changes, err := s.SettingChanges(t.Context(), owner); len(changes) != 2 || err != nil || changes[0].Before.Hard.Share != 20 {

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"slices"
@@ -21,7 +22,10 @@ import (
 )
 
 // stopped keeps pauses in memory; each can be ended once by its account.
-type stopped struct{ list []pause.Pause }
+type stopped struct {
+	list   []pause.Pause
+	bounds []pause.Bound
+}
 
 func (s *stopped) Standing(_ context.Context, t tenant.ID, g audience.GroupID) (v pause.Standing, _ error) {
 	v.Limits, v.Figures = pause.DefaultLimits(), pause.Figures{Sent: 1000, Hard: 12, Hours: 168}
@@ -131,6 +135,10 @@ func (w *world) request() ticket.Ticket {
 	return k
 }
 
+func (w *world) putJSON(path, key, body string) answer {
+	return w.ask(http.MethodPut, path, key, strings.NewReader(body), "Content-Type", "application/json")
+}
+
 func (w *world) postJSON(path, key, body string) answer {
 	return w.ask(http.MethodPost, path, key, strings.NewReader(body), "Content-Type", "application/json")
 }
@@ -175,6 +183,50 @@ func TestPausesOverTheAPI(t *testing.T) {
 	read[list](w, w.postJSON(end, w.staff, `{"tenant_id":"`+w.tenant.String()+`","note":"Gesprochen"}`), 200)
 	if w.stops.list[0].InForce() || w.stops.list[0].Self {
 		t.Errorf("%+v", w.stops.list[0])
+	}
+}
+
+func (s *stopped) BoundsOf(_ context.Context, t tenant.ID, g audience.GroupID) (b pause.Bounds, _ error) {
+	b.Platform = pause.DefaultLimits()
+	for _, one := range s.bounds {
+		if one.Tenant == t && one.Group == g {
+			b.Group = one
+			if g.IsZero() {
+				b.Group, b.Account = pause.Bound{}, one
+			}
+		}
+	}
+	return b, nil
+}
+
+func (s *stopped) Tighten(_ context.Context, t tenant.ID, g audience.GroupID, v pause.Shares, _ string) error {
+	if v.Hard > 100 {
+		return fault.Field("hard", pause.CodeWeak, "")
+	}
+	s.bounds = append(s.bounds, pause.Bound{Tenant: t, Group: g, Shares: v})
+	return nil
+}
+
+// An account makes its limits stricter, for one group and for all; nobody else's change.
+func TestLimitsOverTheAPI(t *testing.T) {
+	w := newWorld(t)
+	type limits struct {
+		Hard httpapi.GroupLimit  `json:"hard"`
+		Own  httpapi.GroupShares `json:"own"`
+	}
+	path := "/v1/groups/" + w.storedGroup() + "/limits"
+	w.wantProblem(w.putJSON("/v1/limits", w.readOnly, `{"hard":80}`), 403, "scope_missing", "")
+	w.wantProblem(w.putJSON(path, w.key, `{"hard":101}`), 422, "limit_too_weak", "/hard")
+	for at, share := range map[string]int64{"/v1/limits": 80, path: 50} {
+		if v := read[limits](w, w.putJSON(at, w.key, fmt.Sprintf(`{"hard":%d}`, share)), 200); v.Hard.Share != share || v.Own.Hard != share {
+			t.Errorf("%s: %+v", at, v)
+		}
+	}
+	if v := read[limits](w, w.ask(http.MethodGet, "/v1/limits", w.key, nil), 200); v.Hard.Share != 80 {
+		t.Errorf("read %+v", v)
+	}
+	if v := read[limits](w, w.ask(http.MethodGet, "/v1/limits", w.other, nil), 200); v.Hard.Share != 100 {
+		t.Errorf("another tenant's: %+v", v)
 	}
 }
 
@@ -227,4 +279,25 @@ func TestEvidenceOfAPerson(t *testing.T) {
 	}
 	w.wantProblem(w.ask(http.MethodGet, "/v1/consents/evidence?address="+*c.Address, w.other, nil), 404, "consent_not_found", "")
 	w.wantProblem(w.ask(http.MethodGet, "/v1/consents/evidence?address=x", w.key, nil), 422, "address_malformed", "/query/address")
+}
+
+// An appeal is between its account and people: no key of the platform lists, reads, answers
+// or closes it, whatever its scope. The account's own key reads it.
+func TestKeysOfThePlatformSeeNoAppeal(t *testing.T) {
+	w := newWorld(t)
+	k, err := w.threads.Open(t.Context(), tenant.Tenant{ID: w.tenant}, ticket.Wish{Category: ticket.Appeal, Subject: "Sperre", Text: "Das stimmt nicht."}, "usr_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.ask(http.MethodGet, "/v1/platform/requests", w.staff, nil); a.status != 200 || strings.Contains(a.body, k.ID.String()) {
+		t.Errorf("listed: %d %s", a.status, a.body)
+	}
+	desk := "/v1/platform/requests/" + k.ID.String()
+	w.wantProblem(w.ask(http.MethodGet, desk, w.staff, nil), 404, ticket.CodeUnknown, "")
+	w.wantProblem(w.postJSON(desk+"/reply", w.staff, `{"text":"Wir entsperren."}`), 404, ticket.CodeUnknown, "")
+	w.wantProblem(w.postJSON(desk+"/close", w.staff, ``), 404, ticket.CodeUnknown, "")
+	if len(w.threads.said[k.ID]) != 1 || w.threads.list[0].State != ticket.Open {
+		t.Errorf("changed: %+v", w.threads.list[0])
+	}
+	read[httpapi.Request](w, w.ask(http.MethodGet, "/v1/requests/"+k.ID.String(), w.key, nil), 200)
 }

@@ -17,6 +17,8 @@ type Pauses interface {
 	Standing(ctx context.Context, t tenant.ID, g audience.GroupID) (pause.Standing, error)
 	PausesOf(ctx context.Context, t tenant.ID) ([]pause.Pause, error)
 	Pauses(ctx context.Context) ([]pause.Pause, error)
+	BoundsOf(ctx context.Context, t tenant.ID, g audience.GroupID) (pause.Bounds, error)
+	Tighten(ctx context.Context, t tenant.ID, g audience.GroupID, v pause.Shares, actor string) error
 	Release(ctx context.Context, t tenant.ID, g audience.GroupID, actor, note string, staff bool) error
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"stafette/internal/fault"
@@ -26,7 +27,8 @@ type Tickets interface {
 const maxRequest = 64 << 10
 
 // requestRoutes are those of requests: both sides of a thread. Files come and go through the
-// office alone, and an appeal is decided there, by a person.
+// office alone, and an appeal is read and decided there, by a person: a key of the platform
+// cannot show that whoever holds it has nothing to do with the account.
 func requestRoutes() []Route {
 	const all, one, desk = "/v1/requests", "/v1/requests/{id}", "/v1/platform/requests"
 	return []Route{
@@ -41,7 +43,7 @@ func requestRoutes() []Route {
 		{Method: http.MethodPost, Path: one + "/close", Scope: tenant.ScopeSend, status: 200, errors: []int{404, 409},
 			id: "close-request", summary: "Close a request", register: registerWith((*API).closeRequest)},
 		{Method: http.MethodGet, Path: desk, Scope: tenant.ScopeRead, Platform: true, status: 200, errors: []int{422},
-			id: "list-all-requests", summary: "List the requests of all accounts, those that waited longest first (platform)", register: registerWith((*API).listAllRequests)},
+			id: "list-all-requests", summary: "List the requests of all accounts but appeals, those that waited longest first (platform)", register: registerWith((*API).listAllRequests)},
 		{Method: http.MethodGet, Path: desk + "/{id}", Scope: tenant.ScopeRead, Platform: true, status: 200, errors: []int{404},
 			id: "get-any-request", summary: "Read a request of any account (platform)", register: registerWith((*API).getAnyRequest)},
 		{Method: http.MethodPost, Path: desk + "/{id}/reply", Scope: tenant.ScopeAdmin, Platform: true, MaxBody: maxRequest, media: "application/json", status: 200, errors: []int{404, 409, 413, 422},
@@ -114,6 +116,7 @@ func (a *API) listAllRequests(ctx context.Context, in *allRequestsInput) (*reque
 		states = []ticket.State{ticket.State(in.State)}
 	}
 	list, err := a.c.Tickets.Queue(ctx, states...)
+	list = slices.DeleteFunc(list, func(k ticket.Ticket) bool { return k.Category == ticket.Appeal })
 	return requestsOf(list, true, err)
 }
 
@@ -157,8 +160,8 @@ func (a *API) requestAt(ctx context.Context, in *RequestPath, staff bool) (k tic
 	} else {
 		k, err = a.c.Tickets.Ticket(ctx, keyOf(ctx).Tenant, name)
 	}
-	if fault.IsKind(err, fault.NotFound) {
-		err = missing
+	if fault.IsKind(err, fault.NotFound) || err == nil && staff && k.Category == ticket.Appeal {
+		return ticket.Ticket{}, missing
 	}
 	return k, err
 }

@@ -92,7 +92,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(append(a.routes, a.importRoutes()...), consentRoutes()...), signupFormRoutes()...)
 	a.routes = append(a.routes, trackingRoutes()...)
 	a.routes = append(a.routes, usageRoutes()...)
-	a.routes = append(append(a.routes, pauseRoutes()...), requestRoutes()...)
+	a.routes = append(append(append(a.routes, pauseRoutes()...), boundRoutes()...), requestRoutes()...)
 	a.routes = append(append(a.routes, templateRoutes()...), a.logoRoutes()...)
 	a.routes = append(a.routes, platformQueueRoutes()...)
 	for _, c := range []queue.Command{queue.Cancel, queue.Hold, queue.Resume, queue.Retry} {

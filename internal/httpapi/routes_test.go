@@ -169,7 +169,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"GET /v1/settings/campaigns": true, "PUT /v1/settings/campaigns": true, // the key's own tenant: TestCampaignSettings
 		// the key's own tenant: TestLogoOverTheAPI
 		"GET /v1/settings/logo": true, "PUT /v1/settings/logo": true, "DELETE /v1/settings/logo": true, "POST /v1/settings/logo/restore": true,
-		"GET /v1/usage":  true,                                  // TestUsage
+		"GET /v1/usage":  true,                         // TestUsage
+		"GET /v1/limits": true, "PUT /v1/limits": true, // the key's own tenant: TestLimitsOverTheAPI
 		"GET /v1/pauses": true, "GET /v1/platform/pauses": true, // TestPausesOverTheAPI
 		"GET /v1/requests": true, "POST /v1/requests": true, "GET /v1/platform/requests": true, // TestRequestsOverTheAPI
 		"GET /v1/consents/evidence": true, // TestEvidenceOfAPerson
@@ -267,6 +268,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "POST /v1/contacts/{id}/notes": `{"text":"x"}`,
 	"POST /v1/contacts/{id}/merge":       `{"with":"con_00000000000000000000000001","version":1,"with_version":1}`,
 	"POST /v1/lead-cases/{id}/close":     `{"outcome":"receiver"}`,
+	"PUT /v1/groups/{id}/limits":         `{"hard":50}`,
 	"POST /v1/groups/{id}/pause/release": `{"note":"Liste bereinigt"}`, "POST /v1/requests/{id}/reply": `{"text":"Hier, bitte."}`,
 	"POST /v1/groups/{id}/approval": submission, "POST /v1/groups/{id}/approval/answer": `{"text":"Hier, bitte."}`,
 	"PUT /v1/signup-forms/{id}":     `{"name":"x","title":"x","group_id":"x","purpose":"newsletter","from":"x"}`,

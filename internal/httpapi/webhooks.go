@@ -42,7 +42,7 @@ type Webhook struct {
 	ID           webhook.ID `json:"id"`
 	Name         string     `json:"name"`
 	URL          string     `json:"url"`
-	Types        []string   `json:"types" nullable:"false" doc:"What it is told; empty: everything"`
+	Types        []string   `json:"types" nullable:"false" doc:"What it is told, of mail, groups, the account and series; empty: everything"`
 	State        string     `json:"state" enum:"active,off,failing" doc:"failing: turned off because it did not answer for three days, or said 410"`
 	CreatedAt    time.Time  `json:"created_at"`
 	FailingSince *time.Time `json:"failing_since" doc:"Since when every call has failed; null while it answers"`

@@ -27,6 +27,8 @@ const (
 	// CodeSelfUsed (Conflict): the account has ended a pause of this group by itself already;
 	// the platform must now.
 	CodeSelfUsed = "pause_self_used"
+	// CodeWeak (Invalid): an account may make its limits stricter, not looser.
+	CodeWeak = "limit_too_weak"
 )
 
 // ReasonHeld is the reason of deliveries that are held because their group is paused; they

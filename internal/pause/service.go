@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
@@ -61,6 +58,11 @@ type Store interface {
 	GroupLimits(ctx context.Context, t tenant.ID) (Limits, bool, error)
 	// PutGroupLimits sets it, or with nil takes it away.
 	PutGroupLimits(ctx context.Context, t tenant.ID, l *Limits) error
+	// GroupBounds lists what an account and staff have set of their own, at most 1,000.
+	GroupBounds(ctx context.Context, t tenant.ID) ([]Bound, error)
+	// PutGroupBound replaces what the side of b has set for its group; zero Shares take it
+	// away.
+	PutGroupBound(ctx context.Context, b Bound) error
 	// DropGroupTallies removes sums of hours before an instant.
 	DropGroupTallies(ctx context.Context, before time.Time) error
 }
@@ -135,7 +137,7 @@ func (s *Service) forget(t tenant.ID) {
 	delete(s.known, t)
 }
 
-// LimitsOf are the limits that hold for an account, and whether staff have set them.
+// LimitsOf are the platform's limits for an account, and whether staff have set them for it.
 func (s *Service) LimitsOf(ctx context.Context, t tenant.ID) (Limits, bool, error) {
 	l, ok, err := s.c.Store.GroupLimits(ctx, t)
 	if err != nil {
@@ -147,10 +149,10 @@ func (s *Service) LimitsOf(ctx context.Context, t tenant.ID) (Limits, bool, erro
 	return l, ok, nil
 }
 
-// SetLimits sets the limits of an account, or with nil gives it those of the platform.
-// Errors are Invalid for "hours", "sent", "hard", "complaints", "unsubscribes" or "warn"
+// SetLimits sets the limits of an account by staff, or with nil gives it those of the
+// platform. Looser ones than these need a reason: "reason_malformed". Other errors are Invalid for "hours", "sent", "hard", "complaints", "unsubscribes" or "warn"
 // ("limit_malformed").
-func (s *Service) SetLimits(ctx context.Context, t tenant.ID, l *Limits) error {
+func (s *Service) SetLimits(ctx context.Context, t tenant.ID, l *Limits, reason string) error {
 	if l != nil {
 		var wrong []*fault.Error
 		check := func(field string, ok bool) {
@@ -164,6 +166,9 @@ func (s *Service) SetLimits(ctx context.Context, t tenant.ID, l *Limits) error {
 			check(string(c), l.Of(c).Share >= 0 && l.Of(c).Share <= 10_000 && l.Of(c).Least >= 1)
 		}
 		check("warn", l.Warn >= 0 && l.Warn <= 10_000)
+		if _, bad := reasonOf("reason", reason); bad != nil && l.looser(s.c.Limits) {
+			wrong = append(wrong, bad)
+		}
 		if err := fault.Join(wrong); err != nil {
 			return err
 		}
@@ -173,7 +178,7 @@ func (s *Service) SetLimits(ctx context.Context, t tenant.ID, l *Limits) error {
 
 // Standing tells how a group fares.
 func (s *Service) Standing(ctx context.Context, t tenant.ID, g audience.GroupID) (v Standing, err error) {
-	if v.Limits, _, err = s.LimitsOf(ctx, t); err != nil {
+	if v.Limits, err = s.limitsFor(ctx, t, g); err != nil {
 		return v, err
 	}
 	list, err := s.c.Store.PausesOf(ctx, t)
@@ -228,11 +233,11 @@ func (s *Service) Pauses(ctx context.Context) ([]Pause, error) { return s.c.Stor
 // the platform. note says what was done. What was held goes on within moments. Errors:
 // Invalid for "note" ("reason_malformed"), "pause_not_found", "pause_self_used".
 func (s *Service) Release(ctx context.Context, t tenant.ID, g audience.GroupID, actor, note string, staff bool) error {
-	note = strings.Join(strings.Fields(note), " ")
-	if n := utf8.RuneCountInString(note); n < 3 || n > 500 || !utf8.ValidString(note) || strings.ContainsFunc(note, unicode.IsControl) {
-		return fault.Field("note", "reason_malformed", "A reason has 3 to 500 characters.")
+	note, bad := reasonOf("note", note)
+	if bad != nil {
+		return bad
 	}
-	now := s.c.Now().UTC().Truncate(time.Millisecond)
+	now := s.now()
 	list, err := s.c.Store.PausesOf(ctx, t)
 	if err != nil {
 		return err

@@ -262,6 +262,10 @@ func (s *Store) LockTenant(ctx context.Context, t tenant.ID, state tenant.State,
 		if state == tenant.Locked {
 			by = audit.Actor(ctx)
 		}
+		var before string
+		if err := tx.QueryRowContext(ctx, "SELECT state FROM tenants WHERE id = $1", t[:]).Scan(&before); err != nil {
+			return missing(err, "tenant_not_found")
+		}
 		res, err := tx.ExecContext(ctx, "UPDATE tenants SET state = $2, lock_reason = $3, locked_by = $4, lock_changed = $5 WHERE id = $1",
 			t[:], string(state), plain(reason), by, millis(s.cfg.Now()))
 		if err := touched(res, err, "tenant_not_found"); err != nil {
@@ -269,6 +273,11 @@ func (s *Store) LockTenant(ctx context.Context, t tenant.ID, state tenant.State,
 		}
 		if state == tenant.Locked {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE tenant = $1", t[:]); err != nil {
+				return err
+			}
+		}
+		if before != string(state) {
+			if err := s.noteLock(ctx, tx, t, state); err != nil {
 				return err
 			}
 		}

@@ -100,6 +100,9 @@ func (s *Store) SaveApproval(ctx context.Context, r approval.Row, lines []approv
 				return err
 			}
 		}
+		if err := s.noteApproval(ctx, tx, r, lines); err != nil {
+			return err
+		}
 		for _, f := range files {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO approval_files (tenant, approval, id, meta, body) VALUES ($1, $2, $3, $4, $5)",
 				r.Tenant[:], r.ID[:], f.ID[:], f.Meta, f.Body); err != nil {

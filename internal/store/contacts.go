@@ -247,11 +247,11 @@ func (s *Store) MergeContacts(ctx context.Context, c audience.Contact, other aud
 		}
 		for _, text := range []string{
 			// Whoever got a mailing as one of the two does not get it again as the other.
-			"UPDATE campaign_recipients SET contact = $3 WHERE tenant = $1 AND contact = $2 AND campaign NOT IN (SELECT k.campaign FROM campaign_recipients k WHERE k.tenant = $1 AND k.contact = $3)",
+			"UPDATE campaign_recipients SET contact = $3" + whose("campaign_recipients", "campaign", "= $2", "= $2") + " AND campaign NOT IN (SELECT k.campaign FROM campaign_recipients k WHERE k.tenant = $1 AND k.contact = $3)",
 			// Nor goes anybody through a series again.
-			"UPDATE series_deeds SET contact = $3 WHERE tenant = $1 AND contact = $2 AND series NOT IN (SELECT k.series FROM series_runs k WHERE k.tenant = $1 AND k.contact = $3)",
-			"UPDATE series_runs SET contact = $3 WHERE tenant = $1 AND contact = $2 AND series NOT IN (SELECT k.series FROM series_runs k WHERE k.tenant = $1 AND k.contact = $3)",
-			"UPDATE series_signals SET contact = $3 WHERE tenant = $1 AND contact = $2",
+			"UPDATE series_deeds SET contact = $3" + whose("series_deeds", "series", "= $2", "= $2") + " AND series NOT IN (SELECT k.series FROM series_runs k WHERE k.tenant = $1 AND k.contact = $3)",
+			"UPDATE series_runs SET contact = $3" + whose("series_runs", "series", "= $2", "= $2") + " AND series NOT IN (SELECT k.series FROM series_runs k WHERE k.tenant = $1 AND k.contact = $3)",
+			"UPDATE series_signals SET contact = $3" + whose("series_signals", "series", "= $2", "= $2"),
 			"UPDATE contact_notes SET contact = $3 WHERE tenant = $1 AND contact = $2",
 			"UPDATE contact_acts SET contact = $3 WHERE tenant = $1 AND contact = $2",
 		} {
@@ -296,17 +296,12 @@ func (s *Store) dropContact(ctx context.Context, tx *sql.Tx, c audience.Contact)
 	if err := endDistinct(ctx, tx, c.Tenant, c.ID); err != nil {
 		return err
 	}
-	for _, text := range []string{
-		"DELETE FROM import_changes WHERE tenant = $1 AND contact = $2",
+	for _, text := range append(rowsOfContacts("= $2", "= $2"),
 		"DELETE FROM contact_merges WHERE tenant = $1 AND kept = $2",
-		"DELETE FROM campaign_recipients WHERE tenant = $1 AND contact = $2",
-		"DELETE FROM series_signals WHERE tenant = $1 AND contact = $2",
-		"DELETE FROM series_deeds WHERE tenant = $1 AND contact = $2",
-		"DELETE FROM series_runs WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_notes WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contact_acts WHERE tenant = $1 AND contact = $2",
 		"DELETE FROM contacts WHERE tenant = $1 AND id = $2",
-	} {
+	) {
 		if _, err := tx.ExecContext(ctx, text, c.Tenant[:], c.ID[:]); err != nil {
 			return err
 		}

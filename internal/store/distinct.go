@@ -54,6 +54,13 @@ func (s *Store) Distinct(ctx context.Context, t tenant.ID, limit int) (list []au
 
 // endDistinct forgets what was said of a contact that goes.
 func endDistinct(ctx context.Context, tx *sql.Tx, t tenant.ID, c audience.ContactID) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM contact_distinct WHERE tenant = $1 AND (low = $2 OR high = $2)", t[:], c[:])
-	return err
+	for _, text := range []string{
+		"DELETE FROM contact_distinct WHERE tenant = $1 AND low = $2",
+		"DELETE FROM contact_distinct WHERE tenant = $1 AND high = $2 AND low IN (SELECT x.low FROM contact_distinct x WHERE x.tenant = $1 AND x.high = $2)",
+	} {
+		if _, err := tx.ExecContext(ctx, text, t[:], c[:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

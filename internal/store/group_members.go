@@ -115,11 +115,33 @@ func (s *Store) RemoveMembers(ctx context.Context, t tenant.ID, g audience.Group
 	return n, nil
 }
 
+// whose chooses the rows of contacts in a table whose key goes on with key after the tenant.
+// They are found by the index on tenant and contact and named by their whole key: left to
+// itself, SQLite walks all rows of the tenant. match and again are "= $2", or a list and the
+// same list once more, as each list has parameters of its own.
+func whose(table, key, match, again string) string {
+	return " WHERE tenant = $1 AND contact " + match + " AND " + key + " IN (SELECT x." + key + " FROM " + table + " x WHERE x.tenant = $1 AND x.contact " + again + ")"
+}
+
+// ofContact deletes these rows.
+func ofContact(table, key, match, again string) string {
+	return "DELETE FROM " + table + whose(table, key, match, again)
+}
+
+// rowsOfContacts delete what is kept of contacts by their identifiers in large tables.
+func rowsOfContacts(match, again string) []string {
+	return []string{
+		ofContact("import_changes", "import", match, again), ofContact("campaign_recipients", "campaign", match, again),
+		ofContact("series_signals", "series", match, again), ofContact("series_deeds", "series", match, again), ofContact("series_runs", "series", match, again),
+		ofContact("webhook_deeds", "id", match, again),
+	}
+}
+
 // endMemberships takes a contact out of all groups.
 func endMemberships(ctx context.Context, tx *sql.Tx, t tenant.ID, c audience.ContactID) error {
 	for _, text := range []string{
 		"UPDATE contact_groups SET members = members - 1 WHERE tenant = $1 AND id IN (SELECT m.grp FROM group_members m WHERE m.tenant = $1 AND m.contact = $2)",
-		"DELETE FROM group_members WHERE tenant = $1 AND contact = $2",
+		ofContact("group_members", "grp", "= $2", "= $2"),
 	} {
 		if _, err := tx.ExecContext(ctx, text, t[:], c[:]); err != nil {
 			return err
@@ -134,13 +156,13 @@ func moveMemberships(ctx context.Context, tx *sql.Tx, t tenant.ID, gone, kept au
 	for _, text := range []string{
 		"UPDATE contact_groups SET members = members - 1 WHERE tenant = $1 AND id IN (SELECT m.grp FROM group_members m WHERE m.tenant = $1 AND m.contact = $2 AND m.grp IN " + both + ")",
 		"DELETE FROM group_members WHERE tenant = $1 AND contact = $2 AND grp IN " + both,
-		"UPDATE group_members SET contact = $3 WHERE tenant = $1 AND contact = $2",
+		"UPDATE group_members SET contact = $3" + whose("group_members", "grp", "= $2", "= $2"),
 	} {
 		if _, err := tx.ExecContext(ctx, text, t[:], gone[:], kept[:]); err != nil {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, "DELETE FROM import_changes WHERE tenant = $1 AND contact = $2", t[:], gone[:])
+	_, err := tx.ExecContext(ctx, ofContact("import_changes", "import", "= $2", "= $2"), t[:], gone[:])
 	return err
 }
 

@@ -203,6 +203,7 @@ func (s *Store) dropGroup(ctx context.Context, t tenant.ID, g audience.GroupID) 
 	return s.transact(ctx, func(tx *sql.Tx) error {
 		for _, text := range []string{
 			"DELETE FROM group_batches WHERE tenant = $1 AND grp = $2",
+			"DELETE FROM group_bounds WHERE tenant = $1 AND grp = $2",
 			"DELETE FROM contact_groups WHERE tenant = $1 AND id = $2 AND gone = 1",
 		} {
 			if _, err := tx.ExecContext(ctx, text, t[:], g[:]); err != nil {

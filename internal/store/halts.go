@@ -14,6 +14,7 @@ import (
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 // Tally implements audience.HaltStore. It reads the deliveries of the span one by one:
@@ -94,8 +95,10 @@ func (s *Store) Halt(ctx context.Context, h audience.Halt) (made bool, err error
 			return err
 		}
 		n, err := res.RowsAffected()
-		made = n > 0
-		return err
+		if made = n > 0; err != nil || !made {
+			return err
+		}
+		return s.noteHalt(ctx, tx, h)
 	})
 	if err != nil {
 		return false, fmt.Errorf("halt bulk mail: %w", err)
@@ -143,10 +146,12 @@ func (s *Store) ReleaseBulk(ctx context.Context, t tenant.ID, r audience.Release
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n > 0 {
+		if n, err := res.RowsAffected(); err != nil {
 			return err
+		} else if n == 0 {
+			return fault.New(fault.NotFound, "halt_not_found", "The tenant's bulk mail is not halted.")
 		}
-		return fault.New(fault.NotFound, "halt_not_found", "The tenant's bulk mail is not halted.")
+		return s.noteDeeds(ctx, tx, t, webhook.Deed{Type: webhook.AccountReleased, At: r.At, Data: webhook.Halt{By: releasedBy(r.Self)}})
 	})
 	if err != nil {
 		return fmt.Errorf("release bulk mail: %w", err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"stafette/internal/audience"
@@ -188,19 +189,20 @@ func (s *Store) dropLoose(ctx context.Context, tx *sql.Tx, t tenant.ID, list []a
 	}
 	in, contacts := inList(s.dialect, 2, ids)
 	args := append([]any{t[:]}, contacts...)
+	again, more := inList(s.dialect, 2+len(contacts), ids)
+	for _, text := range rowsOfContacts(in, again) {
+		if _, err := tx.ExecContext(ctx, text, append(slices.Clone(args), more...)...); err != nil {
+			return err
+		}
+	}
 	for _, text := range []string{
-		"DELETE FROM contact_distinct WHERE tenant = $1 AND low ",
-		"DELETE FROM contact_distinct WHERE tenant = $1 AND high ",
-		"DELETE FROM import_changes WHERE tenant = $1 AND contact ",
-		"DELETE FROM contact_merges WHERE tenant = $1 AND kept ",
-		"DELETE FROM campaign_recipients WHERE tenant = $1 AND contact ",
-		"DELETE FROM series_signals WHERE tenant = $1 AND contact ",
-		"DELETE FROM series_deeds WHERE tenant = $1 AND contact ",
-		"DELETE FROM series_runs WHERE tenant = $1 AND contact ",
-		"DELETE FROM contact_acts WHERE tenant = $1 AND contact ",
-		"DELETE FROM contacts WHERE tenant = $1 AND id ",
+		"DELETE FROM contact_distinct WHERE tenant = $1 AND low " + in,
+		"DELETE FROM contact_distinct WHERE tenant = $1 AND high " + in,
+		"DELETE FROM contact_merges WHERE tenant = $1 AND kept " + in,
+		"DELETE FROM contact_acts WHERE tenant = $1 AND contact " + in,
+		"DELETE FROM contacts WHERE tenant = $1 AND id " + in,
 	} {
-		if _, err := tx.ExecContext(ctx, text+in, args...); err != nil {
+		if _, err := tx.ExecContext(ctx, text, args...); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ var freeTexts = [...]struct{ table, column, tenant, key string }{
 	{"group_batches", "name", "tenant", "id"},
 	{"group_batches", "source", "tenant", "id"},
 	{"group_pauses", "note", "tenant", "at"},
+	{"group_bounds", "reason", "tenant", "at"},
 	{"ledger_entries", "note", "tenant", "id"},
 	{"suppression_history", "note", "tenant", "id"},
 	{"suppressions", "note", "tenant", "id"},

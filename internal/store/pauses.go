@@ -126,8 +126,10 @@ func (s *Store) PutPause(ctx context.Context, p pause.Pause) (made bool, err err
 			return err
 		}
 		n, err := res.RowsAffected()
-		made = n > 0
-		return err
+		if made = n > 0; err != nil || !made {
+			return err
+		}
+		return s.notePause(ctx, tx, p)
 	})
 	if err != nil {
 		return false, fmt.Errorf("pause group: %w", err)
@@ -147,8 +149,14 @@ func (s *Store) Pauses(ctx context.Context) ([]pause.Pause, error) {
 
 // EndPause implements pause.Store.
 func (s *Store) EndPause(ctx context.Context, p pause.Pause) error {
-	err := s.change1(ctx, pause.CodeNone, "UPDATE group_pauses SET released_at = $4, released_by = $5, self = $6, note = $7 WHERE tenant = $1 AND grp = $2 AND at = $3 AND released_at = 0",
-		p.Tenant[:], p.Group[:], millis(p.At), millis(p.ReleasedAt), plain(p.ReleasedBy), flag(p.Self), plain(p.Note))
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE group_pauses SET released_at = $4, released_by = $5, self = $6, note = $7 WHERE tenant = $1 AND grp = $2 AND at = $3 AND released_at = 0",
+			p.Tenant[:], p.Group[:], millis(p.At), millis(p.ReleasedAt), plain(p.ReleasedBy), flag(p.Self), plain(p.Note))
+		if err := touched(res, err, pause.CodeNone); err != nil {
+			return err
+		}
+		return s.notePause(ctx, tx, p)
+	})
 	if err != nil {
 		return fmt.Errorf("end pause: %w", err)
 	}
@@ -219,6 +227,39 @@ func (s *Store) PutGroupLimits(ctx context.Context, t tenant.ID, l *pause.Limits
 	})
 	if err != nil {
 		return fmt.Errorf("set limits of groups: %w", err)
+	}
+	return nil
+}
+
+// GroupBounds implements pause.Store.
+func (s *Store) GroupBounds(ctx context.Context, t tenant.ID) (list []pause.Bound, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT grp, staff, shares, reason, actor, at FROM group_bounds WHERE tenant = $1 ORDER BY grp, staff LIMIT 1000", t[:])
+	err = scan(rows, err, func(row *sql.Rows) error {
+		b := pause.Bound{Tenant: t}
+		err := row.Scan(&b.Group, truth{&b.Staff}, document{&b.Shares}, &b.Reason, &b.Actor, instant{&b.At})
+		list = append(list, b)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read own limits of groups: %w", s.refusal(err))
+	}
+	return list, nil
+}
+
+// PutGroupBound implements pause.Store.
+func (s *Store) PutGroupBound(ctx context.Context, b pause.Bound) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		if b.Shares == (pause.Shares{}) {
+			_, err := tx.ExecContext(ctx, "DELETE FROM group_bounds WHERE tenant = $1 AND grp = $2 AND staff = $3", b.Tenant[:], b.Group[:], flag(b.Staff))
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO group_bounds (tenant, grp, staff, shares, reason, actor, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (tenant, grp, staff) DO UPDATE SET shares = excluded.shares, reason = excluded.reason, actor = excluded.actor, at = excluded.at`,
+			b.Tenant[:], b.Group[:], flag(b.Staff), asJSON(b.Shares), plain(b.Reason), plain(b.Actor), millis(b.At))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set own limits of groups: %w", err)
 	}
 	return nil
 }

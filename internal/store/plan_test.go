@@ -10,6 +10,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/queue"
+	"stafette/internal/series"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
 )
@@ -138,5 +139,71 @@ func TestGroupPagesUseTheirIndexes(t *testing.T) {
 				t.Errorf("%+v reads a whole table or sorts:\n%s", c.f, all)
 			}
 		}
+	}
+}
+
+// TestSeriesUseTheirIndexes: the worker of series and its pages read ranges, whatever number
+// of contacts went through.
+func TestSeriesUseTheirIndexes(t *testing.T) {
+	s, err := Open(t.Context(), Config{DataDir: t.TempDir(), Now: func() time.Time { return time.UnixMilli(1_700_000_000_000) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	zero := new(tenant.ID)[:]
+	page, pageArgs := runsOfText(tenant.ID{}, series.ID{}, series.RunFilter{Limit: 50, After: audience.ContactID{1}})
+	for name, c := range map[string]struct {
+		text string
+		args []any
+		want string
+	}{
+		"open":          {openSeries, []any{1, 2}, "series_next (next_at>? AND next_at<?)"},
+		"due":           {dueRuns, []any{zero, zero, 1, 2}, "series_runs_due (tenant=? AND series=? AND due_at>? AND due_at<?)"},
+		"next due":      {"SELECT min(r.due_at) FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.due_at IS NOT NULL", []any{zero, zero}, "COVERING INDEX series_runs_due (tenant=? AND series=?"},
+		"begun before":  {"SELECT max(r.entry) FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.contact = $3", []any{zero, zero, zero}, "series_runs_contact (tenant=? AND contact=? AND series=?)"},
+		"who replied":   {repliedText(s.dialect) + "IN ($3)", []any{zero, zero, zero}, "SEARCH d USING PRIMARY KEY (tenant=? AND series=? AND contact=?)"},
+		"who acted":     {actedText(s.dialect) + "IN ($5)", []any{zero, zero, "a", "opened", zero}, "SEARCH d USING PRIMARY KEY (tenant=? AND series=? AND contact=?)"},
+		"a page":        {page, pageArgs, "SEARCH r USING PRIMARY KEY (tenant=? AND series=? AND contact>?)"},
+		"how many wait": {"SELECT r.step, count(*) FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.due_at IS NOT NULL GROUP BY r.step", []any{zero, zero}, "series_runs_step (tenant=? AND series=?)"},
+		"signals":       {"SELECT id, contact, data, at FROM series_signals WHERE tenant = $1 AND series = $2 ORDER BY id LIMIT $3", []any{zero, zero, 5}, "PRIMARY KEY (tenant=? AND series=?)"},
+	} {
+		steps := plans(t, s, c.text, c.args...)
+		all := strings.Join(steps, "\n")
+		if !strings.Contains(all, c.want) {
+			t.Errorf("%s: want %q in\n%s", name, c.want, all)
+		}
+		if strings.Contains(all, "SCAN ") || strings.Contains(all, "TEMP B-TREE FOR ORDER BY") {
+			t.Errorf("%s walks or sorts:\n%s", name, all)
+		}
+	}
+}
+
+// TestContactsGoByTheirIndexes: what is kept of a contact in tables of millions is found by the
+// contact when it is deleted or merged, and nothing is walked.
+func TestContactsGoByTheirIndexes(t *testing.T) {
+	s, err := Open(t.Context(), Config{DataDir: t.TempDir(), Now: func() time.Time { return time.UnixMilli(1_700_000_000_000) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	zero := new(tenant.ID)[:]
+	texts := append(rowsOfContacts("= $2", "= $2"), ofContact("group_members", "grp", "= $2", "= $2"), ofContact("group_members", "grp", "IN ($2)", "IN ($2)"))
+	for _, text := range append(texts, rowsOfContacts("IN ($2)", "IN ($2)")...) {
+		all := strings.Join(plans(t, s, text, zero, zero), "\n")
+		if !strings.Contains(all, "_contact (tenant=? AND contact=?") || strings.Count(all, "(tenant=?)") > 0 {
+			t.Errorf("%s walks the rows of an account:\n%s", text, all)
+		}
+	}
+	all := strings.Join(plans(t, s, "UPDATE group_members SET contact = $3"+whose("group_members", "grp", "= $2", "= $2"), zero, zero, zero), "\n")
+	if strings.Contains(all, "(tenant=?)") {
+		t.Errorf("merging walks the members of an account:\n%s", all)
 	}
 }

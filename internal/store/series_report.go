@@ -74,15 +74,23 @@ func (s *Store) contactsOf(ctx context.Context, text string, first []any, list [
 
 // Replied implements series.Store.
 func (s *Store) Replied(ctx context.Context, t tenant.ID, v series.ID, list []series.Run) (map[audience.ContactID]bool, error) {
-	return s.heard(ctx, "SELECT DISTINCT d.contact, d.entry FROM series_deeds d JOIN events e ON e.tenant = d.tenant AND e.message = "+s.dialect.messageOf("d.delivery")+
-		" WHERE d.tenant = $1 AND d.series = $2 AND d.delivery IS NOT NULL AND e.type = 'replied' AND d.contact ", []any{t[:], v[:]}, list)
+	return s.heard(ctx, repliedText(s.dialect), []any{t[:], v[:]}, list)
+}
+
+// repliedText and actedText want the contacts behind them.
+func repliedText(d dialect) string {
+	return "SELECT DISTINCT d.contact, d.entry FROM series_deeds d JOIN events e ON e.tenant = d.tenant AND e.message = " + d.messageOf("d.delivery") +
+		" WHERE d.tenant = $1 AND d.series = $2 AND d.delivery IS NOT NULL AND e.type = 'replied' AND d.contact "
+}
+
+func actedText(d dialect) string {
+	return "SELECT DISTINCT d.contact, d.entry FROM series_deeds d JOIN activities a ON a.tenant = d.tenant AND a.message = " + d.messageOf("d.delivery") +
+		" WHERE d.tenant = $1 AND d.series = $2 AND d.step = $3 AND d.delivery IS NOT NULL AND a.class <> 'scanner' AND (a.kind = 'clicked' OR a.kind = $4) AND d.contact "
 }
 
 // Acted implements series.Store. Who clicked has opened.
 func (s *Store) Acted(ctx context.Context, t tenant.ID, v series.ID, step, did string, list []series.Run) (map[audience.ContactID]bool, error) {
-	return s.heard(ctx, "SELECT DISTINCT d.contact, d.entry FROM series_deeds d JOIN activities a ON a.tenant = d.tenant AND a.message = "+s.dialect.messageOf("d.delivery")+
-		" WHERE d.tenant = $1 AND d.series = $2 AND d.step = $3 AND d.delivery IS NOT NULL AND a.class <> 'scanner' AND (a.kind = 'clicked' OR a.kind = $4) AND d.contact ",
-		[]any{t[:], v[:], step, did}, list)
+	return s.heard(ctx, actedText(s.dialect), []any{t[:], v[:], step, did}, list)
 }
 
 // heard asks for contacts and entries among runs, and returns those of the present ones.
@@ -150,6 +158,31 @@ func (s *Store) SeriesReport(ctx context.Context, t tenant.ID, v series.ID) (ser
 // SeriesRuns implements series.Store. Of contacts that went through several times the last run
 // is listed, unless one contact is asked for.
 func (s *Store) SeriesRuns(ctx context.Context, t tenant.ID, v series.ID, f series.RunFilter) (list []series.Line, more bool, err error) {
+	text, args := runsOfText(t, v, f)
+	rows, err := s.read.QueryContext(ctx, text, args...)
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var given, family, company sql.NullString
+		var boxes [][2]string
+		r, err := readRun(beside{row, []any{&given, &family, &company, document{&boxes}}})
+		l := series.Line{Run: r}
+		if len(boxes) > 0 {
+			l.Address = message.Address{Local: boxes[0][0], Domain: boxes[0][1]}
+			l.Name = audience.Contact{GivenName: given.String, FamilyName: family.String, Company: company.String, Addresses: []message.Address{l.Address}}.Name()
+		}
+		list = append(list, l)
+		return err
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("list runs: %w", s.refusal(err))
+	}
+	if more = len(list) > f.Limit; more {
+		list = list[:f.Limit]
+	}
+	return list, more, nil
+}
+
+// runsOfText is a page of the runs of a series, in the order of contacts.
+func runsOfText(t tenant.ID, v series.ID, f series.RunFilter) (text string, args []any) {
 	where, args := "", []any{t[:], v[:], f.Limit + 1}
 	and := func(text string, arg any) {
 		args = append(args, arg)
@@ -172,27 +205,8 @@ func (s *Store) SeriesRuns(ctx context.Context, t tenant.ID, v series.ID, f seri
 	if !f.After.IsZero() {
 		and("r.contact > $%d", f.After[:])
 	}
-	rows, err := s.read.QueryContext(ctx, "SELECT "+runColumns+`, c.given_name, c.family_name, c.company, c.addresses FROM series_runs r
-		LEFT JOIN contacts c ON c.tenant = r.tenant AND c.id = r.contact WHERE r.tenant = $1 AND r.series = $2`+where+" ORDER BY r.contact, r.entry LIMIT $3", args...)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var given, family, company sql.NullString
-		var boxes [][2]string
-		r, err := readRun(beside{row, []any{&given, &family, &company, document{&boxes}}})
-		l := series.Line{Run: r}
-		if len(boxes) > 0 {
-			l.Address = message.Address{Local: boxes[0][0], Domain: boxes[0][1]}
-			l.Name = audience.Contact{GivenName: given.String, FamilyName: family.String, Company: company.String, Addresses: []message.Address{l.Address}}.Name()
-		}
-		list = append(list, l)
-		return err
-	})
-	if err != nil {
-		return nil, false, fmt.Errorf("list runs: %w", s.refusal(err))
-	}
-	if more = len(list) > f.Limit; more {
-		list = list[:f.Limit]
-	}
-	return list, more, nil
+	return "SELECT " + runColumns + `, c.given_name, c.family_name, c.company, c.addresses FROM series_runs r
+		LEFT JOIN contacts c ON c.tenant = r.tenant AND c.id = r.contact WHERE r.tenant = $1 AND r.series = $2` + where + " ORDER BY r.contact, r.entry LIMIT $3", args
 }
 
 // SeriesDeeds implements series.Store.

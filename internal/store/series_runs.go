@@ -11,6 +11,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/series"
 	"stafette/internal/tenant"
+	"stafette/internal/webhook"
 )
 
 const runColumns = "r.contact, r.entry, r.version, r.step, r.step_at, r.due_at, r.reason, r.turn, r.data, r.entered_at, r.ended_at"
@@ -34,7 +35,7 @@ func eventOf(r series.Run) any {
 // enterText begins a run unless the contact is under way or began after $12.
 const enterText = `INSERT INTO series_runs (tenant, series, contact, entry, version, step, step_at, due_at, reason, turn, data, entered_at, ended_at)
 	SELECT $1, $2, $3, COALESCE(max(r.entry), 0) + 1, $4, $5, $6, $7, $8, 0, $9, $10, $11 FROM series_runs r WHERE r.tenant = $1 AND r.series = $2 AND r.contact = $3
-	HAVING COALESCE(sum(CASE WHEN r.due_at IS NOT NULL OR r.entered_at > $12 THEN 1 ELSE 0 END), 0) = 0 ON CONFLICT DO NOTHING`
+	HAVING COALESCE(sum(CASE WHEN r.due_at IS NOT NULL OR r.entered_at > $12 THEN 1 ELSE 0 END), 0) = 0 ON CONFLICT DO NOTHING RETURNING entry`
 
 // EnterSeries implements series.Store.
 func (s *Store) EnterSeries(ctx context.Context, v series.Series, list []series.Run, seen []series.SignalID) (entered int, err error) {
@@ -48,21 +49,32 @@ func (s *Store) EnterSeries(ctx context.Context, v series.Series, list []series.
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
+		notes, err := s.runNotes(ctx, tx, v.Tenant, v.ID)
+		if err != nil {
+			return err
+		}
 		for _, r := range list {
 			since := int64(0) // whoever began ever
 			if v.Again > 0 {
 				since = millis(r.EnteredAt.AddDate(0, 0, -v.Again))
 			}
-			res, err := tx.ExecContext(ctx, enterText, v.Tenant[:], v.ID[:], r.Contact[:], r.Version, r.Step, millis(r.At), optional(r.DueAt), r.Reason,
-				eventOf(r), millis(r.EnteredAt), optional(r.EndedAt), since)
+			var entry int64
+			err := tx.QueryRowContext(ctx, enterText, v.Tenant[:], v.ID[:], r.Contact[:], r.Version, r.Step, millis(r.At), optional(r.DueAt), r.Reason,
+				eventOf(r), millis(r.EnteredAt), optional(r.EndedAt), since).Scan(&entry)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue // under way already
+			}
 			if err != nil {
 				return err
 			}
-			n, err := res.RowsAffected()
-			if err != nil {
-				return err
+			entered++
+			notes.add(webhook.RunStarted, r.EnteredAt, r.Contact, entry, "", "")
+			if r.Entry = entry; r.DueAt.IsZero() {
+				notes.moved(series.Move{Run: r})
 			}
-			entered += int(n)
+		}
+		if err := s.noteRuns(ctx, tx, v.Tenant, notes); err != nil {
+			return err
 		}
 		for _, g := range seen {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM series_signals WHERE tenant = $1 AND series = $2 AND id = $3", v.Tenant[:], v.ID[:], g[:]); err != nil {
@@ -145,6 +157,10 @@ func readDeed(row scanner) (d series.Deed, err error) {
 func (s *Store) MoveRuns(ctx context.Context, t tenant.ID, v series.ID, list []series.Move) error {
 	s.pass(afterMailBeforeAnswers)
 	err := s.transact(ctx, func(tx *sql.Tx) error {
+		notes, err := s.runNotes(ctx, tx, t, v)
+		if err != nil {
+			return err
+		}
 		for _, m := range list {
 			r, d := m.Run, m.Deed
 			res, err := tx.ExecContext(ctx, `UPDATE series_runs SET version = $6, step = $7, step_at = $8, due_at = $9, reason = $10, data = $11, ended_at = $12, turn = turn + 1
@@ -153,10 +169,14 @@ func (s *Store) MoveRuns(ctx context.Context, t tenant.ID, v series.ID, list []s
 			if err != nil {
 				return err
 			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 || d.Step == "" {
-				if err != nil {
-					return err
-				}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				notes.moved(m)
+			}
+			if n == 0 || d.Step == "" {
 				continue // somebody else has moved it, or there is nothing to tell
 			}
 			_, err = tx.ExecContext(ctx, `INSERT INTO series_deeds (tenant, series, contact, entry, step, outcome, reason, form, delivery, at, seq)
@@ -167,7 +187,7 @@ func (s *Store) MoveRuns(ctx context.Context, t tenant.ID, v series.ID, list []s
 				return err
 			}
 		}
-		return nil
+		return s.noteRuns(ctx, tx, t, notes)
 	})
 	if err != nil {
 		return fmt.Errorf("move runs: %w", err)
@@ -178,15 +198,20 @@ func (s *Store) MoveRuns(ctx context.Context, t tenant.ID, v series.ID, list []s
 // StopRuns implements series.Store.
 func (s *Store) StopRuns(ctx context.Context, v series.Series, now time.Time, limit int) (n int, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE series_runs SET due_at = NULL, reason = $3, data = NULL, ended_at = $4, turn = turn + 1
-			WHERE tenant = $1 AND series = $2 AND due_at IS NOT NULL AND contact IN
-			(SELECT x.contact FROM series_runs x WHERE x.tenant = $1 AND x.series = $2 AND x.due_at IS NOT NULL ORDER BY x.due_at LIMIT $5)`,
-			v.Tenant[:], v.ID[:], series.ReasonEnded, millis(now), limit)
+		notes, err := s.runNotes(ctx, tx, v.Tenant, v.ID)
 		if err != nil {
 			return err
 		}
-		done, err := res.RowsAffected()
-		if n = int(done); err != nil || n >= limit {
+		n = 0
+		rows, err := tx.QueryContext(ctx, `UPDATE series_runs SET due_at = NULL, reason = $3, data = NULL, ended_at = $4, turn = turn + 1
+			WHERE tenant = $1 AND series = $2 AND due_at IS NOT NULL AND contact IN
+			(SELECT x.contact FROM series_runs x WHERE x.tenant = $1 AND x.series = $2 AND x.due_at IS NOT NULL ORDER BY x.due_at LIMIT $5) RETURNING contact, entry`,
+			v.Tenant[:], v.ID[:], series.ReasonEnded, millis(now), limit)
+		err = notes.ended(rows, err, series.ReasonEnded, now, &n)
+		if err == nil {
+			err = s.noteRuns(ctx, tx, v.Tenant, notes)
+		}
+		if err != nil || n >= limit {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM series_signals WHERE tenant = $1 AND series = $2", v.Tenant[:], v.ID[:]); err != nil {
@@ -203,14 +228,22 @@ func (s *Store) StopRuns(ctx context.Context, v series.Series, now time.Time, li
 
 // StopRun implements series.Store.
 func (s *Store) StopRun(ctx context.Context, t tenant.ID, v series.ID, c audience.ContactID, reason string, now time.Time) (bool, error) {
-	res, err := s.write.ExecContext(ctx, `UPDATE series_runs SET due_at = NULL, reason = $4, data = NULL, ended_at = $5, turn = turn + 1
-		WHERE tenant = $1 AND series = $2 AND contact = $3 AND due_at IS NOT NULL`, t[:], v[:], c[:], reason, millis(now))
-	var n int64
-	if err == nil {
-		n, err = res.RowsAffected()
-	}
+	n := 0
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		notes, err := s.runNotes(ctx, tx, t, v)
+		if err != nil {
+			return err
+		}
+		n = 0
+		rows, err := tx.QueryContext(ctx, `UPDATE series_runs SET due_at = NULL, reason = $4, data = NULL, ended_at = $5, turn = turn + 1
+			WHERE tenant = $1 AND series = $2 AND contact = $3 AND due_at IS NOT NULL RETURNING contact, entry`, t[:], v[:], c[:], reason, millis(now))
+		if err := notes.ended(rows, err, reason, now, &n); err != nil {
+			return err
+		}
+		return s.noteRuns(ctx, tx, t, notes)
+	})
 	if err != nil {
-		return false, fmt.Errorf("stop run: %w", s.refusal(err))
+		return false, fmt.Errorf("stop run: %w", err)
 	}
 	return n > 0, nil
 }

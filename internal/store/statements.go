@@ -19,7 +19,7 @@ type statements struct {
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
 	contacts, contactAddresses, contactWords, contactRuns, contactTags, members, patterns            bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
-	hooks, calls                                                                                     bulkTexts
+	hooks, calls, deeds                                                                              bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -54,6 +54,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 			" ON CONFLICT (tenant, message, link) DO UPDATE SET persons = activity_counts.persons + excluded.persons, machines = activity_counts.machines + excluded.machines"},
 		{&st.hooks, "webhook_notes (tenant, id, facts)", 3, ""},
 		{&st.calls, "webhook_calls (" + callColumns + ")", 14, " ON CONFLICT DO NOTHING"},
+		{&st.deeds, "webhook_deeds (tenant, id, contact, data)", 4, ""},
 	} {
 		*b.to = bulkTexts{width: b.width, texts: map[int]string{}}
 		for n := 1; n <= maxChunk; n *= 2 {

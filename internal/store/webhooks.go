@@ -18,15 +18,25 @@ import (
 
 var _ webhook.Store = (*Store)(nil)
 
-// hookedTenants are those for which commits leave notes.
-type hookedTenants map[tenant.ID]bool
+// hookedTenants are those for which commits leave notes, with what of.
+type hookedTenants map[tenant.ID]webhook.Wanted
 
 // hookFact is one fact in a note.
 type hookFact struct {
-	Message message.ID `json:"m"`
+	Message message.ID `json:"m,omitzero"`
 	Event   event.ID   `json:"e"`
-	Type    event.Type `json:"t"`
+	Type    event.Type `json:"t,omitempty"`
 	At      int64      `json:"a"`
+	// Deed is the type of a fact of the account; Message is zero then.
+	Deed webhook.Type `json:"d,omitempty"`
+}
+
+// told is the type that a fact is told as and where it is found.
+func (f hookFact) told() (webhook.Type, webhook.Origin) {
+	if f.Deed != "" {
+		return f.Deed, webhook.OfAccount
+	}
+	return webhook.TypeOf(f.Type), webhook.OfEvent
 }
 
 // hookNotes gathers what one transaction has to tell. The zero value gathers nothing.
@@ -43,13 +53,13 @@ func (s *Store) newHookNotes() hookNotes {
 }
 
 func (n *hookNotes) add(t tenant.ID, e *event.Event) {
-	if !n.hooked[t] || webhook.TypeOf(e.Type) == "" {
+	if told := webhook.TypeOf(e.Type); told == "" || !n.hooked[t].Has(told) {
 		return
 	}
 	if n.facts == nil {
 		n.facts = map[tenant.ID][]hookFact{}
 	}
-	n.facts[t] = append(n.facts[t], hookFact{e.Message, e.ID, e.Type, millis(e.At)})
+	n.facts[t] = append(n.facts[t], hookFact{Message: e.Message, Event: e.ID, Type: e.Type, At: millis(e.At)})
 }
 
 // insert leaves one row for each tenant that has an endpoint, whatever the number of
@@ -170,13 +180,15 @@ func (s *Store) NoteHealth(ctx context.Context, e webhook.Endpoint) error {
 
 // FollowWebhooks implements webhook.Store.
 func (s *Store) FollowWebhooks(ctx context.Context) error {
-	list, err := tenantsOf(ctx, s.read, "SELECT DISTINCT tenant FROM webhooks WHERE state = 'active' ORDER BY tenant")
+	list, err := webhookRows(s.read.QueryContext(ctx, "SELECT "+webhookColumns+" FROM webhooks WHERE state = 'active' ORDER BY tenant, id"))
 	if err != nil {
 		return fmt.Errorf("follow webhooks: %w", s.refusal(err))
 	}
 	hooked := hookedTenants{}
-	for _, t := range list {
-		hooked[t] = true
+	for i := range list {
+		wanted := hooked[list[i].Tenant]
+		wanted.Add(list[i].Types)
+		hooked[list[i].Tenant] = wanted
 	}
 	s.hooked.Store(&hooked)
 	return nil
@@ -234,10 +246,11 @@ func (s *Store) foldFacts(ctx context.Context, t tenant.ID, limit int) (taken in
 // callsOf are the calls that facts make, each due from the moment of its fact.
 func callsOf(endpoints []webhook.Endpoint, facts []hookFact) (list []webhook.Call) {
 	for _, f := range facts {
-		told, at := webhook.TypeOf(f.Type), time.UnixMilli(f.At).UTC()
+		at := time.UnixMilli(f.At).UTC()
+		told, origin := f.told()
 		for i := range endpoints {
 			if e := &endpoints[i]; told != "" && e.Wants(told) && !at.Before(e.CreatedAt) {
-				list = append(list, webhook.Call{Tenant: e.Tenant, Endpoint: e.ID, ID: webhook.CallOf(f.Event), Type: told, Origin: webhook.OfEvent,
+				list = append(list, webhook.Call{Tenant: e.Tenant, Endpoint: e.ID, ID: webhook.CallOf(f.Event), Type: told, Origin: origin,
 					Message: f.Message, At: at, State: webhook.Due, DueAt: at})
 			}
 		}
@@ -395,6 +408,9 @@ func (s *Store) DropCalls(ctx context.Context, before time.Time) error {
 		if err == nil && e.State != webhook.Active {
 			_, err = s.write.ExecContext(ctx, "DELETE FROM webhook_calls WHERE tenant = $1 AND endpoint = $2 AND due_at IS NOT NULL", e.Tenant[:], e.ID[:])
 		}
+	}
+	if err == nil {
+		err = s.dropDeeds(ctx, before)
 	}
 	if err != nil {
 		return fmt.Errorf("drop calls: %w", s.refusal(err))

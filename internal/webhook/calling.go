@@ -326,6 +326,12 @@ func (s *Service) body(ctx context.Context, c Call) ([]byte, error) {
 			return nil, err
 		}
 		p.Data = mailOf(f)
+	case OfAccount:
+		data, err := s.c.Store.DeedOf(ctx, c.Tenant, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		p.Data = data
 	default:
 		d := s.c.Describers[c.Origin]
 		if d == nil {

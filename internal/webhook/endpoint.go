@@ -42,7 +42,7 @@ type Config struct {
 	Store  Store
 	Client *Client
 	Keeper *seal.Keeper
-	// Types are those that other rooms raise, beside MessageTypes; Describers word them, by
+	// Types are those that other rooms raise, beside MessageTypes and AccountTypes; Describers word them, by
 	// origin. Both may be empty.
 	Types      []Type
 	Describers map[Origin]Describer
@@ -76,7 +76,7 @@ func New(c Config) (*Service, error) {
 }
 
 // Types lists what endpoints can be told, Test left out.
-func (s *Service) Types() []Type { return slices.Concat(MessageTypes(), s.c.Types) }
+func (s *Service) Types() []Type { return slices.Concat(MessageTypes(), s.c.Types, AccountTypes()) }
 
 // Wish is what a person or program says of an endpoint.
 type Wish struct {

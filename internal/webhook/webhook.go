@@ -13,6 +13,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -249,9 +250,12 @@ type Store interface {
 	// RepeatCalls makes settled calls due again: the one named, or all with a fact at or
 	// after since. It returns how many.
 	RepeatCalls(ctx context.Context, t tenant.ID, w ID, one CallID, since, now time.Time) (int, error)
-	// DropCalls forgets settled calls of facts before the time, and calls to endpoints
-	// that are off.
+	// DropCalls forgets settled calls of facts before the time, calls to endpoints that are
+	// off, and what calls of OfAccount tell once they are not tried any more.
 	DropCalls(ctx context.Context, before time.Time) error
+	// DeedOf returns the data of a call of OfAccount as it was written down, or NotFound
+	// "fact_not_found" when it is gone.
+	DeedOf(ctx context.Context, t tenant.ID, c CallID) (json.RawMessage, error)
 	// FactOf returns what a call tells, or NotFound "fact_not_found" when it is gone.
 	FactOf(ctx context.Context, t tenant.ID, m message.ID, e event.ID) (Fact, error)
 }

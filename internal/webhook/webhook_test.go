@@ -19,6 +19,7 @@ import (
 	"stafette/internal/egress"
 	"stafette/internal/event"
 	"stafette/internal/fault"
+	"stafette/internal/i18n"
 	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/seal"
@@ -152,6 +153,41 @@ func (w *world) only(e webhook.Endpoint) webhook.Call {
 		w.Fatalf("%d calls, %v", len(list), err)
 	}
 	return list[0]
+}
+
+// Every type has its words in the office.
+func TestTypesAreNamed(t *testing.T) {
+	catalog, err := i18n.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, told := range newWorld(t).Types() {
+		if !catalog.Has("webhooks.type." + string(told)) {
+			t.Errorf("%s has no text", told)
+		}
+	}
+}
+
+// What happened to an account is told as it was written down.
+func TestDeedIsTold(t *testing.T) {
+	w := newWorld(t)
+	e, _ := w.endpoint()
+	fact := webhook.CallOf(id.New[event.Kind](start))
+	w.store.Deeds = map[webhook.CallID]json.RawMessage{fact: json.RawMessage(`{"group":"grp_1","state":"approved"}`)}
+	for _, c := range []webhook.CallID{fact, webhook.CallOf(id.New[event.Kind](start))} { // the other is gone
+		err := w.store.AddCalls(t.Context(), []webhook.Call{{Tenant: w.tenant, Endpoint: e.ID, ID: c, Type: webhook.GroupApproved, Origin: webhook.OfAccount,
+			At: start, State: webhook.Due, DueAt: start}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Turn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"type":"group.approved","timestamp":"2026-11-22T20:00:00Z","data":{"group":"grp_1","state":"approved"}}`
+	if got := w.calls(); len(got) != 1 || string(got[0].body) != want {
+		t.Errorf("told %s, want %s", got, want)
+	}
 }
 
 func TestCallIsSignedAndTold(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -15,7 +16,7 @@ import (
 )
 
 func pauseTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Folded": groupFigures, "PausedAndBack": pausedAndBack, "Limits": groupLimits, "Locked": lockedMailGoesOn}
+	return map[string]func(*testing.T, *World){"Folded": groupFigures, "PausedAndBack": pausedAndBack, "Limits": groupLimits, "OwnLimits": ownLimits, "Locked": lockedMailGoesOn}
 }
 
 func (w *World) pauses() *pause.Service {
@@ -126,7 +127,10 @@ func groupLimits(t *testing.T, w *World) {
 	s := w.pauses()
 	l := pause.DefaultLimits()
 	l.Complaints.Share = 50
-	w.must(s.SetLimits(t.Context(), w.A, &l))
+	if err := fault.As(s.SetLimits(t.Context(), w.A, &l, "")); err == nil || err.Field != "reason" {
+		t.Errorf("looser without a reason: %v", err)
+	}
+	w.must(s.SetLimits(t.Context(), w.A, &l, "abgesprochen"))
 	have, own, err := s.LimitsOf(t.Context(), w.A)
 	if have != l || !own || err != nil {
 		t.Errorf("limits %+v, %v", have, err)
@@ -135,10 +139,10 @@ func groupLimits(t *testing.T, w *World) {
 		t.Error("another tenant has them too")
 	}
 	l.Hours = 0
-	if err := s.SetLimits(t.Context(), w.A, &l); !fault.IsKind(err, fault.Invalid) {
+	if err := s.SetLimits(t.Context(), w.A, &l, "abgesprochen"); !fault.IsKind(err, fault.Invalid) {
 		t.Errorf("no window: %v", err)
 	}
-	w.must(s.SetLimits(t.Context(), w.A, nil))
+	w.must(s.SetLimits(t.Context(), w.A, nil, ""))
 	if _, own, _ = s.LimitsOf(t.Context(), w.A); own {
 		t.Error("they are still there")
 	}
@@ -160,4 +164,54 @@ func lockedMailGoesOn(t *testing.T, w *World) {
 			t.Errorf("turn %d: %d went on, %v", i, n, err)
 		}
 	}
+}
+
+// An account tightens, for one group and for all; staff loosen one group and say why; the
+// strictest of what the account set holds, and a group is paused by it.
+func ownLimits(t *testing.T, w *World) {
+	ctx, g, other := t.Context(), w.Group(w.A, "Käufer"), w.Group(w.A, "Mieter")
+	s := w.pauses()
+	of := func(g audience.GroupID) (v [3]int64) {
+		b, err := s.BoundsOf(ctx, w.A, g)
+		w.must(err)
+		l := b.InForce()
+		return [3]int64{l.Hard.Share, l.Complaints.Share, l.Unsubscribes.Share}
+	}
+	w.must(s.Tighten(ctx, w.A, audience.GroupID{}, pause.Shares{Hard: 80, Unsubscribes: 200}, "usr_1"))
+	w.must(s.Tighten(ctx, w.A, g.ID, pause.Shares{Unsubscribes: 100, Hard: 90}, "usr_1"))
+	same(t, "of the group", of(g.ID), [3]int64{80, 30, 100}, nil)
+	same(t, "of another", of(other.ID), [3]int64{80, 30, 200}, nil)
+	for name, err := range map[string]error{
+		"looser than the platform's": s.Tighten(ctx, w.A, g.ID, pause.Shares{Hard: 101}, "usr_1"),
+		"below nothing":              s.Tighten(ctx, w.A, g.ID, pause.Shares{Hard: -1}, "usr_1"),
+		"without a reason":           s.Allow(ctx, w.A, other.ID, pause.Shares{Complaints: 90}, "usr_9", " "),
+	} {
+		if !fault.IsKind(err, fault.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.must(s.Allow(ctx, w.A, other.ID, pause.Shares{Complaints: 90, Unsubscribes: 900}, "usr_9", "Vereinszeitung"))
+	same(t, "allowed more", of(other.ID), [3]int64{80, 90, 200}, nil) // it is still as strict as the account wants
+	same(t, "not the first", of(g.ID), [3]int64{80, 30, 100}, nil)
+	if b, err := s.BoundsOf(ctx, w.A, other.ID); err != nil || b.Staff.Reason != "Vereinszeitung" || b.Staff.Actor != "usr_9" {
+		t.Errorf("recorded %+v, %v", b.Staff, err)
+	}
+	if b, err := s.BoundsOf(ctx, w.B, g.ID); err != nil || b.InForce() != b.Platform || !b.Account.At.IsZero() {
+		t.Errorf("another tenant's: %+v, %v", b, err)
+	}
+	w.must(s.Tighten(ctx, w.A, audience.GroupID{}, pause.Shares{}, "usr_1"))
+	same(t, "taken away", of(g.ID), [3]int64{90, 30, 100}, nil)
+
+	w.must(s.Tighten(ctx, w.A, g.ID, pause.Shares{Unsubscribes: 1}, "usr_1"))
+	l := pause.DefaultLimits()
+	l.Sent, l.Unsubscribes = 4, pause.Limit{Least: 1, Share: 9000}
+	judge := pause.New(pause.Config{Store: w.Store, Limits: l, Now: w.Clock.Now})
+	for _, d := range w.groupMail(w.Epoch("n"), g.ID.String(), 5, 0)[:1] {
+		w.must(w.Store.AddFact(ctx, w.A, event.Event{ID: id.New[event.Kind](w.Clock.Now()), Message: message.Of(d), Delivery: d,
+			Type: event.Unsubscribed, At: w.Clock.Now(), Actor: "recipient"}))
+	}
+	w.fold()
+	w.must(judge.Turn(ctx))
+	held, err := judge.Holds(ctx, w.A, g.ID)
+	same(t, "paused by its own limit", held, true, err)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func seriesTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Rows": seriesRows, "Entering": seriesEntering, "Moving": seriesMoving, "Heard": seriesHeard, "Signals": seriesSignals, "Sleep": seriesSleep, "Ended": seriesEnded}
+	return map[string]func(*testing.T, *World){"Rows": seriesRows, "Entering": seriesEntering, "Moving": seriesMoving, "Heard": seriesHeard, "Signals": seriesSignals, "Sleep": seriesSleep, "Ended": seriesEnded, "HandedOut": seriesHandedOut}
 }
 
 // flow stores an active one for a group that begins with the tag "neu".

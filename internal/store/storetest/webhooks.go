@@ -14,7 +14,8 @@ import (
 )
 
 func webhookTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Endpoints": endpoints, "Facts": toldFacts, "Calls": hookCalls}
+	return map[string]func(*testing.T, *World){"Endpoints": endpoints, "Facts": toldFacts, "Calls": hookCalls,
+		"Deeds": accountDeeds, "SeriesDeeds": seriesDeeds, "Unheard": deedsUnheard}
 }
 
 func (w *World) endpoint(t tenant.ID, types ...webhook.Type) webhook.Endpoint {

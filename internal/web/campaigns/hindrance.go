@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"stafette/internal/approval"
+	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/fault"
 	"stafette/internal/web/frame"
@@ -25,5 +26,9 @@ func (s sheet) hindranceOf(p frame.Page, f *fault.Error, text string) hindrance 
 		return hindrance{text: text}
 	}
 	g := s.Groups[n]
-	return hindrance{p.T("groupmail.unapproved", "name", s.names[g]), approval.Path(g)}
+	text = "groupmail.unapproved"
+	if s.states[g].State == audience.ApprovalRejected {
+		text = "groupmail.rejected"
+	}
+	return hindrance{p.T(text, "name", s.names[g]), approval.Path(g)}
 }

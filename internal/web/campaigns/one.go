@@ -24,8 +24,10 @@ type sheet struct {
 	frame.View
 	frame.Form
 	names map[audience.GroupID]string
-	done  string
-	why   func(code string) string
+	// states are those of the draft's groups.
+	states map[audience.GroupID]audience.Approval
+	done   string
+	why    func(code string) string
 
 	preview campaign.Preview // of a draft
 	wrong   []hindrance      // what keeps a draft from being sent
@@ -55,6 +57,9 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 	var err error
 	if s.names, err = c.groupNames(r, p); err != nil {
 		return err
+	}
+	if s.states, err = audience.ApprovalsOf(r.Context(), c.Approvals, p.Tenant(), s.Groups); err != nil {
+		return fmt.Errorf("read approvals: %w", err)
 	}
 	s.config, s.why = c, c.reasonOf(p)
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("campaigns.line." + key)} }

@@ -114,6 +114,15 @@ func fieldOfMailing(field string) string {
 	return ""
 }
 
+// unapproved is the text about a group that may not be written to: what to do differs for
+// one that was rejected.
+func unapproved(s audience.ApprovalState) string {
+	if s == audience.ApprovalRejected {
+		return "groupmail.rejected"
+	}
+	return "groupmail.unapproved"
+}
+
 // mailing reads the form as mail to the group it names, noting problems in it.
 func (f *letterForm) mailing(p frame.Page) campaign.Campaign {
 	g, err := id.Parse[audience.GroupKind](f.group)
@@ -123,7 +132,7 @@ func (f *letterForm) mailing(p frame.Page) campaign.Campaign {
 			continue
 		}
 		if known = true; one.approval != audience.ApprovalGiven {
-			f.Add("group", p.T("groupmail.unapproved", "name", one.Name))
+			f.Add("group", p.T(unapproved(one.approval), "name", one.Name))
 			f.process = approval.Path(g)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/a-h/templ"
 
 	"stafette/internal/audience"
+	"stafette/internal/audit"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/pause"
@@ -29,7 +30,10 @@ type Pauses interface {
 	Release(ctx context.Context, t tenant.ID, g audience.GroupID, actor, note string, staff bool) error
 	Pauses(ctx context.Context) ([]pause.Pause, error)
 	LimitsOf(ctx context.Context, t tenant.ID) (pause.Limits, bool, error)
-	SetLimits(ctx context.Context, t tenant.ID, l *pause.Limits) error
+	SetLimits(ctx context.Context, t tenant.ID, l *pause.Limits, reason string) error
+	BoundsOf(ctx context.Context, t tenant.ID, g audience.GroupID) (pause.Bounds, error)
+	Tighten(ctx context.Context, t tenant.ID, g audience.GroupID, v pause.Shares, actor string) error
+	Allow(ctx context.Context, t tenant.ID, g audience.GroupID, v pause.Shares, actor, reason string) error
 }
 
 // Groups tells of groups; audience.GroupStore does.
@@ -52,7 +56,9 @@ type Config struct {
 const (
 	one    = "/groups/{id}/pause"
 	staff  = "/platform/pauses"
+	own    = one + "/limits"
 	limits = "/platform/tenants/{tenant}/limits"
+	single = "/platform/tenants/{tenant}/groups/{id}/limits"
 )
 
 // Path is the page of a group's figures.
@@ -68,7 +74,10 @@ func Routes(c Config) []frame.Route {
 	return []frame.Route{
 		{Pattern: "GET " + one, Permission: tenant.MessagesRead, Do: c.show},
 		{Pattern: "POST " + one, Permission: tenant.ContactsWrite, Act: "groups.resume", Do: c.resume},
+		{Pattern: "POST " + own, Permission: tenant.SettingsWrite, Act: "groups.limits", Do: c.tighten},
 		list,
+		of("GET "+single, tenant.PlatformReviews, "", c.showSingle),
+		of("POST "+single, tenant.PlatformReview, "pauses.limits", c.allow),
 		of("GET "+staff+".csv", tenant.PlatformReviews, "", c.export),
 		of("POST "+staff, tenant.PlatformReview, "pauses.release", c.release),
 		of("GET "+limits, tenant.PlatformReviews, "", c.showLimits),
@@ -106,8 +115,12 @@ func (c Config) page(w http.ResponseWriter, r *http.Request, p frame.Page, statu
 	if err != nil {
 		return err
 	}
+	b, err := c.Pauses.BoundsOf(r.Context(), p.Tenant(), g.ID)
+	if err != nil {
+		return err
+	}
 	p.Room, p.Title = "groups", p.T("pause.of", "group", g.Name)
-	return p.Render(w, r, status, standingPage(p, g, s, f))
+	return p.Render(w, r, status, standingPage(p, g, s, b, f))
 }
 
 func (c Config) resume(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -268,7 +281,7 @@ func (c Config) setLimits(w http.ResponseWriter, r *http.Request, p frame.Page) 
 		return err
 	}
 	if r.PostForm.Get("default") != "" {
-		if err := c.Pauses.SetLimits(r.Context(), t, nil); err != nil {
+		if err := c.Pauses.SetLimits(r.Context(), t, nil, ""); err != nil {
 			return err
 		}
 		frame.Redirect(w, r, limitsPath(t), "default")
@@ -287,7 +300,8 @@ func (c Config) setLimits(w http.ResponseWriter, r *http.Request, p frame.Page) 
 	sent, _ := strconv.ParseInt(get("sent"), 10, 64)
 	l.Hours, l.Sent, l.Warn = hours, sent, share(get("warn"))
 	l.Hard.Share, l.Complaints.Share, l.Unsubscribes.Share = share(get(string(pause.Hard))), share(get(string(pause.Complaints))), share(get(string(pause.Unsubscribes)))
-	err = c.Pauses.SetLimits(r.Context(), t, &l)
+	reason := get("reason")
+	err = c.Pauses.SetLimits(audit.Note(r.Context(), func(a *audit.Act) { a.Detail = reason }), t, &l, reason)
 	if frame.Refused(p, &f, err, "hours") {
 		return c.limitsPage(w, r, p, http.StatusUnprocessableEntity, f)
 	}

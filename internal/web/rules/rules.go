@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"stafette/internal/audience"
+	"stafette/internal/audit"
 	"stafette/internal/bounce"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -249,7 +250,15 @@ func numbers(p frame.Page, v *audience.Thresholds, defaults audience.Limits) str
 	if v != nil {
 		t = *v
 	}
-	return p.T("rules.limits.words", "sent", t.Sent, "complaints", t.Complaints.Least, "share", t.Complaints.Share, "hard", t.Hard.Least, "hardshare", t.Hard.Share)
+	return p.T("rules.limits.words", "sent", t.Sent, "complaints", t.Complaints.Least, "share", t.Complaints.Share, "hard", t.Hard.Least, "hardshare", t.Hard.Share, "leavers", unsubscribes(t, defaults).Least, "leavershare", unsubscribes(t, defaults).Share)
+}
+
+// unsubscribes are those of t, or the platform's where it has none.
+func unsubscribes(t audience.Thresholds, defaults audience.Limits) audience.Threshold {
+	if t.Unsubscribes == (audience.Threshold{}) {
+		return defaults.Thresholds().Unsubscribes
+	}
+	return t.Unsubscribes
 }
 
 // actor says who set something: a person or key of the account, or staff.
@@ -382,7 +391,7 @@ func (c Config) reset(w http.ResponseWriter, r *http.Request, p frame.Page, do f
 // limitFields are the names of the form's fields with the numbers they set.
 func limitFields(v *audience.Thresholds) map[string]*int {
 	return map[string]*int{"sent": &v.Sent, "complaints-least": &v.Complaints.Least, "complaints-share": &v.Complaints.Share,
-		"hard-least": &v.Hard.Least, "hard-share": &v.Hard.Share}
+		"hard-least": &v.Hard.Least, "hard-share": &v.Hard.Share, "unsubscribes-least": &v.Unsubscribes.Least, "unsubscribes-share": &v.Unsubscribes.Share}
 }
 
 func (c Config) setLimits(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -398,7 +407,13 @@ func (c Config) setLimits(w http.ResponseWriter, r *http.Request, p frame.Page) 
 		f.Values[name] = strings.TrimSpace(r.PostForm.Get(name))
 		*to, _ = strconv.Atoi(f.Values[name]) // what is no number is 0, which is refused
 	}
-	err = c.Settings.SetThresholds(r.Context(), d.ID, v, d.by)
+	ctx := r.Context()
+	if d.by.Staff {
+		d.by.Reason = strings.TrimSpace(r.PostForm.Get("reason"))
+		f.Values["reason"] = d.by.Reason
+		ctx = audit.Note(ctx, func(a *audit.Act) { a.Detail = d.by.Reason })
+	}
+	err = c.Settings.SetThresholds(ctx, d.ID, v, d.by)
 	if e := fault.As(err); e != nil && e.Kind == fault.Invalid {
 		for _, one := range append([]*fault.Error{e}, e.Also...) {
 			f.Add(strings.ReplaceAll(one.Field, "/", "-"), p.FaultText(one, ""))

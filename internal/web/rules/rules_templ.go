@@ -432,9 +432,9 @@ func rulesPage(p frame.Page, s sheet) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var22 string
-				templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("rules.limits.words", "sent", s.limits.Sent, "complaints", s.limits.Complaints.Least, "share", s.limits.Complaints.Share, "hard", s.limits.Hard.Least, "hardshare", s.limits.Hard.Share))
+				templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(p.T("rules.limits.words", "sent", s.limits.Sent, "complaints", s.limits.Complaints.Least, "share", s.limits.Complaints.Share, "hard", s.limits.Hard.Least, "hardshare", s.limits.Hard.Share, "leavers", s.limits.Unsubscribes.Least, "leavershare", s.limits.Unsubscribes.Share))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `rules/rules.templ`, Line: 66, Col: 213}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `rules/rules.templ`, Line: 66, Col: 297}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 				if templ_7745c5c3_Err != nil {
@@ -1126,6 +1126,12 @@ func limitForm(p frame.Page, s sheet) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
+		if s.by.Staff {
+			templ_7745c5c3_Err = frame.Input(s.limitsForm, frame.Field{Name: "reason", Label: p.T("rules.limit.reason"), Hint: p.T("rules.limit.reason.hint"), More: templ.Attributes{"maxlength": "500", "autocomplete": "off"}}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 77, "<div class=\"form-foot\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -1146,7 +1152,7 @@ func limitForm(p frame.Page, s sheet) templ.Component {
 			var templ_7745c5c3_Var58 templ.SafeURL
 			templ_7745c5c3_Var58, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(s.path + "/limits/reset"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `rules/rules.templ`, Line: 166, Col: 70}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `rules/rules.templ`, Line: 169, Col: 70}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var58))
 			if templ_7745c5c3_Err != nil {
@@ -1186,7 +1192,7 @@ func limitRows(p frame.Page, s sheet) []limitRow {
 		}
 	}
 	var list []limitRow
-	for _, name := range []string{"sent", "complaints-least", "complaints-share", "hard-least", "hard-share"} {
+	for _, name := range []string{"sent", "complaints-least", "complaints-share", "hard-least", "hard-share", "unsubscribes-least", "unsubscribes-share"} {
 		list = append(list, limitRow{name, p.T("rules.limit." + name), f})
 	}
 	return list

@@ -82,7 +82,7 @@ func TestStaffSetRulesOfAnyAccount(t *testing.T) {
 		t.Fatalf("status %d to %s: %s", a.StatusCode, a.Header.Get("Location"), a.Text)
 	}
 	webtest.Expect(t, d.Get(path), http.StatusOK, "nach 2 Zustellungen in 30 Tagen")
-	if a := d.Post(path+"/limits", url.Values{"sent": {"500"}, "complaints-least": {"9"}, "complaints-share": {"9"}, "hard-least": {"90"}, "hard-share": {"90"}}); a.StatusCode != http.StatusSeeOther {
+	if a := d.Post(path+"/limits", url.Values{"sent": {"500"}, "complaints-least": {"9"}, "complaints-share": {"9"}, "hard-least": {"90"}, "hard-share": {"90"}, "reason": {"Vereinszeitung"}}); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("limits: status %d: %s", a.StatusCode, a.Text)
 	}
 }

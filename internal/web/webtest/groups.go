@@ -35,6 +35,7 @@ func groupsSubject() Subject {
 					continue
 				}
 				paths["/groups/{id}"] = "/groups/" + g.ID.String()
+				paths["/platform/tenants/{tenant}/groups/{id}"] = "/platform/tenants/" + t(w).String() + "/groups/" + g.ID.String()
 				paths["/groups/{id}/imports/{import}"] = "/groups/" + g.ID.String() + "/imports/" + imports[0].ID.String()
 			}
 			return paths

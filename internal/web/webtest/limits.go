@@ -35,6 +35,7 @@ type limits struct {
 	files    map[ticket.ID][]ticket.Exhibit
 	pauses   []pause.Pause
 	limits   map[tenant.ID]pause.Limits
+	bounds   []pause.Bound
 
 	ledger  *ledger.Service
 	tickets *ticket.Service
@@ -382,6 +383,29 @@ func (l *limits) PutGroupLimits(_ context.Context, t tenant.ID, v *pause.Limits)
 	defer l.mu.Unlock()
 	if delete(l.limits, t); v != nil {
 		l.limits[t] = *v
+	}
+	return nil
+}
+
+// GroupBounds implements pause.Store.
+func (l *limits) GroupBounds(_ context.Context, t tenant.ID) (list []pause.Bound, _ error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.bounds {
+		if b.Tenant == t {
+			list = append(list, b)
+		}
+	}
+	return list, nil
+}
+
+// PutGroupBound implements pause.Store.
+func (l *limits) PutGroupBound(_ context.Context, b pause.Bound) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bounds = slices.DeleteFunc(l.bounds, func(o pause.Bound) bool { return o.Tenant == b.Tenant && o.Group == b.Group && o.Staff == b.Staff })
+	if b.Shares != (pause.Shares{}) {
+		l.bounds = append(l.bounds, b)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ import (
 type Store struct {
 	// Facts are what FactOf knows.
 	Facts map[event.ID]webhook.Fact
+	// Deeds are what DeedOf knows.
+	Deeds map[webhook.CallID]json.RawMessage
 
 	mu        sync.Mutex
 	endpoints []webhook.Endpoint
@@ -212,6 +215,16 @@ func (s *Store) DropCalls(_ context.Context, before time.Time) error {
 	defer s.mu.Unlock()
 	s.calls = slices.DeleteFunc(s.calls, func(c webhook.Call) bool { return c.DueAt.IsZero() && c.At.Before(before) })
 	return nil
+}
+
+// DeedOf implements webhook.Store.
+func (s *Store) DeedOf(_ context.Context, _ tenant.ID, c webhook.CallID) (json.RawMessage, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if data, ok := s.Deeds[c]; ok {
+		return data, nil
+	}
+	return nil, none("fact_not_found")
 }
 
 // FactOf implements webhook.Store.
