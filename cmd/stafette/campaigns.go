@@ -23,6 +23,9 @@ import (
 // campaignsEvery is how soon a mailing begins or goes on.
 const campaignsEvery = 2 * time.Second
 
+// choreCampaigns names the chore of mailings, which is done at once when one is sent here.
+const choreCampaigns = "campaigns"
+
 // preflightEvery is how soon a check of a mailing begins; its lease outlives a step.
 const preflightEvery = 4 * time.Second
 
@@ -41,10 +44,19 @@ func (b *base) newViews() *campaign.Views {
 		Plain: func(ctx context.Context, h spool.Handle) ([]byte, error) { return b.spool.Plain(ctx, h) }}
 }
 
+// mailingBegun lets the chore of mailings have its turn at once.
+func (p *platform) mailingBegun() {
+	select {
+	case p.mailing <- struct{}{}:
+	default: // it has been asked for
+	}
+}
+
 // newCampaigns makes the room of mailings.
 func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
 	leave, views := newPreference(p.base), p.newViews()
-	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Now: p.store.Now, Log: p.log}
+	p.mailing = make(chan struct{}, 1)
+	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Begun: p.mailingBegun, Now: p.store.Now, Log: p.log}
 	if p.stationery != nil {
 		c.Stationery = p.stationery
 	}

@@ -62,7 +62,7 @@ func (p *platform) chores() []chore {
 		{"lead retention", retentionEvery, p.leads.Drop},
 		{"archive", retentionEvery, p.archive.Drop},
 		{"redelivery", redeliveryEvery, p.redeliver},
-		{"campaigns", campaignsEvery, p.campaigns.Turn},
+		{choreCampaigns, campaignsEvery, p.campaigns.Turn},
 		{"series", campaignsEvery, p.series.Turn},
 		{"checks of mailings", preflightEvery, p.preflight.Turn},
 		{"affected customers", surveyEvery, p.surveyor.Run},
@@ -149,12 +149,17 @@ func (p *platform) shareCaps(ctx context.Context) {
 func (p *platform) keep(ctx context.Context, holder string, c chore) {
 	tick := time.NewTicker(c.every)
 	defer tick.Stop()
+	var soon <-chan struct{} // asks for a turn before its time
+	if c.name == choreCampaigns {
+		soon = p.mailing
+	}
 	for {
 		if err := p.turn(ctx, holder, c); err != nil && ctx.Err() == nil {
 			p.log.Error("chore not done", "chore", c.name, "err", err)
 		}
 		select {
 		case <-tick.C:
+		case <-soon:
 		case <-ctx.Done():
 			now := p.store.Now()
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

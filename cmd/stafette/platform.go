@@ -128,6 +128,7 @@ type platform struct {
 	redelivery *redelivery.Service
 	archive    *redelivery.Archive
 	campaigns  *campaign.Service
+	mailing    chan struct{} // capacity 1: a mailing begins
 	series     *series.Service
 	preflight  *preflight.Service
 	surveyor   *affected.Surveyor

@@ -108,6 +108,10 @@ type Campaign struct {
 	Task string
 	// Order suspends them while the campaign is paused; zero: none holds.
 	Order queue.OrderID
+
+	// settled: this process has just had an answer for everybody it wrote down, so nobody
+	// need be looked for who waits.
+	settled bool
 }
 
 // What remains to be done to deliveries.

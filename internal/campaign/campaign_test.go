@@ -231,6 +231,28 @@ func TestPausedResumedCancelled(t *testing.T) {
 	}
 }
 
+// TestBegunIsTold holds that a mailing that is due at once asks for its turn, and no other.
+func TestBegunIsTold(t *testing.T) {
+	w := newWorld(t, 1)
+	told := 0
+	w.config.Begun = func() { told++ }
+	s := campaign.New(w.config)
+	later, now := w.draft(), w.draft()
+	_, err := s.Send(t.Context(), w.who, later.ID, start.Add(time.Hour))
+	w.must(err)
+	if told != 0 {
+		t.Error("a mailing that was scheduled asked for its turn")
+	}
+	_, err = s.Send(t.Context(), w.who, now.ID, time.Time{})
+	w.must(err)
+	if told != 1 {
+		t.Errorf("told %d times of one that begins", told)
+	}
+	if _, err := s.Send(t.Context(), w.who, now.ID, time.Time{}); err == nil || told != 1 {
+		t.Errorf("sent again: %v, told %d times", err, told)
+	}
+}
+
 func TestScheduled(t *testing.T) {
 	w := newWorld(t, 1)
 	c := w.draft()

@@ -65,8 +65,11 @@ type Config struct {
 	PublicURL string
 	// Changed is called when orders about deliveries changed or they fell due; may be nil.
 	Changed func(ctx context.Context)
-	Now     func() time.Time
-	Log     *slog.Logger // nil: discard
+	// Begun is called when a campaign was sent that is due at once, so that nobody waits for
+	// the next Turn; may be nil.
+	Begun func()
+	Now   func() time.Time
+	Log   *slog.Logger // nil: discard
 }
 
 // Service keeps and sends campaigns. It is safe for concurrent use.
@@ -85,6 +88,9 @@ func New(c Config) *Service {
 	}
 	if c.Changed == nil {
 		c.Changed = func(context.Context) {}
+	}
+	if c.Begun == nil {
+		c.Begun = func() {}
 	}
 	return &Service{c: c, reports: map[formOf]counted{}}
 }
@@ -199,7 +205,7 @@ func (s *Service) Send(ctx context.Context, who ingest.Principal, number ID, at 
 	if at.After(now.Add(MaxAhead)) {
 		return Campaign{}, fault.Field("at", CodeValue, "A campaign can be scheduled at most a year ahead.")
 	}
-	return s.change(ctx, who, number, []State{Draft}, func(c *Campaign) error {
+	sent, err := s.change(ctx, who, number, []State{Draft}, func(c *Campaign) error {
 		// What is sent never changes after this: the newest version of its template, and the
 		// imprint of today.
 		if err := s.renew(ctx, c); err != nil {
@@ -217,6 +223,10 @@ func (s *Service) Send(ctx context.Context, who ingest.Principal, number ID, at 
 		}
 		return nil
 	})
+	if err == nil && sent.State == Sending {
+		s.c.Begun()
+	}
+	return sent, err
 }
 
 func (s *Service) somebody(ctx context.Context, c Campaign) error {

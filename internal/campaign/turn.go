@@ -56,9 +56,12 @@ func (s *Service) Turn(ctx context.Context, now time.Time) error {
 
 // step does one step; more says that the next one is due at once.
 func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bool, err error) {
+	settled := c.settled
 	if c, err = s.c.Store.Campaign(ctx, c.Tenant, c.ID); err != nil {
 		return c, false, err
 	}
+	// At the end it is asked whatever this process knows: another may have left some.
+	c.settled = settled && !c.Listed
 	now := s.stamp()
 	switch {
 	case c.DueAt.After(now):
@@ -80,9 +83,11 @@ func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bo
 	if t.State != tenant.Active {
 		return c, false, s.rest(ctx, c, ingest.CodeTenantLocked, retryAfter)
 	}
-	left, err := s.c.Store.WaitingRecipients(ctx, c.Tenant, c.ID, s.share(c))
-	if err != nil {
-		return c, false, err
+	var left []Recipient
+	if !c.settled {
+		if left, err = s.c.Store.WaitingRecipients(ctx, c.Tenant, c.ID, s.share(c)); err != nil {
+			return c, false, err
+		}
 	}
 	switch {
 	case len(left) > 0:
@@ -171,7 +176,9 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 			people[p.ID] = p
 		}
 	}
-	return s.hand(ctx, c, send, people)
+	c, more, err := s.hand(ctx, c, send, people)
+	c.settled = more && err == nil
+	return c, more, err
 }
 
 // goOn hands over what was written down before, by a process that died or when there was no

@@ -61,16 +61,28 @@ func TestOwnFieldsAndGoneDomain(t *testing.T) {
 }
 
 func TestSignerKnowsGoneDomains(t *testing.T) {
-	there := true
-	s := delivery.NewSigner(delivery.SignerConfig{Now: time.Now,
-		Keys:   func(context.Context, tenant.ID, string) ([]tenant.DKIMKey, error) { return nil, nil },
-		Exists: func(context.Context, tenant.ID, string) (bool, error) { return there, nil }})
-	e := queue.Entry{SignDomain: "muster.example"}
-	if fields, err := s.SignOwn(t.Context(), e, []byte("x")); err != nil || fields != nil {
-		t.Errorf("without keys: %q, %v", fields, err)
-	}
-	there = false
-	if _, err := s.Sign(t.Context(), e, []byte("x")); !errors.Is(err, delivery.ErrDomainGone) || fault.As(err) != nil {
-		t.Errorf("without a domain: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		there, asked := true, 0
+		s := delivery.NewSigner(delivery.SignerConfig{Now: time.Now,
+			Keys:   func(context.Context, tenant.ID, string) ([]tenant.DKIMKey, error) { return nil, nil },
+			Exists: func(context.Context, tenant.ID, string) (bool, error) { asked++; return there, nil }})
+		e := queue.Entry{SignDomain: "muster.example"}
+		for range 3 {
+			if fields, err := s.SignOwn(t.Context(), e, []byte("x")); err != nil || fields != nil {
+				t.Errorf("without keys: %q, %v", fields, err)
+			}
+		}
+		if asked != 1 {
+			t.Errorf("asked %d times within a second", asked)
+		}
+		there = false
+		time.Sleep(time.Second)
+		if _, err := s.Sign(t.Context(), e, []byte("x")); !errors.Is(err, delivery.ErrDomainGone) || fault.As(err) != nil {
+			t.Errorf("without a domain: %v", err)
+		}
+		there = true
+		if _, err := s.SignOwn(t.Context(), e, []byte("x")); err != nil {
+			t.Errorf("a domain that came back: %v", err)
+		}
+	})
 }

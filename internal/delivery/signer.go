@@ -51,6 +51,7 @@ type Signer struct {
 
 	mu         sync.Mutex
 	rings      map[ringKey]ring
+	there      map[ringKey]time.Time // domains without keys, and until when they are taken to be there
 	signatures map[message.ID]*signature
 	order      []message.ID // of signatures, oldest first
 }
@@ -84,6 +85,7 @@ func NewSigner(c SignerConfig) *Signer {
 		cfg:        c,
 		workers:    make(chan struct{}, c.Workers),
 		rings:      map[ringKey]ring{},
+		there:      map[ringKey]time.Time{},
 		signatures: map[message.ID]*signature{},
 	}
 }
@@ -167,17 +169,35 @@ func (s *Signer) make(ctx context.Context, e queue.Entry, body []byte) ([]byte, 
 	return fields, nil
 }
 
+// existsTTL is how long a domain that was there is taken to be there: an order, too, is known
+// everywhere after a second only. One that was not there is asked about each time.
+const existsTTL = time.Second
+
 func (s *Signer) exists(ctx context.Context, e queue.Entry) error {
 	if s.cfg.Exists == nil {
+		return nil
+	}
+	name, now := ringKey{e.Tenant, e.SignDomain}, s.cfg.Now()
+	s.mu.Lock()
+	left := s.there[name].Sub(now)
+	s.mu.Unlock()
+	if left > 0 && left <= existsTTL { // longer: the clock was set back
 		return nil
 	}
 	there, err := s.cfg.Exists(ctx, e.Tenant, e.SignDomain)
 	if err != nil {
 		return fmt.Errorf("find domain %s: %w", e.SignDomain, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !there {
+		delete(s.there, name)
 		return ErrDomainGone
 	}
+	if len(s.there) >= maxKeyRings {
+		clear(s.there)
+	}
+	s.there[name] = now.Add(existsTTL)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
-	a.routes = append(append(a.routes, campaignRoutes()...), campaignReadyRoutes()...)
+	a.routes = slices.Concat(a.routes, campaignRoutes(), campaignReadyRoutes(), campaignCommentRoutes())
 	a.routes = append(a.routes, a.pictureRoutes()...)
 	a.routes = append(a.routes, seriesRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"stafette/internal/audience"
@@ -33,20 +32,18 @@ func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []
 		}
 		ok = true
 		var total, excluded int64
-		for part := range slices.Chunk(list, recipientsAtOnce) {
-			added, err := s.insertRecipients(ctx, tx, c, part)
-			if err != nil {
-				return err
-			}
-			total += int64(len(added))
-			for _, r := range part {
-				switch {
-				case !added[r.Contact]:
-				case r.State == campaign.Excluded:
-					excluded++
-				default:
-					fresh = append(fresh, r.Contact)
-				}
+		added, err := s.insertRecipients(ctx, tx, c, list)
+		if err != nil {
+			return err
+		}
+		total += int64(len(added))
+		for _, r := range list {
+			switch {
+			case !added[r.Contact]:
+			case r.State == campaign.Excluded:
+				excluded++
+			default:
+				fresh = append(fresh, r.Contact)
 			}
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE campaigns SET total = total + $3, excluded = excluded + $4 WHERE tenant = $1 AND id = $2", c.Tenant[:], c.ID[:], total, excluded)
@@ -59,43 +56,36 @@ func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []
 	return fresh, ok, nil
 }
 
-// recipientsAtOnce is how many rows one statement inserts: nine parameters each.
-const recipientsAtOnce = 250
+// recipientWidth is how many columns of campaign_recipients a row has of its own.
+const recipientWidth = 7
 
 // insertRecipients returns who was not there before.
 func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Campaign, list []campaign.Recipient) (map[audience.ContactID]bool, error) {
-	args := make([]any, 0, 9*len(list))
-	for i := range list {
-		r := &list[i]
-		var delivery any
-		if !r.Delivery.IsZero() {
-			delivery = r.Delivery[:]
+	added := make(map[audience.ContactID]bool, len(list))
+	for len(list) > 0 {
+		n := chunk(len(list))
+		args := append(make([]any, 0, 2+recipientWidth*n), c.Tenant[:], c.ID[:])
+		for i := range list[:n] {
+			r := &list[i]
+			var delivery any
+			if !r.Delivery.IsZero() {
+				delivery = r.Delivery[:]
+			}
+			args = append(args, r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version))
 		}
-		args = append(args, c.Tenant[:], c.ID[:], r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version))
-	}
-	rows, err := tx.QueryContext(ctx, "INSERT INTO campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at, version) VALUES "+
-		recipientRows(s.dialect, len(list))+" ON CONFLICT DO NOTHING RETURNING contact", args...)
-	added := map[audience.ContactID]bool{}
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var p audience.ContactID
-		err := row.Scan(&p)
-		added[p] = true
-		return err
-	})
-	return added, err
-}
-
-func recipientRows(d dialect, n int) string {
-	var text strings.Builder
-	for i := range n {
-		if i > 0 {
-			text.WriteString(", ")
+		rows, err := s.texts.query(ctx, tx, s.texts.recipients.texts[n], args...)
+		err = scan(rows, err, func(row *sql.Rows) error {
+			var p audience.ContactID
+			err := row.Scan(&p)
+			added[p] = true
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		text.WriteByte('(')
-		writePlaceholders(d, &text, 9*i+1, 9)
-		text.WriteByte(')')
+		list = list[n:]
 	}
-	return text.String()
+	return added, nil
 }
 
 // SettleRecipients implements campaign.Store.

@@ -58,14 +58,25 @@ func (w *work) bytes() int {
 	return 0
 }
 
+// besideVerdicts is how many deliveries a group accepts at most while verdicts come, too.
+// There are never more verdicts in a group than sessions are open, and no session goes on
+// before its verdict is durable: in groups as long as a mailing makes them, sending would
+// stand still while a mailing is taken in.
+const besideVerdicts = 64
+
+// verdictsEcho is after how many groups without a verdict none are expected any more.
+const verdictsEcho = 16
+
 // committer is the one goroutine that writes acceptances and settlements: all
-// that gathered while the previous commit ran goes into the next.
+// that gathered while the previous commit ran goes into the next, verdicts first.
 type committer struct {
-	s       *Store
-	queue   chan *work
-	quit    chan struct{}
-	stopped chan struct{}
-	once    sync.Once
+	s        *Store
+	queue    chan *work // acceptances
+	verdicts chan *work // settlements
+	echo     int        // groups for which verdicts are expected yet; run's own
+	quit     chan struct{}
+	stopped  chan struct{}
+	once     sync.Once
 	// broken is set for good by a flush that failed: the kernel may have thrown the
 	// pages away and would report success if asked again.
 	broken atomic.Pointer[fault.Error]
@@ -73,10 +84,11 @@ type committer struct {
 
 func startCommitter(s *Store) *committer {
 	c := &committer{
-		s:       s,
-		queue:   make(chan *work, 2*s.cfg.GroupLimit),
-		quit:    make(chan struct{}),
-		stopped: make(chan struct{}),
+		s:        s,
+		queue:    make(chan *work, 2*s.cfg.GroupLimit),
+		verdicts: make(chan *work, 2*s.cfg.GroupLimit),
+		quit:     make(chan struct{}),
+		stopped:  make(chan struct{}),
 	}
 	go c.run()
 	return c
@@ -106,8 +118,12 @@ func (c *committer) hand(ctx context.Context, w *work) error {
 	if err := c.failure(); err != nil {
 		return err
 	}
+	queue := c.queue
+	if w.accept == nil {
+		queue = c.verdicts
+	}
 	select {
-	case c.queue <- w:
+	case queue <- w:
 		return nil
 	case <-c.stopped:
 		return errClosed()
@@ -150,50 +166,87 @@ func (c *committer) run() {
 		select {
 		case <-c.quit:
 			return
+		case w := <-c.verdicts:
+			c.commit(c.gather(w))
 		case w := <-c.queue:
 			c.commit(c.gather(w))
 		}
 	}
 }
 
-// gather takes what waits, up to the limit of a group.
-func (c *committer) gather(first *work) []*work {
-	var group []*work
-	rows, bytes := 0, 0
-	take := func(w *work) {
-		if w.state.CompareAndSwap(workWaiting, workTaken) {
-			group = append(group, w)
-			rows += w.rows()
-			bytes += w.bytes()
-		}
+// group is what the next commit writes.
+type group struct {
+	works       []*work
+	rows, bytes int
+	accepted    int // of rows
+}
+
+// take adds a work, unless its caller has given up.
+func (g *group) take(w *work) {
+	if !w.state.CompareAndSwap(workWaiting, workTaken) {
+		return
 	}
-	take(first)
+	g.works = append(g.works, w)
+	g.rows += w.rows()
+	g.bytes += w.bytes()
+	if w.accept != nil {
+		g.accepted += w.rows()
+	}
+}
+
+// gather takes what waits, verdicts first, up to the limits of a group.
+func (c *committer) gather(first *work) []*work {
+	var g group
+	c.expect(first)
+	g.take(first)
 	var late <-chan time.Time
 	if c.s.cfg.GroupWait > 0 {
 		timer := time.NewTimer(c.s.cfg.GroupWait)
 		defer timer.Stop()
 		late = timer.C
 	}
-	for rows < c.s.cfg.GroupLimit && bytes < groupBytes {
+	for g.rows < c.s.cfg.GroupLimit && g.bytes < groupBytes {
 		select {
-		case w := <-c.queue:
-			take(w)
+		case w := <-c.verdicts:
+			c.expect(w)
+			g.take(w)
 			continue
 		default:
 		}
-		if late == nil {
+		queue := c.queue
+		if c.echo > 0 && g.accepted >= besideVerdicts {
+			queue = nil
+		}
+		select {
+		case w := <-queue:
+			g.take(w)
+			continue
+		default:
+		}
+		if late == nil || queue == nil {
 			break
 		}
 		select {
-		case w := <-c.queue:
-			take(w)
+		case w := <-c.verdicts:
+			c.expect(w)
+			g.take(w)
+		case w := <-queue:
+			g.take(w)
 		case <-late:
 			late = nil
 		case <-c.quit:
 			late = nil
 		}
 	}
-	return group
+	c.echo = max(c.echo-1, 0)
+	return g.works
+}
+
+// expect notes that verdicts come.
+func (c *committer) expect(w *work) {
+	if w.accept == nil {
+		c.echo = verdictsEcho
+	}
 }
 
 // commit writes a group and releases its callers. What fails for a reason of one

@@ -19,7 +19,7 @@ type statements struct {
 	messages, tags, references, deliveries, events, noted, usage, reports, dialogues, notes, tallies bulkTexts
 	contacts, contactAddresses, contactWords, contactRuns, contactTags, members, patterns            bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
-	hooks, calls, deeds                                                                              bulkTexts
+	hooks, calls, deeds, recipients                                                                  bulkTexts
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -63,6 +63,12 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		}
 	}
 	texts = append(texts, st.ofNewcomers(d)...)
+	st.recipients = bulkTexts{width: recipientWidth, texts: map[int]string{}}
+	for n := 1; n <= maxChunk; n *= 2 {
+		st.recipients.texts[n] = bulkTextCommon(d, "campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at, version)", 2, recipientWidth, n) +
+			" ON CONFLICT DO NOTHING RETURNING contact"
+		texts = append(texts, st.recipients.texts[n])
+	}
 	texts = append(texts, dropAddress, dropSingleWord, singlesBetween, runsBelow+d.lockRow())
 	for _, text := range texts {
 		stmt, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // kept until close

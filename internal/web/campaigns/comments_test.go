@@ -42,3 +42,22 @@ func TestCommentsAtADraft(t *testing.T) {
 	}
 	webtest.Expect(t, d.Post(one+"/comments/resolve", url.Values{"comment": {"cmt_x"}}), http.StatusNotFound)
 }
+
+// Comments stay beside the report, and go on.
+func TestCommentsAfterItWasSent(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Clerk)
+	for _, after := range strings.Split(d.Get("/campaigns").Text, `href="/campaigns/cmp_`)[1:] {
+		number, _, _ := strings.Cut(after, `"`)
+		one := "/campaigns/cmp_" + number
+		if page := d.Get(one); !strings.Contains(page.Text, one+"/report.pdf") {
+			continue
+		}
+		if a := d.Post(one+"/comments", url.Values{"comment": {"Kam gut an"}, "block": {"0"}}); a.StatusCode != http.StatusSeeOther {
+			t.Fatalf("commented: %d", a.StatusCode)
+		}
+		webtest.Expect(t, d.Get(one), http.StatusOK, "Kam gut an")
+		webtest.Expect(t, d.Post(one+"/comments", url.Values{"comment": {" "}}), http.StatusUnprocessableEntity, "Ein Kommentar hat 1 bis 4.000 Zeichen", "Bericht als PDF")
+		return
+	}
+	t.Error("no mailing was sent")
+}

@@ -1,6 +1,7 @@
 package campaigns
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -68,7 +69,7 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 	if s.State == campaign.Draft || s.State == campaign.Scheduled {
 		err = c.fillDraft(r, p, &s)
 	} else {
-		err = c.fillReport(r, &s)
+		err = errors.Join(c.fillReport(r, &s), c.fillThread(r, p, &s))
 		p.Live = s.State != campaign.Cancelled
 	}
 	if err != nil {
