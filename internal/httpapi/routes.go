@@ -79,7 +79,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
-	a.routes = append(append(a.routes, campaignRoutes()...), campaignReadyRoutes()...)
+	a.routes = append(append(append(a.routes, campaignRoutes()...), campaignReadyRoutes()...), campaignPageRoutes()...)
 	a.routes = append(a.routes, a.pictureRoutes()...)
 	a.routes = append(a.routes, seriesRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
