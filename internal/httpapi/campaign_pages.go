@@ -15,7 +15,7 @@ func campaignPageRoutes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: one, Scope: tenant.ScopeRead, status: 200, errors: []int{404},
 			id: "get-campaign-publication", summary: "Whether everybody may read a mailing, and where", register: registerWith((*API).getCampaignPublication)},
-		{Method: http.MethodPut, Path: one, Scope: tenant.ScopeSend, MaxBody: 4 << 10, media: "application/json", status: 200, errors: []int{404, 422},
+		{Method: http.MethodPut, Path: one, Scope: tenant.ScopeSend, MaxBody: 8 << 10, media: "application/json", status: 200, errors: []int{404, 422},
 			id: "publish-campaign", summary: "Make a mailing a page that everybody may read, or take that back", register: registerWith((*API).publishCampaign)},
 	}
 }
