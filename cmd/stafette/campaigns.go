@@ -34,6 +34,7 @@ func (b *base) newMerger() *campaign.Merger {
 	c := campaign.MergerConfig{Campaign: series.Forms(b.store, b.store.Campaign), Code: genuine.NewCoder(b.keeper).Code, Weaver: b.tracking.weaver}
 	if p := newPreference(b); p != nil {
 		c.Leave, c.Web = p.Link, b.newViews().Link
+		c.Public = b.newPublisher().Link
 	}
 	return campaign.NewMerger(c)
 }
@@ -49,6 +50,29 @@ func (p *platform) mailingBegun() {
 	select {
 	case p.mailing <- struct{}{}:
 	default: // it has been asked for
+	}
+}
+
+// newPublisher names and opens the pages of public mailings, on the host for foreign content
+// where there is one.
+func (b *base) newPublisher() *campaign.Publisher {
+	origin := b.config.HTTP.previewOrigin()
+	if origin == "" {
+		origin = strings.TrimRight(b.config.HTTP.PublicURL, "/")
+	}
+	return &campaign.Publisher{Key: b.keeper.MACKey("campaign pages"), Origin: origin, Store: b.store}
+}
+
+// openMailingPages puts the pages of public mailings on the map: on the host for foreign
+// content alone, where there is one.
+func (p *platform) openMailingPages(mux *http.ServeMux, catalog *i18n.Catalog, zone *time.Location) {
+	door := public.NewPages(public.PagesConfig{Publisher: p.newPublisher(), Catalog: catalog, Zone: zone, Now: p.store.Now, Log: p.log})
+	host, paths := p.config.HTTP.PreviewHost, public.PagesPaths()
+	if host != "" {
+		paths = append(paths, public.StylePaths()...)
+	}
+	for _, path := range paths {
+		mux.Handle(host+path, door)
 	}
 }
 

@@ -75,6 +75,7 @@ func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Lo
 	mux.Handle(campaign.ViewPath, mailings.New(mailings.Config{Views: p.newViews(), Limiter: public.NewLimiter(60, time.Second, p.store.Now), Log: p.log}))
 	// A mail may have a dozen pictures, and proxies of mailbox providers fetch for many people.
 	mux.Handle(pictures.Path, picturedoor.New(picturedoor.Config{Library: p.pictures, Limiter: public.NewLimiter(2000, time.Second/200, p.store.Now), Log: p.log}))
+	p.openMailingPages(mux, c.Catalog, zone)
 	p.openLeadPages(mux, c.Catalog, zone)
 	p.openTracking(mux)
 	p.openOfferPages(mux, c.Catalog, zone)

@@ -276,7 +276,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Checks: p.preflight, Series: p.series, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Checks: p.preflight, Publisher: p.newPublisher(), Series: p.series, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Webhooks: p.webhooks, Ledger: p.ledger, Pauses: p.pauses, Tickets: p.tickets, Templates: p.stationery, Pictures: p.pictures, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.
@@ -374,7 +374,7 @@ func (p *platform) office(with shared) web.Config {
 		Templates:    templates.Config{Templates: p.stationery, Book: with.book, Pictures: p.pictures},
 		Pictures:     webpictures.Config{Library: p.pictures},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
-		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight, Pictures: p.pictures, People: p.store},
+		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight, Pictures: p.pictures, People: p.store, Publisher: p.newPublisher()},
 		Series:       webseries.Config{Series: p.series, Groups: p.groups(), Fields: with.book, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Mailings: p.campaigns, Book: with.book},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},

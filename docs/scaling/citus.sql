@@ -44,6 +44,7 @@ SELECT create_distributed_table('campaign_checks', 'tenant', colocate_with => 'm
 SELECT create_distributed_table('campaign_reviews', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('campaign_comments', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('campaign_comment_reads', 'tenant', colocate_with => 'messages');
+SELECT create_distributed_table('campaign_pages', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('campaign_settings', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('series', 'tenant', colocate_with => 'messages');
 SELECT create_distributed_table('series_versions', 'tenant', colocate_with => 'messages');

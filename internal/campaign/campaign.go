@@ -286,6 +286,12 @@ type Store interface {
 	// tells; zero: none.
 	ReadCampaignComments(ctx context.Context, t tenant.ID, c ID, reader string, to CommentID) error
 	CampaignCommentsRead(ctx context.Context, t tenant.ID, c ID, reader string) (CommentID, error)
+	// PutCampaignPublication keeps whether a campaign is public, CampaignPublication tells, the
+	// zero value for what never was; PublicCampaigns lists those that are and have begun, with
+	// their letters, from new to old.
+	PutCampaignPublication(ctx context.Context, t tenant.ID, c ID, v Publication) error
+	CampaignPublication(ctx context.Context, t tenant.ID, c ID) (Publication, error)
+	PublicCampaigns(ctx context.Context, t tenant.ID, limit int) ([]Campaign, error)
 	CampaignSettings(ctx context.Context, t tenant.ID) (Settings, error)
 	PutCampaignSettings(ctx context.Context, t tenant.ID, v Settings) error
 	// TakeTests counts n test mails on a day, unless they would be more than most.

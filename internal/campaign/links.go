@@ -24,7 +24,8 @@ func commonLinks(f *form, w Weaver) map[tracking.Level][]tracking.Link {
 	if !plainTags(f.HTML) || strings.Contains(f.HTML, mark) {
 		return nil
 	}
-	data := map[string]any{varLeave: "https://" + mark + ".invalid/leave", varWeb: "https://" + mark + ".invalid/web", varImprint: mark}
+	data := map[string]any{varLeave: "https://" + mark + ".invalid/leave", varWeb: "https://" + mark + ".invalid/web",
+		varPublic: "https://" + mark + ".invalid/public", varImprint: mark}
 	for i, name := range f.html.Variables() {
 		word := fmt.Sprintf("%s%d", mark, i)
 		of, key, nested := strings.Cut(name, ".")
@@ -58,7 +59,7 @@ func commonLinks(f *form, w Weaver) map[tracking.Level][]tracking.Link {
 // nobody is told that somebody unsubscribes or looks at the mail as a page.
 func markup(html string, data map[string]any) tracking.Markup {
 	m := tracking.Markup{HTML: html}
-	for _, name := range []string{varLeave, varWeb} {
+	for _, name := range []string{varLeave, varWeb, varPublic} {
 		if address, _ := data[name].(string); address != "" {
 			m.Keep = append(m.Keep, address)
 		}

@@ -34,7 +34,9 @@ type MergerConfig struct {
 	// Leave is the page on which a recipient unsubscribes, Web the page that shows the mail;
 	// nil: there is no such page.
 	Leave, Web func(t tenant.ID, d message.DeliveryID) string
-	Weaver     Weaver // nil: no mail tells of its recipient
+	// Public is the page of a mailing that everybody may read; nil: there are none.
+	Public func(t tenant.ID, c ID) string
+	Weaver Weaver // nil: no mail tells of its recipient
 }
 
 // Merger makes the mails of campaigns of their records. It is safe for concurrent use.
@@ -55,6 +57,7 @@ type formOf struct {
 // form is a letter with its templates parsed. It never changes once a campaign is sent.
 type form struct {
 	Letter
+	campaign            ID
 	from, replyTo       message.Mailbox
 	subject, html, text *template.Template
 	listID, feedback    string
@@ -126,6 +129,9 @@ func (m *Merger) draft(ctx context.Context, h spool.Handle, r spool.Record) (f *
 		return f, nil, d, unmergeable(err)
 	}
 	m.links(data, h.Tenant, message.Delivery(h.Message, 1))
+	if m.c.Public != nil {
+		data[varPublic] = m.c.Public(h.Tenant, f.campaign)
+	}
 	f.complete(data)
 	if d, err = f.draft(data, to); err != nil {
 		return f, nil, d, unmergeable(err)
@@ -191,7 +197,7 @@ func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, err
 // newForm parses a letter. Errors are *fault.Error with the fields "from", "reply_to",
 // "subject", "html" and "text".
 func newForm(c Campaign) (*form, error) {
-	f := &form{Letter: c.Letter}
+	f := &form{Letter: c.Letter, campaign: c.ID}
 	var wrong []*fault.Error
 	box := func(field, value string) message.Mailbox {
 		b, err := message.ParseMailbox(value)
@@ -263,13 +269,17 @@ const (
 )
 
 // complete puts into the data what is the same for everybody, and the other names of links.
+// Where there is no public page, as in samples, its address is that of the mail as a page.
 func (f *form) complete(data map[string]any) {
+	if _, known := data[varPublic]; !known {
+		data[varPublic] = data[varWeb]
+	}
 	data[varLeaveShort], data[varWebShort], data[varImprint] = data[varLeave], data[varWeb], f.Imprint
 }
 
 // variables are the names that a template may ask for, beside "fields." and a key.
 func variables() []string {
-	return []string{"company", "email", "family_name", "given_name", varImprint, "locale", "name", "phone", "reference", "salutation", varLeaveShort, varLeave, varWeb, varWebShort}
+	return []string{"company", "email", "family_name", "given_name", varImprint, "locale", "name", "phone", varPublic, "reference", "salutation", varLeaveShort, varLeave, varWeb, varWebShort}
 }
 
 // dataOf is what of a contact goes into its mail.

@@ -80,6 +80,15 @@ func (s *Service) readyLetter(ctx context.Context, c Campaign, f *form) error {
 		if part.body && s.c.MayLeave && !slices.Contains(names, varLeave) && !slices.Contains(names, varLeaveShort) {
 			wrong = append(wrong, fault.Field(part.field, CodeLeave, "The mail needs a link to unsubscribe: {{unsubscribe_url}}."))
 		}
+		if slices.Contains(names, varPublic) {
+			refused, err := s.readyPublic(ctx, c, part.field)
+			if err != nil {
+				return err
+			}
+			if refused != nil {
+				wrong = append(wrong, refused)
+			}
+		}
 		if slices.Contains(names, varImprint) && f.Imprint == "" {
 			wrong = append(wrong, fault.Field(part.field, CodeImprint, "The mail shows the imprint of the account, which is empty."))
 		}

@@ -124,14 +124,16 @@ type Config struct {
 	Redelivery *redelivery.Service
 	Campaigns  *campaign.Service
 	Checks     *preflight.Service // looks Campaigns over
-	Pictures   Pictures
-	Series     *series.Service
-	Diagnosis  *diagnosis.Service
-	Approval   Approvals
-	Webhooks   *webhook.Service
-	Ledger     Ledger // what is left of plans
-	Pauses     Pauses
-	Tickets    Tickets
+	// Publisher names the pages of public mailings; nil: there are none.
+	Publisher *campaign.Publisher
+	Pictures  Pictures
+	Series    *series.Service
+	Diagnosis *diagnosis.Service
+	Approval  Approvals
+	Webhooks  *webhook.Service
+	Ledger    Ledger // what is left of plans
+	Pauses    Pauses
+	Tickets   Tickets
 	// What tenants allow, what recipients said about it, and what they did.
 	TrackingSettings tracking.Settings
 	Consents         *tracking.Consents

@@ -80,7 +80,7 @@ func (a *API) register(api huma.API) {
 	a.routes = append(append(a.routes, domainRoutes()...), statisticsRoutes()...)
 	a.routes = append(append(a.routes, a.suppressionRoutes()...), addressRoutes()...)
 	a.routes = append(append(a.routes, leadRoutes()...), redeliveryRoutes()...)
-	a.routes = slices.Concat(a.routes, campaignRoutes(), campaignReadyRoutes(), campaignCommentRoutes())
+	a.routes = slices.Concat(a.routes, campaignRoutes(), campaignReadyRoutes(), campaignCommentRoutes(), campaignPageRoutes())
 	a.routes = append(a.routes, a.pictureRoutes()...)
 	a.routes = append(a.routes, seriesRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)

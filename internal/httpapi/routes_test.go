@@ -279,8 +279,9 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"PUT /v1/series/{id}":     `{"name":"x","group_id":"grp_00000000000000000000000001","trigger":{"on":"tag","tag":"neu"},"revision":1}`,
 	"PUT /v1/campaigns/{id}":  campaignText + `,"revision":1}`, "POST /v1/campaigns/{id}/send": `{}`,
 	"POST /v1/campaigns/{id}/test-mails": `{"to":["a@muster.example"]}`, "POST /v1/campaigns/{id}/reviews": `{"reviewer":"Eva"}`,
-	"POST /v1/campaigns/{id}/comments": `{"comment":"x"}`,
-	"PUT /v1/webhooks/{id}":            `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
+	"POST /v1/campaigns/{id}/comments":   `{"comment":"x"}`,
+	"PUT /v1/campaigns/{id}/publication": `{"public":true}`,
+	"PUT /v1/webhooks/{id}":              `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}
 
 // endless is a body without end that counts what was taken of it.
 type endless struct{ taken int64 }

@@ -22,6 +22,7 @@ import (
 	"stafette/internal/audience/intake"
 	"stafette/internal/audience/listcheck"
 	"stafette/internal/bounce"
+	"stafette/internal/campaign"
 	"stafette/internal/campaign/campaigntest"
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/diagnosis"
@@ -165,6 +166,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	c.Campaigns = w.campaigns(c)
 	c.Checks = w.checked(c.Campaigns, now)
+	c.Publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://post.example", Store: w.mailings}
 	c.Pictures = pictures.New(pictures.Config{Store: &picturestest.Store{}, Keeper: keeper, PublicURL: "https://post.example", Now: now})
 	c.Series = w.sequences(c)
 	c.TrackingSettings, c.Consents = w.tracking(keeper)

@@ -119,7 +119,7 @@ func (s *Store) DeleteCampaign(ctx context.Context, t tenant.ID, c campaign.ID) 
 		}
 		for _, text := range []string{"DELETE FROM campaign_letters WHERE tenant = $1 AND campaign = $2", "DELETE FROM campaign_checks WHERE tenant = $1 AND campaign = $2",
 			"DELETE FROM campaign_reviews WHERE tenant = $1 AND campaign = $2", "DELETE FROM campaign_comments WHERE tenant = $1 AND campaign = $2",
-			"DELETE FROM campaign_comment_reads WHERE tenant = $1 AND campaign = $2"} {
+			"DELETE FROM campaign_comment_reads WHERE tenant = $1 AND campaign = $2", "DELETE FROM campaign_pages WHERE tenant = $1 AND campaign = $2"} {
 			if _, err := tx.ExecContext(ctx, text, t[:], c[:]); err != nil {
 				return err
 			}

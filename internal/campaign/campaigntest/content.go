@@ -20,6 +20,7 @@ type Beside struct {
 	settings map[tenant.ID]campaign.Settings
 	trials   map[string]int
 	checks   map[campaign.ID]preflight.Check
+	public   map[campaign.ID]campaign.Publication
 }
 
 var _ preflight.Store = (*Store)(nil)

@@ -191,3 +191,13 @@ func TestSpamdAnswers(t *testing.T) {
 		}
 	}
 }
+
+// Whoever reaches the limit is spam, whatever the word before it says.
+func TestSpamAtTheLimit(t *testing.T) {
+	for figures, spam := range map[string]bool{"False ; 14.99 / 15.00": false, "False ; 15.00 / 15.00": true, "False ; 20 / 15": true, "True ; 1 / 15": true, "False ; 3 / 0": false} {
+		s := &preflight.Spamd{Address: spamd(t, "SPAMD/1.1 0 EX_OK\r\nSpam: "+figures+"\r\n\r\n"), Timeout: time.Minute, Dial: new(net.Dialer).DialContext}
+		if v, err := s.Judge(t.Context(), []byte("Subject: x\r\n\r\nx")); err != nil || v.Spam != spam {
+			t.Errorf("%s: %+v, %v", figures, v, err)
+		}
+	}
+}

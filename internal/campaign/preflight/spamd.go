@@ -120,5 +120,7 @@ func readScore(text string) (v Verdict, err error) {
 	if err := errors.Join(wrong[:]...); err != nil || v.Score != v.Score || v.Limit != v.Limit || v.Score > 1e6 || v.Score < -1e6 || v.Limit > 1e6 || v.Limit < -1e6 {
 		return Verdict{}, errAnswer
 	}
+	// rspamd says False of what it refuses for another reason than its score.
+	v.Spam = v.Spam || v.Limit > 0 && v.Score >= v.Limit
 	return v, nil
 }

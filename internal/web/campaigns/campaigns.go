@@ -45,6 +45,8 @@ type Config struct {
 	Pictures blockform.Library
 	// People name who commented; nil: nobody is named.
 	People People
+	// Publisher names the pages of public mailings; nil: there are none.
+	Publisher *campaign.Publisher
 	// Checks look mailings over.
 	Checks *preflight.Service
 }
@@ -73,6 +75,8 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + one, Permission: read, Do: c.showOne},
 		{Pattern: "GET " + one + "/recipients.csv", Permission: read, Do: c.exportLines},
 		{Pattern: "GET " + one + "/sample.html", Permission: read, Do: c.sample},
+		{Pattern: "GET " + one + "/public.html", Permission: read, Do: c.publicPage},
+		{Pattern: "POST " + one + "/publish", Permission: send, Act: "campaigns.publish", Do: c.publish},
 		{Pattern: "GET " + one + "/links.html", Permission: read, Do: c.linkMap},
 		{Pattern: "GET " + one + "/report.pdf", Permission: read, Do: c.paper},
 		{Pattern: "GET " + one + "/edit", Permission: send, Do: c.showEdit},

@@ -37,6 +37,7 @@ type sheet struct {
 	unshown string          // why there is no sample
 	ready   readiness
 	thread  thread
+	page    page
 	config  Config
 
 	report  campaign.Report // of what was begun
@@ -63,9 +64,12 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 		return fmt.Errorf("read approvals: %w", err)
 	}
 	s.config, s.why = c, c.reasonOf(p)
+	if err = c.fillPage(r, &s); err != nil {
+		return err
+	}
 	column := func(key string) frame.Column { return frame.Column{Key: key, Title: p.T("campaigns.line." + key)} }
 	s.View = frame.ReadView(r, frame.Listing{Path: pathOf(s.Campaign), Filters: []string{"state"}, Columns: []frame.Column{column("address"), column("state"), column("message"), column("at")}})
-	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn", "commented", "resolved", "read")
+	s.done = p.Done("saved", "send", "scheduled", "pause", "resume", "cancel", "unschedule", "state", "unapproved", "check", "test", "asked", "approved", "declined", "withdrawn", "commented", "resolved", "read", "published", "unpublished")
 	if s.State == campaign.Draft || s.State == campaign.Scheduled {
 		err = c.fillDraft(r, p, &s)
 	} else {

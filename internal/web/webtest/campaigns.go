@@ -26,6 +26,8 @@ type mailings struct {
 	once    sync.Once
 	service *campaign.Service
 	checks  *preflight.Service
+	// publisher names the pages of public mailings.
+	publisher *campaign.Publisher
 }
 
 // campaignsSubject is the real service on a store in memory, with a campaign in every state.
@@ -41,7 +43,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}, Publisher: w.mailings.publisher}
 			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
@@ -54,7 +56,7 @@ func campaignsSubject() Subject {
 			}
 			for _, c := range found {
 				one := "/campaigns/" + c.ID.String()
-				list = append(list, one, one+"?done=saved", one+"?state=excluded", one+"?state=%3Cscript%3E&after=y")
+				list = append(list, one, one+"?done=saved", one+"?state=excluded", one+"?state=%3Cscript%3E&after=y", one+"?done=published", one+"?done=unpublished")
 				if c.State == campaign.Draft {
 					list = append(list, one+"/edit")
 				}
@@ -113,6 +115,7 @@ func (w *World) makeMailings() *campaign.Service {
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
 	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
+	w.mailings.publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://inhalt.example", Store: store}
 	w.mailings.checks = preflight.New(preflight.Config{Store: store, Campaigns: s, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {
 		groups, err := w.Groups().List(ctx, t)
