@@ -34,6 +34,9 @@ type sheet struct {
 	page
 	brand string
 	other string // path; "" for none
+	// framed: it stands in a page of another site, which is light as a rule whatever the
+	// reader's device prefers; so is it, then.
+	framed bool
 }
 
 func (d *door) sheet(lang i18n.Lang, brand string) sheet {

@@ -50,7 +50,6 @@ type signupSheet struct {
 	agreed   bool
 	token    string
 	action   string
-	framed   bool
 	preview  bool
 	note     string
 }
@@ -71,7 +70,7 @@ func (d *door) openSignup(w http.ResponseWriter, r *http.Request) (v signupSheet
 	if !lang.Valid() {
 		lang = i18n.Negotiate(r.Header.Get("Accept-Language"))
 	}
-	v = signupSheet{Form: f, values: map[string]string{}, problems: map[string]string{}, framed: strings.HasSuffix(r.URL.Path, "/embed"), action: r.URL.RequestURI()}
+	v = signupSheet{Form: f, values: map[string]string{}, problems: map[string]string{}, action: r.URL.RequestURI()}
 	v.preview = hmac.Equal([]byte(r.URL.Query().Get("preview")), []byte(d.Signup.Preview(f)))
 	if !f.Active && !v.preview {
 		d.signupFailed(w, r, lang, fault.New(fault.NotFound, signup.CodeUnknown, ""))
@@ -83,6 +82,7 @@ func (d *door) openSignup(w http.ResponseWriter, r *http.Request) (v signupSheet
 		return v, false
 	}
 	v.sheet, v.profile = d.sheet(lang, who.Name), profile
+	v.framed = strings.HasSuffix(r.URL.Path, "/embed")
 	if f.Lang == "" {
 		v.other = r.URL.Path + "?lang=" + v.otherLang()
 	}

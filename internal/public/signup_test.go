@@ -168,7 +168,10 @@ func TestEmbedded(t *testing.T) {
 	if !strings.Contains(res.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") || res.Header.Get("X-Frame-Options") != "DENY" {
 		t.Errorf("the page: %v", res.Header)
 	}
-	res, _ = w.ask(http.MethodGet, path+"/embed", "", "", nil)
+	res, page := w.ask(http.MethodGet, path+"/embed", "", "", nil)
+	if !strings.Contains(page, `<html lang="de" class="framed">`) {
+		t.Errorf("embedded: %.80s", page)
+	}
 	if !strings.HasSuffix(res.Header.Get("Content-Security-Policy"), "frame-ancestors 'self' https://www.hafenkontor.example") || res.Header.Get("X-Frame-Options") != "" {
 		t.Errorf("embedded: %v", res.Header)
 	}

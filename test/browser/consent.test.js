@@ -1,6 +1,7 @@
 // Consent in the demo world, from the sign-up form to the last mail: what people decide on their pages is what the
 // office knows and what the sending obeys. In German to the objection, in English on a telephone.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pass } from "node:timers/promises";
 import { Demo, unsubscribeLink, until } from "./demo.js";
@@ -205,6 +206,56 @@ describe("an objection", () => {
     assert.deepEqual(await axe(page), []);
     assert.equal(await demo.mail(box, "Neues 2"), undefined, "it arrived");
     assert.deepEqual(complaints, []);
+    await page.context().close();
+  });
+});
+
+/** A site of somebody else with a piece of HTML in its page, as localhost and as 127.0.0.1. */
+async function foreignSite(piece) {
+  const server = createServer((_, answer) => {
+    answer.setHeader("Content-Type", "text/html; charset=utf-8");
+    answer.end(`<!doctype html><html lang="de"><title>Neubau</title><h1>Neubau in der Speicherstadt</h1>${piece()}</html>`);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return { server, port: server.address().port };
+}
+
+describe("a form in a page of another site", () => {
+  test("signs people up there without a cookie, light as the page is, and stands nowhere else", async () => {
+    const { page, go, complaints } = await demo.desk({ lang: "de", who: CLERK });
+    await go("/signup-forms");
+    await page.click("tbody a");
+    await page.waitForURL(/\/signup-forms\/sgn_/);
+    const piece = await page.inputValue("#form-frame");
+    const { server, port } = await foreignSite(() => piece);
+    const address = "fremde.seite@posteo.example";
+    try {
+      await page.fill("#origins", `http://localhost:${port}`);
+      await press(page, 'form:has(#origins) button.btn--primary');
+      assert.deepEqual(complaints, []);
+      const context = await demo.browser.newContext({ viewport: { width: 360, height: 860 }, colorScheme: "dark", locale: "de" });
+      const visitor = await context.newPage();
+      await visitor.goto(`http://localhost:${port}/`);
+      const form = visitor.frameLocator("iframe");
+      assert.equal(await form.locator("html").evaluate((e) => getComputedStyle(e).colorScheme), "light");
+      assert.ok(await form.locator("html").evaluate((e) => e.scrollWidth <= e.clientWidth), "the form is wider than its frame");
+      await form.locator("#email").fill(address);
+      await form.locator("input[name=agree]").check();
+      await pass(3_500); // as long as a person takes
+      await form.locator("button.button").press("Enter");
+      const { source } = await demo.arrived(address, "");
+      assert.match(source.replaceAll(/=\r?\n/g, ""), CONFIRM);
+      assert.deepEqual(await context.cookies(), []);
+
+      // The same page by another name is a site that is not on the list.
+      const refused = [];
+      visitor.on("console", (m) => refused.push(m.text()));
+      await visitor.goto(`http://127.0.0.1:${port}/`);
+      await until("the refusal", async () => refused.some((text) => text.includes("frame-ancestors")));
+      await context.close();
+    } finally {
+      server.close();
+    }
     await page.context().close();
   });
 });
