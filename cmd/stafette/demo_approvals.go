@@ -37,7 +37,7 @@ func (s *demoSeeder) approvals(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		c, err := s.p.approvals.Submit(ctx, owner, g.ID, sub, "demo")
+		c, err := s.p.approvals.Submit(ctx, owner, g.ID, sub, s.by(ctx, owner))
 		if err != nil {
 			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
 		}
@@ -85,4 +85,17 @@ func (s *demoSeeder) signups(ctx context.Context, owner tenant.ID, groups []audi
 		}
 	}
 	return nil
+}
+
+// by is who did what the demo begins with: the owner of the account.
+func (s *demoSeeder) by(ctx context.Context, t tenant.ID) string {
+	users, err := s.p.store.Users(ctx, t)
+	if err == nil {
+		for _, u := range users {
+			if u.Role == tenant.Owner {
+				return u.ID.String()
+			}
+		}
+	}
+	return "demo"
 }

@@ -16,22 +16,22 @@ import (
 func (s *demoSeeder) campaigns(ctx context.Context) error {
 	owner := s.tenants[demo.Businesses()[0].Domain]
 	g, people, sub := demo.Viewings()
-	g, err := s.p.groups().Create(ctx, owner, g, "demo")
+	g, err := s.p.groups().Create(ctx, owner, g, s.by(ctx, owner))
 	if err != nil {
 		return fmt.Errorf("seed group: %w", err)
 	}
 	var members []audience.ContactID
 	for _, one := range people {
-		c, err := s.p.contacts().Create(ctx, owner, one, audience.OriginOffice, "demo")
+		c, err := s.p.contacts().Create(ctx, owner, one, audience.OriginOffice, s.by(ctx, owner))
 		if err != nil {
 			return fmt.Errorf("seed contact: %w", err)
 		}
 		members = append(members, c.ID)
 	}
-	if _, err := s.p.groups().Add(ctx, owner, g.ID, members, audience.OriginOffice, "demo"); err != nil {
+	if _, err := s.p.groups().Add(ctx, owner, g.ID, members, audience.OriginOffice, s.by(ctx, owner)); err != nil {
 		return fmt.Errorf("seed members: %w", err)
 	}
-	c, err := s.p.approvals.Submit(ctx, owner, g.ID, sub, "demo")
+	c, err := s.p.approvals.Submit(ctx, owner, g.ID, sub, s.by(ctx, owner))
 	if err != nil {
 		return fmt.Errorf("seed approval: %w", err)
 	}
@@ -42,7 +42,7 @@ func (s *demoSeeder) campaigns(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("seed approval: %w", err)
 	}
-	by := ingest.Principal{Tenant: owner, Actor: "demo", Door: "office"}
+	by := ingest.Principal{Tenant: owner, Actor: s.by(ctx, owner), Door: "office"}
 	for i, m := range demo.Mailings() {
 		m.Groups = []audience.GroupID{g.ID}
 		made, err := s.p.campaigns.Create(ctx, by, m)
@@ -77,7 +77,7 @@ func (s *demoSeeder) series(ctx context.Context, by ingest.Principal, g audience
 			if c.Tags = append(c.Tags, demo.SeriesTags(i)...); i%2 == 0 {
 				c.Fields = map[string]string{"birthday": "1984-12-24"}
 			}
-			_, err = s.p.contacts().Change(ctx, by.Tenant, c, "demo")
+			_, err = s.p.contacts().Change(ctx, by.Tenant, c, by.Actor)
 		}
 		if err != nil {
 			return fmt.Errorf("seed contact: %w", err)

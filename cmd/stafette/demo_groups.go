@@ -15,7 +15,7 @@ import (
 func (s *demoSeeder) groups(ctx context.Context) error {
 	owner := s.tenants[demo.Businesses()[0].Domain]
 	for _, l := range demo.Lists() {
-		g, err := s.p.groups().Create(ctx, owner, l.Group, "demo")
+		g, err := s.p.groups().Create(ctx, owner, l.Group, s.by(ctx, owner))
 		if err != nil {
 			return fmt.Errorf("seed group: %w", err)
 		}
@@ -31,7 +31,7 @@ func (s *demoSeeder) groups(ctx context.Context) error {
 
 // enlist imports the list of a group.
 func (s *demoSeeder) enlist(ctx context.Context, owner tenant.ID, g audience.GroupID, l demo.List) error {
-	i, err := s.p.intake.Receive(ctx, owner, g, l.File, "demo", strings.NewReader(l.Rows))
+	i, err := s.p.intake.Receive(ctx, owner, g, l.File, s.by(ctx, owner), strings.NewReader(l.Rows))
 	if err != nil {
 		return fmt.Errorf("seed list: %w", err)
 	}
@@ -56,14 +56,14 @@ func (s *demoSeeder) samples(ctx context.Context) error {
 	}
 	for _, one := range list {
 		owner := s.tenants[one.Domain]
-		g, err := s.p.groups().Create(ctx, owner, one.Group, "demo")
+		g, err := s.p.groups().Create(ctx, owner, one.Group, s.by(ctx, owner))
 		if err != nil {
 			return fmt.Errorf("seed group: %w", err)
 		}
 		if err := s.enlist(ctx, owner, g.ID, one.List); err != nil {
 			return err
 		}
-		c, err := s.p.approvals.Submit(ctx, owner, g.ID, one.Said, "demo")
+		c, err := s.p.approvals.Submit(ctx, owner, g.ID, one.Said, s.by(ctx, owner))
 		if err != nil {
 			return fmt.Errorf("seed approval of %s: %w", g.Name, err)
 		}

@@ -32,7 +32,7 @@ func (s *demoSeeder) limits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("seed ledger: %w", err)
 	}
-	g, err := s.p.groups().Create(ctx, agency, audience.Group{Name: "Mieterbrief 2021", Description: "Alte Liste, lange nicht angeschrieben", Kind: audience.Static}, "demo")
+	g, err := s.p.groups().Create(ctx, agency, audience.Group{Name: "Mieterbrief 2021", Description: "Alte Liste, lange nicht angeschrieben", Kind: audience.Static}, s.by(ctx, agency))
 	if err != nil {
 		return fmt.Errorf("seed group: %w", err)
 	}
@@ -47,7 +47,7 @@ func (s *demoSeeder) limits(ctx context.Context) error {
 		return fmt.Errorf("seed ticket: %w", err)
 	}
 	_, err = s.p.tickets.Open(ctx, account, ticket.Wish{Category: ticket.Delivery, Subject: "Mieterbrief 2021: Was ist zu tun?", Ref: "/groups/" + g.ID.String() + "/pause",
-		Text: "Die Liste stammt aus der alten Verwaltung. Reicht es, wenn wir die unbekannten Adressen löschen?"}, "demo")
+		Text: "Die Liste stammt aus der alten Verwaltung. Reicht es, wenn wir die unbekannten Adressen löschen?"}, s.by(ctx, agency))
 	if err != nil {
 		return fmt.Errorf("seed ticket: %w", err)
 	}

@@ -267,6 +267,9 @@ func (c Config) actors(ctx context.Context, p frame.Page, list []string) map[str
 	slices.Sort(list)
 	for _, actor := range slices.Compact(list) {
 		names[actor] = p.T("groups.actor.other")
+		if strings.HasPrefix(actor, "sgn_") {
+			names[actor] = p.T("sup.by.form")
+		}
 		if u, err := id.Parse[tenant.UserKind](actor); err == nil {
 			if found, err := c.People.User(ctx, p.Tenant(), u); err == nil {
 				names[actor] = found.Name

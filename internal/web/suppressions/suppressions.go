@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"stafette/internal/audience"
@@ -268,6 +269,8 @@ func (n names) of(actor string) string {
 	switch {
 	case actor == "system":
 		return n.p.T("sup.by.system")
+	case strings.HasPrefix(actor, "sgn_"):
+		return n.p.T("sup.by.form")
 	case name == "":
 		return n.p.T("sup.by.unknown")
 	}
