@@ -128,12 +128,20 @@ func (r *returnMail) path(e queue.Entry) string {
 	return r.paths.Make(returns.PathOf(e.Tenant, e.Delivery), r.hosts.Host(e.SignDomain)).String()
 }
 
-// fields are those of mailings: where to unsubscribe (RFC 2369, 3.2), by one click
-// (RFC 8058) and by mail, each naming the delivery as the return path does. A mail that
-// says so itself keeps what it says.
+// fields are those of mailings that no one else can write, since each names the delivery
+// as the return path does: where to unsubscribe, and where to complain.
 func (r *returnMail) fields(e queue.Entry, mail []byte) []byte {
-	if !slices.Contains(r.lists, e.Stream) || hasField(mail, "List-Unsubscribe") {
+	if !slices.Contains(r.lists, e.Stream) {
 		return nil
+	}
+	return []byte(r.unsubscribeFields(e, mail) + r.complaintField(e, mail))
+}
+
+// unsubscribeFields say where to unsubscribe (RFC 2369, 3.2), by one click (RFC 8058) and
+// by mail. A mail that says so itself keeps what it says.
+func (r *returnMail) unsubscribeFields(e queue.Entry, mail []byte) string {
+	if hasField(mail, "List-Unsubscribe") {
+		return ""
 	}
 	var ways []string
 	if r.preference != nil {
@@ -144,13 +152,29 @@ func (r *returnMail) fields(e queue.Entry, mail []byte) []byte {
 		ways = append(ways, "<mailto:"+to.String()+"?subject=unsubscribe>")
 	}
 	if len(ways) == 0 {
-		return nil
+		return ""
 	}
 	text := "List-Unsubscribe:\r\n " + strings.Join(ways, ",\r\n ") + "\r\n"
 	if r.preference != nil && !hasField(mail, "List-Unsubscribe-Post") {
 		text += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 	}
-	return []byte(text)
+	return text
+}
+
+// complaintField tells providers where a complaint about this mail goes (RFC 9477): to its
+// return path, which ties it to the delivery. They heed the field only where its domain is
+// that of From or lies below it, and a signature of From's domain covers it (3.1.2); it is
+// left out where the sending domain has no host of its own for return mail. A mail that
+// says so itself keeps what it says.
+func (r *returnMail) complaintField(e queue.Entry, mail []byte) string {
+	if r.domain == "" || e.SignDomain == "" || hasField(mail, "CFBL-Address") {
+		return ""
+	}
+	host := r.hosts.Host(e.SignDomain)
+	if host != e.SignDomain && !strings.HasSuffix(host, "."+e.SignDomain) {
+		return ""
+	}
+	return "CFBL-Address:\r\n " + r.paths.Make(returns.PathOf(e.Tenant, e.Delivery), host).String() + "; report=arf\r\n"
 }
 
 // newPreference makes what recipients decide by link; nil where pages have no address that

@@ -32,12 +32,13 @@ type Options struct {
 }
 
 // DefaultFields returns the fields that tell the reader who writes what, and those that
-// tell programs how to read it. List-Unsubscribe must be signed by RFC 8058, 4.
+// tell programs how to read it. List-Unsubscribe must be signed by RFC 8058, 4, and
+// CFBL-Address by RFC 9477, 3.1.
 func DefaultFields() []string {
 	return []string{
 		"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To",
 		"References", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
-		"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post",
+		"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "CFBL-Address",
 	}
 }
 

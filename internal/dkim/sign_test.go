@@ -104,6 +104,7 @@ func TestSignaturesBreak(t *testing.T) {
 		"Content-Type":          "Content-Type: text/html\r\n",
 		"List-Unsubscribe":      "List-Unsubscribe: <https://evil.example>\r\n",
 		"List-Unsubscribe-Post": "List-Unsubscribe-Post: x\r\n",
+		"CFBL-Address":          "CFBL-Address: fbl@evil.example\r\n",
 	}
 	for name, field := range changes {
 		for _, v := range verify(t, append([]byte(field), signed...)) {

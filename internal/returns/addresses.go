@@ -78,7 +78,7 @@ func PathOf(t tenant.ID, d message.DeliveryID) bounce.Path {
 // vouchers are the fields of a message reported on in which our own addresses stand
 // when it was ours.
 func vouchers() []string {
-	return []string{"Return-Path", "X-Envelope-From", "X-Original-Return-Path", "List-Unsubscribe", "X-MailFrom", "Original-Mail-From"}
+	return []string{"Return-Path", "X-Envelope-From", "X-Original-Return-Path", "List-Unsubscribe", "CFBL-Address", "X-MailFrom", "Original-Mail-From"}
 }
 
 // Proven finds an address of ours with a MAC in a report that came to none: among the

@@ -122,6 +122,7 @@ func TestWhatComesBack(t *testing.T) {
 		"a complaint":                 {to: "{verp}", raw: complaint("abuse", ""), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
 		"a complaint at the fbl":      {to: "fbl@bounces.mail.example", raw: complaint("abuse", "Return-Path: <{verp}>\n"), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
 		"by the unsubscribe address":  {to: "abuse@post.mail.example", raw: complaint("abuse", "List-Unsubscribe: <https://x.example/>, <mailto:{unsub}?subject=x>\n"), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
+		"by the complaint address":    {to: "abuse@post.mail.example", raw: complaint("abuse", "CFBL-Address: {verp}; report=arf\n"), fact: event.Complained, reason: "complaint", suppressed: "complaint"},
 		"a complaint without proof":   {to: "fbl@bounces.mail.example", raw: complaint("abuse", ""), why: returns.WhyNoProof},
 		"a complaint with forged MAC": {to: "fbl@bounces.mail.example", raw: complaint("abuse", "Return-Path: <{forged}>\n"), why: returns.WhyNoProof},
 		"a bounce to postmaster":      {to: "postmaster@post.mail.example", raw: strings.ReplaceAll(dsn("failed", "5.1.1", gone), "{verp}", "postmaster@post.mail.example"), why: returns.WhyNoProof},
