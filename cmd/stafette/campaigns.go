@@ -80,7 +80,8 @@ func (p *platform) openMailingPages(mux *http.ServeMux, catalog *i18n.Catalog, z
 func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
 	leave, views := newPreference(p.base), p.newViews()
 	p.mailing = make(chan struct{}, 1)
-	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Begun: p.mailingBegun, Now: p.store.Now, Log: p.log}
+	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Begun: p.mailingBegun,
+		Colleagues: p.store, Commented: p.tellComment, Now: p.store.Now, Log: p.log}
 	if p.stationery != nil {
 		c.Stationery = p.stationery
 	}

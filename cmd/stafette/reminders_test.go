@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"stafette/internal/campaign"
 	"stafette/internal/changeover"
 	"stafette/internal/i18n"
 	"stafette/internal/id"
@@ -129,6 +131,50 @@ func TestOperatorsAreRemindedOfOverlaps(t *testing.T) {
 			if !catalog.Has("notice." + kind + part) {
 				t.Errorf("no text notice.%s%s", kind, part)
 			}
+		}
+	}
+}
+
+// commented keeps what was said about a mailing.
+type commented struct {
+	campaign.Store
+	list []campaign.Comment
+}
+
+func (c commented) CampaignComments(context.Context, tenant.ID, campaign.ID) ([]campaign.Comment, error) {
+	return c.list, nil
+}
+
+// Whom a comment concerns gets one letter, who is asked one that says so, its author none.
+func TestCommentsAreTold(t *testing.T) {
+	maker, asked, other := somebody("macht@muster.example", tenant.Owner, func(u *tenant.User) { u.Name = "Mia" }), somebody("gefragt@muster.example", tenant.Office, nil), somebody("sonst@muster.example", tenant.Office, nil)
+	account := tenant.Tenant{ID: id.New[tenant.Kind](reminderTime), Name: "Muster GmbH", Locale: "de"}
+	world := &reminded{account: account, users: map[tenant.ID][]tenant.User{account.ID: {maker, asked, other}}}
+	r := reminder{store: world, notices: world}
+	c := campaign.Campaign{ID: id.New[campaign.Kind](reminderTime), Tenant: account.ID, Name: "Mai", Actor: maker.ID.String()}
+	for name, one := range map[string]struct {
+		v    campaign.Comment
+		want map[string]string // who gets which kind
+		from string
+	}{
+		"asked":           {campaign.Comment{Author: maker.ID.String(), Asked: asked.ID.String()}, map[string]string{"gefragt@muster.example": "campaign_asked"}, "Mia"},
+		"behind the link": {campaign.Comment{Author: "Kunz", Review: id.New[campaign.ReviewKind](reminderTime)}, map[string]string{"macht@muster.example": "campaign_comment"}, "Kunz"},
+		"by a key":        {campaign.Comment{Author: "key_1"}, map[string]string{"macht@muster.example": "campaign_comment"}, "Muster GmbH"},
+	} {
+		world.letters = nil
+		one.v.ID, one.v.Text = id.New[campaign.CommentKind](reminderTime), "Preis?"
+		if err := r.aboutComment(t.Context(), commented{}, c, one.v); err != nil {
+			t.Fatal(name, err)
+		}
+		have := map[string]string{}
+		for _, l := range world.letters {
+			have[l.To.String()] = l.Kind
+			if l.Link != "/campaigns/"+c.ID.String()+"#"+one.v.ID.String() || l.Args["name"] != one.from || l.Args["campaign"] != "Mai" || l.Args["text"] != "Preis?" {
+				t.Errorf("%s: %+v", name, l)
+			}
+		}
+		if !maps.Equal(have, one.want) {
+			t.Errorf("%s: told %v, want %v", name, have, one.want)
 		}
 	}
 }

@@ -68,8 +68,12 @@ type Config struct {
 	// Begun is called when a campaign was sent that is due at once, so that nobody waits for
 	// the next Turn; may be nil.
 	Begun func()
-	Now   func() time.Time
-	Log   *slog.Logger // nil: discard
+	// Colleagues tells whom comments may ask; nil: nobody.
+	Colleagues Colleagues
+	// Commented is called when a comment was kept; may be nil.
+	Commented func(ctx context.Context, c Campaign, v Comment)
+	Now       func() time.Time
+	Log       *slog.Logger // nil: discard
 }
 
 // Service keeps and sends campaigns. It is safe for concurrent use.
@@ -91,6 +95,9 @@ func New(c Config) *Service {
 	}
 	if c.Begun == nil {
 		c.Begun = func() {}
+	}
+	if c.Commented == nil {
+		c.Commented = func(context.Context, Campaign, Comment) {}
 	}
 	return &Service{c: c, reports: map[formOf]counted{}}
 }

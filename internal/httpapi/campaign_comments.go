@@ -27,6 +27,7 @@ type CampaignComment struct {
 	Block      int                `json:"block" doc:"Number of the block it is about, from 1; 0: the whole mailing"`
 	Author     string             `json:"author" doc:"Identifier of a user or a key, or the name that was given behind the link of a review"`
 	Review     *campaign.ReviewID `json:"review_id" doc:"That of the link; null: somebody of the account"`
+	Asked      *string            `json:"asked_id" doc:"Identifier of the user who is to answer, and was told so by mail; null: nobody in particular"`
 	At         time.Time          `json:"created_at"`
 	ResolvedAt *time.Time         `json:"resolved_at" doc:"null: open"`
 }
@@ -35,6 +36,9 @@ func campaignComment(c campaign.Comment) CampaignComment {
 	v := CampaignComment{ID: c.ID, Text: c.Text, Block: c.Block, Author: c.Author, At: c.At, ResolvedAt: timeOrNull(c.ResolvedAt)}
 	if !c.Review.IsZero() {
 		v.Review = &c.Review
+	}
+	if c.Asked != "" {
+		v.Asked = &c.Asked
 	}
 	return v
 }
@@ -64,6 +68,7 @@ type commentCampaignInput struct {
 	Body struct {
 		Text  string `json:"comment" maxLength:"4000" doc:"1 to 4,000 bytes" example:"Bitte den Termin prüfen."`
 		Block int    `json:"block,omitempty" doc:"Number of a block, from 1 to 60; left out: the whole mailing"`
+		Asked string `json:"asked_id,omitempty" maxLength:"40" doc:"Identifier of a user of the account who is to answer"`
 	}
 }
 
@@ -72,7 +77,7 @@ func (a *API) commentCampaign(ctx context.Context, in *commentCampaignInput) (*s
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.c.Campaigns.Comment(ctx, principalOf(ctx), number, in.Body.Block, in.Body.Text)
+	c, err := a.c.Campaigns.Comment(ctx, principalOf(ctx), number, campaign.Comment{Block: in.Body.Block, Text: in.Body.Text, Asked: in.Body.Asked})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ func TestCampaignComments(t *testing.T) {
 	}
 	w.wantProblem(w.post(at, `{"comment":" "}`), 422, campaign.CodeValue, "/comment")
 	w.wantProblem(w.post(at, `{"comment":"x","block":61}`), 422, campaign.CodeValue, "/block")
+	w.wantProblem(w.post(at, `{"comment":"x","asked_id":"usr_x"}`), 422, campaign.CodeAsked, "/asked_id")
 	w.wantProblem(w.post("/v1/campaigns/x/comments", `{"comment":"x"}`), 404, campaign.CodeNotFound, "")
 	if a := w.ask(http.MethodPost, at, w.other, strings.NewReader(`{"comment":"x"}`), "Content-Type", "application/json"); a.status != 404 {
 		t.Errorf("another tenant's: %d %s", a.status, a.body)

@@ -22,8 +22,8 @@ func (s *Store) AddCampaignComment(ctx context.Context, c campaign.Comment, most
 		if n >= most {
 			return fault.Field("comment", campaign.CodeValue, "There are as many comments as there can be.")
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO campaign_comments (tenant, campaign, id, block, author, review, body, at, resolved_at, resolved_by)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, '')`, c.Tenant[:], c.Campaign[:], c.ID[:], c.Block, plain(c.Author), c.Review[:], plain(c.Text), millis(c.At))
+		_, err := tx.ExecContext(ctx, `INSERT INTO campaign_comments (tenant, campaign, id, block, author, review, asked, body, at, resolved_at, resolved_by)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, '')`, c.Tenant[:], c.Campaign[:], c.ID[:], c.Block, plain(c.Author), c.Review[:], plain(c.Asked), plain(c.Text), millis(c.At))
 		return err
 	})
 	if err != nil {
@@ -47,11 +47,11 @@ func (s *Store) ResolveCampaignComment(ctx context.Context, c campaign.Comment) 
 
 // CampaignComments implements campaign.Store.
 func (s *Store) CampaignComments(ctx context.Context, t tenant.ID, c campaign.ID) (list []campaign.Comment, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id, block, author, review, body, at, resolved_at, resolved_by FROM campaign_comments
+	rows, err := s.read.QueryContext(ctx, `SELECT id, block, author, review, asked, body, at, resolved_at, resolved_by FROM campaign_comments
 		WHERE tenant = $1 AND campaign = $2 ORDER BY id`, t[:], c[:])
 	err = scan(rows, err, func(row *sql.Rows) error {
 		v := campaign.Comment{Tenant: t, Campaign: c}
-		err := row.Scan(&v.ID, &v.Block, &v.Author, &v.Review, &v.Text, instant{&v.At}, instant{&v.ResolvedAt}, &v.ResolvedBy)
+		err := row.Scan(&v.ID, &v.Block, &v.Author, &v.Review, &v.Asked, &v.Text, instant{&v.At}, instant{&v.ResolvedAt}, &v.ResolvedBy)
 		list = append(list, v)
 		return err
 	})

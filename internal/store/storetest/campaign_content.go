@@ -121,9 +121,9 @@ func campaignComments(t *testing.T, w *World) {
 	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
 	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: w.A, Revision: 1, Name: "Mai", State: campaign.Draft, Actor: "usr_1", CreatedAt: now, UpdatedAt: now}
 	w.must(w.Store.CreateCampaign(ctx, c))
-	first := campaign.Comment{ID: id.New[campaign.CommentKind](now), Tenant: w.A, Campaign: c.ID, Block: 2, Author: "usr_1", Text: "Größe <b>?\nJa", At: now}
+	first := campaign.Comment{ID: id.New[campaign.CommentKind](now), Tenant: w.A, Campaign: c.ID, Block: 2, Author: "usr_1", Asked: "usr_2", Text: "Größe <b>?\nJa", At: now}
 	second := first
-	second.ID, second.Author, second.Review, second.Block = id.New[campaign.CommentKind](now.Add(time.Millisecond)), "Kunz", id.New[campaign.ReviewKind](now), 0
+	second.ID, second.Author, second.Review, second.Asked, second.Block = id.New[campaign.CommentKind](now.Add(time.Millisecond)), "Kunz", id.New[campaign.ReviewKind](now), "", 0
 	w.must(w.Store.AddCampaignComment(ctx, first, 2))
 	w.must(w.Store.AddCampaignComment(ctx, second, 2))
 	if err := w.Store.AddCampaignComment(ctx, second, 2); !fault.IsKind(err, fault.Invalid) {

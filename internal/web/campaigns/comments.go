@@ -17,6 +17,8 @@ import (
 // People tells who somebody is; tenant.Store does.
 type People interface {
 	User(ctx context.Context, t tenant.ID, u tenant.UserID) (tenant.User, error)
+	// Users lists all people of an account.
+	Users(ctx context.Context, t tenant.ID) ([]tenant.User, error)
 }
 
 // thread is what is said about a mailing.
@@ -25,6 +27,7 @@ type thread struct {
 	seen     campaign.CommentID // up to which the reader called them read
 	unread   int
 	names    map[string]string // of colleagues
+	ask      []frame.Option    // whom a comment can ask, from "" for nobody
 }
 
 func (c Config) fillThread(r *http.Request, p frame.Page, s *sheet) (err error) {
@@ -36,18 +39,35 @@ func (c Config) fillThread(r *http.Request, p frame.Page, s *sheet) (err error) 
 		return fmt.Errorf("read comments: %w", err)
 	}
 	v.unread, v.names = campaign.Unread(v.comments, me, v.seen), map[string]string{}
-	for _, one := range v.comments {
-		if _, known := v.names[one.Author]; known || !one.Review.IsZero() || c.People == nil {
+	if c.People == nil {
+		return nil
+	}
+	people, err := c.People.Users(ctx, s.Tenant)
+	if err != nil {
+		return fmt.Errorf("name who commented: %w", err)
+	}
+	v.ask = []frame.Option{{Text: p.T("campaigns.comment.nobody")}}
+	for _, u := range people {
+		number := u.ID.String()
+		if u.Name == "" {
 			continue
 		}
-		v.names[one.Author] = p.T("campaigns.comment.gone") // who left is not named any more
-		if u, err := id.Parse[tenant.UserKind](one.Author); err == nil {
-			if who, err := c.People.User(ctx, s.Tenant, u); err == nil && who.Name != "" {
-				v.names[one.Author] = who.Name
-			}
+		if v.names[number] = u.Name; number != me && u.DisabledAt.IsZero() && tenant.Can(u.Role, tenant.MessagesSend) {
+			v.ask = append(v.ask, frame.Option{Value: number, Text: u.Name})
 		}
 	}
 	return nil
+}
+
+// asked names who is to answer a comment; "" for nobody in particular.
+func (v thread) asked(p frame.Page, c campaign.Comment) string {
+	if c.Asked == "" {
+		return ""
+	}
+	if name := v.names[c.Asked]; name != "" {
+		return p.T("campaigns.comment.asks", "name", name)
+	}
+	return p.T("campaigns.comment.asks", "name", p.T("campaigns.comment.gone"))
 }
 
 // by names who wrote a comment.
@@ -58,7 +78,10 @@ func (v thread) by(p frame.Page, c campaign.Comment) string {
 	if name := v.names[c.Author]; name != "" {
 		return name
 	}
-	return p.T("campaigns.comment.gone")
+	if _, err := id.Parse[tenant.KeyKind](c.Author); err == nil {
+		return p.T("campaigns.comment.key")
+	}
+	return p.T("campaigns.comment.gone") // who left is not named any more
 }
 
 // fresh reports whether a comment is new to the reader.
@@ -97,12 +120,12 @@ func (c Config) comment(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	if err != nil {
 		return err
 	}
-	s := sheet{Campaign: v, Form: frame.Form{Values: map[string]string{"comment": r.PostForm.Get("comment"), "block": frame.Shorten(r.PostForm.Get("block"), 4)}}}
+	s := sheet{Campaign: v, Form: frame.Form{Values: map[string]string{"comment": r.PostForm.Get("comment"), "block": frame.Shorten(r.PostForm.Get("block"), 4), "asked": frame.Shorten(r.PostForm.Get("asked"), 40)}}}
 	block, err := strconv.Atoi(s.Value("block"))
 	if err != nil {
 		block = 0
 	}
-	_, err = c.Campaigns.Comment(r.Context(), principal(p), v.ID, block, s.Value("comment"))
+	_, err = c.Campaigns.Comment(r.Context(), principal(p), v.ID, campaign.Comment{Block: block, Text: s.Value("comment"), Asked: s.Value("asked")})
 	if err == nil {
 		frame.Redirect(w, r, pathOf(v), "commented")
 		return nil
@@ -110,7 +133,11 @@ func (c Config) comment(w http.ResponseWriter, r *http.Request, p frame.Page) er
 	if f := fault.As(err); f == nil || f.Kind != fault.Invalid {
 		return err
 	}
-	s.Add("comment", p.T("campaigns.comment.wrong"))
+	if fault.As(err).Code == campaign.CodeAsked {
+		s.Add("asked", p.T("campaigns.comment.asked.unknown"))
+	} else {
+		s.Add("comment", p.T("campaigns.comment.wrong"))
+	}
 	return c.renderOne(w, r, p, http.StatusUnprocessableEntity, s)
 }
 

@@ -27,6 +27,15 @@ func TestCommentsAtADraft(t *testing.T) {
 	}
 	page = d.Get(one)
 	webtest.Expect(t, page, http.StatusOK, "Jetzt heller", "(2 neu)")
+	_, after, _ = strings.Cut(page.Text, `name="asked"`)
+	_, after, _ = strings.Cut(after, `value="usr_`)
+	colleague, _, _ := strings.Cut(after, `"`)
+	if a := d.Post(one+"/comments", url.Values{"comment": {"Stimmt der Preis?"}, "block": {"0"}, "asked": {"usr_" + colleague}}); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("asked: %d %s", a.StatusCode, a.Text)
+	}
+	webtest.Expect(t, d.Post(one+"/comments", url.Values{"comment": {"Und nun?"}, "asked": {"usr_x"}}), http.StatusUnprocessableEntity, "arbeitet nicht (mehr) in diesem Konto", "Und nun?")
+	page = d.Get(one)
+	webtest.Expect(t, page, http.StatusOK, "Stimmt der Preis?", " · an ")
 	_, after, _ = strings.Cut(page.Text, `name="to" value="`)
 	last, _, _ := strings.Cut(after, `"`)
 	if a := d.Post(one+"/comments/read", url.Values{"to": {last}}); a.StatusCode != http.StatusSeeOther {

@@ -114,7 +114,7 @@ func (w *World) makeMailings() *campaign.Service {
 			{Number: 2, Target: "https://muster.example/katalog/7", Persons: 5, Varies: true}},
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
-	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Now: w.Now})
+	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Colleagues: accounts{w}, Now: w.Now})
 	w.mailings.publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://inhalt.example", Store: store}
 	w.mailings.checks = preflight.New(preflight.Config{Store: store, Campaigns: s, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {
@@ -164,7 +164,7 @@ func (w *World) makeMailings() *campaign.Service {
 			c.Trial, c.Letter.Other = campaign.Trial{Share: 50, Hours: 24}, campaign.Other{From: "Eva <eva@muster.example>", Text: "Anders\n\nAbmelden: {{unsubscribe_url}}"}
 		})
 		for n, text := range []string{"Bild ist <b>zu dunkel</b>.", "Erledigt?"} {
-			if _, err := s.Comment(ctx, who, commented, n, text); err != nil {
+			if _, err := s.Comment(ctx, who, commented, campaign.Comment{Block: n, Text: text}); err != nil {
 				panic(err)
 			}
 		}

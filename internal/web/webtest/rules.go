@@ -56,6 +56,11 @@ func (a accounts) Tenants(_ context.Context, after tenant.ID, _ int) ([]tenant.T
 	return []tenant.Tenant{a.World.Tenant, a.World.Other}, nil
 }
 
+// Users implements campaigns.People.
+func (a accounts) Users(ctx context.Context, t tenant.ID) ([]tenant.User, error) {
+	return a.Accounts().Users(ctx, t)
+}
+
 // Tenant implements rules.Accounts.
 func (a accounts) Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error) {
 	return (&returnBox{tenants: []tenant.Tenant{a.World.Tenant, a.World.Other}}).Tenant(ctx, t)
