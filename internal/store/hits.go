@@ -54,11 +54,14 @@ func startHits(ctx context.Context, s *Store) (*hits, error) {
 	return h, nil
 }
 
-// stop writes what is noted and ends.
-func (h *hits) stop() error {
-	h.once.Do(func() { close(h.quit) })
-	<-h.ended
-	return h.folds.end()
+// stop writes what is noted and ends. Only the first call has something to say.
+func (h *hits) stop() (err error) {
+	h.once.Do(func() {
+		close(h.quit)
+		<-h.ended
+		err = h.folds.end()
+	})
+	return err
 }
 
 // run is the one goroutine that writes activities. Notes are written some time after they
