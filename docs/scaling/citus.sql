@@ -155,6 +155,7 @@ SELECT create_reference_table('blitz_readers');
 -- Only the coordinator asks these; they stay where they are.
 -- local: sessions
 -- local: agreements
+-- local: hits_folded
 -- local: singletons
 -- local: sts_policies
 -- local: tls_tallies

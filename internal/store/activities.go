@@ -85,6 +85,7 @@ func activitiesFrom() string {
 }
 
 func (s *Store) activities(ctx context.Context, t tenant.ID, rest string, args ...any) ([]tracking.Activity, error) {
+	s.settle(ctx)
 	var list []tracking.Activity
 	rows, err := s.read.QueryContext(ctx, activitiesFrom()+rest, append([]any{t[:]}, args...)...)
 	err = scan(rows, err, func(row *sql.Rows) error {
@@ -165,6 +166,7 @@ func oneOf[T ~string](where *strings.Builder, args *[]any, column string, values
 
 // Activity implements tracking.ActivityStore.
 func (s *Store) Activity(ctx context.Context, t tenant.ID, v tracking.ActivityID) (tracking.Activity, error) {
+	s.settle(ctx)
 	a, err := readActivity(s.read.QueryRowContext(ctx, activitiesFrom()+" AND a.id = $2", t[:], v[:]), t)
 	if err != nil {
 		return tracking.Activity{}, fmt.Errorf("read activity: %w", s.refusal(missing(err, "activity_unknown")))
@@ -182,6 +184,7 @@ func (s *Store) ActivityCounts(ctx context.Context, t tenant.ID, m message.ID) (
 	if c.Hidden = c.Level == tracking.Aggregate && c.Recipients < tracking.MinForCounts; c.Hidden {
 		return c, nil
 	}
+	s.settle(ctx)
 	sums := map[int]tracking.Count{}
 	add := func(row *sql.Rows) error {
 		var link int

@@ -101,6 +101,7 @@ func (s *Store) ReadBeside(ctx context.Context, t tenant.ID, u tenant.UserID, un
 
 // UnreadBlitz implements blitz.Store.
 func (s *Store) UnreadBlitz(ctx context.Context, t tenant.ID, u tenant.UserID, until tracking.ActivityID, limit int) (n int, err error) {
+	s.settle(ctx)
 	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM activities a WHERE a.tenant = $1 AND a.id > $3 AND a.class <> 'scanner'
 		AND NOT EXISTS (SELECT 1 FROM blitz_reads b WHERE b.tenant = $1 AND b.user_id = $2 AND b.activity = a.id) LIMIT $4) AS unread`,
 		t[:], u[:], until[:], limit).Scan(&n)

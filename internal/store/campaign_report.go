@@ -22,6 +22,7 @@ func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign
 	if err != nil {
 		return r, err
 	}
+	s.settle(ctx)
 	const of = " FROM campaign_recipients r WHERE r.tenant = $1 AND r.campaign = $2"
 	const mail = " FROM campaign_recipients r JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery WHERE r.tenant = $1 AND r.campaign = $2"
 	var key, kind string

@@ -33,6 +33,7 @@ func (s *Store) PutTrial(ctx context.Context, c campaign.Campaign) (ok bool, err
 
 // TrialCounts implements campaign.Store.
 func (s *Store) TrialCounts(ctx context.Context, t tenant.ID, c campaign.ID) (a, b campaign.TrialCount, err error) {
+	s.settle(ctx)
 	of := map[campaign.Version]*campaign.TrialCount{campaign.VersionA: &a, campaign.VersionB: &b}
 	for _, q := range []struct {
 		text string

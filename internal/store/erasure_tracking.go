@@ -44,6 +44,7 @@ func (h trackingHolder) of() []string {
 
 // Count implements privacy.Holder.
 func (h trackingHolder) Count(ctx context.Context, p privacy.Person) (n int64, err error) {
+	h.s.settle(ctx)
 	for _, address := range distinct(p.Addresses) {
 		for _, which := range h.of() {
 			var done int64
@@ -68,6 +69,9 @@ func (h trackingHolder) Count(ctx context.Context, p privacy.Person) (n int64, e
 // Erase implements privacy.Holder. That somebody has withdrawn stays, by the hash of the
 // address: it must hold when they are written to again.
 func (h trackingHolder) Erase(ctx context.Context, p privacy.Person, note func(int64) error) error {
+	if err := h.s.hits.settled(ctx); err != nil {
+		return fmt.Errorf("erase activities: %w", h.s.refusal(err))
+	}
 	for _, a := range p.Addresses {
 		var n int64
 		err := h.s.transactSecurely(ctx, func(tx *sql.Tx) error {

@@ -33,3 +33,19 @@ func LimitPages(t *testing.T, s *Store) (lift func()) {
 	set(1) // SQLite takes the present size instead
 	return func() { set(1 << 30) }
 }
+
+// DirOf is where a store on SQLite keeps its data.
+func DirOf(s *Store) string { return s.cfg.DataDir }
+
+// WhileWriting calls f while somebody else has the one connection that writes.
+func WhileWriting(t *testing.T, s *Store, f func()) {
+	t.Helper()
+	c, err := s.write.Conn(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/message"
@@ -28,7 +29,8 @@ type hitCall struct {
 
 // hits writes the activities of all who wait at one moment with one flush, as the
 // committer does for mail. They have a goroutine of their own, so that a burst of them
-// fills no group of acceptances.
+// fills no group of acceptances. Those that are noted go through a journal first, see
+// folds.
 type hits struct {
 	s     *Store
 	known hitMemory
@@ -39,27 +41,61 @@ type hits struct {
 	once   sync.Once
 	quit   chan struct{}
 	ended  chan struct{}
+	folds  *folds // nil: there is no journal, and notes are written as all others
 }
 
-func startHits(s *Store) *hits {
+func startHits(ctx context.Context, s *Store) (*hits, error) {
 	h := &hits{s: s, known: newHitMemory(s.dialect), in: make(chan *hitCall, hitGroup), quit: make(chan struct{}), ended: make(chan struct{})}
+	var err error
+	if h.folds, err = startFolds(ctx, h); err != nil {
+		return nil, err
+	}
 	go h.run()
-	return h
+	return h, nil
 }
 
-func (h *hits) stop() {
-	h.once.Do(func() { close(h.quit) })
-	<-h.ended
+// stop writes what is noted and ends. Only the first call has something to say.
+func (h *hits) stop() (err error) {
+	h.once.Do(func() {
+		close(h.quit)
+		<-h.ended
+		err = h.folds.end()
+	})
+	return err
 }
 
+// run is the one goroutine that writes activities. Notes are written some time after they
+// came, so that many share the pages they change, or at once where somebody waits.
 func (h *hits) run() {
 	defer close(h.ended)
+	f := h.folds
+	if f == nil {
+		f = &folds{}
+	}
+	rest := time.NewTimer(foldEvery)
+	resting := true
+	fold := func() {
+		h.fold()
+		resting = true
+		rest.Reset(foldEvery)
+	}
 	for {
 		select {
 		case <-h.quit:
+			h.foldAll()
 			return
 		case c := <-h.in:
-			h.write(h.gather(c))
+			h.write(gather(c, h.in, func(c *hitCall) int { return len(c.list) }))
+		case <-f.hurry:
+			fold()
+		case <-f.came:
+			if !resting {
+				fold()
+			}
+		case <-rest.C:
+			if resting = false; h.folds != nil && h.folds.some() {
+				fold()
+			}
 		}
 	}
 }
@@ -67,12 +103,12 @@ func (h *hits) run() {
 // gather takes what waits. Who can run at this moment is let run first, as long as that
 // brings more: the first of a burst would otherwise get a flush of its own, while all
 // others stand in line behind it.
-func (h *hits) gather(first *hitCall) []*hitCall {
-	group, n, before := []*hitCall{first}, len(first.list), 0
+func gather[T any](first T, in <-chan T, size func(T) int) []T {
+	group, n, before := []T{first}, size(first), 0
 	for n < hitGroup {
 		select {
-		case c := <-h.in:
-			group, n = append(group, c), n+len(c.list)
+		case c := <-in:
+			group, n = append(group, c), n+size(c)
 		default:
 			if n == before {
 				return group

@@ -22,6 +22,9 @@ func (s *Store) lockQueue() error {
 	return err
 }
 
+// errInUse says that another process has a directory.
+var errInUse = errors.New("another process uses it")
+
 // lockDir makes this process the only one to use the directory, until release is
 // called or the process ends, however it ends.
 func lockDir(dir string) (release func() error, err error) {
@@ -31,7 +34,7 @@ func lockDir(dir string) (release func() error, err error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errors.New("another process uses it")
+			err = errInUse
 		}
 		return nil, errors.Join(fmt.Errorf("lock data directory %s: %w", dir, err), f.Close())
 	}

@@ -55,6 +55,7 @@ func openedFrom(by tracking.OpenedBy, order string) string {
 
 // Openings implements tracking.Reader.
 func (s *Store) Openings(ctx context.Context, t tenant.ID, of []message.ID) (map[message.ID]tracking.Opening, error) {
+	s.settle(ctx)
 	found := map[message.ID]tracking.Opening{}
 	for part := range slices.Chunk(of, inListMax) {
 		if err := s.openings(ctx, t, part, found); err != nil {

@@ -60,6 +60,9 @@ func (s *Store) Messages(ctx context.Context, t tenant.ID, f insight.Filter) (in
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
+	if f.Opened != "" {
+		s.settle(ctx)
+	}
 	q := &search{s: s, tenant: t, stream: f.Stream, tag: plain(f.Tag), state: f.State, mark: f.Mark, oldest: f.OldestFirst, hosts: f.Hosts, openedBy: f.Opened, opened: openedIs(f.Opened)}
 	q.bound(f)
 	if err := q.understand(ctx, f); err != nil {

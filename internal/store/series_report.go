@@ -90,6 +90,7 @@ func actedText(d dialect) string {
 
 // Acted implements series.Store. Who clicked has opened.
 func (s *Store) Acted(ctx context.Context, t tenant.ID, v series.ID, step, did string, list []series.Run) (map[audience.ContactID]bool, error) {
+	s.settle(ctx)
 	return s.heard(ctx, actedText(s.dialect), []any{t[:], v[:], step, did}, list)
 }
 

@@ -165,8 +165,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	// Both serve everybody until Close: who opened the store may leave before.
 	s.inquiries = startInquiries(s.suppressed) //nolint:contextcheck // see above
 	s.commits = startCommitter(s)              //nolint:contextcheck // see above
-	s.hits = startHits(s)                      //nolint:contextcheck // see above
 	s.trails = startTrails(s)                  //nolint:contextcheck // see above
+	if s.hits, err = startHits(ctx, s); err != nil {
+		s.commits.stop()
+		s.inquiries.stop()
+		s.trails.stop()
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
+	}
 	return s, nil
 }
 
@@ -179,6 +184,14 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	// The URL may hold a password: it is not repeated.
 	return errors.New("database URL must be empty or start with postgres://")
+}
+
+// disk is what files are written to.
+func (s *Store) disk() spool.Disk {
+	if s.cfg.Disk == nil {
+		return spool.OSDisk{}
+	}
+	return s.cfg.Disk
 }
 
 // Archive returns where the bodies lie.
@@ -202,9 +215,9 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.commits.stop()
 	s.inquiries.stop()
-	s.hits.stop()
+	noted := s.hits.stop()
 	s.trails.stop()
-	return errors.Join(s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
+	return errors.Join(noted, s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 
 func (s *Store) disconnect() error {

@@ -145,6 +145,10 @@ func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.
 // PutTrackingConsent implements tracking.ConsentStore.
 func (s *Store) PutTrackingConsent(ctx context.Context, c tracking.Consent) error {
 	h := audience.HashOf(s.cfg.HashKey, c.Tenant, c.Address)
+	// What was done before is judged by what was said before.
+	if err := s.hits.settled(ctx); err != nil {
+		return fmt.Errorf("put tracking consent: %w", s.refusal(err))
+	}
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		s.hits.known.forget()
 		var number int64

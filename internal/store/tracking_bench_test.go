@@ -19,7 +19,7 @@ func BenchmarkHits(b *testing.B) {
 		}
 		b.ResetTimer()
 		share(callers, b.N, func(i int) {
-			if _, err := w.Store.AddActivities(context.Background(), hits[i:i+1]); err != nil {
+			if err := w.Store.NoteActivity(context.Background(), hits[i], nil); err != nil {
 				b.Error(err)
 			}
 		})

@@ -41,29 +41,62 @@ func NewRecorder(c RecorderConfig) *Recorder { return &Recorder{c} }
 //
 // Declarations (Kind.Declared) are kept whole, whatever is decided.
 func (r *Recorder) Record(ctx context.Context, s Sent, a Activity) (done Activity, kept bool, err error) {
+	h, tells, err := r.hit(ctx, s, a)
+	if err != nil || !tells {
+		return h.Activity, false, err
+	}
+	answer, err := r.c.Store.AddActivities(ctx, []Hit{h})
+	if err != nil {
+		return h.Activity, false, fmt.Errorf("record %s: %w", a.Kind, err)
+	}
+	r.publish(h.Activity, answer[0])
+	return h.Activity, answer[0], nil
+}
+
+// Note is Record for what comes in bursts: it returns when the activity is on stable
+// storage, and kept is called later with what was kept, if it was (see
+// ActivityStore.NoteActivity). It must not be used for declarations.
+func (r *Recorder) Note(ctx context.Context, s Sent, a Activity, kept func(done Activity)) error {
+	h, tells, err := r.hit(ctx, s, a)
+	if err != nil || !tells {
+		return err
+	}
+	err = r.c.Store.NoteActivity(ctx, h, func(answer bool) {
+		if r.publish(h.Activity, answer); answer {
+			kept(h.Activity)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("record %s: %w", a.Kind, err)
+	}
+	return nil
+}
+
+// publish tells who looks on of an activity that was kept.
+func (r *Recorder) publish(a Activity, kept bool) {
+	if kept && r.c.Hub != nil && (a.Decision.Level > Aggregate || a.Kind.Declared()) {
+		r.c.Hub.Publish(a)
+	}
+}
+
+// hit is what is to be stored of an activity; false says that nothing is.
+func (r *Recorder) hit(ctx context.Context, s Sent, a Activity) (h Hit, tells bool, err error) {
 	a.Tenant = s.Tenant
 	if a.At.IsZero() {
 		a.At = r.c.Now()
 	}
 	a.At = a.At.UTC().Truncate(time.Millisecond)
-	h := Hit{Recipients: s.Recipients, Tracked: !a.Message.IsZero() && a.Offer == ""}
+	h = Hit{Activity: a, Recipients: s.Recipients, Tracked: !a.Message.IsZero() && a.Offer == ""}
 	if a.Decision, h.Granted, err = r.c.Decider.atCommit(ctx, s); err != nil {
-		return a, false, err
+		return h, false, err
 	}
 	if a.Decision.Level <= None && !a.Kind.Declared() {
-		return a, false, nil
+		h.Activity = a
+		return h, false, nil
 	}
 	a.ID = id.New[ActivityKind](a.At)
-	a = a.stripped(len(s.Recipients))
-	h.Activity = a
-	answer, err := r.c.Store.AddActivities(ctx, []Hit{h})
-	if err != nil {
-		return a, false, fmt.Errorf("record %s: %w", a.Kind, err)
-	}
-	if answer[0] && r.c.Hub != nil && (a.Decision.Level > Aggregate || a.Kind.Declared()) {
-		r.c.Hub.Publish(a)
-	}
-	return a, answer[0], nil
+	h.Activity = a.stripped(len(s.Recipients))
+	return h, true, nil
 }
 
 // stripped is the activity without what its level does not allow.

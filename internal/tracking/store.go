@@ -57,6 +57,11 @@ type ActivityStore interface {
 	// kept for a message that was erased. Each one is judged by the recipients that
 	// stand beside it, at the moment of the commit.
 	AddActivities(ctx context.Context, list []Hit) ([]bool, error)
+	// NoteActivity stores one activity durably and returns only then, as AddActivities does,
+	// but may leave it for a moment longer whether it is kept; whoever reads afterwards finds
+	// it nevertheless. decided, which may be nil, is told once that is known, by a goroutine
+	// of the store; it may read and write. After a crash it is not called.
+	NoteActivity(ctx context.Context, h Hit, decided func(kept bool)) error
 	// Activities lists activities and reports whether there are more.
 	Activities(ctx context.Context, t tenant.ID, q Query) ([]Activity, bool, error)
 	// Activity returns one. The error is NotFound "activity_unknown".

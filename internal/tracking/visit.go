@@ -175,14 +175,8 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	}
 	a.Agent, a.Machine = agent, v.c.Rules.Judge(agent, signs)
 	s := Sent{Tenant: found.tracked.Tenant, Stream: found.tracked.Stream, Decision: found.tracked.Decision, Recipients: found.recipients}
-	done, kept, err := v.c.Recorder.Record(ctx, s, a)
-	if err != nil {
-		return err
-	}
-	if kept {
-		v.settle(ctx, a.Message, done, sign, turned)
-	}
-	return nil
+	later := context.WithoutCancel(ctx) // the visitor has gone when it is known what was kept
+	return v.c.Recorder.Note(ctx, s, a, func(done Activity) { v.settle(later, done.Message, done, sign, turned) })
 }
 
 // settle judges the earlier hits of a client anew where done was the one that brought its

@@ -195,6 +195,14 @@ func (m *memory) Recipients(_ context.Context, _ tenant.ID, of message.ID) ([]tr
 	return m.recipients[of], nil
 }
 
+func (m *memory) NoteActivity(ctx context.Context, h tracking.Hit, decided func(bool)) error {
+	kept, err := m.AddActivities(ctx, []tracking.Hit{h})
+	if err == nil {
+		decided(kept[0])
+	}
+	return err
+}
+
 func (m *memory) AddActivities(_ context.Context, list []tracking.Hit) ([]bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

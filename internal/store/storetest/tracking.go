@@ -114,12 +114,26 @@ func (w *World) Hit(v tracking.Tracked, link int, to ...string) tracking.Hit {
 	return h
 }
 
-// Keep stores hits and returns which were kept.
+// Keep stores hits, in turn as notes and at once, and returns which were kept.
 func (w *World) Keep(list ...tracking.Hit) []bool {
 	w.t.Helper()
-	kept, err := w.Store.AddActivities(context.Background(), list)
-	if err != nil {
-		w.t.Fatal(err)
+	ctx, kept := context.Background(), make([]bool, len(list))
+	for i := range list {
+		if i%2 == 1 || list[i].Activity.Kind.Declared() {
+			answer, err := w.Store.AddActivities(ctx, list[i:i+1])
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			kept[i] = answer[0]
+			continue
+		}
+		decided := make(chan bool, 1)
+		w.must(w.Store.NoteActivity(ctx, list[i], func(kept bool) { decided <- kept }))
+		// Who reads lets it be decided.
+		if _, _, err := w.Store.Activities(ctx, list[i].Activity.Tenant, tracking.Query{Limit: 1}); err != nil {
+			w.t.Fatal(err)
+		}
+		kept[i] = <-decided
 	}
 	return kept
 }

@@ -171,6 +171,15 @@ func (s *Shelf) Recipients(_ context.Context, t tenant.ID, m message.ID) ([]trac
 	return slices.Clone(s.recipients[m]), nil
 }
 
+// NoteActivity implements tracking.ActivityStore; it decides at once.
+func (s *Shelf) NoteActivity(ctx context.Context, h tracking.Hit, decided func(bool)) error {
+	kept, err := s.AddActivities(ctx, []tracking.Hit{h})
+	if err == nil && decided != nil {
+		decided(kept[0])
+	}
+	return err
+}
+
 // AddActivities implements tracking.ActivityStore.
 func (s *Shelf) AddActivities(ctx context.Context, list []tracking.Hit) ([]bool, error) {
 	kept := make([]bool, len(list))
