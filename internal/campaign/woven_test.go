@@ -149,3 +149,31 @@ func FuzzWoven(f *testing.F) {
 		checkWoven(t, pressed(t, source, w), w, recipientData(name, city))
 	})
 }
+
+// BenchmarkWoven makes the HTML and the text of one mail, of the pattern and the long way.
+func BenchmarkWoven(b *testing.B) {
+	const link = `<p><a href="https://muster.example/eins">Grundrisse</a></p>`
+	text := "<p>" + strings.Repeat("Am Hafen wird gebaut, und die Wohnungen sind vergeben. ", 16) + "</p>"
+	w := newWeaver(b, true)
+	f := pressed(b, `<html><body><h1>Guten Tag {{name}}</h1>`+strings.Repeat(text+link, 3)+`<a href="{{unsubscribe_url}}">Abmelden</a></body></html>`, w)
+	m := tracking.Mail{Tenant: tenant.ID{1}, Message: message.ID{1}, Stream: tenant.Newsletter, Recipients: make([]message.Address, 1)}
+	data := recipientData("Eva", "Köln")
+	f.complete(data)
+	b.Run("pattern", func(b *testing.B) {
+		for b.Loop() {
+			if _, _, ok := f.woven(b.Context(), w, m, tracking.Individual, data); !ok {
+				b.Fatal("no pattern")
+			}
+		}
+	})
+	b.Run("long", func(b *testing.B) {
+		for b.Loop() {
+			var d message.Draft
+			if err := f.content(&d, data); err != nil {
+				b.Fatal(err)
+			}
+			_ = f.plainOf(data, d.HTML)
+			_ = w.Again(b.Context(), m, tracking.Individual, markup(d.HTML, data))
+		}
+	})
+}
