@@ -18,16 +18,33 @@ import (
 // mark is part of the words that stand for variables; no letter has it.
 const mark = "zqvariablexq"
 
-// commonLinks are the links of everybody's mail by level, without those levels at which they
-// must be read from each mail.
-func commonLinks(f *form, w Weaver) map[tracking.Level][]tracking.Link {
+// readForm reads off a form what is the same in everybody's mail: its links by level, without
+// those levels at which they must be read from each mail, and the patterns of its HTML.
+func (f *form) readForm(w Weaver) {
 	if !plainTags(f.HTML) || strings.Contains(f.HTML, mark) {
-		return nil
+		return
 	}
+	data := words(f.html.Variables())
+	page, err := f.html.Render(data)
+	if err != nil {
+		return
+	}
+	f.links = map[tracking.Level][]tracking.Link{}
+	for _, level := range []tracking.Level{tracking.Aggregate, tracking.Pseudonymous, tracking.Individual} {
+		if links, known := w.Common(level, markup(page, data), mark); known {
+			f.links[level] = links
+		}
+	}
+	f.pattern = commonPatterns(f, w, page, data)
+}
+
+// words are data in which a word stands for each variable, those of our own pages included.
+// None begins with another.
+func words(names []string) map[string]any {
 	data := map[string]any{varLeave: "https://" + mark + ".invalid/leave", varWeb: "https://" + mark + ".invalid/web",
-		varPublic: "https://" + mark + ".invalid/public", varImprint: mark}
-	for i, name := range f.html.Variables() {
-		word := fmt.Sprintf("%s%d", mark, i)
+		varPublic: "https://" + mark + ".invalid/public", varImprint: mark + "x"}
+	for i, name := range names {
+		word := fmt.Sprintf("%s%dx", mark, i)
 		of, key, nested := strings.Cut(name, ".")
 		switch {
 		case nested: // of a contact's own fields, or of what began a series
@@ -42,17 +59,7 @@ func commonLinks(f *form, w Weaver) map[tracking.Level][]tracking.Link {
 		}
 	}
 	data[varLeaveShort], data[varWebShort] = data[varLeave], data[varWeb]
-	page, err := f.html.Render(data)
-	if err != nil {
-		return nil
-	}
-	all := map[tracking.Level][]tracking.Link{}
-	for _, level := range []tracking.Level{tracking.Aggregate, tracking.Pseudonymous, tracking.Individual} {
-		if links, known := w.Common(level, markup(page, data), mark); known {
-			all[level] = links
-		}
-	}
-	return all
+	return data
 }
 
 // markup is the HTML of a mail, with the links of ours that are never followed by tracking:

@@ -7,27 +7,31 @@ import (
 	"stafette/internal/tracking"
 )
 
-// woven notes which forms it is shown.
-type woven struct {
+// watched notes which forms it is shown.
+type watched struct {
 	Weaver
 	pages []string
 }
 
-func (w *woven) Common(_ tracking.Level, form tracking.Markup, _ string) ([]tracking.Link, bool) {
+func (w *watched) Common(_ tracking.Level, form tracking.Markup, _ string) ([]tracking.Link, bool) {
 	w.pages = append(w.pages, form.HTML)
 	return nil, true
+}
+
+func (*watched) Pattern(tracking.Level, tracking.Markup, string, []string) (*tracking.Pattern, bool) {
+	return nil, false
 }
 
 // Every variable has a word in its place, whatever it is of.
 func TestWordsStandForAllVariables(t *testing.T) {
 	const leave, web = "https://" + mark + ".invalid/leave", "https://" + mark + ".invalid/web"
 	for source, want := range map[string]string{
-		"{{name}}":                            mark + "0",
-		"{{fields.city}} {{event.order}}":     mark + "1 " + mark + "0",
-		"{{fields.a}}{{fields.b}}":            mark + "0" + mark + "1",
+		"{{name}}":                            mark + "0x",
+		"{{fields.city}} {{event.order}}":     mark + "1x " + mark + "0x",
+		"{{fields.a}}{{fields.b}}":            mark + "0x" + mark + "1x",
 		"{{unsubscribe_url}} {{web_url}}":     leave + " " + web,
 		"{{unsubscribe}} {{web_version}}":     leave + " " + web,
-		"{{imprint}}":                         mark,
+		"{{imprint}}":                         mark + "x",
 		"{{#if name}}x{{/if}}":                "",
 		"{{{name}}}":                          "",
 		"{{name}} " + mark:                    "",
@@ -37,8 +41,8 @@ func TestWordsStandForAllVariables(t *testing.T) {
 		if err != nil {
 			t.Fatal(source, err)
 		}
-		w := &woven{}
-		commonLinks(&form{Letter: Letter{HTML: source}, html: parsed}, w)
+		w := &watched{}
+		(&form{Letter: Letter{HTML: source}, html: parsed}).readForm(w)
 		switch {
 		case want == "" && len(w.pages) > 0:
 			t.Errorf("%s: read as a form: %q", source, w.pages)

@@ -23,6 +23,8 @@ import (
 type Weaver interface {
 	Again(ctx context.Context, m tracking.Mail, level tracking.Level, page tracking.Markup) string
 	Common(level tracking.Level, form tracking.Markup, mark string) (links []tracking.Link, known bool)
+	Pattern(level tracking.Level, form tracking.Markup, mark string, words []string) (p *tracking.Pattern, ok bool)
+	Fill(ctx context.Context, m tracking.Mail, p *tracking.Pattern, values []string) (html string, ok bool)
 }
 
 // MergerConfig is what a Merger needs.
@@ -65,6 +67,8 @@ type form struct {
 	// links are those of everybody's mail, by level; of a level that is missing they are
 	// read from each mail. See links.go.
 	links map[tracking.Level][]tracking.Link
+	// pattern is what the HTML of mails is made of, see woven.go; nil: each is rendered.
+	pattern *pattern
 }
 
 // maxForms bounds the forms kept in memory; more only costs parsing.
@@ -77,19 +81,34 @@ var _ spool.Merger = (*Merger)(nil)
 
 // Merge implements spool.Merger.
 func (m *Merger) Merge(ctx context.Context, h spool.Handle, r spool.Record) ([]byte, error) {
-	f, data, d, err := m.draft(ctx, h, r)
+	f, data, to, err := m.data(ctx, h, r)
 	if err != nil {
 		return nil, err
 	}
-	if d.Text == "" && d.HTML != "" {
-		d.Text = f.plainOf(data, d.HTML) // before anything is woven into it
+	// An unknown level tells nothing.
+	level, err := tracking.ParseLevel(r.Level)
+	tells := err == nil && level > tracking.None && m.c.Weaver != nil
+	mail := tracking.Mail{Tenant: h.Tenant, Message: h.Message, Stream: tenant.Newsletter, SignDomain: r.Domain, Recipients: []message.Address{to.Address}}
+	d, err := f.fields(data, to)
+	if err != nil {
+		return nil, unmergeable(err)
+	}
+	done := false
+	if tells {
+		d.HTML, d.Text, done = f.woven(ctx, m.c.Weaver, mail, level, data)
+	}
+	if !done {
+		if err := f.content(&d, data); err != nil {
+			return nil, unmergeable(err)
+		}
+		if d.Text == "" && d.HTML != "" {
+			d.Text = f.plainOf(data, d.HTML) // before anything is woven into it
+		}
+		if tells && d.HTML != "" {
+			d.HTML = m.c.Weaver.Again(ctx, mail, level, markup(d.HTML, data))
+		}
 	}
 	d.Date, d.MessageID = r.Date, h.Message.String()+"@"+r.Domain
-	// An unknown level tells nothing.
-	if level, err := tracking.ParseLevel(r.Level); err == nil && level > tracking.None && m.c.Weaver != nil && d.HTML != "" {
-		d.HTML = m.c.Weaver.Again(ctx, tracking.Mail{Tenant: h.Tenant, Message: h.Message, Stream: tenant.Newsletter, SignDomain: r.Domain,
-			Recipients: []message.Address{d.To[0].Address}}, level, markup(d.HTML, data))
-	}
 	c, err := message.Compose(d)
 	if err != nil {
 		return nil, unmergeable(err)
@@ -102,9 +121,13 @@ func (m *Merger) Merge(ctx context.Context, h spool.Handle, r spool.Record) ([]b
 
 // Page implements ingest.Merger.
 func (m *Merger) Page(ctx context.Context, h spool.Handle, r spool.Record) (tracking.Markup, error) {
-	_, data, d, err := m.draft(ctx, h, r)
+	f, data, to, err := m.data(ctx, h, r)
 	if err != nil {
 		return tracking.Markup{}, err
+	}
+	d, err := f.draft(data, to)
+	if err != nil {
+		return tracking.Markup{}, unmergeable(err)
 	}
 	page := markup(d.HTML, data)
 	// Whether the fields hold is known from a mail without content.
@@ -115,28 +138,24 @@ func (m *Merger) Page(ctx context.Context, h spool.Handle, r spool.Record) (trac
 	return page, nil
 }
 
-// draft is the mail of a record before it is composed, with its form and all of its data.
-func (m *Merger) draft(ctx context.Context, h spool.Handle, r spool.Record) (f *form, data map[string]any, d message.Draft, err error) {
+// data is what the mail of a record is made of: its form, all of its data, its recipient.
+func (m *Merger) data(ctx context.Context, h spool.Handle, r spool.Record) (f *form, data map[string]any, to message.Mailbox, err error) {
 	if f, err = m.form(ctx, h.Tenant, r.Form); err != nil {
-		return f, nil, d, err
+		return f, nil, to, err
 	}
-	to, err := message.ParseMailbox(r.To)
-	if err != nil {
-		return f, nil, d, unmergeable(err)
+	if to, err = message.ParseMailbox(r.To); err != nil {
+		return f, nil, to, unmergeable(err)
 	}
 	data = map[string]any{}
 	if err := json.Unmarshal(r.Data, &data); err != nil {
-		return f, nil, d, unmergeable(err)
+		return f, nil, to, unmergeable(err)
 	}
 	m.links(data, h.Tenant, message.Delivery(h.Message, 1))
 	if m.c.Public != nil {
 		data[varPublic] = m.c.Public(h.Tenant, f.campaign)
 	}
 	f.complete(data)
-	if d, err = f.draft(data, to); err != nil {
-		return f, nil, d, unmergeable(err)
-	}
-	return f, data, d, nil
+	return f, data, to, nil
 }
 
 func unmergeable(err error) error { return fmt.Errorf("%w: %w", spool.ErrUnmergeable, err) }
@@ -183,7 +202,7 @@ func (m *Merger) form(ctx context.Context, t tenant.ID, name string) (*form, err
 		f.plain = plainForm(c.Letter.HTML)
 	}
 	if m.c.Weaver != nil && c.Letter.HTML != "" {
-		f.links = commonLinks(f, m.c.Weaver)
+		f.readForm(m.c.Weaver)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -238,6 +257,14 @@ func listID(c Campaign, host string) string {
 
 // draft is the mail to one recipient, without date and identifier.
 func (f *form) draft(data map[string]any, to message.Mailbox) (d message.Draft, err error) {
+	if d, err = f.fields(data, to); err != nil {
+		return d, err
+	}
+	return d, f.content(&d, data)
+}
+
+// fields are those of the mail to one recipient, without date, identifier and content.
+func (f *form) fields(data map[string]any, to message.Mailbox) (d message.Draft, err error) {
 	d.From, d.To = f.from, []message.Mailbox{to}
 	if !f.replyTo.IsZero() {
 		d.ReplyTo = []message.Mailbox{f.replyTo}
@@ -245,18 +272,23 @@ func (f *form) draft(data map[string]any, to message.Mailbox) (d message.Draft, 
 	if d.Subject, err = f.subject.RenderLine(data); err != nil {
 		return d, fmt.Errorf("subject: %w", err)
 	}
+	d.Headers = []message.Header{{Name: "List-Id", Value: f.listID}, {Name: "Feedback-ID", Value: f.feedback}, {Name: "Precedence", Value: "bulk"}}
+	return d, nil
+}
+
+// content renders HTML and text into a draft.
+func (f *form) content(d *message.Draft, data map[string]any) (err error) {
 	if f.HTML != "" {
 		if d.HTML, err = f.html.Render(data); err != nil {
-			return d, fmt.Errorf("html: %w", err)
+			return fmt.Errorf("html: %w", err)
 		}
 	}
 	if f.Letter.Text != "" {
 		if d.Text, err = f.text.RenderText(data); err != nil {
-			return d, fmt.Errorf("text: %w", err)
+			return fmt.Errorf("text: %w", err)
 		}
 	}
-	d.Headers = []message.Header{{Name: "List-Id", Value: f.listID}, {Name: "Feedback-ID", Value: f.feedback}, {Name: "Precedence", Value: "bulk"}}
-	return d, nil
+	return nil
 }
 
 // Names of variables that are not the contact's.

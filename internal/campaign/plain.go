@@ -57,7 +57,7 @@ func unlined(text string) string {
 // then.
 func (f *form) plainOf(data map[string]any, html string) string {
 	if f.plain != nil && plainData(data, f.plain.Variables()) {
-		if text, err := f.plain.RenderText(data); err == nil {
+		if text, ok := f.plainText(data); ok {
 			return text
 		}
 	}
@@ -66,6 +66,12 @@ func (f *form) plainOf(data map[string]any, html string) string {
 		return ""
 	}
 	return text
+}
+
+// plainText puts the data, of which plainData must hold, into the text of the form.
+func (f *form) plainText(data map[string]any) (string, bool) {
+	text, err := f.plain.RenderText(data)
+	return text, err == nil
 }
 
 // plainData reports whether values stand in a text as they are.

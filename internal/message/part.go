@@ -3,7 +3,6 @@ package message
 import (
 	"encoding/base64"
 	"mime"
-	"mime/quotedprintable"
 	"slices"
 	"strings"
 	"unicode"
@@ -28,10 +27,7 @@ func (t text) write(w *headerWriter, _ *boundaries) {
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\n")
 	// A byte order mark in the middle of a message is shown as a stray character.
 	content := strings.TrimPrefix(t.content, "\ufeff")
-	// Writes to a buffer cannot fail.
-	qp := quotedprintable.NewWriter(w)
-	_, _ = qp.Write([]byte(content))
-	_ = qp.Close()
+	w.quoted(content)
 	if !strings.HasSuffix(content, "\n") {
 		w.WriteString("\r\n")
 	}

@@ -15,6 +15,12 @@ import (
 // escaping writes a value so that it can stand where it is shown.
 type escaping func(s string, raw bool, line int) (string, error)
 
+// EscapeHTML is a value as Render puts it in for {{name}}.
+func EscapeHTML(s string) string {
+	s, _ = escapeHTML(s, false, 0)
+	return s
+}
+
 // escapeHTML makes of a value what may stand in text and in quoted attributes.
 func escapeHTML(s string, raw bool, _ int) (string, error) {
 	if raw || !strings.ContainsAny(s, `&<>"'`) {

@@ -1,10 +1,6 @@
 package tracking
 
-import (
-	"fmt"
-
-	"stafette/internal/message"
-)
+import "fmt"
 
 // consentMark is the value of the attribute optOut by which a sender says of a link of
 // their own that it leads to where the recipient withdraws.
@@ -16,7 +12,7 @@ func (v *weaving) consentURL() string {
 	if v.level < Pseudonymous || len(v.m.Recipients) != 1 {
 		return ""
 	}
-	return v.tokens.ConsentURL(v.public, v.m.Tenant, message.Delivery(v.m.Message, 1))
+	return v.address(ForConsent, 0)
 }
 
 // footer is a line that leads there, in both languages, as nobody here knows that of the

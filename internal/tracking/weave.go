@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"stafette/internal/message"
@@ -219,6 +220,9 @@ func sealed(media string) bool {
 	return false
 }
 
+// armour begins what somebody signed or encrypted within a text.
+const armour = "-----BEGIN PGP"
+
 // weaving is one mail at work.
 type weaving struct {
 	m      Mail
@@ -228,6 +232,7 @@ type weaving struct {
 	base   string
 	public string // address of the pages for recipients
 
+	pattern bool // it is a form's: addresses are holes
 	offered bool // the sender leads to the page of consent, or nobody wants it
 	links   []Link
 	done    bool // HTML was found and changed
@@ -239,7 +244,7 @@ func (v *weaving) leaf(l message.Leaf) ([]byte, bool) {
 	switch {
 	case v.rule != "":
 		return nil, false
-	case sealed(l.ContentType), bytes.Contains(l.Bytes, []byte("-----BEGIN PGP")):
+	case sealed(l.ContentType), bytes.Contains(l.Bytes, []byte(armour)):
 		v.rule = RuleSignedContent
 		return nil, false
 	case l.ContentType != "text/html", l.Attached:
@@ -327,7 +332,20 @@ func (v *weaving) edits(a *anchor) []edit {
 // link numbers a link and returns the address that leads to it.
 func (v *weaving) link(l Link) string {
 	v.links = append(v.links, l)
-	return v.base + LinkPath + v.tokens.Make(Token{Purpose: ForLink, Tenant: v.m.Tenant, Message: v.m.Message, Number: uint16(len(v.links))})
+	return v.address(ForLink, uint16(len(v.links)))
+}
+
+// address is where a link (by its number), the picture or the page of consent is.
+func (v *weaving) address(p Purpose, number uint16) string {
+	switch {
+	case v.pattern:
+		return hole + string(rune(p)) + strconv.Itoa(int(number)) + hole
+	case p == ForConsent:
+		return v.tokens.ConsentURL(v.public, v.m.Tenant, message.Delivery(v.m.Message, 1))
+	case p == ForPixel:
+		return v.base + PixelPath + v.tokens.Make(Token{Purpose: p, Tenant: v.m.Tenant, Message: v.m.Message})
+	}
+	return v.base + LinkPath + v.tokens.Make(Token{Purpose: p, Tenant: v.m.Tenant, Message: v.m.Message, Number: number})
 }
 
 // ending is what stands at the end of the HTML: the picture, and where single
@@ -343,7 +361,6 @@ func (v *weaving) ending() string {
 	if v.level >= Pseudonymous {
 		fmt.Fprintf(&b, "<a href=\"%s\" rel=\"nofollow\" aria-hidden=\"true\" tabindex=\"-1\" style=\"display:none\"></a>\r\n", v.link(Link{Trap: true}))
 	}
-	pixel := v.base + PixelPath + v.tokens.Make(Token{Purpose: ForPixel, Tenant: v.m.Tenant, Message: v.m.Message})
-	fmt.Fprintf(&b, "<img src=\"%s\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;width:1px;height:1px;border:0\">\r\n", pixel)
+	fmt.Fprintf(&b, "<img src=\"%s\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;width:1px;height:1px;border:0\">\r\n", v.address(ForPixel, 0))
 	return b.String()
 }
