@@ -118,7 +118,7 @@ func campaignRecipients(t *testing.T, w *World) {
 		a.Events[i].Message = a.Message.ID
 	}
 	w.Accept(a)
-	left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, 10)
+	left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, "", 10)
 	if err != nil || len(left) != 2 || !left[0].Known || left[1].Known || left[0].Delivery != rows[0].Delivery {
 		t.Fatalf("waiting: %+v, %v", left, err)
 	}
@@ -151,7 +151,7 @@ func campaignRecipients(t *testing.T, w *World) {
 		t.Errorf("another tenant's lines: %+v, %v", lines, err)
 	}
 	w.must(w.Contacts().Delete(ctx, w.A, people[1].ID))
-	if left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, 10); err != nil || len(left) != 0 {
+	if left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, "", 10); err != nil || len(left) != 0 {
 		t.Errorf("a deleted contact waits: %+v, %v", left, err)
 	}
 }
@@ -184,7 +184,7 @@ func campaignReport(t *testing.T, w *World) {
 	}
 	w.must(w.Store.AddFact(ctx, w.A, event.Event{ID: id.New[event.Kind](w.Clock.Now()), Message: message.Of(rows[0].Delivery), Delivery: rows[0].Delivery,
 		Type: event.Unsubscribed, At: w.Clock.Now(), Actor: "recipient"}))
-	r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
+	r, err := w.Store.CampaignReport(ctx, w.A, c.ID, w.Clock.Now())
 	w.must(err)
 	equal(t, "report", fmt.Sprint(r.Fates, r.Excluded, len(r.Bounces), r.Unsubscribed, r.Complained, r.Domains), "map[bounced:1 delivered:1] map[complaint:1] 1 1 0 [{x.example 2 1 1}]")
 	links := []campaign.LinkCount{{Number: 1, Target: "https://a.example/1", Label: "Exposé"}, {Number: 2, Target: "https://a.example/5", Label: "Mein"}}
@@ -196,7 +196,7 @@ func campaignReport(t *testing.T, w *World) {
 	w.Keep(w.Hit(told[0], 0), w.Hit(told[0], 1), w.Hit(told[0], 1), machine, w.Hit(told[0], 2), w.Hit(told[1], 2))
 	links[0].Persons, links[0].Machines, links[1].Persons, links[1].Varies = 1, 1, 2, true
 	for _, when := range []string{"kept", "folded"} {
-		r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
+		r, err := w.Store.CampaignReport(ctx, w.A, c.ID, w.Clock.Now())
 		w.must(err)
 		equal(t, when+": links", fmt.Sprint(r.Links), fmt.Sprint(links))
 		equal(t, when+": persons, machines", fmt.Sprint(r.Persons, r.Machines, r.Telling), "{1 2} {0 1} 2")
@@ -204,7 +204,7 @@ func campaignReport(t *testing.T, w *World) {
 		_, err = w.Store.FoldActivities(ctx, w.A, w.Clock.Advance(time.Hour), 100)
 		w.must(err)
 	}
-	if _, err := w.Store.CampaignReport(ctx, w.B, c.ID); !fault.IsKind(err, fault.NotFound) {
+	if _, err := w.Store.CampaignReport(ctx, w.B, c.ID, w.Clock.Now()); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("another tenant's: %v", err)
 	}
 }
