@@ -17,14 +17,14 @@ import (
 )
 
 func campaignTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Rows": campaignRows, "Recipients": campaignRecipients, "Report": campaignReport, "Trial": campaignTrial, "Reviews": campaignReviews, "Comments": campaignComments, "CommentsErased": commentsErased, "Settings": campaignSettings, "Checks": campaignChecks, "Pages": campaignPages}
+	return map[string]func(*testing.T, *World){"Rows": campaignRows, "Recipients": campaignRecipients, "Report": campaignReport, "Trial": campaignTrial, "Pace": campaignPace, "Reviews": campaignReviews, "Comments": campaignComments, "CommentsErased": commentsErased, "Settings": campaignSettings, "Checks": campaignChecks, "Pages": campaignPages}
 }
 
 // campaign stores a campaign to a group, begun.
-func (w *World) campaign(t tenant.ID, g audience.Group) campaign.Campaign {
+func (w *World) campaign(t tenant.ID, g audience.Group, rates ...campaign.Rate) campaign.Campaign {
 	w.t.Helper()
 	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
-	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: t, Revision: 1, Name: "Mai", Groups: []audience.GroupID{g.ID}, PerHour: 60, State: campaign.Draft,
+	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: t, Revision: 1, Name: "Mai", Groups: []audience.GroupID{g.ID}, PerHour: 60, PerProvider: rates, State: campaign.Draft,
 		Actor: "usr_1", CreatedAt: now, UpdatedAt: now, Letter: campaign.Letter{From: "info@a.example", Subject: "Hallo {{name}}", Text: "x"}}
 	w.must(w.Store.CreateCampaign(w.t.Context(), c))
 	c.Revision, c.State, c.StartAt, c.DueAt = 2, campaign.Sending, now, now
@@ -154,6 +154,56 @@ func campaignRecipients(t *testing.T, w *World) {
 	if left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, "", 10); err != nil || len(left) != 0 {
 		t.Errorf("a deleted contact waits: %+v, %v", left, err)
 	}
+}
+
+func campaignPace(t *testing.T, w *World) {
+	ctx := t.Context()
+	var people []audience.Contact
+	for i := range 4 {
+		people = append(people, w.Contact(w.A, "P", fmt.Sprint(i), "", "", []string{fmt.Sprintf("p%d@x.example", i)}))
+	}
+	g := w.Group(w.A, "Kunden", people...)
+	c := w.campaign(w.A, g, campaign.Rate{Provider: "gmx", PerHour: 60})
+	rows := w.recipientsOf(g, people...)
+	rows[0].Provider, rows[1].Provider = "gmx", "gmx"
+	_, _, err := w.Store.TakeRecipients(ctx, c, rows)
+	w.must(err)
+	waiting := func(provider string, limit int) (list []audience.ContactID) {
+		t.Helper()
+		found, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, provider, limit)
+		w.must(err)
+		for _, r := range found {
+			if r.Provider != provider {
+				t.Errorf("one of %q among %q", r.Provider, provider)
+			}
+			list = append(list, r.Contact)
+		}
+		return list
+	}
+	equal(t, "of gmx", fmt.Sprint(waiting("gmx", 10)), fmt.Sprint([]audience.ContactID{people[0].ID, people[1].ID}))
+	equal(t, "the first of gmx", fmt.Sprint(waiting("gmx", 1)), fmt.Sprint([]audience.ContactID{people[0].ID}))
+	equal(t, "of all others", fmt.Sprint(waiting("", 10)), fmt.Sprint([]audience.ContactID{people[2].ID}))
+	// A step notes when the next may be handed over; a change by a person leaves that alone.
+	due := w.Clock.Now().Add(time.Minute).UTC().Truncate(time.Millisecond)
+	moved := c
+	moved.Pace = map[string]time.Time{"gmx": due}
+	if ok, err := w.Store.MoveCampaign(ctx, moved, campaign.Sending); err != nil || !ok {
+		t.Fatalf("moved: %v, %v", ok, err)
+	}
+	paused := c
+	paused.Revision, paused.State, paused.UpdatedAt = c.Revision+1, campaign.Paused, w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+	w.must(w.Store.ChangeCampaign(ctx, paused, campaign.Sending))
+	found, err := w.Store.Campaign(ctx, w.A, c.ID)
+	w.must(err)
+	equal(t, "pace", fmt.Sprint(found.Pace, found.PerProvider), fmt.Sprint(moved.Pace, c.PerProvider))
+	// What was handed over before the campaign was changed last says nothing of the pace of now.
+	for i, at := range []time.Time{paused.UpdatedAt.Add(-time.Second), paused.UpdatedAt} {
+		rows[i].State, rows[i].At = campaign.Accepted, at
+	}
+	w.must(w.Store.SettleRecipients(ctx, w.A, c.ID, rows[:2]))
+	r, err := w.Store.CampaignReport(ctx, w.A, c.ID, w.Clock.Now())
+	w.must(err)
+	equal(t, "paces", fmt.Sprint(r.Paces, r.Measured), fmt.Sprint([]campaign.PaceCount{{Waiting: 1}, {Provider: "gmx", Lately: 1}}, paused.UpdatedAt))
 }
 
 func campaignReport(t *testing.T, w *World) {
