@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/campaign/preflight"
+	"stafette/internal/dns"
+	"stafette/internal/egress"
 	"stafette/internal/genuine"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
@@ -76,12 +80,33 @@ func (p *platform) openMailingPages(mux *http.ServeMux, catalog *i18n.Catalog, z
 	}
 }
 
+// mailboxes tells mailings whose mailboxes a domain has, as delivery and figures do.
+type mailboxes struct {
+	resolver dns.Resolver
+	shaping  func() *egress.Shaping
+}
+
+// Provider implements campaign.Providers. What will never be found has no provider.
+func (m mailboxes) Provider(ctx context.Context, domain string) (string, error) {
+	hosts, err := m.resolver.MX(ctx, domain)
+	switch {
+	case errors.Is(err, dns.ErrNoDomain), errors.Is(err, dns.ErrNoMail), errors.Is(err, dns.ErrNoHost):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("look up mail hosts: %w", err)
+	}
+	return m.shaping().Provider(hosts), nil
+}
+
+// Known implements campaign.Providers.
+func (m mailboxes) Known() []string { return m.shaping().Providers() }
+
 // newCampaigns makes the room of mailings.
 func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
 	leave, views := newPreference(p.base), p.newViews()
 	p.mailing = make(chan struct{}, 1)
 	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Begun: p.mailingBegun,
-		Colleagues: p.store, Commented: p.tellComment, Now: p.store.Now, Log: p.log}
+		Colleagues: p.store, Commented: p.tellComment, Providers: mailboxes{p.resolver, p.fleet.Shaping}, Now: p.store.Now, Log: p.log}
 	if p.stationery != nil {
 		c.Stationery = p.stationery
 	}

@@ -84,9 +84,11 @@ type Campaign struct {
 	// Events: the letter may ask for what an event brought ({{event.…}}); of series alone.
 	Events  bool
 	PerHour int // how many are handed over in an hour at most; 0: as fast as may be
-	State   State
-	Reason  string // code of what paused it or holds it up, "" for a person
-	Actor   string // who made it, and under whose name it is sent
+	// PerProvider bounds single mailbox providers besides, each once.
+	PerProvider []Rate
+	State       State
+	Reason      string // code of what paused it or holds it up, "" for a person
+	Actor       string // who made it, and under whose name it is sent
 	// StartAt is when it begins, or began; zero for a draft.
 	StartAt    time.Time
 	FinishedAt time.Time // everything handed over, or cancelled
@@ -104,6 +106,9 @@ type Campaign struct {
 	After audience.ContactID
 	Step  int64
 	DueAt time.Time // when the next step is due
+	// Pace is before when nobody of a provider of PerProvider is handed over; under "", when
+	// somebody of all others was last.
+	Pace map[string]time.Time
 	// Task is what remains to be done to deliveries that were handed over, see Task….
 	Task string
 	// Order suspends them while the campaign is paused; zero: none holds.
@@ -146,6 +151,7 @@ type Recipient struct {
 	Group    audience.GroupID
 	Delivery message.DeliveryID // of its mail; zero for who is excluded from the start
 	Version  Version            // of the letter, where there is a trial
+	Provider string             // whose mailbox it is, if the campaign bounds that provider
 	State    RecipientState
 	Reason   string
 	At       time.Time
@@ -188,7 +194,11 @@ type Report struct {
 	// Machines are, Links where they lead.
 	Telling int64
 	Links   []LinkCount
-	At      time.Time
+	// Paces counts, by provider that the campaign bounds and "" for all others, who waits and
+	// who was handed over since Measured.
+	Paces    []PaceCount
+	Measured time.Time
+	At       time.Time
 }
 
 // Activity counts mails in which something was done at least once.
@@ -239,9 +249,10 @@ type Store interface {
 	TakeRecipients(ctx context.Context, c Campaign, list []Recipient) (fresh []audience.ContactID, ok bool, err error)
 	// SettleRecipients writes the answers of recipients that wait, and counts them.
 	SettleRecipients(ctx context.Context, t tenant.ID, c ID, list []Recipient) error
-	// WaitingRecipients returns recipients that wait, with whether their mail is there.
-	WaitingRecipients(ctx context.Context, t tenant.ID, c ID, limit int) ([]Recipient, error)
-	// MoveCampaign sets state, reason, due time, task and end of a campaign in state from,
+	// WaitingRecipients returns recipients of a provider, or of none that is bounded (""), that
+	// wait, with whether their mail is there.
+	WaitingRecipients(ctx context.Context, t tenant.ID, c ID, provider string, limit int) ([]Recipient, error)
+	// MoveCampaign sets state, reason, due time, pace, task and end of a campaign in state from,
 	// as a step of the worker; false if it is in another one.
 	MoveCampaign(ctx context.Context, c Campaign, from State) (bool, error)
 
@@ -253,7 +264,8 @@ type Store interface {
 	TrialCounts(ctx context.Context, t tenant.ID, c ID) (a, b TrialCount, err error)
 
 	CampaignLines(ctx context.Context, t tenant.ID, c ID, f LineFilter) (list []Line, more bool, err error)
-	CampaignReport(ctx context.Context, t tenant.ID, c ID) (Report, error)
+	// CampaignReport tells of now, but for At; Measured is that of Campaign.MeasuredFrom.
+	CampaignReport(ctx context.Context, t tenant.ID, c ID, now time.Time) (Report, error)
 	// RecentCampaigns counts the mail of campaigns and series that contacts were sent since an
 	// instant.
 	RecentCampaigns(ctx context.Context, t tenant.ID, list []audience.ContactID, since time.Time) (map[audience.ContactID]int, error)

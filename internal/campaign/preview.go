@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/fault"
@@ -24,6 +25,9 @@ type Preview struct {
 	Looked int64
 	// Approvals of the groups, in their order.
 	Approvals []audience.ApprovalState
+	// Takes is how long handing them over takes at least, by the limits of the campaign; 0:
+	// there are none, or it cannot be told.
+	Takes time.Duration
 	// Hindrance is what keeps it from being sent; nil: nothing.
 	Hindrance error
 }
@@ -38,12 +42,15 @@ func (s *Service) Preview(ctx context.Context, c Campaign) (Preview, error) {
 	if err != nil {
 		return v, fmt.Errorf("read approvals: %w", err)
 	}
-	seen := map[audience.ContactID]bool{}
+	seen, counts := map[audience.ContactID]bool{}, &census{of: map[string]int64{}}
 	for _, g := range c.Groups {
 		v.Approvals = append(v.Approvals, states[g].State)
-		if err := s.previewGroup(ctx, c, g, seen, &v); err != nil {
+		if err := s.previewGroup(ctx, c, g, seen, counts, &v); err != nil {
 			return v, err
 		}
+	}
+	if !counts.broken && c.Trial.Share == 0 && v.Looked > 0 {
+		v.Takes = time.Duration(float64(c.takes(counts.of)) * float64(v.Total) / float64(v.Looked))
 	}
 	if err := s.Ready(ctx, c); fault.As(err) != nil {
 		v.Hindrance = err
@@ -53,7 +60,7 @@ func (s *Service) Preview(ctx context.Context, c Campaign) (Preview, error) {
 	return v, nil
 }
 
-func (s *Service) previewGroup(ctx context.Context, c Campaign, g audience.GroupID, seen map[audience.ContactID]bool, v *Preview) error {
+func (s *Service) previewGroup(ctx context.Context, c Campaign, g audience.GroupID, seen map[audience.ContactID]bool, counts *census, v *Preview) error {
 	group, err := s.c.Store.Group(ctx, c.Tenant, g)
 	if fault.IsKind(err, fault.NotFound) {
 		return nil // deleted since; Ready says so by its approval
@@ -86,6 +93,7 @@ func (s *Service) previewGroup(ctx context.Context, c Campaign, g audience.Group
 		for _, why := range reasons {
 			v.Excluded[why]++
 		}
+		s.count(ctx, c, slices.DeleteFunc(slices.Clone(list), func(p audience.Contact) bool { return reasons[p.ID] != "" }), counts)
 		n := int64(len(page.Members))
 		v.Total, v.Looked, looked = v.Total+n, v.Looked+n, looked+n
 		v.Send += int64(len(list) - len(reasons))
@@ -93,6 +101,23 @@ func (s *Service) previewGroup(ctx context.Context, c Campaign, g audience.Group
 			return nil
 		}
 		after = page.Members[len(page.Members)-1].ID
+	}
+}
+
+// census counts who would get a campaign, by provider that it bounds and "" for all others.
+type census struct {
+	of     map[string]int64
+	broken bool // not everybody's provider could be found out
+}
+
+func (s *Service) count(ctx context.Context, c Campaign, list []audience.Contact, to *census) {
+	if to.broken {
+		return // a name server that does not answer is not waited for once more
+	}
+	providers, all := s.providersOf(ctx, c, list)
+	to.broken = !all
+	for _, p := range list {
+		to.of[providers[p.ID]]++
 	}
 }
 

@@ -51,6 +51,8 @@ type Config struct {
 	Store     Store
 	Acceptor  ingest.Acceptor
 	Approvals audience.Approvals // nil: every group needs one, and has none
+	// Providers tells which mailbox provider mail to a domain reaches; nil: campaigns bound none.
+	Providers Providers
 	// Stationery compiles templates, blocks and MJML; nil: letters are HTML and text alone.
 	Stationery Stationery
 	// MayLeave: mail leads to a page on which its recipient unsubscribes, so each letter must
@@ -110,7 +112,7 @@ func (s *Service) Create(ctx context.Context, who ingest.Principal, c Campaign) 
 		return c, fault.New(fault.Forbidden, ingest.CodeTenantMissing, "Campaigns are sent for a tenant; this account belongs to none.")
 	}
 	now := s.stamp()
-	c = Campaign{ID: id.New[Kind](now), Tenant: who.Tenant, Revision: 1, Name: c.Name, Groups: c.Groups, Letter: c.Letter, Trial: c.Trial, PerHour: c.PerHour,
+	c = Campaign{ID: id.New[Kind](now), Tenant: who.Tenant, Revision: 1, Name: c.Name, Groups: c.Groups, Letter: c.Letter, Trial: c.Trial, PerHour: c.PerHour, PerProvider: c.PerProvider,
 		State: Draft, Actor: who.Actor, CreatedAt: now, UpdatedAt: now}
 	if err := s.compose(ctx, &c); err != nil {
 		return c, err
@@ -134,7 +136,7 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, c Campaign) 
 	if old.State != Draft || old.Revision != c.Revision {
 		return old, badState()
 	}
-	old.Name, old.Groups, old.Letter, old.Trial, old.PerHour = c.Name, c.Groups, c.Letter, c.Trial, c.PerHour
+	old.Name, old.Groups, old.Letter, old.Trial, old.PerHour, old.PerProvider = c.Name, c.Groups, c.Letter, c.Trial, c.PerHour, c.PerProvider
 	if err := s.compose(ctx, &old); err != nil {
 		return old, err
 	}
@@ -169,6 +171,7 @@ func (s *Service) check(ctx context.Context, c *Campaign) error {
 	if c.PerHour < 0 || c.PerHour > MaxPerHour {
 		bad("per_hour", "From 1 to 1,000,000 an hour, or 0 for no limit.")
 	}
+	s.checkRates(c, bad)
 	if !oneLine(c.Letter.From, maxFrom) || !oneLine(c.Letter.ReplyTo, maxFrom) {
 		bad("from", "An address, with a name or without.")
 	}
@@ -419,7 +422,7 @@ func (s *Service) Report(ctx context.Context, t tenant.ID, number ID) (Report, e
 	if ok && began.Before(known.until) {
 		return known.Report, nil
 	}
-	r, err := s.c.Store.CampaignReport(ctx, t, number)
+	r, err := s.c.Store.CampaignReport(ctx, t, number, began)
 	if err != nil {
 		return r, err
 	}

@@ -83,17 +83,19 @@ func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bo
 	if t.State != tenant.Active {
 		return c, false, s.rest(ctx, c, ingest.CodeTenantLocked, retryAfter)
 	}
-	var left []Recipient
-	if !c.settled {
-		if left, err = s.c.Store.WaitingRecipients(ctx, c.Tenant, c.ID, s.share(c)); err != nil {
-			return c, false, err
-		}
+	if !c.Listed && c.listsFirst() {
+		return s.expand(ctx, c)
 	}
+	left, next, err := s.waiting(ctx, c)
 	switch {
+	case err != nil:
+		return c, false, err
 	case len(left) > 0:
 		return s.goOn(ctx, c, left)
 	case !c.Listed:
 		return s.expand(ctx, c)
+	case !next.IsZero():
+		return c, false, s.rest(ctx, c, "", next.Sub(now))
 	case c.Trial.runs():
 		return s.try(ctx, c)
 	}
@@ -105,20 +107,10 @@ func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bo
 }
 
 // share is how many recipients a step takes.
-func (s *Service) share(c Campaign) int {
-	if c.PerHour == 0 {
-		return pageSize
-	}
-	return min(pageSize, max(1, c.PerHour*int(span/time.Second)/3600))
-}
+func (s *Service) share(c Campaign) int { return within(c.PerHour) }
 
 // pause is how long a campaign rests after handing n over.
-func (c Campaign) pause(n int) time.Duration {
-	if c.PerHour == 0 {
-		return 0
-	}
-	return time.Duration(n) * time.Hour / time.Duration(c.PerHour)
-}
+func (c Campaign) pause(n int) time.Duration { return lasting(int64(n), c.PerHour) }
 
 // rest puts the next step off, and says why.
 func (s *Service) rest(ctx context.Context, c Campaign, reason string, d time.Duration) error {
@@ -134,8 +126,11 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 		_, ok, err := s.c.Store.TakeRecipients(ctx, c, nil)
 		return c, ok, err
 	}
-	g := c.Groups[c.At]
-	page, err := s.c.Store.Members(ctx, c.Tenant, g, audience.MemberFilter{Ascending: true, After: c.After, Limit: s.share(c)})
+	g, limit := c.Groups[c.At], s.share(c)
+	if c.listsFirst() {
+		limit = pageSize
+	}
+	page, err := s.c.Store.Members(ctx, c.Tenant, g, audience.MemberFilter{Ascending: true, After: c.After, Limit: limit})
 	if err != nil && !fault.IsKind(err, fault.NotFound) {
 		return c, false, err
 	}
@@ -147,15 +142,7 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 	if err != nil {
 		return c, false, err
 	}
-	now := s.stamp()
-	rows := make([]Recipient, len(list))
-	for i, p := range list {
-		rows[i] = Recipient{Contact: p.ID, Group: g, State: Waiting, Delivery: message.Delivery(message.NewID(now), 1), At: now}
-		rows[i].Version, _ = c.version(p.ID)
-		if reason := why[p.ID]; reason != "" {
-			rows[i].State, rows[i].Reason, rows[i].Delivery = Excluded, reason, message.DeliveryID{}
-		}
-	}
+	rows := s.rows(ctx, c, g, list, why)
 	c.At, c.After = c.At+1, audience.ContactID{}
 	if page.More {
 		c.At, c.After = c.At-1, page.Members[len(page.Members)-1].ID
@@ -171,19 +158,40 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 	var send []Recipient
 	people := map[audience.ContactID]audience.Contact{}
 	for i, p := range list {
-		if mine[p.ID] {
+		if mine[p.ID] && rows[i].Provider == "" && !c.listsFirst() {
 			send = append(send, rows[i])
 			people[p.ID] = p
 		}
 	}
 	c, more, err := s.hand(ctx, c, send, people)
-	c.settled = more && err == nil
+	c.settled = more && err == nil && !c.listsFirst()
 	return c, more, err
+}
+
+// rows are contacts as they are written down; those in why are excluded.
+func (s *Service) rows(ctx context.Context, c Campaign, g audience.GroupID, list []audience.Contact, why map[audience.ContactID]string) []Recipient {
+	now := s.stamp()
+	providers, all := s.providersOf(ctx, c, list)
+	if !all {
+		s.c.Log.WarnContext(ctx, "providers of recipients not found out; their mail is not bounded by provider", "campaign", c.ID.String())
+	}
+	rows := make([]Recipient, len(list))
+	for i, p := range list {
+		rows[i] = Recipient{Contact: p.ID, Group: g, State: Waiting, Delivery: message.Delivery(message.NewID(now), 1), At: now, Provider: providers[p.ID]}
+		rows[i].Version, _ = c.version(p.ID)
+		if reason := why[p.ID]; reason != "" {
+			rows[i].State, rows[i].Reason, rows[i].Delivery = Excluded, reason, message.DeliveryID{}
+		}
+	}
+	return rows
 }
 
 // goOn hands over what was written down before, by a process that died or when there was no
 // room, unless its mail is there.
 func (s *Service) goOn(ctx context.Context, c Campaign, list []Recipient) (Campaign, bool, error) {
+	if ok, err := s.claim(ctx, &c, list); err != nil || !ok {
+		return c, false, err
+	}
 	people := map[audience.ContactID]audience.Contact{}
 	for _, r := range list {
 		if r.Known {

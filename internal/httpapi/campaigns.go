@@ -71,6 +71,7 @@ type CampaignDraft struct {
 	Text     string             `json:"text,omitempty" doc:"Plain text; left out: made of the blocks, or of the HTML. Not with a template"`
 	Tracking string             `json:"tracking,omitempty" enum:"none,aggregate,pseudonymous,individual" doc:"How much may be told of recipients at most; left out: as the account allows"`
 	PerHour  int                `json:"per_hour,omitempty" minimum:"0" maximum:"1000000" doc:"Recipients an hour at most; 0: as fast as may be"`
+	Rates    []CampaignRate     `json:"per_provider,omitempty" maxItems:"100" doc:"Mailbox providers that get less an hour, each once; mail to all others is not slowed down"`
 	Trial    *CampaignTrial     `json:"trial,omitempty" doc:"A second version, tried on a share of the recipients; left out: none"`
 }
 
@@ -79,7 +80,7 @@ func (d CampaignDraft) fill(c *campaign.Campaign) error {
 	if err != nil {
 		return err
 	}
-	c.Name, c.Groups, c.PerHour = d.Name, d.Groups, d.PerHour
+	c.Name, c.Groups, c.PerHour, c.PerProvider = d.Name, d.Groups, d.PerHour, ratesOf(d.Rates)
 	c.Letter = campaign.Letter{From: d.From, ReplyTo: d.ReplyTo, Subject: d.Subject, HTML: d.HTML, Text: d.Text, Tracking: level}
 	d.Trial.fill(c)
 	return d.fillMade(&c.Letter)
@@ -126,6 +127,7 @@ type Campaign struct {
 	Tracking   string             `json:"tracking,omitempty"`
 	Trial      *CampaignTrial     `json:"trial,omitempty"`
 	PerHour    int                `json:"per_hour"`
+	Rates      []CampaignRate     `json:"per_provider,omitempty"`
 	Total      int64              `json:"total" doc:"Recipients found so far"`
 	Listed     bool               `json:"listed" doc:"That is all of them"`
 	Accepted   int64              `json:"accepted" doc:"Their mail is on its way, or at its end"`
@@ -141,6 +143,9 @@ func campaignRecord(c campaign.Campaign) Campaign {
 		Subject: c.Letter.Subject, HTML: c.Letter.HTML, Text: c.Letter.Text, Tracking: c.Letter.Tracking.String(), PerHour: c.PerHour, Total: c.Total, Listed: c.Listed,
 		Accepted: c.Accepted, Excluded: c.Excluded, StartAt: timeOrNull(c.StartAt), FinishedAt: timeOrNull(c.FinishedAt), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 	v.Trial = trialRecord(c)
+	for _, r := range c.PerProvider {
+		v.Rates = append(v.Rates, CampaignRate(r))
+	}
 	if v.Groups == nil {
 		v.Groups = []audience.GroupID{}
 	}
@@ -310,6 +315,7 @@ type CampaignPreview struct {
 	Excluded  map[string]int64         `json:"excluded" doc:"The others by reason"`
 	Looked    int64                    `json:"looked_at" doc:"Members looked at, at most 20,000"`
 	Approvals []audience.ApprovalState `json:"approvals" nullable:"false" doc:"Of the groups, in their order"`
+	Takes     *int64                   `json:"takes_seconds" doc:"How long handing over takes at least, by the limits of the mailing; null: there are none, or it cannot be told"`
 	Hindrance string                   `json:"hindrance,omitempty" doc:"Code of what keeps it from being sent"`
 	Detail    string                   `json:"detail,omitempty"`
 }
@@ -326,6 +332,10 @@ func (a *API) previewCampaign(ctx context.Context, in *CampaignPath) (*struct{ B
 	v := CampaignPreview{Total: p.Total, Send: p.Send, Excluded: p.Excluded, Looked: p.Looked, Approvals: p.Approvals}
 	if v.Approvals == nil {
 		v.Approvals = []audience.ApprovalState{}
+	}
+	if p.Takes > 0 {
+		seconds := int64(p.Takes / time.Second)
+		v.Takes = &seconds
 	}
 	if f := fault.As(p.Hindrance); f != nil {
 		v.Hindrance, v.Detail = f.Code, f.Detail
@@ -348,6 +358,7 @@ type CampaignReport struct {
 	Telling      int64                 `json:"telling" doc:"Mails that may tell of their recipients, of which opened and clicked are"`
 	Links        []CampaignLink        `json:"links" nullable:"false" doc:"Where the mail leads, in its order; links to our own pages are not counted"`
 	Trial        *CampaignTrialReport  `json:"trial,omitempty" doc:"Of a trial: what it was decided on, before that the counts of now"`
+	Forecast     CampaignForecast      `json:"forecast"`
 	At           time.Time             `json:"at" doc:"When it was counted"`
 }
 
@@ -391,6 +402,9 @@ func (a *API) reportCampaign(ctx context.Context, in *CampaignPath) (*struct{ Bo
 		v.Links = append(v.Links, CampaignLink{string(l.Version), l.Number, l.Target, l.Label, l.Varies, l.Persons, l.Machines})
 	}
 	if v.Trial, err = a.trialReport(ctx, c); err != nil {
+		return nil, err
+	}
+	if v.Forecast, err = a.forecast(ctx, c, r); err != nil {
 		return nil, err
 	}
 	for _, d := range r.Domains {

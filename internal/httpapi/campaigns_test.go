@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,7 +22,31 @@ func (w *world) campaigns(c httpapi.Config) *campaign.Service {
 		people = append(people, audience.Contact{ID: id.New[audience.ContactKind](start), GivenName: "Eva", Addresses: []message.Address{{Local: "eva", Domain: domain}}})
 	}
 	w.mailings = &campaigntest.Store{Find: w.groups.Group, People: func(tenant.ID) []audience.Contact { return people }}
-	return campaign.New(campaign.Config{ReviewKey: []byte(strings.Repeat("r", 32)), PublicURL: "https://post.example", Store: w.mailings, Acceptor: c.Acceptor, Approvals: c.Approvals, Stationery: c.Templates.(campaign.Stationery), MayLeave: true, Now: c.Now})
+	return campaign.New(campaign.Config{ReviewKey: []byte(strings.Repeat("r", 32)), PublicURL: "https://post.example", Store: w.mailings, Acceptor: c.Acceptor, Approvals: c.Approvals, Stationery: c.Templates.(campaign.Stationery), MayLeave: true, Providers: mailboxes{}, Now: c.Now})
+}
+
+// mailboxes says that every domain is one of GMX.
+type mailboxes struct{}
+
+func (mailboxes) Provider(context.Context, string) (string, error) { return "gmx", nil }
+
+func (mailboxes) Known() []string { return []string{"gmail", "gmx"} }
+
+func TestCampaignsBoundProviders(t *testing.T) {
+	w := newWorld(t)
+	c := read[httpapi.Campaign](w, w.post("/v1/campaigns", campaignText+`,"group_ids":["`+w.group().ID.String()+`"],"per_provider":[{"provider":"gmx","per_hour":2}]}`), 201)
+	at := "/v1/campaigns/" + c.ID.String()
+	if len(c.Rates) != 1 || c.Rates[0] != (httpapi.CampaignRate{Provider: "gmx", PerHour: 2}) {
+		t.Errorf("made: %+v", c.Rates)
+	}
+	if p := read[httpapi.CampaignPreview](w, w.get(at+"/preview"), 200); p.Takes == nil || *p.Takes != 1800 {
+		t.Errorf("one at GMX takes %v, want half an hour", p.Takes)
+	}
+	if r := read[httpapi.CampaignReport](w, w.get(at+"/report"), 200); r.Forecast.End != nil || r.Forecast.Providers == nil {
+		t.Errorf("a draft ends: %+v", r.Forecast)
+	}
+	w.wantProblem(w.post("/v1/campaigns", `{"name":"x","per_provider":[{"provider":"nobody","per_hour":2}]}`), 422, campaign.CodeValue, "/per_provider/0/provider")
+	w.wantProblem(w.post("/v1/campaigns", `{"name":"x","per_provider":[{"provider":"gmx","per_hour":2},{"provider":"gmx","per_hour":3}]}`), 422, campaign.CodeValue, "/per_provider/1/provider")
 }
 
 const campaignText = `{"name":"Mai","from":"news@muster.example","subject":"Hallo {{given_name}}","html":"<p>Neu</p><a href=\"{{unsubscribe_url}}\">Abmelden</a>","per_hour":100`

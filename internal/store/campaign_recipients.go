@@ -57,7 +57,7 @@ func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []
 }
 
 // recipientWidth is how many columns of campaign_recipients a row has of its own.
-const recipientWidth = 7
+const recipientWidth = 8
 
 // insertRecipients returns who was not there before.
 func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Campaign, list []campaign.Recipient) (map[audience.ContactID]bool, error) {
@@ -71,7 +71,7 @@ func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Cam
 			if !r.Delivery.IsZero() {
 				delivery = r.Delivery[:]
 			}
-			args = append(args, r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version))
+			args = append(args, r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version), r.Provider)
 		}
 		rows, err := s.texts.query(ctx, tx, s.texts.recipients.texts[n], args...)
 		err = scan(rows, err, func(row *sql.Rows) error {
@@ -134,13 +134,13 @@ func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID
 }
 
 // WaitingRecipients implements campaign.Store.
-func (s *Store) WaitingRecipients(ctx context.Context, t tenant.ID, c campaign.ID, limit int) (list []campaign.Recipient, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, r.version, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END
+func (s *Store) WaitingRecipients(ctx context.Context, t tenant.ID, c campaign.ID, provider string, limit int) (list []campaign.Recipient, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, r.version, r.provider, CASE WHEN d.id IS NULL THEN 0 ELSE 1 END
 		FROM campaign_recipients r LEFT JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery
-		WHERE r.tenant = $1 AND r.campaign = $2 AND r.state = 'waiting' ORDER BY r.contact LIMIT $3`, t[:], c[:], limit)
+		WHERE r.tenant = $1 AND r.campaign = $2 AND r.state = 'waiting' AND r.provider = $4 ORDER BY r.contact LIMIT $3`, t[:], c[:], limit, provider)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var r campaign.Recipient
-		err := row.Scan(&r.Contact, &r.Group, &r.Delivery, &r.State, &r.Reason, instant{&r.At}, &r.Version, truth{&r.Known})
+		err := row.Scan(&r.Contact, &r.Group, &r.Delivery, &r.State, &r.Reason, instant{&r.At}, &r.Version, &r.Provider, truth{&r.Known})
 		list = append(list, r)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"stafette/internal/campaign"
 	"stafette/internal/event"
@@ -16,13 +17,17 @@ import (
 )
 
 // CampaignReport implements campaign.Store. Its counts are of slightly different moments.
-func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign.ID) (campaign.Report, error) {
+func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign.ID, now time.Time) (campaign.Report, error) {
 	r := campaign.Report{Fates: map[event.State]int64{}, Excluded: map[string]int64{}, Bounces: map[string]int64{}}
-	_, err := s.Campaign(ctx, t, number)
+	c, err := s.Campaign(ctx, t, number)
 	if err != nil {
 		return r, err
 	}
 	s.settle(ctx)
+	r.Measured = c.MeasuredFrom(now)
+	if r.Paces, err = s.campaignPaces(ctx, c, r.Measured); err != nil {
+		return r, fmt.Errorf("report on the pace of a campaign: %w", s.refusal(err))
+	}
 	const of = " FROM campaign_recipients r WHERE r.tenant = $1 AND r.campaign = $2"
 	const mail = " FROM campaign_recipients r JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery WHERE r.tenant = $1 AND r.campaign = $2"
 	var key, kind string
@@ -84,6 +89,20 @@ func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign
 		return r, fmt.Errorf("report on links of campaign: %w", s.refusal(err))
 	}
 	return r, nil
+}
+
+// campaignPaces counts who waits and who was handed over since an instant.
+func (s *Store) campaignPaces(ctx context.Context, c campaign.Campaign, since time.Time) (list []campaign.PaceCount, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT r.provider, CAST(sum(CASE WHEN r.state = 'waiting' THEN 1 ELSE 0 END) AS BIGINT),
+		CAST(sum(CASE WHEN r.state = 'accepted' AND r.at >= $3 THEN 1 ELSE 0 END) AS BIGINT)
+		FROM campaign_recipients r WHERE r.tenant = $1 AND r.campaign = $2 GROUP BY r.provider ORDER BY r.provider`, c.Tenant[:], c.ID[:], millis(since))
+	err = scan(rows, err, func(row *sql.Rows) error {
+		var p campaign.PaceCount
+		err := row.Scan(&p.Provider, &p.Waiting, &p.Lately)
+		list = append(list, p)
+		return err
+	})
+	return list, err
 }
 
 // campaignActs selects, of the campaign $2 of tenant $1, each mail in which somebody did

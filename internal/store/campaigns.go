@@ -20,17 +20,18 @@ type campaignSpec struct {
 	Groups  []audience.GroupID `json:"groups"`
 	PerHour int                `json:"per_hour,omitempty"`
 	Trial   campaign.Trial     `json:"trial,omitzero"`
+	Rates   []campaign.Rate    `json:"per_provider,omitempty"`
 }
 
 const campaignColumns = `c.tenant, c.id, c.revision, c.state, c.reason, c.name, c.actor, c.spec, c.total, c.accepted, c.excluded, c.listed,
-	c.groups_at, c.after, c.step, c.due_at, c.task, c.halt, c.start_at, c.finished_at, c.created_at, c.updated_at`
+	c.groups_at, c.after, c.step, c.due_at, c.pace, c.task, c.halt, c.start_at, c.finished_at, c.created_at, c.updated_at`
 
 func readCampaign(row scanner) (c campaign.Campaign, err error) {
 	var spec campaignSpec
 	var after, halt []byte
 	err = row.Scan(&c.Tenant, &c.ID, &c.Revision, &c.State, &c.Reason, &c.Name, &c.Actor, document{&spec}, &c.Total, &c.Accepted, &c.Excluded, truth{&c.Listed},
-		&c.At, &after, &c.Step, instant{&c.DueAt}, &c.Task, &halt, instant{&c.StartAt}, instant{&c.FinishedAt}, instant{&c.CreatedAt}, instant{&c.UpdatedAt})
-	c.Groups, c.PerHour, c.Trial = spec.Groups, spec.PerHour, spec.Trial
+		&c.At, &after, &c.Step, instant{&c.DueAt}, document{&c.Pace}, &c.Task, &halt, instant{&c.StartAt}, instant{&c.FinishedAt}, instant{&c.CreatedAt}, instant{&c.UpdatedAt})
+	c.Groups, c.PerHour, c.Trial, c.PerProvider = spec.Groups, spec.PerHour, spec.Trial, spec.Rates
 	copy(c.After[:], after)
 	copy(c.Order[:], halt)
 	return c, err
@@ -52,7 +53,15 @@ func campaignHalt(c campaign.Campaign) any {
 }
 
 func specOf(c campaign.Campaign) string {
-	return plain(asJSON(campaignSpec{c.Groups, c.PerHour, c.Trial}))
+	return plain(asJSON(campaignSpec{c.Groups, c.PerHour, c.Trial, c.PerProvider}))
+}
+
+// paceOf writes Campaign.Pace.
+func paceOf(c campaign.Campaign) string {
+	if len(c.Pace) == 0 {
+		return "{}"
+	}
+	return asJSON(c.Pace)
 }
 
 // CreateCampaign implements campaign.Store.
@@ -177,9 +186,9 @@ func (s *Store) campaigns(ctx context.Context, text string, args ...any) (list [
 // MoveCampaign implements campaign.Store.
 func (s *Store) MoveCampaign(ctx context.Context, c campaign.Campaign, from campaign.State) (moved bool, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE campaigns SET state = $4, reason = $5, due_at = $6, task = $7, halt = $8, finished_at = $9
+		res, err := tx.ExecContext(ctx, `UPDATE campaigns SET state = $4, reason = $5, due_at = $6, task = $7, halt = $8, finished_at = $9, pace = $11
 			WHERE tenant = $1 AND id = $2 AND state = $3 AND revision = $10`, c.Tenant[:], c.ID[:], string(from), string(c.State), c.Reason, campaignDue(c), c.Task, campaignHalt(c),
-			optional(c.FinishedAt), c.Revision)
+			optional(c.FinishedAt), c.Revision, paceOf(c))
 		if err != nil {
 			return err
 		}

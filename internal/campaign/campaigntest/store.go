@@ -3,7 +3,9 @@ package campaigntest
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -170,11 +172,11 @@ func (s *Store) SettleRecipients(_ context.Context, t tenant.ID, c campaign.ID, 
 }
 
 // WaitingRecipients implements campaign.Store.
-func (s *Store) WaitingRecipients(_ context.Context, _ tenant.ID, c campaign.ID, limit int) (list []campaign.Recipient, err error) {
+func (s *Store) WaitingRecipients(_ context.Context, _ tenant.ID, c campaign.ID, provider string, limit int) (list []campaign.Recipient, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows[c] {
-		if r.State == campaign.Waiting && len(list) < limit {
+		if r.State == campaign.Waiting && r.Provider == provider && len(list) < limit {
 			list = append(list, r)
 		}
 	}
@@ -190,7 +192,7 @@ func (s *Store) MoveCampaign(_ context.Context, c campaign.Campaign, from campai
 		return false, nil
 	}
 	v := &s.list[i]
-	v.State, v.Reason, v.DueAt, v.Task, v.Order, v.FinishedAt = c.State, c.Reason, c.DueAt, c.Task, c.Order, c.FinishedAt
+	v.State, v.Reason, v.DueAt, v.Pace, v.Task, v.Order, v.FinishedAt = c.State, c.Reason, c.DueAt, c.Pace, c.Task, c.Order, c.FinishedAt
 	return true, nil
 }
 
@@ -251,9 +253,29 @@ func (s *Store) CampaignLines(_ context.Context, t tenant.ID, c campaign.ID, f c
 }
 
 // CampaignReport implements campaign.Store.
-func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, c campaign.ID) (campaign.Report, error) {
-	_, err := s.Campaign(ctx, t, c)
-	return s.Told, err
+func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign.ID, now time.Time) (campaign.Report, error) {
+	c, err := s.Campaign(ctx, t, number)
+	r := s.Told
+	r.Measured = c.MeasuredFrom(now)
+	r.Paces = s.paces(number, r.Measured)
+	return r, err
+}
+
+// paces counts who waits and who was handed over.
+func (s *Store) paces(c campaign.ID, since time.Time) []campaign.PaceCount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := map[string]campaign.PaceCount{}
+	for _, r := range s.rows[c] {
+		p := of[r.Provider]
+		if p.Provider = r.Provider; r.State == campaign.Waiting {
+			p.Waiting++
+		} else if r.State == campaign.Accepted && !r.At.Before(since) {
+			p.Lately++
+		}
+		of[r.Provider] = p
+	}
+	return slices.SortedFunc(maps.Values(of), func(a, b campaign.PaceCount) int { return strings.Compare(a.Provider, b.Provider) })
 }
 
 // RecentCampaigns implements campaign.Store: nobody got any.

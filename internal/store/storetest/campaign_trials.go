@@ -22,7 +22,7 @@ func campaignTrial(t *testing.T, w *World) {
 	if err != nil || !ok || len(fresh) != 2 {
 		t.Fatalf("taken: %v, %v, %v", fresh, ok, err)
 	}
-	left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, 10)
+	left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, "", 10)
 	w.must(err)
 	versions := ""
 	for i := range left {

@@ -17,14 +17,14 @@ import (
 )
 
 func campaignTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Rows": campaignRows, "Recipients": campaignRecipients, "Report": campaignReport, "Trial": campaignTrial, "Reviews": campaignReviews, "Comments": campaignComments, "CommentsErased": commentsErased, "Settings": campaignSettings, "Checks": campaignChecks, "Pages": campaignPages}
+	return map[string]func(*testing.T, *World){"Rows": campaignRows, "Recipients": campaignRecipients, "Report": campaignReport, "Trial": campaignTrial, "Pace": campaignPace, "Reviews": campaignReviews, "Comments": campaignComments, "CommentsErased": commentsErased, "Settings": campaignSettings, "Checks": campaignChecks, "Pages": campaignPages}
 }
 
 // campaign stores a campaign to a group, begun.
-func (w *World) campaign(t tenant.ID, g audience.Group) campaign.Campaign {
+func (w *World) campaign(t tenant.ID, g audience.Group, rates ...campaign.Rate) campaign.Campaign {
 	w.t.Helper()
 	now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
-	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: t, Revision: 1, Name: "Mai", Groups: []audience.GroupID{g.ID}, PerHour: 60, State: campaign.Draft,
+	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: t, Revision: 1, Name: "Mai", Groups: []audience.GroupID{g.ID}, PerHour: 60, PerProvider: rates, State: campaign.Draft,
 		Actor: "usr_1", CreatedAt: now, UpdatedAt: now, Letter: campaign.Letter{From: "info@a.example", Subject: "Hallo {{name}}", Text: "x"}}
 	w.must(w.Store.CreateCampaign(w.t.Context(), c))
 	c.Revision, c.State, c.StartAt, c.DueAt = 2, campaign.Sending, now, now
@@ -118,7 +118,7 @@ func campaignRecipients(t *testing.T, w *World) {
 		a.Events[i].Message = a.Message.ID
 	}
 	w.Accept(a)
-	left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, 10)
+	left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, "", 10)
 	if err != nil || len(left) != 2 || !left[0].Known || left[1].Known || left[0].Delivery != rows[0].Delivery {
 		t.Fatalf("waiting: %+v, %v", left, err)
 	}
@@ -151,9 +151,59 @@ func campaignRecipients(t *testing.T, w *World) {
 		t.Errorf("another tenant's lines: %+v, %v", lines, err)
 	}
 	w.must(w.Contacts().Delete(ctx, w.A, people[1].ID))
-	if left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, 10); err != nil || len(left) != 0 {
+	if left, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, "", 10); err != nil || len(left) != 0 {
 		t.Errorf("a deleted contact waits: %+v, %v", left, err)
 	}
+}
+
+func campaignPace(t *testing.T, w *World) {
+	ctx := t.Context()
+	var people []audience.Contact
+	for i := range 4 {
+		people = append(people, w.Contact(w.A, "P", fmt.Sprint(i), "", "", []string{fmt.Sprintf("p%d@x.example", i)}))
+	}
+	g := w.Group(w.A, "Kunden", people...)
+	c := w.campaign(w.A, g, campaign.Rate{Provider: "gmx", PerHour: 60})
+	rows := w.recipientsOf(g, people...)
+	rows[0].Provider, rows[1].Provider = "gmx", "gmx"
+	_, _, err := w.Store.TakeRecipients(ctx, c, rows)
+	w.must(err)
+	waiting := func(provider string, limit int) (list []audience.ContactID) {
+		t.Helper()
+		found, err := w.Store.WaitingRecipients(ctx, w.A, c.ID, provider, limit)
+		w.must(err)
+		for _, r := range found {
+			if r.Provider != provider {
+				t.Errorf("one of %q among %q", r.Provider, provider)
+			}
+			list = append(list, r.Contact)
+		}
+		return list
+	}
+	equal(t, "of gmx", fmt.Sprint(waiting("gmx", 10)), fmt.Sprint([]audience.ContactID{people[0].ID, people[1].ID}))
+	equal(t, "the first of gmx", fmt.Sprint(waiting("gmx", 1)), fmt.Sprint([]audience.ContactID{people[0].ID}))
+	equal(t, "of all others", fmt.Sprint(waiting("", 10)), fmt.Sprint([]audience.ContactID{people[2].ID}))
+	// A step notes when the next may be handed over; a change by a person leaves that alone.
+	due := w.Clock.Now().Add(time.Minute).UTC().Truncate(time.Millisecond)
+	moved := c
+	moved.Pace = map[string]time.Time{"gmx": due}
+	if ok, err := w.Store.MoveCampaign(ctx, moved, campaign.Sending); err != nil || !ok {
+		t.Fatalf("moved: %v, %v", ok, err)
+	}
+	paused := c
+	paused.Revision, paused.State, paused.UpdatedAt = c.Revision+1, campaign.Paused, w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+	w.must(w.Store.ChangeCampaign(ctx, paused, campaign.Sending))
+	found, err := w.Store.Campaign(ctx, w.A, c.ID)
+	w.must(err)
+	equal(t, "pace", fmt.Sprint(found.Pace, found.PerProvider), fmt.Sprint(moved.Pace, c.PerProvider))
+	// What was handed over before the campaign was changed last says nothing of the pace of now.
+	for i, at := range []time.Time{paused.UpdatedAt.Add(-time.Second), paused.UpdatedAt} {
+		rows[i].State, rows[i].At = campaign.Accepted, at
+	}
+	w.must(w.Store.SettleRecipients(ctx, w.A, c.ID, rows[:2]))
+	r, err := w.Store.CampaignReport(ctx, w.A, c.ID, w.Clock.Now())
+	w.must(err)
+	equal(t, "paces", fmt.Sprint(r.Paces, r.Measured), fmt.Sprint([]campaign.PaceCount{{Waiting: 1}, {Provider: "gmx", Lately: 1}}, paused.UpdatedAt))
 }
 
 func campaignReport(t *testing.T, w *World) {
@@ -184,7 +234,7 @@ func campaignReport(t *testing.T, w *World) {
 	}
 	w.must(w.Store.AddFact(ctx, w.A, event.Event{ID: id.New[event.Kind](w.Clock.Now()), Message: message.Of(rows[0].Delivery), Delivery: rows[0].Delivery,
 		Type: event.Unsubscribed, At: w.Clock.Now(), Actor: "recipient"}))
-	r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
+	r, err := w.Store.CampaignReport(ctx, w.A, c.ID, w.Clock.Now())
 	w.must(err)
 	equal(t, "report", fmt.Sprint(r.Fates, r.Excluded, len(r.Bounces), r.Unsubscribed, r.Complained, r.Domains), "map[bounced:1 delivered:1] map[complaint:1] 1 1 0 [{x.example 2 1 1}]")
 	links := []campaign.LinkCount{{Number: 1, Target: "https://a.example/1", Label: "Exposé"}, {Number: 2, Target: "https://a.example/5", Label: "Mein"}}
@@ -196,7 +246,7 @@ func campaignReport(t *testing.T, w *World) {
 	w.Keep(w.Hit(told[0], 0), w.Hit(told[0], 1), w.Hit(told[0], 1), machine, w.Hit(told[0], 2), w.Hit(told[1], 2))
 	links[0].Persons, links[0].Machines, links[1].Persons, links[1].Varies = 1, 1, 2, true
 	for _, when := range []string{"kept", "folded"} {
-		r, err := w.Store.CampaignReport(ctx, w.A, c.ID)
+		r, err := w.Store.CampaignReport(ctx, w.A, c.ID, w.Clock.Now())
 		w.must(err)
 		equal(t, when+": links", fmt.Sprint(r.Links), fmt.Sprint(links))
 		equal(t, when+": persons, machines", fmt.Sprint(r.Persons, r.Machines, r.Telling), "{1 2} {0 1} 2")
@@ -204,7 +254,7 @@ func campaignReport(t *testing.T, w *World) {
 		_, err = w.Store.FoldActivities(ctx, w.A, w.Clock.Advance(time.Hour), 100)
 		w.must(err)
 	}
-	if _, err := w.Store.CampaignReport(ctx, w.B, c.ID); !fault.IsKind(err, fault.NotFound) {
+	if _, err := w.Store.CampaignReport(ctx, w.B, c.ID, w.Clock.Now()); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("another tenant's: %v", err)
 	}
 }

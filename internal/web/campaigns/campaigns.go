@@ -47,6 +47,8 @@ type Config struct {
 	People People
 	// Publisher names the pages of public mailings; nil: there are none.
 	Publisher *campaign.Publisher
+	// ProviderName is what a mailbox provider is called; nil: its key.
+	ProviderName func(key string) string
 	// Checks look mailings over.
 	Checks *preflight.Service
 }

@@ -58,6 +58,7 @@ type editor struct {
 	undo      string          // see blockform.Editor
 	pictures  []blockform.Picture
 	unsaved   bool
+	providers []frame.Option // that can be bounded
 }
 
 func fields() []string {
@@ -65,7 +66,7 @@ func fields() []string {
 }
 
 func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) error {
-	e := editor{Form: frame.Form{Values: map[string]string{}}, mode: string(stationery.Blocks), chosen: -1}
+	e := editor{Form: frame.Form{Values: map[string]string{}}, mode: string(stationery.Blocks), chosen: -1, providers: c.providers()}
 	if g, err := id.Parse[audience.GroupKind](r.URL.Query().Get("group")); err == nil {
 		e.Groups = []audience.GroupID{g}
 	}
@@ -98,7 +99,7 @@ func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) e
 		frame.Redirect(w, r, pathOf(v), "state")
 		return nil
 	}
-	e := editor{Campaign: v, mode: string(stationery.HTML), chosen: -1, Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
+	e := editor{Campaign: v, mode: string(stationery.HTML), chosen: -1, providers: c.providers(), Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
 		"html": v.Letter.HTML, "text": v.Letter.Written(), "tracking": v.Letter.Tracking.String(), "revision": strconv.FormatInt(v.Revision, 10)}}}
 	if m := v.Letter.Made; m != nil && m.Source != nil {
 		e.mode = string(m.Source.Mode)
@@ -113,6 +114,7 @@ func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	if v.PerHour > 0 {
 		e.Values["per_hour"] = strconv.Itoa(v.PerHour)
 	}
+	e.showRates()
 	e.showTrial()
 	return c.form(w, r, p, http.StatusOK, e)
 }
@@ -178,12 +180,15 @@ func (c Config) written(w http.ResponseWriter, r *http.Request, p frame.Page, v 
 	if err := r.ParseForm(); err != nil {
 		return editor{}, &fault.Error{Kind: fault.Invalid, Code: "form_malformed", Err: err}
 	}
-	e := editor{Campaign: v, mode: r.PostForm.Get("mode"), chosen: -1, unsaved: true, Form: frame.Form{Values: map[string]string{}}}
+	e := editor{Campaign: v, mode: r.PostForm.Get("mode"), chosen: -1, unsaved: true, providers: c.providers(), Form: frame.Form{Values: map[string]string{}}}
 	if !slices.Contains(modes(), e.mode) {
 		e.mode = string(stationery.HTML)
 	}
 	for _, name := range fields() {
 		e.Values[name] = strings.ReplaceAll(strings.ToValidUTF8(r.PostForm.Get(name), ""), "\r\n", "\n")
+	}
+	for _, one := range e.providers {
+		e.Values[rateField(one.Value)] = frame.Shorten(r.PostForm.Get(rateField(one.Value)), 20)
 	}
 	e.Values["revision"] = frame.Shorten(r.PostForm.Get("revision"), 20)
 	e.Values["view"] = frame.Shorten(r.PostForm.Get("view"), 20)
@@ -337,6 +342,7 @@ func (e *editor) read(p frame.Page, groups []string) {
 		e.Add("tracking", p.FaultText(fault.As(err), e.Value("tracking")))
 	}
 	e.readTrial(p)
+	e.readRates(p)
 	v.PerHour = 0
 	if text := strings.TrimSpace(e.Value("per_hour")); text != "" {
 		if v.PerHour, err = strconv.Atoi(text); err != nil || v.PerHour < 1 {

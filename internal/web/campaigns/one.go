@@ -40,11 +40,12 @@ type sheet struct {
 	page    page
 	config  Config
 
-	report  campaign.Report // of what was begun
-	earlier []campaign.Past
-	trial   campaign.Trial
-	lines   []campaign.Line
-	older   string
+	report   campaign.Report // of what was begun
+	earlier  []campaign.Past
+	forecast campaign.Forecast
+	trial    campaign.Trial
+	lines    []campaign.Line
+	older    string
 }
 
 func (c Config) showOne(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -144,6 +145,9 @@ func (c Config) groupNames(r *http.Request, p frame.Page) (map[audience.GroupID]
 
 func (c Config) fillReport(r *http.Request, s *sheet) (err error) {
 	if err = c.fillFigures(r, s); err != nil {
+		return err
+	}
+	if s.forecast, err = c.Campaigns.Forecast(r.Context(), s.Campaign, s.report); err != nil {
 		return err
 	}
 	if s.trial, err = c.Campaigns.Trial(r.Context(), s.Campaign); err != nil {
@@ -349,9 +353,7 @@ func facts(p frame.Page, s sheet) []frame.Fact {
 	if s.Letter.ReplyTo != "" {
 		list = append(list, frame.Fact{Name: p.T("campaigns.field.reply_to"), Value: s.Letter.ReplyTo})
 	}
-	if s.PerHour > 0 {
-		list = append(list, frame.Fact{Name: p.T("campaigns.field.per_hour"), Value: p.Number(int64(s.PerHour))})
-	}
+	list = append(list, paceFacts(p, s)...)
 	if s.State != campaign.Draft && !s.StartAt.IsZero() {
 		list = append(list, frame.Fact{Name: p.T("campaigns.start"), Value: p.Full(s.StartAt)})
 	}

@@ -14,6 +14,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
+	"stafette/internal/insight"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
@@ -43,7 +44,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}, Publisher: w.mailings.publisher}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}, Publisher: w.mailings.publisher, ProviderName: providerNames()}
 			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
@@ -99,6 +100,28 @@ func (w *World) Preflight() *preflight.Service {
 	return w.mailings.checks
 }
 
+// mailboxes says that people at kunde.example have theirs at Gmail.
+type mailboxes struct{}
+
+// Provider implements campaign.Providers.
+func (mailboxes) Provider(_ context.Context, domain string) (string, error) {
+	if domain == "kunde.example" {
+		return "gmail", nil
+	}
+	return "", nil
+}
+
+// Known implements campaign.Providers.
+func (mailboxes) Known() []string { return []string{"gmail", "gmx", "ms", "tonline", "webde"} }
+
+func providerNames() func(string) string {
+	providers, err := insight.LoadProviders()
+	if err != nil {
+		panic(err)
+	}
+	return providers.Name
+}
+
 func (w *World) makeMailings() *campaign.Service {
 	ctx := context.Background()
 	var people []audience.Contact
@@ -114,7 +137,7 @@ func (w *World) makeMailings() *campaign.Service {
 			{Number: 2, Target: "https://muster.example/katalog/7", Persons: 5, Varies: true}},
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
-	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Colleagues: accounts{w}, Now: w.Now})
+	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Colleagues: accounts{w}, Providers: mailboxes{}, Now: w.Now})
 	w.mailings.publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://inhalt.example", Store: store}
 	w.mailings.checks = preflight.New(preflight.Config{Store: store, Campaigns: s, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {
@@ -160,6 +183,13 @@ func (w *World) makeMailings() *campaign.Service {
 		send(keep("Läuft gerade", func(c *campaign.Campaign) {
 			c.PerHour, c.Trial, c.Letter.Other = 100, campaign.Trial{Share: 20, Hours: 4}, campaign.Other{Subject: `Noch <b>mehr</b> für {{given_name}}`}
 		}), time.Time{})
+		paced := keep("Im eigenen Tempo", func(c *campaign.Campaign) {
+			c.PerProvider = []campaign.Rate{{Provider: "gmail", PerHour: 1}, {Provider: "gmx", PerHour: 500}}
+		})
+		send(paced, time.Time{})
+		if err := s.Turn(ctx, w.Now()); err != nil {
+			panic(err)
+		}
 		commented := keep("Willkommen", func(c *campaign.Campaign) {
 			c.Trial, c.Letter.Other = campaign.Trial{Share: 50, Hours: 24}, campaign.Other{From: "Eva <eva@muster.example>", Text: "Anders\n\nAbmelden: {{unsubscribe_url}}"}
 		})
