@@ -14,6 +14,7 @@ import (
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
+	"stafette/internal/feed"
 	"stafette/internal/genuine"
 	"stafette/internal/i18n"
 	"stafette/internal/ingest"
@@ -120,6 +121,17 @@ func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
 // newSeries makes the room of series.
 func (p *platform) newSeries(acceptor ingest.Acceptor, zone *time.Location) *series.Service {
 	return series.New(series.Config{Store: p.store, Letters: p.campaigns, Contacts: audience.NewContacts(p.store, p.store.Now), Acceptor: acceptor, Zone: zone, Now: p.store.Now, Log: p.log})
+}
+
+// feedsEvery is how soon a feed that is due is looked at. Its lease outlives a turn in which
+// some of them do not answer.
+const feedsEvery = time.Minute
+
+// newFeeds makes the room of feeds. They are read as pages with forms are: where public
+// addresses are, by the guarded dialer.
+func (p *platform) newFeeds(zone *time.Location) *feed.Service {
+	pages := p.formPages()
+	return feed.New(feed.Config{Store: p.store, Mailings: p.campaigns, Client: pages.Client, Refused: pages.Refused, Zone: zone, Now: p.store.Now, Log: p.log})
 }
 
 // spamTime is how long a spam filter may take for one mail.

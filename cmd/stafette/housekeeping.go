@@ -64,6 +64,7 @@ func (p *platform) chores() []chore {
 		{"redelivery", redeliveryEvery, p.redeliver},
 		{choreCampaigns, campaignsEvery, p.campaigns.Turn},
 		{"series", campaignsEvery, p.series.Turn},
+		{"feeds", feedsEvery, p.feeds.Turn},
 		{"checks of mailings", preflightEvery, p.preflight.Turn},
 		{"affected customers", surveyEvery, p.surveyor.Run},
 		{"announcements", announceEvery, p.announceSome},

@@ -59,6 +59,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.series = p.newSeries(p.entrance, time.UTC)
+	p.feeds = p.newFeeds(time.UTC)
 	p.openSignups(catalog)
 	validator, err := audience.NewValidator(p.resolver, p.audience)
 	if err != nil {

@@ -48,6 +48,7 @@ func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone, func(ctx context.Context, j redelivery.Job) { p.reminder().askSecondPerson(ctx, j) }), p.newArchive()
 	p.campaigns = p.newCampaigns(p.entrance)
 	p.series = p.newSeries(p.entrance, zone)
+	p.feeds = p.newFeeds(zone)
 	p.preflight = p.newPreflight()
 	return p.openAnnouncements(catalog, zone)
 }

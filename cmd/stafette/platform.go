@@ -26,6 +26,7 @@ import (
 	"stafette/internal/diagnosis"
 	"stafette/internal/dsn"
 	"stafette/internal/egress"
+	"stafette/internal/feed"
 	"stafette/internal/forwarded"
 	"stafette/internal/genuine"
 	"stafette/internal/help"
@@ -130,6 +131,7 @@ type platform struct {
 	campaigns  *campaign.Service
 	mailing    chan struct{} // capacity 1: a mailing begins
 	series     *series.Service
+	feeds      *feed.Service
 	preflight  *preflight.Service
 	surveyor   *affected.Surveyor
 	announcer  *announce.Service
@@ -276,7 +278,7 @@ func (p *platform) openDoors(reasons *bounce.Table) error {
 	api, err := httpapi.New(httpapi.Config{
 		Acceptor: p.entrance, Auth: p.accounts, Tenants: p.store, Audience: p.audience, Contacts: book, Groups: p.groups(), Mail: p.store, Privacy: p.privacy, Addresses: validator, Lists: p.lists, Messages: p.store, Trackings: p.store, TrackingSettings: p.trackingSettings(), Consents: p.consents(), Activities: p.store, Bodies: p.spool,
 		Statistics: insight.Statistics{Store: p.store}, ProviderName: p.providers.Name,
-		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Checks: p.preflight, Publisher: p.newPublisher(), Series: p.series, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
+		Commands: p.commands(), Domains: p.registry(), Operator: p.operator, Leads: p.leads, Offers: p.offers, LeadForms: p.leadForms, LeadCases: p.leadCases, Redelivery: p.redelivery, Campaigns: p.campaigns, Checks: p.preflight, Publisher: p.newPublisher(), Series: p.series, Feeds: p.feeds, Diagnosis: told, Approvals: p.approvals, Approval: p.approvals,
 		Webhooks: p.webhooks, Ledger: p.ledger, Pauses: p.pauses, Tickets: p.tickets, Templates: p.stationery, Pictures: p.pictures, Imports: p.intake, Optins: httpapi.Optins{Book: p.consentBook(), Forms: p.signups, Evidence: p.consentEvidence(told, zone)},
 		Texts: texts{catalog, reasons}, PublicURL: p.config.HTTP.PublicURL, Version: versionText(),
 		// Base64 makes a message a third longer in JSON.

@@ -28,6 +28,7 @@ import (
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/diagnosis"
 	"stafette/internal/event"
+	"stafette/internal/feed"
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/lead"
@@ -128,6 +129,7 @@ type Config struct {
 	Publisher *campaign.Publisher
 	Pictures  Pictures
 	Series    *series.Service
+	Feeds     *feed.Service
 	Diagnosis *diagnosis.Service
 	Approval  Approvals
 	Webhooks  *webhook.Service

@@ -83,6 +83,7 @@ func (a *API) register(api huma.API) {
 	a.routes = slices.Concat(a.routes, campaignRoutes(), campaignReadyRoutes(), campaignCommentRoutes(), campaignPageRoutes())
 	a.routes = append(a.routes, a.pictureRoutes()...)
 	a.routes = append(a.routes, seriesRoutes()...)
+	a.routes = append(a.routes, feedRoutes()...)
 	a.routes = append(append(a.routes, leadFormRoutes()...), leadCaseRoutes()...)
 	a.routes = append(append(a.routes, a.listCheckRoutes()...), haltRoutes()...)
 	a.routes = append(append(a.routes, diagnosisRoutes()...), a.offerRoutes()...)
@@ -161,6 +162,8 @@ func (r Route) operation(api huma.API) huma.Operation {
 		op.Tags = []string{"Addresses"}
 	case strings.HasPrefix(r.Path, "/v1/campaigns"), strings.HasSuffix(r.Path, "/settings/campaigns"), strings.HasPrefix(r.Path, "/v1/pictures"):
 		op.Tags = []string{"Campaigns"}
+	case strings.HasPrefix(r.Path, "/v1/feeds"):
+		op.Tags = []string{"Feeds"}
 	case strings.HasPrefix(r.Path, "/v1/series"), r.Path == "/v1/events":
 		op.Tags = []string{"Series"}
 	case strings.HasPrefix(r.Path, "/v1/redeliveries"):

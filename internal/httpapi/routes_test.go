@@ -140,6 +140,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		"POST /v1/suppressions/erase": true, "GET /v1/suppressions/rules": true, "PUT /v1/suppressions/rules": true,
 		"POST /v1/campaigns": true, "GET /v1/campaigns": true, // TestCampaignsAreTheTenantsOwn
 		"POST /v1/series": true, "GET /v1/series": true, "POST /v1/events": true, // TestSeriesAreTheTenantsOwn
+		"POST /v1/feeds": true, "GET /v1/feeds": true, // TestFeedsAreTheTenantsOwn
 		"POST /v1/offers": true, "GET /v1/offers": true, // TestOffersAreTheTenantsOwn
 		"POST /v1/leads": true, "GET /v1/leads": true, // TestLeadsAreTheTenantsOwn
 		"GET /v1/lead-forms": true, "POST /v1/lead-forms": true, // TestLeadFormsOverTheAPI
@@ -204,6 +205,8 @@ func TestTenantsAreIsolated(t *testing.T) {
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.campaign().ID.String()), campaign.CodeNotFound
 		case strings.HasPrefix(r.Path, "/v1/series/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.series().ID.String()), series.CodeNotFound
+		case strings.HasPrefix(r.Path, "/v1/feeds/"):
+			own, code = strings.ReplaceAll(r.Path, "{id}", w.feed().ID.String()), "feed_not_found"
 		case strings.HasPrefix(r.Path, "/v1/offers/"):
 			own, code = strings.NewReplacer("{id}", w.offer().ID.String(), "{recipient}", "offr_00000000000000000000000001").Replace(r.Path), "offer_not_found"
 		case strings.HasPrefix(r.Path, "/v1/leads/"):
@@ -276,6 +279,7 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"PUT /v1/offers/{id}":           offerText, "POST /v1/offers/{id}/recipients": `{"to":["eva@kunde.example"]}`,
 	"PUT /v1/templates/{id}":  `{"subject":"x","html":"x"}`,
 	"PUT /v1/lead-forms/{id}": formText,
+	"PATCH /v1/feeds/{id}":    `{"revision":1}`,
 	"PUT /v1/series/{id}":     `{"name":"x","group_id":"grp_00000000000000000000000001","trigger":{"on":"tag","tag":"neu"},"revision":1}`,
 	"PUT /v1/campaigns/{id}":  campaignText + `,"revision":1}`, "POST /v1/campaigns/{id}/send": `{}`,
 	"POST /v1/campaigns/{id}/test-mails": `{"to":["a@muster.example"]}`, "POST /v1/campaigns/{id}/reviews": `{"reviewer":"Eva"}`,

@@ -169,6 +169,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	c.Publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://post.example", Store: w.mailings}
 	c.Pictures = pictures.New(pictures.Config{Store: &picturestest.Store{}, Keeper: keeper, PublicURL: "https://post.example", Now: now})
 	c.Series = w.sequences(c)
+	c.Feeds = syndication(c)
 	c.TrackingSettings, c.Consents = w.tracking(keeper)
 	if c.Activities == nil {
 		c.Activities = w.shelf

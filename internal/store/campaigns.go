@@ -66,20 +66,23 @@ func paceOf(c campaign.Campaign) string {
 
 // CreateCampaign implements campaign.Store.
 func (s *Store) CreateCampaign(ctx context.Context, c campaign.Campaign) error {
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO campaigns (tenant, id, revision, state, reason, name, actor, spec, total, accepted, excluded, listed,
-			groups_at, step, task, created_at, updated_at) VALUES ($1, $2, $3, $4, '', $5, $6, $7, 0, 0, 0, 0, 0, 0, '', $8, $9)`,
-			c.Tenant[:], c.ID[:], c.Revision, string(c.State), plain(c.Name), plain(c.Actor), specOf(c), millis(c.CreatedAt), millis(c.UpdatedAt))
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO campaign_letters (tenant, campaign, letter) VALUES ($1, $2, $3)", c.Tenant[:], c.ID[:], plain(asJSON(c.Letter)))
-		return err
-	})
+	err := s.transact(ctx, func(tx *sql.Tx) error { return addCampaign(ctx, tx, c) })
 	if err != nil {
 		return fmt.Errorf("create campaign: %w", err)
 	}
 	return nil
+}
+
+// addCampaign keeps a new draft.
+func addCampaign(ctx context.Context, tx *sql.Tx, c campaign.Campaign) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO campaigns (tenant, id, revision, state, reason, name, actor, spec, total, accepted, excluded, listed,
+		groups_at, step, task, created_at, updated_at) VALUES ($1, $2, $3, $4, '', $5, $6, $7, 0, 0, 0, 0, 0, 0, '', $8, $9)`,
+		c.Tenant[:], c.ID[:], c.Revision, string(c.State), plain(c.Name), plain(c.Actor), specOf(c), millis(c.CreatedAt), millis(c.UpdatedAt))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO campaign_letters (tenant, campaign, letter) VALUES ($1, $2, $3)", c.Tenant[:], c.ID[:], plain(asJSON(c.Letter)))
+	return err
 }
 
 // ChangeCampaign implements campaign.Store.

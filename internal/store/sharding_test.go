@@ -45,6 +45,7 @@ var acrossTenants = map[string]string{
 	"FROM redeliveries WHERE state = 'running'":     "which redeliveries are due: asked by one node every few seconds, a look into an index that is empty as a rule",
 	"FROM campaigns c WHERE c.due_at IS NOT NULL":   "which campaigns are due: asked by one node every two seconds, a look into an index that is empty as a rule",
 	"FROM series s WHERE s.next_at IS NOT NULL":     "which series have something to do: asked by one node every two seconds, a look into an index",
+	"FROM feeds f WHERE f.next_at IS NOT NULL":      "which feeds are to be looked at: asked by one node every minute, a look into an index",
 	"FROM campaign_checks WHERE finished = 0":       "which mailings are being looked over: asked by one node every four seconds, a look into an index that is empty as a rule",
 	"FROM archive_terms WHERE days":                 "a chore that one node does every hour",
 	"FROM lead_cases WHERE state = 'closed'":        "a chore that one node does every hour",

@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		{"Redelivery", redeliveryTests()},
 		{"Campaigns", campaignTests()},
 		{"Series", seriesTests()},
+		{"Feeds", feedTests()},
 		{"Dialogues", dialogueTests()},
 		{"Ages", ageTests()},
 		{"Lists", listTests()},
