@@ -70,7 +70,7 @@ type folds struct {
 func startFolds(ctx context.Context, h *hits) (*folds, error) {
 	s := h.s
 	if !s.dialect.onlyProcess() {
-		return nil, nil //nolint:nilnil // documented
+		return nil, nil //nolint:nilnil // there is no journal, as is said above
 	}
 	var folded uint64
 	err := s.write.QueryRowContext(ctx, "SELECT number FROM hits_folded").Scan(&folded)
