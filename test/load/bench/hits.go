@@ -1,12 +1,10 @@
 package bench
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +75,7 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 		}
 		ownBefore := ownCPU()
 		began := time.Now()
-		n, err := h.burst(ctx, strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, nil)
+		n, err := h.burst(strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, nil)
 		if err != nil {
 			return s, err
 		}
@@ -95,7 +93,7 @@ func (h Hits) Run(ctx context.Context) (s Struck, err error) {
 		return s, fmt.Errorf("%d of %d hits kept: %w", kept, h.Rounds*h.Total, err)
 	}
 	var once sync.Once
-	s.Acked, _ = h.burst(ctx, strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, func(n int) {
+	s.Acked, _ = h.burst(strings.TrimPrefix(peer.HTTP().URL, "http://"), paths, h.Total, func(n int) {
 		if n > h.Total/3 {
 			once.Do(func() { err = peer.Kill() })
 		}
@@ -225,17 +223,33 @@ func (h Hits) kept(ctx context.Context, data string) (n int, err error) {
 	return n, nil
 }
 
+// programs is how many kinds of mail programs there are. Hits of a message by the same one
+// within seconds would be a scanner's, which is not what is measured.
+const programs = 997
+
 // burst asks for the paths in turn until there were n answers, or nobody answers any more,
-// and returns how many there were.
-func (h Hits) burst(ctx context.Context, addr string, paths []string, n int, answered func(int)) (int, error) {
+// and returns how many there were. The connections are those of a proxy in front of the
+// program, which does this for many.
+func (h Hits) burst(addr string, paths []string, n int, answered func(int)) (int, error) {
+	to, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return 0, fmt.Errorf("address of the server: %w", err)
+	}
 	var next, done atomic.Int64
 	var all sync.WaitGroup
-	errs := make([]error, h.Sessions)
-	for i := range h.Sessions {
+	errs := make([]error, waiters)
+	for i := range waiters {
 		all.Go(func() {
-			errs[i] = session(ctx, addr, func() (string, int, bool) {
+			errs[i] = converse(to, h.Sessions/waiters, func(b []byte) ([]byte, bool) {
 				at := int(next.Add(1) - 1)
-				return paths[at*7919%len(paths)], at, at < n
+				if at >= n {
+					return b, false
+				}
+				b = append(append(append(b, "GET "...), paths[at*7919%len(paths)]...), " HTTP/1.1\r\nHost: "...)
+				b = append(append(b, addr...), "\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140."...)
+				b = strconv.AppendInt(b, int64(at%programs), 10)
+				b = append(b, ") Gecko/20100101 Firefox/140."...)
+				return append(strconv.AppendInt(b, int64(at%programs), 10), "\r\n\r\n"...), true
 			}, func() {
 				if k := done.Add(1); answered != nil {
 					answered(int(k))
@@ -245,67 +259,6 @@ func (h Hits) burst(ctx context.Context, addr string, paths []string, n int, ans
 	}
 	all.Wait()
 	return int(done.Load()), errors.Join(errs...)
-}
-
-// programs is how many kinds of mail programs there are. Hits of a message by the same one
-// within seconds would be a scanner's, which is not what is measured.
-const programs = 997
-
-// session asks over one connection, as a proxy in front of the program does for many.
-func session(ctx context.Context, addr string, next func() (path string, at int, more bool), answered func()) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	var request []byte // what is sent, in one piece and one buffer: clients share the processors with the server
-	for {
-		path, at, more := next()
-		if !more {
-			return nil
-		}
-		request = append(append(append(request[:0], "GET "...), path...), " HTTP/1.1\r\nHost: "...)
-		request = append(append(request, addr...), "\r\nAccept-Language: de\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140."...)
-		request = strconv.AppendInt(request, int64(at%programs), 10)
-		request = append(request, ") Gecko/20100101 Firefox/140."...)
-		request = append(strconv.AppendInt(request, int64(at%programs), 10), "\r\n\r\n"...)
-		if _, err := conn.Write(request); err != nil {
-			return err
-		}
-		if err := readAnswer(in); err != nil {
-			return err
-		}
-		answered()
-	}
-}
-
-// readAnswer reads one answer, which must be good. It parses no more than that takes, lest
-// the client need the processor that is measured.
-func readAnswer(in *bufio.Reader) error {
-	status, err := in.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) && !bytes.HasPrefix(status, []byte("HTTP/1.1 302 ")) {
-		return fmt.Errorf("answered %q", status)
-	}
-	size := 0
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) <= len("\r\n") {
-			_, err := in.Discard(size)
-			return err
-		}
-		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if size, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // Markdown is the section of the report.
