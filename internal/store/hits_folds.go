@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -31,6 +32,13 @@ type noted struct {
 	decided func(kept bool) // may be nil
 }
 
+// noteGroup is those who share a flush.
+type noteGroup struct {
+	notes []*noted
+	err   error         // of all
+	done  chan struct{} // closed when err is final
+}
+
 func newNoted(h tracking.Hit, number uint64) *noted {
 	n := &noted{one: [1]tracking.Hit{h}, number: number}
 	n.list, n.kept = n.one[:], n.answer[:]
@@ -47,12 +55,16 @@ func newNoted(h tracking.Hit, number uint64) *noted {
 type folds struct {
 	h       *hits
 	journal *journal
-	in      chan *noted
+	ready   chan struct{} // there is a group
 	came    chan struct{} // something waits
 	hurry   chan struct{} // somebody waits for it, or much does
 	written chan struct{} // rows were committed: keep may drop files
 	kept    chan struct{} // keep has ended
 	told    chan struct{} // tell has ended
+
+	join   sync.Mutex
+	group  *noteGroup // gathers who comes while the one before is flushed; nil: nobody came
+	closed bool       // nobody may come any more
 
 	mu      sync.Mutex
 	waiting []*noted
@@ -81,7 +93,7 @@ func startFolds(ctx context.Context, h *hits) (*folds, error) {
 	if err != nil || j == nil {
 		return nil, err
 	}
-	f := &folds{h: h, journal: j, in: make(chan *noted, hitGroup), came: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+	f := &folds{h: h, journal: j, ready: make(chan struct{}, 1), came: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		written: make(chan struct{}, 1), kept: make(chan struct{}), told: make(chan struct{}), moved: make(chan struct{}),
 		waiting: left, last: j.last, folded: folded}
 	f.tells = sync.NewCond(&f.mu)
@@ -107,36 +119,69 @@ func (s *Store) NoteActivity(ctx context.Context, v tracking.Hit, decided func(k
 		return err
 	}
 	n := newNoted(v, 0)
-	n.done, n.decided, n.raw = make(chan struct{}), decided, appendNote(make([]byte, 0, 512), &v)
-	select {
-	case f.in <- n:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-f.kept:
+	n.decided, n.raw = decided, appendNote(make([]byte, 0, 512), &v)
+	g := f.enter(n)
+	if g == nil {
 		return errClosed()
 	}
-	select {
-	case <-n.done:
-		return n.err
-	case <-f.kept:
+	<-g.done
+	return g.err
+}
+
+// enter puts a note into the group that is flushed next; nil: there will be none.
+func (f *folds) enter(n *noted) *noteGroup {
+	f.join.Lock()
+	defer f.join.Unlock()
+	if f.closed {
+		return nil
 	}
-	select {
-	case <-n.done:
-		return n.err
-	default:
-		return errClosed()
+	if f.group == nil {
+		f.group = &noteGroup{done: make(chan struct{})}
+		signal(f.ready)
+	}
+	f.group.notes = append(f.group.notes, n)
+	return f.group
+}
+
+// gathered takes the group. As gather does, it lets run first who can.
+func (f *folds) gathered() *noteGroup {
+	for before := 0; ; {
+		f.join.Lock()
+		g := f.group
+		if g == nil || len(g.notes) == before || len(g.notes) >= hitGroup {
+			f.group = nil
+			f.join.Unlock()
+			return g
+		}
+		before = len(g.notes)
+		f.join.Unlock()
+		runtime.Gosched()
+	}
+}
+
+// refuse lets nobody in any more, and tells who is in already that nothing was kept.
+func (f *folds) refuse() {
+	f.join.Lock()
+	defer f.join.Unlock()
+	f.closed = true
+	if g := f.group; g != nil {
+		f.group, g.err = nil, errClosed()
+		close(g.done)
 	}
 }
 
 // keep writes the journal.
 func (f *folds) keep() {
 	defer close(f.kept)
+	defer f.refuse()
 	for {
 		select {
 		case <-f.h.quit:
 			return
-		case n := <-f.in:
-			f.note(gather(n, f.in, func(*noted) int { return 1 }))
+		case <-f.ready:
+			if g := f.gathered(); g != nil {
+				f.note(g)
+			}
 		case <-f.written:
 			f.mu.Lock()
 			folded := f.folded
@@ -149,26 +194,26 @@ func (f *folds) keep() {
 }
 
 // note stores a group and releases its callers.
-func (f *folds) note(group []*noted) {
+func (f *folds) note(g *noteGroup) {
 	err := f.room()
 	if err == nil {
-		err = f.journal.write(group)
+		err = f.journal.write(g.notes)
+	}
+	for _, n := range g.notes {
+		n.raw = nil
 	}
 	if err == nil {
 		f.mu.Lock()
-		f.waiting, f.last = append(f.waiting, group...), f.journal.last
+		f.waiting, f.last = append(f.waiting, g.notes...), f.journal.last
 		much := len(f.waiting) >= foldMost
 		f.mu.Unlock()
 		if signal(f.came); much {
 			signal(f.hurry)
 		}
 	} else {
-		err = fmt.Errorf("note hits: %w", f.h.s.refusal(err))
+		g.err = fmt.Errorf("note hits: %w", f.h.s.refusal(err))
 	}
-	for _, n := range group {
-		n.raw, n.err = nil, err
-		close(n.done)
-	}
+	close(g.done)
 }
 
 // room waits until less waits than may. The error is that of the last fold.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -22,6 +23,34 @@ type Rules struct {
 	Timing    Timing         `toml:"timing"`
 	Signs     map[string]int `toml:"signs"`
 	Agents    []Agent        `toml:"agent"`
+
+	known *knownAgents
+}
+
+// knownAgents remembers of what class programs are: after a mailing few of them come often.
+// It is safe for concurrent use.
+type knownAgents struct {
+	mu sync.Mutex
+	of map[string]*Agent // by the whole field, in memory only
+}
+
+// maxKnownAgents bounds the programs remembered, each of at most maxUserAgent bytes.
+const maxKnownAgents = 2048
+
+func (k *knownAgents) get(userAgent string) (*Agent, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	a, ok := k.of[userAgent]
+	return a, ok
+}
+
+func (k *knownAgents) put(userAgent string, a *Agent) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.of) >= maxKnownAgents {
+		clear(k.of)
+	}
+	k.of[strings.Clone(userAgent)] = a
 }
 
 // Timing are the times that rules go by, in seconds.
@@ -85,6 +114,7 @@ func ParseRules(text []byte) (*Rules, error) {
 	if r.Version < 1 || r.Threshold < 1 || r.Timing.BurstLinks < 2 || r.Timing.PageLinks < 2 {
 		return nil, fmt.Errorf("read rules of tracking: version, threshold or timing is missing")
 	}
+	r.known = &knownAgents{of: map[string]*Agent{}}
 	return &r, nil
 }
 
@@ -107,13 +137,23 @@ const maxUserAgent = 512
 
 // Agent returns the class of a program by its User-Agent; the zero Agent for unknown ones.
 func (r *Rules) Agent(userAgent string) Agent {
-	text := strings.ToLower(strings.TrimSpace(userAgent[:min(len(userAgent), maxUserAgent)]))
-	for _, a := range r.Agents {
-		if a.Equals != "" && text == a.Equals || a.Contains != "" && strings.Contains(text, a.Contains) {
+	userAgent = userAgent[:min(len(userAgent), maxUserAgent)]
+	a, ok := r.known.get(userAgent)
+	if !ok {
+		a = r.find(userAgent)
+		r.known.put(userAgent, a)
+	}
+	return *a
+}
+
+func (r *Rules) find(userAgent string) *Agent {
+	text := strings.ToLower(strings.TrimSpace(userAgent))
+	for i := range r.Agents {
+		if a := &r.Agents[i]; a.Equals != "" && text == a.Equals || a.Contains != "" && strings.Contains(text, a.Contains) {
 			return a
 		}
 	}
-	return Agent{}
+	return &Agent{}
 }
 
 // SignsOf are the signs of a hit, and the name of its program.

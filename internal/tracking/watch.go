@@ -22,7 +22,8 @@ type burstKey struct {
 
 type burst struct {
 	first time.Time
-	links []int // different ones, as far as the count goes
+	links []int  // different ones, as far as the count goes
+	few   [4]int // what links lies in as long as it fits
 	hits  int
 	many  bool
 	trap  bool
@@ -54,6 +55,7 @@ func (w *watch) note(m message.ID, client int64, link int, trap bool, at time.Ti
 			clear(w.bursts)
 		}
 		b = &burst{first: at}
+		b.links = b.few[:0]
 		w.bursts[k] = b
 	}
 	before := b.sign()
