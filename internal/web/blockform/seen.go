@@ -19,14 +19,9 @@ import (
 const previewPolicy = "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; " +
 	"form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox"
 
-// Framing lets a page show previews, which are pages of this origin, whatever host shows the
-// content of mails.
-func Framing(w http.ResponseWriter) {
-	h := w.Header()
-	if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-src 'self'") {
-		h.Set("Content-Security-Policy", strings.Replace(policy, "frame-src ", "frame-src 'self' ", 1))
-	}
-}
+// Framing lets a page show previews, which are asked for on this origin, whatever host shows
+// the content of mails.
+func Framing(w http.ResponseWriter) { frame.Framing(w) }
 
 // wide are the queries by which MJML tells large screens.
 var wide = regexp.MustCompile(`@media only screen and \(min-width:\s*\d+px\)`)
