@@ -27,7 +27,9 @@ func openApart(t *testing.T) preview {
 	t.Helper()
 	host := httptest.NewUnstartedServer(nil)
 	origin := "http://" + host.Listener.Addr().String()
-	d := webtest.Open(t, func(c *web.Config) { c.PreviewOrigin, c.PreviewKey, c.Log = origin, []byte("k"), slog.New(slog.DiscardHandler) })
+	d := webtest.Open(t, func(c *web.Config) {
+		c.PreviewOrigin, c.PreviewKey, c.Log = origin, []byte("k"), slog.New(slog.DiscardHandler)
+	})
 	host.Config.Handler = d.Apart
 	host.Start()
 	t.Cleanup(host.Close)

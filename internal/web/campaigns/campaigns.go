@@ -40,7 +40,7 @@ type Config struct {
 	Reason func(lang, code string) string
 	// Templates and Book are what the editor writes with.
 	Templates Templates
-	Book      Book
+	Book      blockform.Book
 	// Pictures are offered in the editor; nil: none.
 	Pictures blockform.Library
 	// People name who commented; nil: nobody is named.
