@@ -7,8 +7,10 @@ import (
 
 	"stafette/internal/approval"
 	"stafette/internal/audience"
+	"stafette/internal/campaign"
 	"stafette/internal/demo"
 	"stafette/internal/ingest"
+	"stafette/internal/tracking"
 )
 
 // campaigns gives the estate agency an approved group, a mailing that is sent to it, and
@@ -43,11 +45,20 @@ func (s *demoSeeder) campaigns(ctx context.Context) error {
 		return fmt.Errorf("seed approval: %w", err)
 	}
 	by := ingest.Principal{Tenant: owner, Actor: s.by(ctx, owner), Door: "office"}
+	willing, wording := demo.Willing()
+	for _, a := range willing {
+		said := tracking.Consent{Tenant: owner, Address: a, State: tracking.StateGranted, Actor: by.Actor, Way: "Karte bei der Besichtigung", Wording: wording}
+		if err := s.p.consents().Record(ctx, said); err != nil {
+			return fmt.Errorf("seed consent: %w", err)
+		}
+	}
 	for i, m := range demo.Mailings() {
 		m.Groups = []audience.GroupID{g.ID}
 		made, err := s.p.campaigns.Create(ctx, by, m)
 		if err == nil && i == 0 {
-			_, err = s.p.campaigns.Send(ctx, by, made.ID, time.Time{})
+			if _, err = s.p.campaigns.Send(ctx, by, made.ID, time.Time{}); err == nil {
+				_, err = s.p.campaigns.Publish(ctx, by, made.ID, campaign.Publication{Public: true})
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("seed mailing: %w", err)

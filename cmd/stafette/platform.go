@@ -303,7 +303,7 @@ func (p *platform) mount(api http.Handler, with shared, asked *genuine.Service) 
 	p.tellHalt = (&haltTeller{store: p.store, notices: p.notices}).tell
 	p.tellLimits, p.unlock = p, p.accounts.Unlock
 	p.tellApproval = (&approvalTeller{store: p.store, notices: p.notices, zone: with.zone, growth: p.config.Approval.Growth}).tell
-	office, err := web.New(p.office(with))
+	office, apart, err := web.Open(p.office(with))
 	if err != nil {
 		return err
 	}
@@ -316,6 +316,7 @@ func (p *platform) mount(api http.Handler, with shared, asked *genuine.Service) 
 	mux.Handle("/", office)
 	if preview := p.preview(); preview != nil {
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
+		mux.Handle(p.config.HTTP.PreviewHost+frame.ApartPath, apart)
 	}
 	p.handler = forwarded.Handler(p.trackingHosts(mux), p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
 	return nil
@@ -347,7 +348,7 @@ type shared struct {
 func (p *platform) office(with shared) web.Config {
 	return web.Config{
 		Config: frame.Config{Auth: p.accounts, Catalog: with.catalog, PublicURL: p.config.HTTP.PublicURL, Zone: with.zone, Now: p.store.Now, Stopping: p.stopping, Log: p.log,
-			Unread: p.feed().Unread, Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin()},
+			Unread: p.feed().Unread, Visited: p.store.PutAudit, PreviewOrigin: p.config.HTTP.previewOrigin(), PreviewKey: p.keeper.MACKey("previews")},
 		Messages: messages.Config{
 			Tenants: p.store, Acceptor: p.entrance, Insight: p.store, Spool: p.spool, Commands: p.commands(),
 			Hub: p.hub, Reasons: with.reasons, ParseMailbox: message.ParseMailbox, Addresses: with.validator, ProviderHosts: p.config.providerHosts,
@@ -377,7 +378,7 @@ func (p *platform) office(with shared) web.Config {
 		Pictures:     webpictures.Config{Library: p.pictures},
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight, Pictures: p.pictures, People: p.store, Publisher: p.newPublisher(), ProviderName: p.providers.Name},
-		Series:       webseries.Config{Series: p.series, Groups: p.groups(), Fields: with.book, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Mailings: p.campaigns, Book: with.book},
+		Series:       webseries.Config{Series: p.series, Groups: p.groups(), Fields: with.book, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Mailings: p.campaigns, Book: with.book, Pictures: p.pictures},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
 		Pauses:       p.pausePages(),

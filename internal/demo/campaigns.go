@@ -27,6 +27,19 @@ func Viewings() (audience.Group, []audience.Contact, approval.Submission) {
 		}}}
 }
 
+// Willing are those of Viewings who agreed to be told of, with the words they agreed to. Each
+// is read by somebody, or something (readerOf); what the others do is counted alone.
+func Willing() ([]message.Address, string) {
+	_, people, _ := Viewings()
+	var list []message.Address
+	for _, one := range people {
+		if a := one.Main(); readerOf(a.String()) != "" {
+			list = append(list, a)
+		}
+	}
+	return list, "Ja, Hafenkontor darf sehen, ob ich die Rundmail lese und was mich darin interessiert. Das kann ich jederzeit beenden."
+}
+
 // Mailings are the estate agency's: the first one is sent, the others are drafts.
 func Mailings() []campaign.Campaign {
 	letter := func(subject, text string) campaign.Letter {

@@ -50,13 +50,13 @@ func readerOf(box string) reader {
 		}
 	}
 	switch local {
-	case "leserin":
+	case "leserin", "besichtigung.6", "besichtigung.8", "besichtigung.12": // see Viewings
 		return person
-	case "gmail":
+	case "gmail", "besichtigung.9":
 		return gmail
-	case "apple":
+	case "apple", "besichtigung.3":
 		return apple
-	case "firma":
+	case "firma", "besichtigung.5":
 		return scanner
 	}
 	return ""

@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"maps"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,5 +69,76 @@ func TestSeriesFromMakingToActivating(t *testing.T) {
 	}
 	if v = find(); v.State != series.Active || v.Definition.Steps[0].Do != series.Send || v.Definition.Steps[0].Letter.HTML == "" {
 		t.Errorf("then: %+v", v)
+	}
+}
+
+// A letter is built of blocks in the step: buttons change the form and keep nothing, the
+// preview draws it as it stands, and a block that is wrong says so at its field.
+func TestLettersOfSeriesAreBuiltOfBlocks(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Owner)
+	has := func(a webtest.Answer, status int, texts ...string) {
+		t.Helper()
+		if a.StatusCode != status {
+			t.Fatalf("%s: status %d\n%s", a.Request.URL, a.StatusCode, a.Text)
+		}
+		for _, text := range texts {
+			if !strings.Contains(a.Text, text) {
+				t.Errorf("%s lacks %q", a.Request.URL, text)
+			}
+		}
+	}
+	draft := func() series.Series {
+		list, err := d.World.Series().List(t.Context(), d.World.Tenant.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range list {
+			if v.State == series.Draft {
+				if v, err = d.World.Series().Series(t.Context(), d.World.Tenant.ID, v.ID); err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+		}
+		t.Fatal("no draft")
+		return series.Series{}
+	}
+	v := draft()
+	at := "/series/" + v.ID.String() + "/step"
+	before := len(v.Definition.Steps)
+	fresh := d.Get(at + "?do=send")
+	has(fresh, 200, `name="blocks/1/text"`, `name="source" value="blocks"`, `formaction="`+at+`/preview"`)
+	form := url.Values{"revision": {strconv.FormatInt(v.Revision, 10)}, "does": {"send"}, "source": {"blocks"}, "from": {"news@muster.example"}, "subject": {"Willkommen"}, "preview": {"Schön"},
+		"blocks/0/kind": {"head"}, "blocks/1/kind": {"text"}, "blocks/1/title": {"Guten <Tag>"}, "blocks/1/text": {"**Fett**"}, "blocks/2/kind": {"footer"}}
+	press := func(do string) url.Values {
+		pressed := maps.Clone(form)
+		pressed["do"], pressed["add"] = []string{do}, []string{"button"}
+		return pressed
+	}
+	has(d.Post(at, press("add")), 200, `name="blocks/2/kind" value="button"`, `value="Guten &lt;Tag&gt;"`, `value="undo"`)
+	has(d.Post(at, press("source/html")), 200, `name="source" value="html"`, "unsubscribe_url")
+	if n := len(draft().Definition.Steps); n != before {
+		t.Fatalf("%d steps after buttons that keep nothing, %d before", n, before)
+	}
+	seen := d.Post(at+"/preview", form)
+	has(seen, 200, "Guten &lt;Tag&gt;", ">Fett</")
+	if policy := seen.Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "; sandbox") {
+		t.Errorf("policy of the preview: %s", policy)
+	}
+	wrong := maps.Clone(form)
+	wrong["blocks/1/kind"], wrong["blocks/1/picture"] = []string{"picture"}, []string{"https://muster.example/haus.jpg"}
+	has(d.Post(at, wrong), 422, `id="blocks/1/alt-problem"`, "https://muster.example/haus.jpg")
+	if a := d.Post(at, press("save")); a.StatusCode != 303 {
+		t.Fatalf("kept: %d\n%s", a.StatusCode, a.Text)
+	}
+	v = draft()
+	step := v.Definition.Steps[len(v.Definition.Steps)-1]
+	if m := step.Letter.Made; m == nil || m.Source == nil || m.Source.Blocks == nil || m.Source.Preview != "Schön" || len(m.Source.Blocks.Blocks) != 3 || !strings.Contains(step.Letter.HTML, "Fett") {
+		t.Fatalf("kept: %+v", step.Letter)
+	}
+	has(d.Get(at+"?key="+step.Key), 200, `value="Guten &lt;Tag&gt;"`, "**Fett**", `name="source" value="blocks"`)
+	has(d.Post(at+"/preview", url.Values{"key": {step.Key}, "source": {"template"}}), 200, "Noch nichts ausgewählt")
+	if a := d.Post(at+"/preview", url.Values{"does": {"wait"}}); a.StatusCode != 404 {
+		t.Errorf("the preview of a wait: %d", a.StatusCode)
 	}
 }

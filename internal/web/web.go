@@ -121,11 +121,22 @@ type Config struct {
 // New returns the office as a handler for a whole host. It reads nothing but its
 // Config and starts nothing; it is safe for concurrent use.
 func New(c Config) (http.Handler, error) {
+	office, _, err := Open(c)
+	return office, err
+}
+
+// Open is New with a second handler, for frame.ApartPath on the host for the content of mails;
+// nil where there is no such host.
+func Open(c Config) (office, apart http.Handler, err error) {
 	f, err := frame.New(c.Config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return f.Handler(c.Routes(f))
+	routes := c.Routes(f)
+	if office, err = f.Handler(routes); err != nil {
+		return nil, nil, err
+	}
+	return office, f.Apart(routes), nil
 }
 
 // Routes is the whole map of the office, in the order of its navigation.

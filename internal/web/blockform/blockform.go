@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/web/frame"
 )
@@ -84,6 +85,24 @@ func Read(form url.Values) blocks.Document {
 			}
 		}
 		d.Blocks = append(d.Blocks, b)
+	}
+	return d
+}
+
+// Begin puts into the values of a form what a letter of a way of writing begins with (a
+// stationery.Mode; nothing for others), and returns its document.
+func Begin(p frame.Page, mode string, v map[string]string) (d blocks.Document) {
+	name, leave := "{{name}}", "{{unsubscribe_url}}"
+	switch stationery.Mode(mode) {
+	case stationery.Blocks:
+		d = blocks.New()
+		d.Blocks[1].Text = p.T("campaigns.start.block", "name", name)
+		Fill(v, &d)
+	case stationery.MJML:
+		v["html"] = p.T("campaigns.start.mjml", "name", name, "unsubscribe", leave)
+	case stationery.HTML:
+		v["html"] = p.T("campaigns.start.html", "name", name, "unsubscribe", leave)
+		v["text"] = p.T("campaigns.start.text", "name", name, "unsubscribe", leave)
 	}
 	return d
 }

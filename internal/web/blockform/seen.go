@@ -1,16 +1,21 @@
 package blockform
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"html"
 	"net/http"
 	"regexp"
 	"strings"
 
+	"stafette/internal/audience"
 	"stafette/internal/fault"
+	"stafette/internal/message"
 	"stafette/internal/stationery"
 	"stafette/internal/template"
 	"stafette/internal/template/mjml"
+	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
 )
 
@@ -19,14 +24,9 @@ import (
 const previewPolicy = "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; " +
 	"form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox"
 
-// Framing lets a page show previews, which are pages of this origin, whatever host shows the
-// content of mails.
-func Framing(w http.ResponseWriter) {
-	h := w.Header()
-	if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-src 'self'") {
-		h.Set("Content-Security-Policy", strings.Replace(policy, "frame-src ", "frame-src 'self' ", 1))
-	}
-}
+// Framing lets a page show previews, which are asked for on this origin, whatever host shows
+// the content of mails.
+func Framing(w http.ResponseWriter) { frame.Framing(w) }
 
 // wide are the queries by which MJML tells large screens.
 var wide = regexp.MustCompile(`@media only screen and \(min-width:\s*\d+px\)`)
@@ -47,6 +47,12 @@ func Seen(view string, mail stationery.Rendered) string {
 		return strings.ReplaceAll(strings.ReplaceAll(mail.HTML, "(prefers-color-scheme:dark)", "all"), "(prefers-color-scheme: dark)", "all")
 	}
 	return mail.HTML
+}
+
+// Nothing is a page that says that there is nothing to draw yet.
+func Nothing(p frame.Page) string {
+	return `<!doctype html><html lang="` + string(p.Lang) + `"><meta charset="utf-8"><title>` + html.EscapeString(p.T("templates.preview")) + `</title><body style="font:16px/1.5 sans-serif"><p>` +
+		html.EscapeString(p.T("templates.preview.nothing")) + "</p>"
 }
 
 // NotYet is a page with what keeps a mail from being drawn.
@@ -102,4 +108,37 @@ func Write(w http.ResponseWriter, page string) error {
 	h.Set("Cache-Control", "no-store")
 	_, _ = w.Write([]byte(page)) //nolint:gosec // G705: shown in a sandbox by its policy; a reader who left is no error
 	return nil
+}
+
+// Book finds contacts; *audience.Contacts does.
+type Book interface {
+	Of(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
+}
+
+// Draw answers with the mail that show makes for the contact whose address the request names
+// ("contact"), or for nobody, as its "view" shows it; with what keeps it from being drawn
+// where show refuses.
+func Draw(w http.ResponseWriter, r *http.Request, p frame.Page, book Book, show func(*audience.Contact) (stationery.Rendered, error)) error {
+	ask := r.PostForm.Get // as the form has it
+	if r.Method == http.MethodGet {
+		ask = r.URL.Query().Get
+	}
+	var person *audience.Contact
+	if a, err := message.ParseAddress(strings.TrimSpace(ask("contact"))); err == nil {
+		found, ok, err := book.Of(r.Context(), p.Tenant(), a)
+		if err != nil {
+			return fmt.Errorf("preview letter: %w", err)
+		}
+		if ok {
+			person = &found
+		}
+	}
+	mail, err := show(person)
+	if e := fault.As(err); e != nil {
+		return Write(w, NotYet(p, e))
+	}
+	if err != nil {
+		return fmt.Errorf("preview letter: %w", err)
+	}
+	return Write(w, Seen(ask("view"), mail))
 }

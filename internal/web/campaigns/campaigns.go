@@ -40,7 +40,7 @@ type Config struct {
 	Reason func(lang, code string) string
 	// Templates and Book are what the editor writes with.
 	Templates Templates
-	Book      Book
+	Book      blockform.Book
 	// Pictures are offered in the editor; nil: none.
 	Pictures blockform.Library
 	// People name who commented; nil: nobody is named.
@@ -76,10 +76,10 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST " + home + "/cap", Permission: tenant.SettingsWrite, Act: "campaigns.cap", Do: c.saveCap},
 		{Pattern: "GET " + one, Permission: read, Do: c.showOne},
 		{Pattern: "GET " + one + "/recipients.csv", Permission: read, Do: c.exportLines},
-		{Pattern: "GET " + one + "/sample.html", Permission: read, Do: c.sample},
-		{Pattern: "GET " + one + "/public.html", Permission: read, Do: c.publicPage},
+		{Pattern: "GET " + one + "/sample.html", Permission: read, Do: c.sample, Apart: true},
+		{Pattern: "GET " + one + "/public.html", Permission: read, Do: c.publicPage, Apart: true},
 		{Pattern: "POST " + one + "/publish", Permission: send, Act: "campaigns.publish", Do: c.publish},
-		{Pattern: "GET " + one + "/links.html", Permission: read, Do: c.linkMap},
+		{Pattern: "GET " + one + "/links.html", Permission: read, Do: c.linkMap, Apart: true},
 		{Pattern: "GET " + one + "/report.pdf", Permission: read, Do: c.paper},
 		{Pattern: "GET " + one + "/edit", Permission: send, Do: c.showEdit},
 		{Pattern: "POST " + one, Permission: send, Act: "campaigns.change", Do: c.change},
@@ -92,9 +92,9 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST " + one + "/comments/resolve", Permission: send, Act: "campaigns.resolve", Do: c.resolve},
 		{Pattern: "POST " + one + "/comments/read", Permission: send, Act: frame.Unrecorded, Do: c.markRead},
 		{Pattern: "POST " + home + "/settings", Permission: tenant.SettingsWrite, Act: "campaigns.settings", Do: c.saveSettings},
-		{Pattern: "GET " + one + "/preview", Permission: send, Do: c.savedPreview},
-		{Pattern: "POST " + one + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},
-		{Pattern: "POST " + home + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview},
+		{Pattern: "GET " + one + "/preview", Permission: send, Do: c.savedPreview, Apart: true},
+		{Pattern: "POST " + one + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview, Apart: true},
+		{Pattern: "POST " + home + "/preview", Permission: send, Act: frame.Unrecorded, Do: c.preview, Apart: true},
 		{Pattern: "POST " + one + "/send", Permission: send, Act: "campaigns.send", Do: c.send},
 		{Pattern: "POST " + one + "/delete", Permission: send, Act: "campaigns.delete", Do: c.remove},
 	}

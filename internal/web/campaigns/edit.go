@@ -13,7 +13,6 @@ import (
 	"stafette/internal/campaign"
 	"stafette/internal/fault"
 	"stafette/internal/id"
-	"stafette/internal/message"
 	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
@@ -29,11 +28,6 @@ type Templates interface {
 	Latest(ctx context.Context, t stationery.Template, lang string) (stationery.Version, error)
 	Brand(ctx context.Context, t tenant.ID) (blocks.Brand, error)
 	Logo(ctx context.Context, t tenant.ID) (stationery.Logo, error)
-}
-
-// Book finds contacts; *audience.Contacts does.
-type Book interface {
-	Of(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
 }
 
 // modeTemplate is the way of writing that takes a template as it is; the others are those of
@@ -76,18 +70,7 @@ func (c Config) showNew(w http.ResponseWriter, r *http.Request, p frame.Page) er
 
 // start puts in what a mailing of the mode begins with.
 func (e *editor) start(p frame.Page) {
-	name, leave := "{{name}}", "{{unsubscribe_url}}"
-	switch e.mode {
-	case string(stationery.Blocks):
-		e.document = blocks.New()
-		e.document.Blocks[1].Text = p.T("campaigns.start.block", "name", name)
-		blockform.Fill(e.Values, &e.document)
-	case string(stationery.MJML):
-		e.Values["html"] = p.T("campaigns.start.mjml", "name", name, "unsubscribe", leave)
-	case string(stationery.HTML):
-		e.Values["html"] = p.T("campaigns.start.html", "name", name, "unsubscribe", leave)
-		e.Values["text"] = p.T("campaigns.start.text", "name", name, "unsubscribe", leave)
-	}
+	e.document = blockform.Begin(p, e.mode, e.Values)
 }
 
 func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) error {
@@ -388,8 +371,8 @@ func (c Config) preview(w http.ResponseWriter, r *http.Request, p frame.Page) er
 		return err
 	}
 	e.Tenant = p.Tenant()
-	return c.draw(w, r, p, e.Campaign, r.PostForm.Get("view"), r.PostForm.Get("contact"), func(v campaign.Campaign, person *audience.Contact) (stationery.Rendered, error) {
-		return c.Campaigns.Draw(r.Context(), v, person)
+	return blockform.Draw(w, r, p, c.Book, func(person *audience.Contact) (stationery.Rendered, error) {
+		return c.Campaigns.Draw(r.Context(), e.Campaign, person)
 	})
 }
 
@@ -398,30 +381,7 @@ func (c Config) savedPreview(w http.ResponseWriter, r *http.Request, p frame.Pag
 	if err != nil {
 		return err
 	}
-	return c.draw(w, r, p, v, r.URL.Query().Get("view"), r.URL.Query().Get("contact"), c.Campaigns.Show)
-}
-
-// draw fills a letter with a contact, or with the names of its variables.
-func (c Config) draw(w http.ResponseWriter, r *http.Request, p frame.Page, v campaign.Campaign, view, contact string,
-	show func(campaign.Campaign, *audience.Contact) (stationery.Rendered, error)) error {
-	var person *audience.Contact
-	if a, err := message.ParseAddress(strings.TrimSpace(contact)); err == nil {
-		found, ok, err := c.Book.Of(r.Context(), p.Tenant(), a)
-		if err != nil {
-			return fmt.Errorf("preview mailing: %w", err)
-		}
-		if ok {
-			person = &found
-		}
-	}
-	mail, err := show(v, person)
-	if e := fault.As(err); e != nil {
-		return blockform.Write(w, blockform.NotYet(p, e))
-	}
-	if err != nil {
-		return fmt.Errorf("preview mailing: %w", err)
-	}
-	return blockform.Write(w, blockform.Seen(view, mail))
+	return blockform.Draw(w, r, p, c.Book, func(person *audience.Contact) (stationery.Rendered, error) { return c.Campaigns.Show(v, person) })
 }
 
 // refused notes what is wrong at its field; false for what is no refusal.

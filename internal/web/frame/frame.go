@@ -39,6 +39,9 @@ type Config struct {
 	// PreviewOrigin is where the content of mails is shown apart from the office,
 	// "https://preview.post.example"; "": within it.
 	PreviewOrigin string
+	// PreviewKey authenticates what may be asked for there (Frame.Apart); all nodes have the
+	// same. nil: routes with Route.Apart answer within the office.
+	PreviewKey []byte
 	// Unread counts what recipients did that a person of a tenant has not seen, at most
 	// 100; nil leaves the way to it out of the pages' heads.
 	Unread func(ctx context.Context, t tenant.ID, u tenant.UserID) (int, error)

@@ -17,6 +17,20 @@ func (f *Frame) policy() string {
 	return strings.Replace(pagePolicy, "frame-src 'self'", "frame-src "+f.PreviewOrigin, 1)
 }
 
+// Framing lets a page show pages of this origin in frames, whatever host shows the content of
+// mails, and forms in them be led to that host.
+func Framing(w http.ResponseWriter) {
+	h := w.Header()
+	policy := h.Get("Content-Security-Policy")
+	_, rest, _ := strings.Cut(policy, "frame-src ")
+	origin, _, found := strings.Cut(rest, ";")
+	if !found || strings.HasPrefix(origin, "'self'") {
+		return
+	}
+	policy = strings.Replace(policy, "frame-src ", "frame-src 'self' ", 1)
+	h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+origin, 1))
+}
+
 // harden sets the headers every answer bears. Routes with other needs overwrite them.
 func (f *Frame) harden(next http.Handler) http.Handler {
 	policy := f.policy()

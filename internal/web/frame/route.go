@@ -40,6 +40,10 @@ type Route struct {
 	// WhenLocked opens the route to the people of a locked tenant, who else only see that
 	// it is. What is about the own account (Person) stays open to them.
 	WhenLocked bool
+	// Apart: Do shows what people wrote as HTML, with nothing of the office around it. Where
+	// there is a host for such content the reader is led there, once it is certain that they
+	// may ask; Do then has a Page that knows account, language and tone, and no person.
+	Apart bool
 	// Entry puts the page into the navigation of those who may open it; the zero
 	// Entry does not.
 	Entry Entry
@@ -120,7 +124,11 @@ func (f *Frame) serve(rt Route) http.Handler {
 			return
 		}
 		r = f.recorded(r, rt, p)
-		if err := rt.Do(w, r, p); err != nil {
+		do := rt.Do
+		if rt.Apart && f.apart() {
+			do = f.leadApart
+		}
+		if err := do(w, r, p); err != nil {
 			f.fail(w, r, p, err)
 		}
 	})

@@ -224,5 +224,7 @@ func (c Config) editPage(w http.ResponseWriter, r *http.Request, p frame.Page, s
 	if !f.ID.IsZero() {
 		p.Title = f.Name
 	}
+	// The preview is a page of this origin, whatever host shows the content of mails.
+	frame.Framing(w)
 	return p.Render(w, r, status, formEditPage(p, f, form, c.embedding(p, f)))
 }

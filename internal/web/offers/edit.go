@@ -107,10 +107,7 @@ func (c Config) editPage(w http.ResponseWriter, r *http.Request, p frame.Page, s
 		figures: min(len(o.Content.Figures)+blanks, offer.MaxFigures), units: len(o.Content.Units) + blanks, links: len(o.Content.Links) + blanks}
 	p.Room, p.Title = room, p.T("offers.edit.title", "title", o.Content.Title)
 	// The preview is a page of this origin, whatever host shows the content of mails.
-	h := w.Header()
-	if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-src 'self'") {
-		h.Set("Content-Security-Policy", strings.Replace(policy, "frame-src ", "frame-src 'self' ", 1))
-	}
+	frame.Framing(w)
 	return p.Render(w, r, status, editPage(p, v))
 }
 

@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"stafette/internal/audience"
-	"stafette/internal/campaign"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/series"
+	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
 
@@ -143,14 +143,18 @@ func kept(v series.Series) series.Series {
 // problems puts refusals at the fields of a form; under is the path of the step it shows.
 func (c Config) problems(p frame.Page, form *frame.Form, f *fault.Error, under string) {
 	names := map[string]string{"group_id": "group", "again_after_days": "again", "trigger/tag": "tag", "trigger/event": "event", "trigger/field": "field", "trigger/hour": "hour", "trigger/on": "trigger",
-		"minutes": "amount", "do": "", "key": "", "blocks": "html", "mjml": "html"}
+		"minutes": "amount", "do": "", "key": "", "mjml": "html"}
 	for _, one := range append([]*fault.Error{f}, f.Also...) {
 		field, mine := strings.CutPrefix(one.Field, under)
 		if name, ok := names[field]; ok {
 			field = name
 		}
-		field, _, _ = strings.Cut(field, "/")
 		text := c.reasonOf(p, one.Code)
+		if strings.HasPrefix(field, "blocks/") || one.Field == under+"mjml" {
+			text = blockform.Sentence(p, one)
+		} else {
+			field, _, _ = strings.Cut(field, "/")
+		}
 		if key := "series.wrong." + field; one.Code == series.CodeValue && p.Has(key) {
 			text = p.T(key)
 		}
@@ -172,6 +176,7 @@ type stepForm struct {
 	later     []frame.Option // steps after it
 	templates []frame.Option
 	mailings  []frame.Option
+	letterForm
 }
 
 // stepAt reads which step an address or a form names: an existing one by its key, or a new one
@@ -207,12 +212,12 @@ func (c Config) showStep(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	}
 	q := r.URL.Query()
 	f := stepAt(v, q.Get("key"), q.Get("do"), q.Get("after"))
-	f.fill()
+	f.fill(p)
 	return c.renderStep(w, r, p, http.StatusOK, f)
 }
 
 // fill puts the step into the form.
-func (f *stepForm) fill() {
+func (f *stepForm) fill(p frame.Page) {
 	s, v := f.step, f.Values
 	v["revision"], v["under_way"] = strconv.FormatInt(f.Revision, 10), "stay"
 	v["unit"], v["weekday"], v["hour"], v["tag"], v["else"], v["of"] = "days", s.Weekday, strconv.Itoa(s.Hour), s.Tag, s.Else, s.Of
@@ -234,12 +239,8 @@ func (f *stepForm) fill() {
 			v["filter"] = string(text)
 		}
 	}
-	v["source"] = "template"
-	if l := s.Letter; l != nil {
-		v["from"], v["reply_to"], v["subject"], v["source"] = l.From, l.ReplyTo, l.Subject, "keep"
-		if l.Made == nil && l.HTML+l.Text != "" {
-			v["source"], v["html"], v["text"] = "html", l.HTML, l.Text
-		}
+	if s.Do == series.Send {
+		f.fillLetter(p)
 	}
 }
 
@@ -254,40 +255,48 @@ func (c Config) renderStep(w http.ResponseWriter, r *http.Request, p frame.Page,
 		}
 	}
 	if f.step.Do == series.Send {
-		list, err := c.Templates.Templates(r.Context(), p.Tenant())
-		if err != nil {
-			return fmt.Errorf("list templates: %w", err)
+		if err := c.choices(r, p, &f); err != nil {
+			return fmt.Errorf("read what letters are made of: %w", err)
 		}
-		for _, t := range list {
-			if !t.Part {
-				f.templates = append(f.templates, frame.Option{Value: t.ID.String(), Text: t.Name})
-			}
-		}
-		mailings, _, err := c.Mailings.Campaigns(r.Context(), p.Tenant(), campaign.ID{}, 50)
-		if err != nil {
-			return fmt.Errorf("list mailings: %w", err)
-		}
-		for _, m := range mailings {
-			f.mailings = append(f.mailings, frame.Option{Value: m.ID.String(), Text: m.Name})
-		}
+		blockform.Framing(w)
 	}
 	p.Room, p.Title = room, p.T("series.step.title", "n", f.place+1, "do", p.T("series.do."+string(f.step.Do)))
 	return p.Render(w, r, status, stepPage(p, f))
 }
 
-func (c Config) saveStep(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+// posted reads the form of a step.
+func (c Config) posted(w http.ResponseWriter, r *http.Request, p frame.Page) (stepForm, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		return &fault.Error{Kind: fault.Invalid, Code: "form_malformed", Err: err}
+		return stepForm{}, &fault.Error{Kind: fault.Invalid, Code: "form_malformed", Err: err}
 	}
 	v, err := c.find(r, p)
 	if err != nil {
-		return err
+		return stepForm{}, err
 	}
 	post := r.PostForm
-	f := stepAt(v, post.Get("key"), post.Get("do"), post.Get("after"))
-	for _, name := range []string{"revision", "under_way", "amount", "unit", "weekday", "hour", "tag", "else", "of", "condition", "filter", "source", "from", "reply_to", "subject", "template", "mailing", "html", "text"} {
+	does := post.Get("does") // "do" is that of buttons, too
+	if does == "" {
+		does = post.Get("do")
+	}
+	f := stepAt(v, post.Get("key"), does, post.Get("after"))
+	for _, name := range []string{"revision", "under_way", "amount", "unit", "weekday", "hour", "tag", "else", "of", "condition", "filter", "from", "reply_to", "subject", "preview", "template", "mailing", "html", "text", "view", "contact"} {
 		f.Values[name] = post.Get(name)
+	}
+	if f.step.Do == series.Send {
+		err = c.written(r, p, &f)
+	}
+	return f, err
+}
+
+func (c Config) saveStep(w http.ResponseWriter, r *http.Request, p frame.Page) error {
+	f, err := c.posted(w, r, p)
+	if err != nil {
+		return err
+	}
+	v, post := f.Series, r.PostForm
+	if f.step.Do == series.Send && post.Get("act") == "" && f.rearrange(r, p) {
+		return c.renderStep(w, r, p, http.StatusOK, f)
 	}
 	if err := c.read(r, p, &f); err != nil {
 		return err
@@ -363,46 +372,4 @@ func (c Config) readCheck(p frame.Page, f *stepForm) {
 			f.Add("tag", p.T("series.wrong.tag"))
 		}
 	}
-}
-
-func (c Config) readLetter(r *http.Request, p frame.Page, f *stepForm) error {
-	old := f.step.Letter
-	l := campaign.Letter{From: strings.TrimSpace(f.Value("from")), ReplyTo: strings.TrimSpace(f.Value("reply_to")), Subject: strings.TrimSpace(f.Value("subject"))}
-	switch f.Value("source") {
-	case "keep":
-		if old != nil {
-			l.HTML, l.Text, l.Made, l.Tracking = old.HTML, old.Written(), old.Made, old.Tracking
-		}
-	case "mailing":
-		number, err := id.Parse[campaign.Kind](f.Value("mailing"))
-		if err != nil {
-			f.Add("mailing", p.T("series.wrong.mailing"))
-			return nil
-		}
-		m, err := c.Mailings.Campaign(r.Context(), p.Tenant(), number)
-		if fault.IsKind(err, fault.NotFound) {
-			f.Add("mailing", p.T("series.wrong.mailing"))
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		l.HTML, l.Text, l.Made, l.Tracking = m.Letter.HTML, m.Letter.Written(), m.Letter.Made, m.Letter.Tracking
-		if l.From == "" {
-			l.From, l.ReplyTo = m.Letter.From, m.Letter.ReplyTo
-		}
-		if l.Subject == "" {
-			l.Subject = m.Letter.Subject
-		}
-	case "html":
-		l.HTML, l.Text = f.Value("html"), f.Value("text")
-	default:
-		if f.Value("template") == "" {
-			f.Add("template", p.T("series.wrong.template"))
-			return nil
-		}
-		l.Made = &campaign.Made{Template: f.Value("template")}
-	}
-	f.step.Letter, f.step.Form = &l, campaign.ID{}
-	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"stafette/internal/series"
 	"stafette/internal/stationery"
 	"stafette/internal/tenant"
+	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
 
@@ -38,10 +39,13 @@ type Templates interface {
 	Templates(ctx context.Context, t tenant.ID) ([]stationery.Template, error)
 }
 
-// Mailings are those whose letter can be taken over; *campaign.Service has them.
+// Mailings are those whose letter can be taken over, and what draws letters as theirs;
+// *campaign.Service has them.
 type Mailings interface {
 	Campaigns(ctx context.Context, t tenant.ID, after campaign.ID, limit int) ([]campaign.Campaign, bool, error)
 	Campaign(ctx context.Context, t tenant.ID, c campaign.ID) (campaign.Campaign, error)
+	Draw(ctx context.Context, c campaign.Campaign, person *audience.Contact) (stationery.Rendered, error)
+	Variables(ctx context.Context, t tenant.ID) ([]string, error)
 }
 
 // Book finds contacts; *audience.Contacts does.
@@ -49,7 +53,7 @@ type Book interface {
 	Of(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
 }
 
-// Config is what the pages stand on; all of it is needed but Reason.
+// Config is what the pages stand on; all of it is needed but Pictures and Reason.
 type Config struct {
 	Series    *series.Service
 	Groups    Groups
@@ -57,6 +61,8 @@ type Config struct {
 	Templates Templates
 	Mailings  Mailings
 	Book      Book
+	// Pictures are offered in the editor; nil: none.
+	Pictures blockform.Library
 	// Reason says in a language why a mail was refused, "" for what it does not know.
 	Reason func(lang, code string) string
 }
@@ -84,6 +90,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST " + one, Permission: send, Act: "series.change", Do: c.change},
 		{Pattern: "GET " + one + "/step", Permission: send, Do: c.showStep},
 		{Pattern: "POST " + one + "/step", Permission: send, Act: "series.step", Do: c.saveStep},
+		{Pattern: "POST " + one + "/step/preview", Permission: send, Act: frame.Unrecorded, Do: c.previewStep, Apart: true},
 		{Pattern: "POST " + one + "/rehearse", Permission: send, Act: "series.rehearse", Do: c.rehearse},
 		{Pattern: "GET " + one + "/runs", Permission: read, Do: c.showRuns},
 		{Pattern: "GET " + one + "/runs.csv", Permission: read, Do: c.exportRuns},

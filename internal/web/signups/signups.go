@@ -200,6 +200,8 @@ func (c Config) editPage(w http.ResponseWriter, r *http.Request, p frame.Page, s
 		v.preview = signup.FormPath + f.Key() + "/embed?preview=" + c.Forms.Preview(f) + "&lang=" + string(p.Lang)
 		v.frame = `<iframe src="` + v.page + `/embed" title="` + p.T("signups.embed.title") + `" width="100%" height="760" loading="lazy"></iframe>`
 	}
+	// The preview is a page of this origin, whatever host shows the content of mails.
+	frame.Framing(w)
 	return p.Render(w, r, status, editPage(p, v))
 }
 

@@ -29,6 +29,8 @@ type Desk struct {
 	URL    string // of the office
 	Client *http.Client
 	Lang   string // Accept-Language; "de" at first
+	// Apart answers on the host for the content of mails; nil where there is none.
+	Apart http.Handler
 }
 
 // Answer is a response with its body read.
@@ -49,14 +51,14 @@ func Open(t *testing.T, change ...func(*web.Config)) *Desk {
 	for _, c := range change {
 		c(&config)
 	}
-	handler, err := web.New(config)
+	handler, apart, err := web.Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.Config.Handler = handler
 	server.Start()
 	t.Cleanup(server.Close)
-	d := &Desk{T: t, World: world, URL: server.URL, Lang: "de"}
+	d := &Desk{T: t, World: world, URL: server.URL, Lang: "de", Apart: apart}
 	d.Client = d.newClient()
 	return d
 }

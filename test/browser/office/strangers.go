@@ -8,15 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
+	"stafette/internal/campaign"
 	"stafette/internal/changeover/announce"
 	"stafette/internal/fault"
 	"stafette/internal/genuine"
+	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/public"
 	"stafette/internal/published"
 	"stafette/internal/seal"
 	"stafette/internal/signup"
 	"stafette/internal/spool"
+	"stafette/internal/stationery"
+	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
 	"stafette/internal/web/webtest"
@@ -61,7 +66,41 @@ func strangers(mux *http.ServeMux, world *webtest.World, config web.Config) ([]s
 	for _, f := range forms {
 		list = append(list, signup.FormPath+f.Key())
 	}
-	return append(list, announce.Path+"unbekannt"), nil
+	pages, err := publicMailing(mux, world, config)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(list, pages...), announce.Path+"unbekannt"), nil
+}
+
+// publicMailing sends a mailing of blocks that everybody may read, and returns the addresses of
+// its page and of the list of all.
+func publicMailing(mux *http.ServeMux, world *webtest.World, config web.Config) ([]string, error) {
+	ctx, of := context.Background(), world.Tenant.ID
+	groups, err := world.Groups().List(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	letter := blocks.New()
+	letter.Blocks[1].Title, letter.Blocks[1].Text = "Neues aus dem Hafen", "Guten Tag {{name}},\n\ndie **Grundrisse** stehen [im Netz](https://muster.example/)."
+	c := campaign.Campaign{Name: "Öffentlich", Groups: []audience.GroupID{groups[0].ID}, Letter: campaign.Letter{From: "Muster GmbH <news@muster.example>", Subject: "Neues aus dem Hafen",
+		Made: &campaign.Made{Source: &stationery.Source{Mode: stationery.Blocks, Blocks: &letter}}}}
+	who := ingest.Principal{Tenant: of, Actor: "usr_1", Door: "office"}
+	if c, err = world.Mailings().Create(ctx, who, c); err != nil {
+		return nil, err
+	}
+	if _, err = world.Mailings().Send(ctx, who, c.ID, time.Time{}); err != nil {
+		return nil, err
+	}
+	if _, err = world.Mailings().Publish(ctx, who, c.ID, campaign.Publication{Public: true}); err != nil {
+		return nil, err
+	}
+	publisher := config.Campaigns.Publisher
+	door := public.NewPages(public.PagesConfig{Publisher: publisher, Catalog: config.Catalog, PerMinute: 1000, Zone: config.Zone, Now: world.Now})
+	for _, path := range public.PagesPaths() {
+		mux.Handle(path, door)
+	}
+	return []string{pathOf(publisher.Link(of, c.ID)), pathOf(publisher.ListLink(of))}, nil
 }
 
 func pathOf(address string) string {
