@@ -42,8 +42,8 @@ func appendActivity(args []any, a *tracking.Activity) []any {
 		number = deliveryNumber(a.Delivery)
 	}
 	return append(args, a.Tenant[:], a.ID[:], string(a.Kind), m, number, recipient, flag(a.Identified), textOrNull(a.Offer),
-		textOrNull(a.OfferRecipient), a.Sender, title, textOrNull(plain(a.Target)), textOrNull(plain(a.Label)), textOrNull(a.Version), a.Link,
-		int64(a.Decision.Level), string(a.Decision.Rule), string(a.Machine.Class), a.Machine.Confidence, a.Machine.Rules, reasons,
+		textOrNull(a.OfferRecipient), a.Sender, title, textOrNull(plain(a.Target)), textOrNull(plain(a.Label)), textOrNull(a.Version), int64(a.Link),
+		int64(a.Decision.Level), string(a.Decision.Rule), string(a.Machine.Class), int64(a.Machine.Confidence), int64(a.Machine.Rules), reasons,
 		plain(a.Agent), a.Network, a.Burst)
 }
 

@@ -60,16 +60,23 @@ func New(c Config) http.Handler {
 			http.Error(w, "Dieser Link ist nicht (mehr) gültig. This link is not valid (any more).", http.StatusNotFound)
 		})
 	}
+	unknown := c.Unknown
+	c.Unknown = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// What leads on is empty, nothing of it is shown; this is a page.
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		unknown.ServeHTTP(w, r)
+	})
 	d := &door{c}
 	headers := http.Header{
-		"Cache-Control":          {"no-store, private"},
-		"X-Content-Type-Options": {"nosniff"},
+		"Cache-Control": {"no-store, private"},
 		// The address is a capability: it must not travel on as a referrer.
-		"Referrer-Policy":         {"no-referrer"},
-		"X-Robots-Tag":            {"noindex, nofollow"},
-		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+		"Referrer-Policy": {"no-referrer"},
+		"X-Robots-Tag":    {"noindex, nofollow"},
 	}
 	picture := http.Header{
+		"X-Content-Type-Options":       {"nosniff"},
 		"Content-Type":                 {"image/gif"},
 		"Content-Length":               {strconv.Itoa(len(pixel))},
 		"Cross-Origin-Resource-Policy": {"cross-origin"},
