@@ -2,7 +2,6 @@ package campaign
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,8 +145,7 @@ func (m *Merger) data(ctx context.Context, h spool.Handle, r spool.Record) (f *f
 	if to, err = message.ParseMailbox(r.To); err != nil {
 		return f, nil, to, unmergeable(err)
 	}
-	data = map[string]any{}
-	if err := json.Unmarshal(r.Data, &data); err != nil {
+	if data, err = spool.ReadData(r.Data); err != nil {
 		return f, nil, to, unmergeable(err)
 	}
 	m.links(data, h.Tenant, message.Delivery(h.Message, 1))

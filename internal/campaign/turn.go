@@ -1,8 +1,8 @@
 package campaign
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -175,15 +175,27 @@ func (s *Service) rows(ctx context.Context, c Campaign, g audience.GroupID, list
 	if !all {
 		s.c.Log.WarnContext(ctx, "providers of recipients not found out; their mail is not bounded by provider", "campaign", c.ID.String())
 	}
+	mails := identifiers(now, len(list))
 	rows := make([]Recipient, len(list))
 	for i, p := range list {
-		rows[i] = Recipient{Contact: p.ID, Group: g, State: Waiting, Delivery: message.Delivery(message.NewID(now), 1), At: now, Provider: providers[p.ID]}
+		rows[i] = Recipient{Contact: p.ID, Group: g, State: Waiting, Delivery: message.Delivery(mails[i], 1), At: now, Provider: providers[p.ID]}
 		rows[i].Version, _ = c.version(p.ID)
 		if reason := why[p.ID]; reason != "" {
 			rows[i].State, rows[i].Reason, rows[i].Delivery = Excluded, reason, message.DeliveryID{}
 		}
 	}
 	return rows
+}
+
+// identifiers makes those of n mails, in ascending order: they are written in this order, and
+// each row then goes behind the one before it, in every table.
+func identifiers(now time.Time, n int) []message.ID {
+	list := make([]message.ID, n)
+	for i := range list {
+		list[i] = message.NewID(now)
+	}
+	slices.SortFunc(list, func(a, b message.ID) int { return bytes.Compare(a[:], b[:]) })
+	return list
 }
 
 // goOn hands over what was written down before, by a process that died or when there was no
@@ -279,9 +291,9 @@ func forms(c Campaign, list []Recipient) (map[Version]*form, error) {
 // submission is the mail of one recipient as ingest takes it.
 func submission(c Campaign, f *form, r Recipient, p audience.Contact) (ingest.Submission, error) {
 	data := dataOf(p)
-	text, err := json.Marshal(data)
+	text, err := spool.WriteData(data)
 	if err != nil {
-		return ingest.Submission{}, fmt.Errorf("write merge data: %w", err)
+		return ingest.Submission{}, err
 	}
 	to := boxOf(p)
 	subject, err := f.subject.RenderLine(data)

@@ -43,9 +43,12 @@ func (s *Service) tooLarge() error {
 // makeBody makes the bytes that will be sent.
 func (s *Service) makeBody(_ context.Context, w *parcel) error {
 	var err error
-	if w.Draft != nil {
+	switch {
+	case w.Letter != nil && len(w.Draft.Attachments) == 0:
+		err = w.address()
+	case w.Draft != nil:
 		err = w.compose(s.codeOf(w))
-	} else {
+	default:
 		w.prepareRaw(s.codeOf(w))
 	}
 	if err != nil {
@@ -72,7 +75,8 @@ func (s *Service) codeOf(w *parcel) string {
 // unique already, and the domain is the one that signs.
 func ownMessageID(m message.ID, domain string) string { return m.String() + "@" + domain }
 
-func (w *parcel) compose(code string) error {
+// dated is the draft with all that its header needs.
+func (w *parcel) dated() message.Draft {
 	d := *w.Draft
 	if d.MessageID == "" {
 		d.MessageID = ownMessageID(w.m.ID, w.m.SignDomain)
@@ -83,6 +87,23 @@ func (w *parcel) compose(code string) error {
 	if w.Letter != nil {
 		d.Text = "." // only the header is looked at
 	}
+	return d
+}
+
+// address looks at the header of a form letter, of which no mail is made here.
+func (w *parcel) address() error {
+	d := w.dated()
+	utf8Header, err := message.CheckHeader(d)
+	if err != nil {
+		return fmt.Errorf("compose message: %w", err)
+	}
+	w.m.UTF8 = utf8Header
+	w.describe(&d)
+	return nil
+}
+
+func (w *parcel) compose(code string) error {
+	d := w.dated()
 	c, err := message.Compose(d)
 	if err != nil {
 		return fmt.Errorf("compose message: %w", err)
@@ -91,6 +112,12 @@ func (w *parcel) compose(code string) error {
 		w.body = slices.Concat([]byte(codeField+": "+code+"\r\n"), c.Bytes)
 	}
 	w.m.EightBit, w.m.UTF8, w.m.Digests = c.EightBit, c.UTF8, c.Digests
+	w.describe(&d)
+	return nil
+}
+
+// describe keeps what the header of a draft says.
+func (w *parcel) describe(d *message.Draft) {
 	w.m.MessageID, w.m.Subject = d.MessageID, d.Subject
 	fields := make([]message.Field, len(d.Headers))
 	for i, h := range d.Headers {
@@ -98,7 +125,6 @@ func (w *parcel) compose(code string) error {
 	}
 	w.m.TLS = w.tlsNeed(fields)
 	w.m.To = append(append([]message.Mailbox{}, d.To...), d.Cc...)
-	return nil
 }
 
 // prepareRaw keeps the bytes as they came, but for fields that are not for the

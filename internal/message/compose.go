@@ -52,6 +52,20 @@ func Compose(d Draft) (Composed, error) {
 	return Composed{Bytes: w.Bytes(), Digests: digests, UTF8: utf8Header}, nil
 }
 
+// CheckHeader is what Compose says of a draft, without its content: whether SMTPUTF8 is needed for
+// the header, and the error. The draft is one without attachments.
+func CheckHeader(d Draft) (utf8Header bool, err error) {
+	var c checker
+	c.draft(d)
+	if err := fault.Join(c.found); err != nil {
+		return false, err
+	}
+	w := &headerWriter{}
+	w.Grow(1024)
+	writeHeader(w, d)
+	return !isASCII(w.String()), nil
+}
+
 func writeHeader(w *headerWriter, d Draft) {
 	list := func(name string, boxes []Mailbox) {
 		if len(boxes) > 0 {

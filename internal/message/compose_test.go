@@ -282,6 +282,38 @@ func TestComposeRefuses(t *testing.T) {
 	}
 }
 
+// TestCheckHeader holds that a draft's header is judged alike with its content and without.
+func TestCheckHeader(t *testing.T) {
+	change := map[string]func(d *message.Draft){
+		"plain":      func(*message.Draft) {},
+		"name":       func(d *message.Draft) { d.To[0].Name = "Käthe" },
+		"address":    func(d *message.Draft) { d.To[0].Local = "käthe" },
+		"sender":     func(d *message.Draft) { d.From.Local = "büro" },
+		"subject":    func(d *message.Draft) { d.Subject = "Grüße" },
+		"break":      func(d *message.Draft) { d.Subject = "a\nb" },
+		"nobody":     func(d *message.Draft) { d.To = nil },
+		"no sender":  func(d *message.Draft) { d.From = message.Mailbox{} },
+		"no date":    func(d *message.Draft) { d.Date = time.Time{} },
+		"identifier": func(d *message.Draft) { d.MessageID = "x" },
+		"field":      func(d *message.Draft) { d.Headers = []message.Header{{Name: "To", Value: "x"}} },
+		"no content": func(d *message.Draft) { d.Text = "" },
+	}
+	both := map[bool]int{}
+	for name, to := range change {
+		d := plainDraft()
+		to(&d)
+		c, want := message.Compose(d)
+		utf8Header, err := message.CheckHeader(d)
+		if utf8Header != c.UTF8 || !cmp.Equal(fault.As(err), fault.As(want)) {
+			t.Errorf("%s: %t, %v; composed: %t, %v", name, utf8Header, err, c.UTF8, want)
+		}
+		both[utf8Header]++
+	}
+	if both[true] != 2 {
+		t.Errorf("%d headers need SMTPUTF8, want 2", both[true])
+	}
+}
+
 func TestComposeCollectsAllRefusals(t *testing.T) {
 	d := plainDraft()
 	d.Subject = "a\nb"

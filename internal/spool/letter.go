@@ -22,7 +22,7 @@ type Record struct {
 	Domain string          `json:"domain"`          // that signs, and stands in the Message-ID
 	To     string          `json:"to"`              // the To field
 	Level  string          `json:"level,omitempty"` // how much the mail tells of its recipient, as decided at acceptance; "": nothing
-	Data   json.RawMessage `json:"data,omitempty"`  // of the recipient: an object
+	Data   json.RawMessage `json:"data,omitempty"`  // of the recipient: an object, see WriteData
 }
 
 // recordMark begins a Record; no mail begins with a zero byte (RFC 5322, 3.6).
@@ -36,6 +36,9 @@ type Merger interface {
 
 // Bytes is the record as it is sealed.
 func (r Record) Bytes() ([]byte, error) {
+	if text, ok := appendRecordText(append(make([]byte, 0, 768), recordMark...), &r); ok {
+		return text, nil
+	}
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write record: %w", err)
@@ -48,6 +51,9 @@ func readRecord(body []byte) (r Record, ok bool, err error) {
 	text, ok := bytes.CutPrefix(body, []byte(recordMark))
 	if !ok {
 		return r, false, nil
+	}
+	if r, ok = readRecordText(string(text)); ok {
+		return r, true, nil
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
 		return r, true, fmt.Errorf("%w: %w", ErrCorrupt, err)

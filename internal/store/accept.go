@@ -220,7 +220,7 @@ func appendMessage(args []any, a *ingest.Acceptance) []any {
 	if m.MessageID != ownMessageID(m.ID, m.SignDomain) {
 		foreign = plain(m.MessageID)
 	}
-	return append(args, m.Tenant[:], m.ID[:], string(m.Stream), m.Actor, m.Door, plain(m.Sender), asJSON(boxOf(m.From)), asJSON(boxesOf(m.To)),
+	return append(args, m.Tenant[:], m.ID[:], string(m.Stream), m.Actor, m.Door, plain(m.Sender), boxJSON(m.From), boxesJSON(m.To),
 		plain(m.Subject), foreign, m.SignDomain, m.Size, m.Salt[:], flag(m.EightBit), flag(m.UTF8),
 		orNull(len(m.Digests), m.Digests), orNull(len(m.Tags), m.Tags), orNull(len(m.Metadata), m.Metadata),
 		len(a.Deliveries), millis(m.AcceptedAt), optional(m.SendAt), millis(m.ExpiresAt),
@@ -256,6 +256,39 @@ func boxesOf(list []message.Mailbox) []box {
 		boxes[i] = boxOf(m)
 	}
 	return boxes
+}
+
+// boxJSON and boxesJSON are the JSON of mailboxes. That in which nothing need be escaped is
+// written without the general way: each message has two.
+func boxJSON(m message.Mailbox) string {
+	if text, ok := appendBox(nil, m); ok {
+		return string(text)
+	}
+	return asJSON(boxOf(m))
+}
+
+func boxesJSON(list []message.Mailbox) string {
+	text, ok := []byte("["), true
+	for i, m := range list {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, ok = appendBox(text, m); !ok {
+			return asJSON(boxesOf(list))
+		}
+	}
+	return string(append(text, ']'))
+}
+
+// appendBox is false for a mailbox in which something need be escaped.
+func appendBox(b []byte, m message.Mailbox) ([]byte, bool) {
+	if !bare(m.Name) || !bare(m.Local) || !bare(m.Domain) {
+		return nil, false
+	}
+	b = append(append(b, `["`...), m.Name...)
+	b = append(append(b, `","`...), m.Local...)
+	b = append(append(b, `","`...), m.Domain...)
+	return append(b, `"]`...), true
 }
 
 // UnmarshalJSON implements json.Unmarshaler, strictly three strings.

@@ -88,6 +88,10 @@ func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Cam
 	return added, nil
 }
 
+// answerText writes down what became of recipients who waited; whose follows.
+const answerText = `UPDATE campaign_recipients SET state = $3, reason = $4, at = $5
+		WHERE tenant = $1 AND campaign = $2 AND state = 'waiting' AND contact `
+
 // SettleRecipients implements campaign.Store.
 func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID, list []campaign.Recipient) error {
 	s.pass(afterMailBeforeAnswers)
@@ -104,12 +108,13 @@ func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID
 	err := s.transact(ctx, func(tx *sql.Tx) error {
 		var accepted, excluded int64
 		for a, people := range same {
-			for part := range slices.Chunk(people, inListMax) {
-				in, args := inList(s.dialect, 6, part)
-				//nolint:gosec // G202: constants and placeholders only
-				res, err := tx.ExecContext(ctx, `UPDATE campaign_recipients SET state = $3, reason = $4, at = $5
-					WHERE tenant = $1 AND campaign = $2 AND state = 'waiting' AND contact `+in,
-					append([]any{t[:], c[:], string(a.state), a.reason, a.at}, args...)...)
+			for part := range slices.Chunk(people, askedMax) {
+				contacts := make([]any, len(part))
+				for i := range part {
+					contacts[i] = part[i][:]
+				}
+				res, err := s.texts.exec(ctx, tx, s.texts.answers[askedSize(len(part))],
+					filled([]any{t[:], c[:], string(a.state), a.reason, a.at}, contacts)...)
 				if err != nil {
 					return err
 				}

@@ -62,7 +62,7 @@ func (w *work) bytes() int {
 // There are never more verdicts in a group than sessions are open, and no session goes on
 // before its verdict is durable: in groups as long as a mailing makes them, sending would
 // stand still while a mailing is taken in.
-const besideVerdicts = 64
+const besideVerdicts = 128
 
 // verdictsEcho is after how many groups without a verdict none are expected any more.
 const verdictsEcho = 16

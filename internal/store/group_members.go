@@ -262,6 +262,11 @@ func (s *Store) MembershipsOf(ctx context.Context, t tenant.ID, c audience.Conta
 	return list, nil
 }
 
+// memberOfText asks which groups of tenant $1 addresses are in, those that a filter makes
+// left out; which ones follows.
+const memberOfText = `SELECT a.address, m.grp FROM contact_addresses a CROSS JOIN group_members m CROSS JOIN contact_groups g
+		WHERE a.tenant = $1 AND m.tenant = $1 AND m.contact = a.contact AND g.tenant = $1 AND g.id = m.grp AND g.gone = 0 AND a.address `
+
 // MemberOf implements audience.GroupStore.
 func (s *Store) MemberOf(ctx context.Context, t tenant.ID, list []message.Address) (map[message.Address][]audience.GroupID, error) {
 	if len(list) == 0 {
@@ -277,14 +282,8 @@ func (s *Store) MemberOf(ctx context.Context, t tenant.ID, list []message.Addres
 		}
 		written[text] = append(written[text], a)
 	}
-	in := func(first int) string {
-		var text strings.Builder
-		writePlaceholders(s.dialect, &text, first, len(addresses))
-		return "a.address IN (" + text.String() + ")"
-	}
 	of := map[message.Address][]audience.GroupID{}
-	ask := func(text string, args []any) error {
-		rows, err := s.read.QueryContext(ctx, text, append(args, addresses...)...)
+	note := func(rows *sql.Rows, err error) error {
 		return scan(rows, err, func(row *sql.Rows) error {
 			var address string
 			var g audience.GroupID
@@ -295,8 +294,12 @@ func (s *Store) MemberOf(ctx context.Context, t tenant.ID, list []message.Addres
 			return err
 		})
 	}
-	err := ask(`SELECT a.address, m.grp FROM contact_addresses a CROSS JOIN group_members m CROSS JOIN contact_groups g
-		WHERE a.tenant = $1 AND m.tenant = $1 AND m.contact = a.contact AND g.tenant = $1 AND g.id = m.grp AND g.gone = 0 AND `+in(2), []any{t[:]})
+	var err error
+	for part := range slices.Chunk(addresses, askedMax) {
+		if err == nil {
+			err = note(s.questions.members.ask(ctx, []any{t[:]}, part)) //nolint:sqlclosecheck // note closes them
+		}
+	}
 	var dynamic []audience.Group
 	if err == nil {
 		dynamic, err = s.dynamicGroups(ctx, t)
@@ -304,8 +307,9 @@ func (s *Store) MemberOf(ctx context.Context, t tenant.ID, list []message.Addres
 	for i := 0; err == nil && i < len(dynamic); i++ {
 		args := []any{t[:], dynamic[i].ID[:]}
 		picked := s.picked(*dynamic[i].Segment, &args)
-		err = ask(`SELECT a.address, g.id FROM contact_addresses a CROSS JOIN contacts c CROSS JOIN contact_groups g WHERE a.tenant = $1
-			AND c.tenant = $1 AND c.id = a.contact AND g.tenant = $1 AND g.id = $2 AND `+picked+" AND "+in(len(args)+1), args)
+		text := `SELECT a.address, g.id FROM contact_addresses a CROSS JOIN contacts c CROSS JOIN contact_groups g WHERE a.tenant = $1
+			AND c.tenant = $1 AND c.id = a.contact AND g.tenant = $1 AND g.id = $2 AND ` + picked + " AND a.address "
+		err = note(s.read.QueryContext(ctx, askedText(s.dialect, text, len(args)+1, len(addresses)), append(args, addresses...)...)) //nolint:sqlclosecheck // note closes them
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find groups of addresses: %w", s.refusal(err))

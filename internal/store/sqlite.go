@@ -198,13 +198,15 @@ func (sqliteDialect) settleTexts() []string { return []string{sqliteSettle, sqli
 
 func (sqliteDialect) settle(ctx context.Context, st *statements, tx *sql.Tx, list []queue.Settlement) ([]bool, error) {
 	changed := make([]bool, len(list))
+	//nolint:sqlclosecheck // tx closes both
+	ended, delivered := st.in(ctx, tx, sqliteSettle), st.in(ctx, tx, sqliteSettleDelivered)
 	for i := range list {
 		v := &list[i]
-		text := sqliteSettle
+		stmt := ended
 		if v.State == event.Delivered {
-			text = sqliteSettleDelivered
+			stmt = delivered
 		}
-		res, err := st.exec(ctx, tx, text, string(v.State), v.Event.Reason, plain(v.Host), v.Attempts, keptSignature(v),
+		res, err := stmt.ExecContext(ctx, string(v.State), v.Event.Reason, plain(v.Host), v.Attempts, keptSignature(v),
 			millis(v.DueAt), millis(v.Event.At), v.Tenant[:], v.Delivery[:], int64(v.Epoch))
 		if err != nil {
 			return nil, err

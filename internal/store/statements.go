@@ -20,6 +20,7 @@ type statements struct {
 	contacts, contactAddresses, contactWords, contactRuns, contactTags, members, patterns            bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
 	hooks, calls, deeds, recipients                                                                  bulkTexts
+	answers                                                                                          map[int]string // of answerText, by length
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -68,6 +69,11 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 		st.recipients.texts[n] = bulkTextCommon(d, "campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at, version, provider)", 2, recipientWidth, n) +
 			" ON CONFLICT DO NOTHING RETURNING contact"
 		texts = append(texts, st.recipients.texts[n])
+	}
+	st.answers = map[int]string{}
+	for _, size := range askedSizes {
+		st.answers[size] = askedText(d, answerText, 6, size)
+		texts = append(texts, st.answers[size])
 	}
 	texts = append(texts, dropAddress, dropSingleWord, singlesBetween, runsBelow+d.lockRow())
 	for _, text := range texts {

@@ -94,6 +94,7 @@ type Store struct {
 	hits       *hits
 	trails     *trails
 	tracked    trackedReads
+	questions  questions
 	commits    *committer
 	pulses     pulses
 	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
@@ -157,6 +158,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.tracked, err = prepareTracked(ctx, s.read, s.dialect)
 	}
 	if err == nil {
+		s.questions, err = prepareQuestions(ctx, s.read, s.dialect)
+	}
+	if err == nil {
 		s.hasDomain, err = s.read.PrepareContext(ctx, "SELECT count(*) FROM domains WHERE tenant = $1 AND name = $2") //nolint:sqlclosecheck // goes with its connections
 	}
 	if err != nil {
@@ -170,7 +174,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.commits.stop()
 		s.inquiries.stop()
 		s.trails.stop()
-		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.questions.close(), s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 	}
 	return s, nil
 }
@@ -217,7 +221,7 @@ func (s *Store) Close() error {
 	s.inquiries.stop()
 	noted := s.hits.stop()
 	s.trails.stop()
-	return errors.Join(noted, s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
+	return errors.Join(noted, s.questions.close(), s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 }
 
 func (s *Store) disconnect() error {

@@ -109,6 +109,8 @@ func readTrackingConsent(row scanner, c *tracking.Consent) error {
 	return row.Scan(&c.State, &c.Actor, &c.Way, &c.Wording, instant{&c.At})
 }
 
+const trackingConsentsText = "SELECT hash, " + consentColumns + " FROM tracking_consents WHERE tenant = $1 AND hash "
+
 // TrackingConsents implements tracking.ConsentStore.
 func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.Address) (map[string]tracking.Consent, error) {
 	known := map[string]tracking.Consent{}
@@ -118,13 +120,12 @@ func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.
 		h := audience.HashOf(s.cfg.HashKey, t, a)
 		by[h], asked[h] = a, true
 	}
-	keys := sortedKeys(asked)
-	for len(keys) > 0 {
-		part := keys[:min(len(keys), inListMax)]
-		keys = keys[len(part):]
-		text, args := hashList(s.dialect, 2, part)
-		//nolint:gosec // G202: placeholders only
-		rows, err := s.read.QueryContext(ctx, "SELECT hash, "+consentColumns+" FROM tracking_consents WHERE tenant = $1 AND hash "+text+" ORDER BY hash, number", append([]any{t[:]}, args...)...)
+	for part := range slices.Chunk(sortedKeys(asked), askedMax) {
+		hashes := make([]any, len(part))
+		for i := range part {
+			hashes[i] = part[i][:]
+		}
+		rows, err := s.questions.consents.ask(ctx, []any{t[:]}, hashes)
 		err = scan(rows, err, func(row *sql.Rows) error {
 			var raw []byte
 			c := tracking.Consent{Tenant: t}
@@ -185,9 +186,15 @@ func (s *Store) TrackingConsentHistory(ctx context.Context, t tenant.ID, a messa
 // trackedRows are the rows of tracked_messages for acceptances: none as a rule.
 func trackedRows(list []*ingest.Acceptance) []any {
 	var rows []any
+	var last []tracking.Link // as written in text
+	var text any
 	for _, a := range list {
 		if v := a.Tracked; v != nil {
-			rows = append(rows, a.Message.Tenant[:], a.Message.ID[:], int64(v.Decision.Level), string(v.Decision.Rule), v.Recipients, orNull(len(v.Links), v.Links))
+			// Mails of a mailing have the same links, one after the other.
+			if text == nil || !slices.Equal(last, v.Links) {
+				last, text = v.Links, orNull(len(v.Links), v.Links)
+			}
+			rows = append(rows, a.Message.Tenant[:], a.Message.ID[:], int64(v.Decision.Level), string(v.Decision.Rule), v.Recipients, text)
 		}
 	}
 	return rows

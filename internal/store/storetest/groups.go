@@ -215,10 +215,26 @@ func groupMemberOf(t *testing.T, w *World) {
 			t.Errorf("%s is in %v", asked[a], of[asked[a]])
 		}
 	}
+	for _, n := range []int{1, 2, 8, 9, 129, 511, 512, 513, 700} { // questions are prepared for some lengths
+		of, err := w.Store.MemberOf(t.Context(), w.A, append(strangers(n-1), asked[0]))
+		w.must(err)
+		if len(of) != 1 || !slices.Equal(of[asked[0]], []audience.GroupID{g.ID, d.ID}) {
+			t.Errorf("the last of %d is in %v", n, of)
+		}
+	}
 	of, err = w.Store.MemberOf(t.Context(), w.B, asked)
 	if err != nil || len(of) > 0 {
 		t.Errorf("another tenant's: %v, %v", of, err)
 	}
+}
+
+// strangers are addresses of nobody.
+func strangers(n int) []message.Address {
+	list := make([]message.Address, n)
+	for i := range list {
+		list[i] = Address(fmt.Sprintf("stranger%d@x.example", i))
+	}
+	return list
 }
 
 func groupSample(t *testing.T, w *World) {

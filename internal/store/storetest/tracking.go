@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -79,6 +80,10 @@ func trackingConsents(t *testing.T, w *World) {
 	first.Address = of[0]
 	history, err := w.Store.TrackingConsentHistory(ctx, w.A, of[0])
 	same(t, "history", history, []tracking.Consent{last, first}, err)
+	for _, n := range []int{1, 9, 129, 512, 513} { // the question is prepared for some lengths
+		have, err = w.Store.TrackingConsents(ctx, w.A, append(strangers(n-1), of[0]))
+		same(t, fmt.Sprint("one of ", n), have, map[string]tracking.Consent{"eva@x.example": last}, err)
+	}
 	have, err = w.Store.TrackingConsents(ctx, w.B, of)
 	same(t, "another tenant's", have, map[string]tracking.Consent{}, err)
 }
