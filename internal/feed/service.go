@@ -108,6 +108,9 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, number ID, r
 	return f, s.c.Store.ChangeFeed(ctx, f, afresh)
 }
 
+// Check says what keeps a kept feed from being kept once more: a group or template that is gone.
+func (s *Service) Check(ctx context.Context, f Feed) error { return s.check(ctx, &f) }
+
 // Delete takes a feed away; mailings that it made stay.
 func (s *Service) Delete(ctx context.Context, t tenant.ID, f ID) error {
 	return s.c.Store.DeleteFeed(ctx, t, f)

@@ -44,10 +44,6 @@ func (w Waiting) Todos(ctx context.Context, t tenant.ID, _ time.Time) ([]insight
 		todo := insight.Todo{Key: "feed/" + f.ID.String(), Kind: "feed_failing", Args: i18n.Args{"name": f.Name}, Mark: "bounced", Link: Path(f.ID), Optional: true, Needs: tenant.MessagesSend}
 		if !f.Held.ID.IsZero() {
 			todo.Key, todo.Kind, todo.Mark, todo.Since = "feed/"+f.Held.ID.String(), "feed_held", "held", f.Held.At
-			todo.Args["at"] = f.Held.At
-			if !f.Held.Campaign.IsZero() {
-				todo.Link = "/campaigns/" + f.Held.Campaign.String()
-			}
 		}
 		todos = append(todos, todo)
 	}
