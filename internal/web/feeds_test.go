@@ -107,8 +107,8 @@ func TestFeedsTellOfTheirLooks(t *testing.T) {
 	at := feed.Path(feedNamed(d, "Blog").ID)
 	for path, words := range map[string][]string{
 		"/feeds":                             {"Wöchentlich am Montag um 9 Uhr", "Täglich um 9 Uhr", "Nichts Neues.", "Noch keiner", "Nicht zu lesen", "Pausiert"},
-		at:                                   {"Mailing gesendet.", "2 neue Beiträge, Entwurf angelegt.", "nicht freigegeben", "/campaigns/cmp_", "ältere Teil"},
-		at + "?q=gesendet":                   {"Mailing gesendet."},
+		at:                                   {"Gesendet", "Entwurf angelegt", "Eine Gruppe ist nicht freigegeben.", "gilt als bekannt", "/campaigns/cmp_", "ältere Teil"},
+		at + "?q=gesendet":                   {"Gesendet"},
 		"/feeds.csv?q=stumm":                 {"https://stumm.example/rss"},
 		at + "/looks.csv":                    {"Erster Abruf"},
 		feed.Path(feedNamed(d, "Presse").ID): {"Stimmt die Adresse noch?"},

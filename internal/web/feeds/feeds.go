@@ -198,6 +198,28 @@ func (c Config) outcome(p frame.Page, l feed.Look) string {
 	return text
 }
 
+// shortOf is what came of a look in a word; all that could not be read is one.
+func shortOf(l feed.Look) string {
+	switch l.Outcome {
+	case feed.Begun, feed.Nothing, feed.Drafted, feed.Sent, feed.Held:
+		return l.Outcome
+	}
+	return "unread"
+}
+
+// detail says more of a look than shortOf, where there is more to say.
+func (c Config) detail(p frame.Page, l feed.Look) string {
+	switch shortOf(l) {
+	case feed.Held:
+		return c.reason(p, l.Why)
+	case feed.Begun:
+		return p.T("feeds.begun")
+	case "unread":
+		return p.Either("fault."+l.Outcome, "feeds.outcome.other")
+	}
+	return ""
+}
+
 // outcomeMark is the mark of what came of a look.
 func outcomeMark(l feed.Look) string {
 	switch l.Outcome {
