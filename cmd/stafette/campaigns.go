@@ -12,6 +12,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/campaign/preflight"
+	"stafette/internal/demo"
 	"stafette/internal/dns"
 	"stafette/internal/egress"
 	"stafette/internal/feed"
@@ -131,6 +132,9 @@ const feedsEvery = time.Minute
 // addresses are, by the guarded dialer.
 func (p *platform) newFeeds(zone *time.Location) *feed.Service {
 	pages := p.formPages()
+	if p.config.Egress.LoopbackOnly { // the demo world has no web but this
+		pages.Client.Transport = demo.Web{Next: pages.Client.Transport, Now: p.store.Now, At: p.store.Now}
+	}
 	return feed.New(feed.Config{Store: p.store, Mailings: p.campaigns, Client: pages.Client, Refused: pages.Refused, Zone: zone, Now: p.store.Now, Log: p.log})
 }
 

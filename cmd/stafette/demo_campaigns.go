@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"stafette/internal/approval"
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/demo"
+	"stafette/internal/feed"
 	"stafette/internal/ingest"
 	"stafette/internal/tracking"
 )
@@ -64,7 +66,32 @@ func (s *demoSeeder) campaigns(ctx context.Context) error {
 			return fmt.Errorf("seed mailing: %w", err)
 		}
 	}
+	if err := s.feed(ctx, by, g.ID); err != nil {
+		return err
+	}
 	return s.series(ctx, by, g.ID, members)
+}
+
+// feed gives the group a feed that was looked at for two weeks: it began, then there was
+// something new, of which a draft was made, then nothing.
+func (s *demoSeeder) feed(ctx context.Context, by ingest.Principal, g audience.GroupID) error {
+	now := s.p.store.Now()
+	at := now.AddDate(0, 0, -14)
+	then := func() time.Time { return at }
+	room := feed.New(feed.Config{Store: s.p.store, Mailings: s.p.campaigns, Client: &http.Client{Transport: demo.Web{Now: s.p.store.Now, At: then}}, Now: then, Log: s.p.log})
+	f := demo.Feed()
+	f.Groups = []audience.GroupID{g}
+	f, err := room.Create(ctx, by, f)
+	for err == nil && f.NextAt.Before(now) {
+		at = f.NextAt
+		if err = room.Turn(ctx, at); err == nil {
+			f, err = room.Feed(ctx, by.Tenant, f.ID)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("seed feed: %w", err)
+	}
+	return nil
 }
 
 // series gives the group its series, and lets members begin the first of them.

@@ -8,6 +8,7 @@ import (
 
 	"stafette/internal/changeover"
 	"stafette/internal/dns"
+	"stafette/internal/feed"
 	"stafette/internal/help"
 	"stafette/internal/i18n"
 	"stafette/internal/insight"
@@ -50,7 +51,7 @@ func (b *base) todos() insight.Todos {
 		insight.SpentQuota{Store: b.store}, insight.RefusedAddresses{Statistics: sums},
 		lead.Waiting{Store: b.store}, leadcase.Waiting{Store: b.store}, offer.Waiting{Store: b.store}, redelivery.Approval{Store: b.store}, insight.Approvals{Cases: b.approvals, Groups: b.store}, insight.Team{Store: b.store}, insight.Keys{Store: b.store},
 		insight.TrackingBasis{Store: b.store},
-		deadWebhooks{b.store},
+		deadWebhooks{b.store}, feed.Waiting{Store: b.store},
 		insight.PlanUse{Ledger: b.ledger}, insight.PausedGroups{Pauses: b.pauses, Groups: b.store}, insight.Tickets{Tickets: b.tickets},
 	}}
 }

@@ -18,6 +18,7 @@ import (
 	"stafette/internal/campaign"
 	"stafette/internal/id"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // Identifier kinds of feeds and looks.
@@ -49,6 +50,7 @@ const (
 	CodeValue    = "feed_value"         // Invalid
 	CodeMany     = "feed_many"          // Conflict: the account has MaxFeeds already
 	CodePlace    = "feed_entries_place" // Invalid: the content shows no {{feed_entries}}
+	CodeOften    = "feed_often"         // Limited: more previews than PreviewsMost
 )
 
 // Why a feed could not be read: Outcome of a look, and code of the Invalid fault of Preview.
@@ -116,8 +118,10 @@ type Feed struct {
 	Most     int      `json:"most"` // entries in one mail; of more the newest are taken
 	Schedule Schedule `json:"schedule"`
 	Send     bool     `json:"send,omitempty"` // sends by itself; else a person does
-	Paused   bool     `json:"paused,omitempty"`
-	Actor    string   `json:"actor"` // who changed it last, and under whose name it sends
+	// Tracking is that of the mailings, under what the account allows.
+	Tracking tracking.Level `json:"tracking,omitempty"`
+	Paused   bool           `json:"paused,omitempty"`
+	Actor    string         `json:"actor"` // who changed it last, and under whose name it sends
 
 	// Primed: a first look was taken, and what came since is new.
 	Primed bool `json:"-"`
@@ -125,6 +129,8 @@ type Feed struct {
 	ETag, Modified string `json:"-"`
 	// Pending is a mailing that was made and is to be sent; zero: none.
 	Pending campaign.ID `json:"-"`
+	// Failures is how many looks in a row could not read it; see Again.
+	Failures int `json:"-"`
 	// NextAt is when it is looked at next; not while it is paused.
 	NextAt    time.Time `json:"-"`
 	CreatedAt time.Time `json:"-"`
@@ -169,6 +175,11 @@ type Store interface {
 	DueFeeds(ctx context.Context, now time.Time, limit int) ([]Feed, error)
 	// KnownEntries returns which of the hashes are known.
 	KnownEntries(ctx context.Context, t tenant.ID, f ID, list []Hash) (map[Hash]bool, error)
+	// LastLooks is the newest look of each feed of a tenant that has one.
+	LastLooks(ctx context.Context, t tenant.ID) (map[ID]Look, error)
+	// PutOffFeed sets when a feed of this Revision and the Turn before is looked at next, and
+	// nothing else. It is no error if there is none.
+	PutOffFeed(ctx context.Context, f Feed) error
 	// KeepLook writes a look down with the state of its feed, the entries that were in it (nil:
 	// the feed was not read) and, unless its ID is zero, a mailing as CreateCampaign does. ok is
 	// false, and nothing was written, if f is not of this Revision and the Turn before.
@@ -178,6 +189,21 @@ type Store interface {
 
 	Tenant(ctx context.Context, t tenant.ID) (tenant.Tenant, error)
 }
+
+// Again is when a feed is looked at after so many looks in a row that could not read it: twice
+// sooner than its hour, then at its hour.
+func (s Schedule) Again(failures int, after time.Time, zone *time.Location) time.Time {
+	next := s.Next(after, zone)
+	for n, wait := range []time.Duration{15 * time.Minute, time.Hour} {
+		if soon := after.Add(wait).UTC(); failures == n+1 && soon.Before(next) {
+			return soon
+		}
+	}
+	return next
+}
+
+// Failing reports whether a feed could not be read sooner either: somebody should look.
+func (f Feed) Failing() bool { return f.Failures > 2 && !f.Paused }
 
 // Next is the first instant after one at which the schedule is due. Where a clock is set on
 // past the hour it is due as much later.

@@ -271,7 +271,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 			}
 			w.service = feed.New(w.config)
 			w.says(rss(`<item><title>Neu</title></item>`))
-			w.turn(day)
+			w.turn(15 * time.Minute)
 			if got := w.looks(f); got != "begun, "+c.want+", drafted" {
 				t.Errorf("then: %s", got)
 			}

@@ -38,7 +38,10 @@ type Config struct {
 }
 
 // Service keeps feeds and looks at them. It is safe for concurrent use.
-type Service struct{ c Config }
+type Service struct {
+	c     Config
+	asked previews
+}
 
 // New makes a Service.
 func New(c Config) *Service {
@@ -48,7 +51,7 @@ func New(c Config) *Service {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
-	return &Service{c}
+	return &Service{c: c}
 }
 
 func (s *Service) stamp() time.Time { return s.c.Now().UTC().Truncate(time.Millisecond) }
@@ -88,7 +91,7 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, number ID, r
 	now := s.stamp()
 	afresh := f.URL != old
 	f.Revision, f.Actor, f.UpdatedAt = f.Revision+1, who.Actor, now
-	if afresh {
+	if f.Failures = 0; afresh {
 		f.Primed, f.ETag, f.Modified = false, "", ""
 	}
 	if f.Paused {
@@ -105,6 +108,9 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, number ID, r
 	return f, s.c.Store.ChangeFeed(ctx, f, afresh)
 }
 
+// Check says what keeps a kept feed from being kept once more: a group or template that is gone.
+func (s *Service) Check(ctx context.Context, f Feed) error { return s.check(ctx, &f) }
+
 // Delete takes a feed away; mailings that it made stay.
 func (s *Service) Delete(ctx context.Context, t tenant.ID, f ID) error {
 	return s.c.Store.DeleteFeed(ctx, t, f)
@@ -120,6 +126,11 @@ func (s *Service) List(ctx context.Context, t tenant.ID) ([]Feed, error) {
 	return s.c.Store.Feeds(ctx, t)
 }
 
+// LastLooks is the newest look of each feed of a tenant that has one.
+func (s *Service) LastLooks(ctx context.Context, t tenant.ID) (map[ID]Look, error) {
+	return s.c.Store.LastLooks(ctx, t)
+}
+
 // Looks lists the last looks of a feed from new to old.
 func (s *Service) Looks(ctx context.Context, t tenant.ID, number ID) ([]Look, error) {
 	if _, err := s.c.Store.Feed(ctx, t, number); err != nil {
@@ -133,11 +144,7 @@ func (s *Service) zone(ctx context.Context, t tenant.ID) (*time.Location, error)
 	if err != nil {
 		return nil, fmt.Errorf("read tenant of feed: %w", err)
 	}
-	zone, err := time.LoadLocation(of.TimeZone)
-	if err != nil || of.TimeZone == "" {
-		return s.c.Zone, nil
-	}
-	return zone, nil
+	return of.Zone(s.c.Zone), nil
 }
 
 // check holds a feed to the rules of its form, its letter to those of mailings.
@@ -187,38 +194,6 @@ func (s *Service) check(ctx context.Context, f *Feed) error {
 	return err
 }
 
-// Shown is what a look now would send.
-type Shown struct {
-	Subject    string
-	HTML, Text string
-	Entries    []Entry // that stand in the feed, at most Feed.Most
-	New        int     // of all that stand there, how many are new
-}
-
-// Preview reads a feed now, and shows the mailing of the newest entries, known ones too. It
-// changes nothing. What keeps the feed from being read is Invalid at "url".
-func (s *Service) Preview(ctx context.Context, t tenant.ID, number ID) (v Shown, err error) {
-	f, err := s.c.Store.Feed(ctx, t, number)
-	if err != nil {
-		return v, err
-	}
-	a, err := s.fetch(ctx, f, false)
-	if err != nil {
-		return v, err
-	}
-	fresh, err := s.fresh(ctx, f, a.entries)
-	if err != nil {
-		return v, err
-	}
-	v.New, v.Entries = len(fresh), a.entries[:min(f.Most, len(a.entries))]
-	if !f.Primed {
-		v.New = 0 // what stands there when it begins counts as known
-	}
-	c, err := s.letter(ctx, f, v.Entries)
-	v.Subject, v.HTML, v.Text = c.Letter.Subject, c.Letter.HTML, c.Letter.Text
-	return v, err
-}
-
 // fresh are the entries that are not known, in their order.
 func (s *Service) fresh(ctx context.Context, f Feed, list []Entry) (fresh []Entry, err error) {
 	known, err := s.c.Store.KnownEntries(ctx, f.Tenant, f.ID, hashes(list))
@@ -241,6 +216,9 @@ func hashes(list []Entry) []Hash {
 // lookTime bounds one feed of a turn, mailing included.
 const lookTime = time.Minute
 
+// putOff is how long a feed waits with which something went wrong here.
+const putOff = 5 * time.Minute
+
 // dueAtOnce is how many feeds one turn looks at.
 const dueAtOnce = 20
 
@@ -256,10 +234,17 @@ func (s *Service) Turn(ctx context.Context, now time.Time) error {
 			break
 		}
 		one, cancel := context.WithTimeout(ctx, lookTime)
-		if err := s.turn(one, f); err != nil {
-			errs = append(errs, fmt.Errorf("look at feed %s: %w", f.ID, err))
-		}
+		err := s.turn(one, f)
 		cancel()
+		if err == nil {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("look at feed %s: %w", f.ID, err))
+		// Those behind it have their turn first. What it was about to send it sends then.
+		f.Turn, f.NextAt = f.Turn+1, s.stamp().Add(putOff)
+		if err := s.c.Store.PutOffFeed(ctx, f); err != nil && ctx.Err() == nil {
+			errs = append(errs, fmt.Errorf("put off feed %s: %w", f.ID, err))
+		}
 	}
 	return errors.Join(errs...)
 }

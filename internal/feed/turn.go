@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"fmt"
 	"html"
 	"regexp"
 	"strings"
@@ -14,38 +15,46 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
+	"stafette/internal/tenant"
 )
 
 // door is that of principals which are feeds.
 const door = "feed"
 
 var (
-	entriesTag = regexp.MustCompile(`\{\{\s*feed_entries\s*\}\}`)
-	titleTag   = regexp.MustCompile(`\{\{\s*feed_title\s*\}\}`)
+	entriesTag = regexp.MustCompile(`\{\{\{?\s*feed_entries\s*\}?\}\}`)
+	titleTag   = regexp.MustCompile(`\{\{\{?\s*feed_title\s*\}?\}\}`)
 )
 
 // turn takes one look at a feed, or sends what an earlier one made.
 func (s *Service) turn(ctx context.Context, f Feed) error {
-	zone, err := s.zone(ctx, f.Tenant)
+	of, err := s.c.Store.Tenant(ctx, f.Tenant)
 	if err != nil {
-		return err
+		return fmt.Errorf("read tenant of feed: %w", err)
 	}
-	now := s.stamp()
+	zone, now := of.Zone(s.c.Zone), s.stamp()
+	if of.State == tenant.Locked { // nothing is made for it, and nobody asked
+		f.Turn, f.NextAt = f.Turn+1, f.Schedule.Next(now, zone)
+		return s.c.Store.PutOffFeed(ctx, f)
+	}
 	if !f.Pending.IsZero() {
 		return s.send(ctx, f, now, zone)
 	}
 	look := Look{ID: id.New[LookKind](now), At: now}
 	f.Turn++
-	f.NextAt = f.Schedule.Next(now, zone)
 	a, err := s.fetch(ctx, f, f.Primed)
 	if failed := fault.As(err); failed != nil {
 		look.Outcome = failed.Code
+		f.Failures++
+		f.NextAt = f.Schedule.Again(f.Failures, now, zone)
 		_, err = s.c.Store.KeepLook(ctx, f, look, nil, campaign.Campaign{})
 		return err
 	}
 	if err != nil {
 		return err
 	}
+	f.Failures, f.NextAt = 0, f.Schedule.Next(now, zone)
+	was := f
 	f.ETag, f.Modified = a.etag, a.modified
 	if !f.Primed {
 		f.Primed, look.Outcome = true, Begun
@@ -62,7 +71,7 @@ func (s *Service) turn(ctx context.Context, f Feed) error {
 		_, err = s.c.Store.KeepLook(ctx, f, look, seen(a), campaign.Campaign{})
 		return err
 	}
-	return s.make(ctx, f, look, a, fresh, zone)
+	return s.make(ctx, f, was, look, a, fresh, zone)
 }
 
 // seen are the entries a look met; nil where the feed is the same as before.
@@ -73,18 +82,14 @@ func seen(a answer) []Hash {
 	return hashes(a.entries)
 }
 
-// make keeps a mailing of new entries, and sends it if the feed says so.
-func (s *Service) make(ctx context.Context, f Feed, look Look, a answer, fresh []Entry, zone *time.Location) error {
+// make keeps a mailing of new entries, and sends it if the feed says so. was is the feed as if
+// it had not been read.
+func (s *Service) make(ctx context.Context, f, was Feed, look Look, a answer, fresh []Entry, zone *time.Location) error {
 	c, err := s.letter(ctx, f, fresh[:min(f.Most, len(fresh))])
 	if failed := fault.As(err); failed != nil && failed.Kind != fault.Unavailable {
 		// A group or template is gone. Nothing is remembered: the entries go with the next look.
-		old, err := s.c.Store.Feed(ctx, f.Tenant, f.ID)
-		if err != nil {
-			return err
-		}
-		f.ETag, f.Modified = old.ETag, old.Modified
 		look.Outcome, look.Why = Held, failed.Code
-		_, err = s.c.Store.KeepLook(ctx, f, look, nil, campaign.Campaign{})
+		_, err = s.c.Store.KeepLook(ctx, was, look, nil, campaign.Campaign{})
 		return err
 	}
 	if err != nil {
@@ -125,7 +130,7 @@ func (s *Service) send(ctx context.Context, f Feed, now time.Time, zone *time.Lo
 func (s *Service) letter(ctx context.Context, f Feed, list []Entry) (campaign.Campaign, error) {
 	now := s.stamp()
 	c := campaign.Campaign{ID: id.New[campaign.Kind](now), Tenant: f.Tenant, Revision: 1, State: campaign.Draft, Actor: f.Actor, CreatedAt: now, UpdatedAt: now,
-		Name: cut(f.Name, 180) + " " + now.Format(time.DateOnly), Groups: f.Groups, Letter: campaign.Letter{From: f.From, ReplyTo: f.ReplyTo, Subject: f.Subject, HTML: f.HTML}}
+		Name: cut(f.Name, 180) + " " + now.Format(time.DateOnly), Groups: f.Groups, Letter: campaign.Letter{From: f.From, ReplyTo: f.ReplyTo, Subject: f.Subject, HTML: f.HTML, Tracking: f.Tracking}}
 	switch {
 	case f.Template != "":
 		c.Letter.Made = &campaign.Made{Template: f.Template}
@@ -155,11 +160,11 @@ func (s *Service) letter(ctx context.Context, f Feed, list []Entry) (campaign.Ca
 		title = list[0].Title
 	}
 	l.Subject = put(titleTag, l.Subject, braces(cut(title, maxTitle)))
-	l.HTML = put(entriesTag, l.HTML, entriesHTML(list))
+	l.HTML = put(titleTag, put(entriesTag, l.HTML, entriesHTML(list)), escaped(title))
 	if !entriesTag.MatchString(l.Text) {
 		l.Text = "{{feed_entries}}\n\n" + l.Text
 	}
-	l.Text = put(entriesTag, l.Text, entriesText(list))
+	l.Text = put(titleTag, put(entriesTag, l.Text, entriesText(list)), braces(title))
 	return s.c.Mailings.Formed(ctx, c)
 }
 
@@ -173,8 +178,11 @@ func plainLetter() *blocks.Document {
 		{Kind: blocks.Text, Cell: blocks.Cell{Text: "{{feed_entries}}"}}, {Kind: blocks.Footer}}}
 }
 
-// braces keeps what strangers wrote from being a tag of the template.
-func braces(text string) string { return strings.ReplaceAll(text, "{{", `\{{`) }
+// braces keeps what strangers wrote from being a tag of the template, or part of the tag behind
+// it.
+func braces(text string) string {
+	return strings.ReplaceAll(strings.TrimRight(text, `{\`), "{{", `\{{`)
+}
 
 func escaped(text string) string {
 	return strings.NewReplacer("{", "&#123;", "}", "&#125;").Replace(html.EscapeString(text))

@@ -13,6 +13,7 @@ import (
 	"stafette/internal/feed"
 	"stafette/internal/id"
 	"stafette/internal/tenant"
+	"stafette/internal/tracking"
 )
 
 // maxFeed bounds a request, HTML included.
@@ -55,6 +56,7 @@ type FeedDraft struct {
 	Day      *int      `json:"day,omitempty" minimum:"1" maximum:"28" doc:"Of monthly (if left out: 1)"`
 	Send     *bool     `json:"send,omitempty" doc:"true: mailings are sent by themselves, if nothing speaks against it; else they are drafts"`
 	Paused   *bool     `json:"paused,omitempty"`
+	Tracking *string   `json:"tracking,omitempty" enum:",none,aggregate,pseudonymous,individual" doc:"How much may be told of recipients at most; empty: as the account allows"`
 }
 
 func take[T any](to *T, from *T) {
@@ -78,6 +80,13 @@ func (d FeedDraft) fill(f *feed.Feed) error {
 	take(&f.Paused, d.Paused)
 	if d.Every != nil {
 		f.Schedule.Every = feed.Every(*d.Every)
+	}
+	if d.Tracking != nil {
+		level, err := tracking.ParseLevel(*d.Tracking)
+		if err != nil {
+			return err
+		}
+		f.Tracking = level
 	}
 	for day := time.Sunday; d.Weekday != nil && day <= time.Saturday; day++ {
 		if strings.EqualFold(day.String(), *d.Weekday) {
@@ -117,6 +126,8 @@ type Feed struct {
 	Day       int                `json:"day"`
 	Send      bool               `json:"send"`
 	Paused    bool               `json:"paused"`
+	Tracking  string             `json:"tracking,omitempty"`
+	Failures  int                `json:"failures" doc:"How many looks in a row could not read it; after the first two it is read sooner than at its hour"`
 	NextAt    *time.Time         `json:"next_at" doc:"When it is read next; null while it is paused"`
 	CreatedAt time.Time          `json:"created_at"`
 	UpdatedAt time.Time          `json:"updated_at"`
@@ -124,7 +135,7 @@ type Feed struct {
 
 func feedRecord(f feed.Feed) Feed {
 	v := Feed{ID: f.ID, Revision: f.Revision, Name: f.Name, URL: f.URL, Groups: f.Groups, From: f.From, ReplyTo: f.ReplyTo, Subject: f.Subject, Template: f.Template, HTML: f.HTML,
-		Most: f.Most, Every: string(f.Schedule.Every), Hour: f.Schedule.Hour, Weekday: strings.ToLower(f.Schedule.Weekday.String()), Day: f.Schedule.Day, Send: f.Send, Paused: f.Paused,
+		Most: f.Most, Every: string(f.Schedule.Every), Hour: f.Schedule.Hour, Weekday: strings.ToLower(f.Schedule.Weekday.String()), Day: f.Schedule.Day, Send: f.Send, Paused: f.Paused, Tracking: f.Tracking.String(), Failures: f.Failures,
 		NextAt: timeOrNull(f.NextAt), CreatedAt: f.CreatedAt, UpdatedAt: f.UpdatedAt}
 	if f.Paused {
 		v.NextAt = nil

@@ -41,7 +41,7 @@ func TestFeeds(t *testing.T) {
 	if p.Subject != "Neu: Neues" || len(p.Entries) != 1 || p.Entries[0].Link != "https://blog.example/1" || !strings.Contains(p.HTML, "Neues") {
 		t.Errorf("preview: %+v", p)
 	}
-	v = read[httpapi.Feed](w, w.patch(at, `{"revision":1,"paused":true,"every":"daily"}`), 200)
+	v = read[httpapi.Feed](w, w.patch(at, `{"revision":1,"paused":true,"every":"daily","tracking":"none"}`), 200)
 	if !v.Paused || v.Every != "daily" || v.Name != "Blog" || v.NextAt != nil || v.Revision != 2 {
 		t.Errorf("changed: %+v", v)
 	}

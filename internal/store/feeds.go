@@ -15,17 +15,18 @@ import (
 
 var _ feed.Store = (*Store)(nil)
 
-const feedColumns = "f.tenant, f.id, f.revision, f.turn, f.spec, f.primed, f.etag, f.modified, f.pending, f.next_at, f.created_at, f.updated_at"
+const feedColumns = "f.tenant, f.id, f.revision, f.turn, f.spec, f.primed, f.etag, f.modified, f.pending, f.failures, f.next_at, f.created_at, f.updated_at"
 
-func readFeed(row scanner) (f feed.Feed, err error) {
+// readFeed reads feedColumns, and what stands behind them into more.
+func readFeed(row scanner, more ...any) (f feed.Feed, err error) {
 	var pending []byte
 	var spec feed.Feed
 	var base feed.Feed
-	err = row.Scan(&base.Tenant, &base.ID, &base.Revision, &base.Turn, document{&spec}, truth{&base.Primed}, &base.ETag, &base.Modified, &pending, instant{&base.NextAt},
-		instant{&base.CreatedAt}, instant{&base.UpdatedAt})
+	err = row.Scan(append([]any{&base.Tenant, &base.ID, &base.Revision, &base.Turn, document{&spec}, truth{&base.Primed}, &base.ETag, &base.Modified, &pending, &base.Failures,
+		instant{&base.NextAt}, instant{&base.CreatedAt}, instant{&base.UpdatedAt}}, more...)...)
 	f = spec
 	f.Tenant, f.ID, f.Revision, f.Turn, f.Primed, f.ETag, f.Modified = base.Tenant, base.ID, base.Revision, base.Turn, base.Primed, base.ETag, base.Modified
-	f.NextAt, f.CreatedAt, f.UpdatedAt = base.NextAt, base.CreatedAt, base.UpdatedAt
+	f.Failures, f.NextAt, f.CreatedAt, f.UpdatedAt = base.Failures, base.NextAt, base.CreatedAt, base.UpdatedAt
 	copy(f.Pending[:], pending)
 	return f, err
 }
@@ -48,8 +49,8 @@ func (s *Store) CreateFeed(ctx context.Context, f feed.Feed, most int) error {
 		if n >= most {
 			return fault.New(fault.Conflict, feed.CodeMany, "An account has at most 20 feeds.")
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO feeds (tenant, id, revision, turn, spec, primed, etag, modified, next_at, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, f.Tenant[:], f.ID[:], f.Revision, f.Turn, plain(asJSON(f)), flag(f.Primed), plain(f.ETag), plain(f.Modified),
+		_, err := tx.ExecContext(ctx, `INSERT INTO feeds (tenant, id, revision, turn, spec, primed, etag, modified, failures, next_at, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11)`, f.Tenant[:], f.ID[:], f.Revision, f.Turn, plain(asJSON(f)), flag(f.Primed), plain(f.ETag), plain(f.Modified),
 			feedNext(f), millis(f.CreatedAt), millis(f.UpdatedAt))
 		return err
 	})
@@ -62,9 +63,9 @@ func (s *Store) CreateFeed(ctx context.Context, f feed.Feed, most int) error {
 // ChangeFeed implements feed.Store.
 func (s *Store) ChangeFeed(ctx context.Context, f feed.Feed, afresh bool) error {
 	err := s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE feeds SET revision = $3, spec = $5, primed = $6, etag = $7, modified = $8, pending = $9, next_at = $10, updated_at = $11
+		res, err := tx.ExecContext(ctx, `UPDATE feeds SET revision = $3, spec = $5, primed = $6, etag = $7, modified = $8, pending = $9, next_at = $10, updated_at = $11, failures = $12
 			WHERE tenant = $1 AND id = $2 AND revision = $3 - 1 AND turn = $4`, f.Tenant[:], f.ID[:], f.Revision, f.Turn, plain(asJSON(f)), flag(f.Primed), plain(f.ETag),
-			plain(f.Modified), orNone(f.Pending), feedNext(f), millis(f.UpdatedAt))
+			plain(f.Modified), orNone(f.Pending), feedNext(f), millis(f.UpdatedAt), f.Failures)
 		if err != nil {
 			return err
 		}
@@ -173,9 +174,9 @@ func (s *Store) KnownEntries(ctx context.Context, t tenant.ID, f feed.ID, list [
 // KeepLook implements feed.Store.
 func (s *Store) KeepLook(ctx context.Context, f feed.Feed, l feed.Look, seen []feed.Hash, c campaign.Campaign) (ok bool, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE feeds SET turn = $4, primed = $5, etag = $6, modified = $7, pending = $8, next_at = $9
+		res, err := tx.ExecContext(ctx, `UPDATE feeds SET turn = $4, primed = $5, etag = $6, modified = $7, pending = $8, next_at = $9, failures = $10
 			WHERE tenant = $1 AND id = $2 AND revision = $3 AND turn = $4 - 1`, f.Tenant[:], f.ID[:], f.Revision, f.Turn, flag(f.Primed), plain(f.ETag), plain(f.Modified),
-			orNone(f.Pending), feedNext(f))
+			orNone(f.Pending), feedNext(f), f.Failures)
 		if err != nil {
 			return err
 		}
@@ -214,30 +215,15 @@ func rememberEntries(ctx context.Context, tx *sql.Tx, f feed.Feed, at time.Time,
 	return err
 }
 
-func addLook(ctx context.Context, tx *sql.Tx, f feed.Feed, l feed.Look) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO feed_looks (tenant, feed, id, at, outcome, why, fresh, campaign) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		f.Tenant[:], f.ID[:], l.ID[:], millis(l.At), l.Outcome, l.Why, l.New, orNone(l.Campaign))
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM feed_looks WHERE tenant = $1 AND feed = $2 AND id <=
-		(SELECT l.id FROM feed_looks l WHERE l.tenant = $1 AND l.feed = $2 ORDER BY l.id DESC LIMIT 1 OFFSET $3)`, f.Tenant[:], f.ID[:], feed.KeptLooks)
-	return err
-}
-
-// FeedLooks implements feed.Store.
-func (s *Store) FeedLooks(ctx context.Context, t tenant.ID, f feed.ID) (list []feed.Look, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT id, at, outcome, why, fresh, campaign FROM feed_looks WHERE tenant = $1 AND feed = $2 ORDER BY id DESC LIMIT $3", t[:], f[:], feed.KeptLooks)
-	err = scan(rows, err, func(row *sql.Rows) error {
-		var l feed.Look
-		var made []byte
-		err := row.Scan(&l.ID, instant{&l.At}, &l.Outcome, &l.Why, &l.New, &made)
-		copy(l.Campaign[:], made)
-		list = append(list, l)
+// PutOffFeed implements feed.Store.
+func (s *Store) PutOffFeed(ctx context.Context, f feed.Feed) error {
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE feeds SET turn = $4, next_at = $5 WHERE tenant = $1 AND id = $2 AND revision = $3 AND turn = $4 - 1",
+			f.Tenant[:], f.ID[:], f.Revision, f.Turn, feedNext(f))
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list looks of feed: %w", s.refusal(err))
+		return fmt.Errorf("put off feed: %w", err)
 	}
-	return list, nil
+	return nil
 }

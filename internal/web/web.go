@@ -22,6 +22,7 @@ import (
 	"stafette/internal/web/contacts"
 	"stafette/internal/web/digests"
 	"stafette/internal/web/domains"
+	"stafette/internal/web/feeds"
 	"stafette/internal/web/figures"
 	"stafette/internal/web/frame"
 	"stafette/internal/web/groups"
@@ -97,6 +98,7 @@ type Config struct {
 	Redeliveries redeliveries.Config
 	Campaigns    campaigns.Config
 	Series       series.Config
+	Feeds        feeds.Config
 	Affected     affected.Config
 	Domains      domains.Config
 	Reports      reports.Config
@@ -185,6 +187,7 @@ func (c Config) Routes(f *frame.Frame) []frame.Route {
 		redeliveries.Routes(c.Redeliveries),
 		campaigns.Routes(c.Campaigns),
 		series.Routes(c.Series),
+		feeds.Routes(c.Feeds),
 		affected.Routes(c.Affected),
 		digests.Routes(c.Digests),
 		helpdesk.Routes(c.Help),

@@ -1,5 +1,5 @@
 // Package feedtest is a feed.Store in memory, for tests of whoever stands on package feed: feeds
-// that nobody has looked at.
+// that nobody has looked at, or of which Store.Tell tells.
 package feedtest
 
 import (
@@ -17,8 +17,24 @@ import (
 type Store struct {
 	feed.Store
 
-	mu   sync.Mutex
-	list []feed.Feed
+	mu    sync.Mutex
+	list  []feed.Feed
+	looks map[feed.ID][]feed.Look
+}
+
+// Tell gives a feed looks, from new to old, of which the newest failures could not read it.
+func (s *Store) Tell(number feed.ID, failures int, looks ...feed.Look) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.looks == nil {
+		s.looks = map[feed.ID][]feed.Look{}
+	}
+	s.looks[number] = looks
+	for i := range s.list {
+		if s.list[i].ID == number {
+			s.list[i].Failures, s.list[i].Primed = failures, true
+		}
+	}
 }
 
 func (s *Store) at(t tenant.ID, number feed.ID) (int, error) {
@@ -87,5 +103,22 @@ func (s *Store) KnownEntries(context.Context, tenant.ID, feed.ID, []feed.Hash) (
 	return nil, nil
 }
 
-// FeedLooks implements feed.Store: there was none.
-func (s *Store) FeedLooks(context.Context, tenant.ID, feed.ID) ([]feed.Look, error) { return nil, nil }
+// FeedLooks implements feed.Store.
+func (s *Store) FeedLooks(_ context.Context, _ tenant.ID, number feed.ID) ([]feed.Look, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.looks[number], nil
+}
+
+// LastLooks implements feed.Store.
+func (s *Store) LastLooks(_ context.Context, t tenant.ID) (map[feed.ID]feed.Look, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := map[feed.ID]feed.Look{}
+	for _, f := range s.list {
+		if looks := s.looks[f.ID]; f.Tenant == t && len(looks) > 0 {
+			last[f.ID] = looks[0]
+		}
+	}
+	return last, nil
+}

@@ -13,7 +13,7 @@ import (
 )
 
 func feedTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Rows": feedRows, "Looks": feedLooks}
+	return map[string]func(*testing.T, *World){"Rows": feedRows, "Looks": feedLooks, "Stuck": stuckFeeds}
 }
 
 // feedOf stores one that is due.
@@ -118,4 +118,54 @@ func feedLooks(t *testing.T, w *World) {
 	list, err = w.Store.FeedLooks(ctx, w.B, f.ID)
 	w.must(err)
 	equal(t, "looks of another tenant", len(list), 0)
+}
+
+// Who is waiting for a person, what the last looks were, and a feed that is put off.
+func stuckFeeds(t *testing.T, w *World) {
+	ctx := t.Context()
+	stuck := func(of tenant.ID) (text string) {
+		list, err := w.Store.StuckFeeds(ctx, of)
+		w.must(err)
+		for _, s := range list {
+			text += s.Name + " " + s.Held.Outcome + " " + s.Held.Why + ";"
+		}
+		return text
+	}
+	keep := func(f *feed.Feed, outcome, why string, c campaign.Campaign) {
+		now := w.Clock.Advance(time.Second).UTC().Truncate(time.Millisecond)
+		f.Turn++
+		ok, err := w.Store.KeepLook(ctx, *f, feed.Look{ID: id.New[feed.LookKind](now), At: now, Outcome: outcome, Why: why, Campaign: c.ID}, nil, c)
+		w.must(err)
+		equal(t, "kept", ok, true)
+	}
+	f := w.feedOf(w.A)
+	c := campaign.Campaign{ID: id.New[campaign.Kind](w.Clock.Now()), Tenant: w.A, Revision: 1, State: campaign.Draft, Name: "Blog", Actor: "usr_1", Letter: campaign.Letter{Subject: "Neu"}}
+	keep(&f, feed.Held, "group_not_approved", c)
+	keep(&f, feed.Held, "campaign_value", campaign.Campaign{})
+	equal(t, "held", stuck(w.A), "Blog held campaign_value;Blog held group_not_approved;")
+	f.Failures = 3
+	keep(&f, feed.CodeUnreachable, "", campaign.Campaign{})
+	equal(t, "held and failing", stuck(w.A), "Blog held group_not_approved;Blog  ;")
+	equal(t, "another tenant's", stuck(w.B), "")
+	last, err := w.Store.LastLooks(ctx, w.A)
+	w.must(err)
+	equal(t, "last look", words(len(last), last[f.ID].Outcome), "1 "+feed.CodeUnreachable)
+	foreign, err := w.Store.LastLooks(ctx, w.B)
+	w.must(err)
+	equal(t, "last looks of another tenant", len(foreign), 0)
+	equal(t, "due", w.dueFeeds(), 1)
+	late := f
+	late.NextAt = w.Clock.Now().Add(time.Hour)
+	w.must(w.Store.PutOffFeed(ctx, late))
+	equal(t, "due when put off in an old turn", w.dueFeeds(), 1)
+	late.Turn++
+	w.must(w.Store.PutOffFeed(ctx, late))
+	equal(t, "due when put off", w.dueFeeds(), 0)
+	found, err := w.Store.Feed(ctx, w.A, f.ID)
+	w.must(err)
+	equal(t, "the feed then", words(found.Turn, found.Failures, found.Failing()), "4 3 true")
+	w.must(w.Store.DeleteCampaign(ctx, w.A, c.ID))
+	found.Revision, found.Failures = 2, 0
+	w.must(w.Store.ChangeFeed(ctx, found, false))
+	equal(t, "done", stuck(w.A), "")
 }

@@ -47,6 +47,7 @@ func Subjects() []Subject {
 		redeliveriesSubject(),
 		campaignsSubject(),
 		seriesSubject(),
+		feedsSubject(),
 		affectedSubject(),
 		sourcesSubject(),
 		changeoversSubject(),

@@ -76,6 +76,7 @@ type World struct {
 
 	mailings         mailings
 	sequences        sequences
+	syndication      syndication
 	redeliveriesOnce sync.Once
 	redeliveries     *redelivery.Service
 	shelf            *redelivery.Archive
