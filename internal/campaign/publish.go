@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html"
+	"regexp"
 	"slices"
 	"time"
 
@@ -234,10 +235,31 @@ func neutral(locale string) map[string]any {
 		"email": "", "name": word, "fields": map[string]any{}}
 }
 
-// HTMLPage is the page as a document; text alone is shown as it is.
+var (
+	someTitle  = regexp.MustCompile(`(?i)<title[^>]*>\s*[^\s<][^<]*</title>`)
+	emptyTitle = regexp.MustCompile(`(?i)<title[^>]*>\s*</title>`)
+	headTag    = regexp.MustCompile(`(?i)<head(?:\s[^>]*)?>`)
+	document   = regexp.MustCompile(`(?i)<(?:!doctype|html|body)\b`)
+)
+
+// HTMLPage is the page as a document with the subject for its title, which mail does not need
+// and a page does (WCAG 2.4.2); text alone is shown as it is.
 func (p Page) HTMLPage() string {
-	if p.HTML != "" {
+	title := "<title>" + html.EscapeString(p.Subject) + "</title>"
+	switch {
+	case p.HTML == "":
+	case someTitle.MatchString(p.HTML):
 		return p.HTML
+	case emptyTitle.MatchString(p.HTML):
+		at := emptyTitle.FindStringIndex(p.HTML)
+		return p.HTML[:at[0]] + title + p.HTML[at[1]:]
+	case headTag.MatchString(p.HTML):
+		at := headTag.FindStringIndex(p.HTML)
+		return p.HTML[:at[1]] + title + p.HTML[at[1]:]
+	case document.MatchString(p.HTML):
+		return p.HTML
+	default:
+		return "<!doctype html><meta charset=\"utf-8\">" + title + p.HTML
 	}
 	return "<!doctype html><meta charset=\"utf-8\"><title>" + html.EscapeString(p.Subject) + "</title><pre style=\"white-space:pre-wrap\">" + html.EscapeString(p.Text) + "</pre>"
 }

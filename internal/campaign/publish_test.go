@@ -112,3 +112,23 @@ func TestPublicAddressesCannotBeMade(t *testing.T) {
 		t.Errorf("an account that there is not: %v", err)
 	}
 }
+
+// A page has a title (WCAG 2.4.2), which the mail that it was may lack.
+func TestPublicPagesHaveTitles(t *testing.T) {
+	const title = "<title>Neues &lt;hier&gt;</title>"
+	for name, c := range map[string]struct{ html, want string }{
+		"an empty one": {"<!doctype html><html><head><title>\n</title></head><body>x</body></html>", "<!doctype html><html><head>" + title + "</head><body>x</body></html>"},
+		"its own":      {"<html><head><TITLE>Eigener</TITLE></head>x</html>", "<html><head><TITLE>Eigener</TITLE></head>x</html>"},
+		"none":         {`<html><head lang="de"><meta charset="utf-8"></head>x</html>`, `<html><head lang="de">` + title + `<meta charset="utf-8"></head>x</html>`},
+		"no head":      {"<p>x</p>", `<!doctype html><meta charset="utf-8">` + title + "<p>x</p>"},
+		"a header":     {"<header>x</header>", `<!doctype html><meta charset="utf-8">` + title + "<header>x</header>"},
+		"a body alone": {"<body>x</body>", "<body>x</body>"},
+	} {
+		if got := (campaign.Page{Subject: "Neues <hier>", HTML: c.html}).HTMLPage(); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := (campaign.Page{Subject: "Neues <hier>", Text: "a<b"}).HTMLPage(); !strings.Contains(got, title) || !strings.Contains(got, "a&lt;b") {
+		t.Errorf("text alone: %s", got)
+	}
+}
