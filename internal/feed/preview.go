@@ -24,9 +24,9 @@ type Shown struct {
 	HTML, Text string
 	// Mailing is the draft that would be made. It is not kept.
 	Mailing campaign.Campaign
-	Entries    []Entry // that stand in the feed, at most Feed.Most
-	Total      int     // how many stand there
-	New        int     // of all that stand there, how many are new
+	Entries []Entry // that stand in the feed, at most Feed.Most
+	Total   int     // how many stand there
+	New     int     // of all that stand there, how many are new
 }
 
 // Preview reads a feed now, and shows the mailing of the newest entries, known ones too. It
