@@ -75,13 +75,17 @@ func (s *demoSeeder) campaigns(ctx context.Context) error {
 // feed gives the group a feed that was looked at for two weeks: it began, then there was
 // something new, of which a draft was made, then nothing.
 func (s *demoSeeder) feed(ctx context.Context, by ingest.Principal, g audience.GroupID) error {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
 	now := s.p.store.Now()
 	at := now.AddDate(0, 0, -14)
 	then := func() time.Time { return at }
-	room := feed.New(feed.Config{Store: s.p.store, Mailings: s.p.campaigns, Client: &http.Client{Transport: demo.Web{Now: s.p.store.Now, At: then}}, Now: then, Log: s.p.log})
+	room := feed.New(feed.Config{Store: s.p.store, Mailings: s.p.campaigns, Client: &http.Client{Transport: demo.Web{Now: s.p.store.Now, At: then}}, Zone: zone, Now: then, Log: s.p.log})
 	f := demo.Feed()
 	f.Groups = []audience.GroupID{g}
-	f, err := room.Create(ctx, by, f)
+	f, err = room.Create(ctx, by, f)
 	for err == nil && f.NextAt.Before(now) {
 		at = f.NextAt
 		if err = room.Turn(ctx, at); err == nil {

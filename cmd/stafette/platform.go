@@ -380,7 +380,7 @@ func (p *platform) office(with shared) web.Config {
 		Redeliveries: redeliveries.Config{Redelivery: p.redelivery, Archive: p.archive, People: p.store},
 		Campaigns:    webcampaigns.Config{Campaigns: p.campaigns, Groups: p.groups(), Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Book: with.book, Checks: p.preflight, Pictures: p.pictures, People: p.store, Publisher: p.newPublisher(), ProviderName: p.providers.Name},
 		Series:       webseries.Config{Series: p.series, Groups: p.groups(), Fields: with.book, Reason: texts{with.catalog, with.reasons}.Reason, Templates: p.stationery, Mailings: p.campaigns, Book: with.book, Pictures: p.pictures},
-		Feeds:        webfeeds.Config{Feeds: p.feeds, Groups: p.groups(), Templates: p.stationery, Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason},
+		Feeds:        webfeeds.Config{Feeds: p.feeds, Groups: p.groups(), Templates: p.stationery, Mailings: p.campaigns, Approvals: p.approvals, Reason: texts{with.catalog, with.reasons}.Reason},
 		Affected:     webaffected.Config{Announcer: p.announcer, Surveyor: p.surveyor, Customers: p.store, Plans: p.store},
 		Approvals:    approvals.Config{Approvals: p.approvals, People: p.store},
 		Pauses:       p.pausePages(),

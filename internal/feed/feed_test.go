@@ -184,6 +184,9 @@ func TestSendsThroughTheGate(t *testing.T) {
 	if got := w.looks(f); got != "begun, drafted, sent, drafted, held group_not_approved" {
 		t.Errorf("looks: %s", got)
 	}
+	if todos, err := (feed.Waiting{Store: w.store}).Todos(t.Context(), w.who.Tenant, w.now); err != nil || len(todos) != 1 || todos[0].Kind != "feed_held" || todos[0].Link != feed.Path(f.ID) || !todos[0].Since.Equal(w.now) {
+		t.Errorf("to do: %+v, %v", todos, err)
+	}
 	list := w.campaigns()
 	if len(list) != 2 || list[0].State != campaign.Draft || list[1].State != campaign.Sending {
 		t.Errorf("mailings: %+v", list)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"stafette/internal/campaign"
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
 	"stafette/internal/tenant"
@@ -21,9 +22,11 @@ const (
 type Shown struct {
 	Subject    string
 	HTML, Text string
-	Entries    []Entry // that stand in the feed, at most Feed.Most
-	Total      int     // how many stand there
-	New        int     // of all that stand there, how many are new
+	// Mailing is the draft that would be made. It is not kept.
+	Mailing campaign.Campaign
+	Entries []Entry // that stand in the feed, at most Feed.Most
+	Total   int     // how many stand there
+	New     int     // of all that stand there, how many are new
 }
 
 // Preview reads a feed now, and shows the mailing of the newest entries, known ones too. It
@@ -70,7 +73,7 @@ func (s *Service) shown(ctx context.Context, f Feed) (v Shown, err error) {
 		v.New = len(fresh)
 	}
 	c, err := s.letter(ctx, f, v.Entries)
-	v.Subject, v.HTML, v.Text = c.Letter.Subject, c.Letter.HTML, c.Letter.Text
+	v.Mailing, v.Subject, v.HTML, v.Text = c, c.Letter.Subject, c.Letter.HTML, c.Letter.Text
 	return v, err
 }
 

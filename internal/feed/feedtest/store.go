@@ -110,6 +110,11 @@ func (s *Store) FeedLooks(_ context.Context, _ tenant.ID, number feed.ID) ([]fee
 	return s.looks[number], nil
 }
 
+// Tenant implements feed.Store: one in UTC.
+func (s *Store) Tenant(_ context.Context, t tenant.ID) (tenant.Tenant, error) {
+	return tenant.Tenant{ID: t, State: tenant.Active}, nil
+}
+
 // LastLooks implements feed.Store.
 func (s *Store) LastLooks(_ context.Context, t tenant.ID) (map[feed.ID]feed.Look, error) {
 	s.mu.Lock()

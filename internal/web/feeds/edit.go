@@ -261,7 +261,14 @@ func (c Config) draw(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	if err != nil {
 		return fmt.Errorf("preview feed: %w", err)
 	}
-	return blockform.Write(w, blockform.Seen("desktop", stationery.Rendered{Subject: shown.Subject, HTML: shown.HTML, Text: shown.Text}))
+	mail, err := c.Mailings.Show(shown.Mailing, nil)
+	if f := fault.As(err); f != nil {
+		return blockform.Write(w, blockform.NotYet(p, f))
+	}
+	if err != nil {
+		return fmt.Errorf("preview feed: %w", err)
+	}
+	return blockform.Write(w, blockform.Seen("desktop", mail))
 }
 
 // refused notes what is wrong at its field; false for what is no refusal.

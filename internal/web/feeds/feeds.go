@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"stafette/internal/audience"
+	"stafette/internal/campaign"
 	"stafette/internal/fault"
 	"stafette/internal/feed"
 	"stafette/internal/id"
@@ -32,11 +33,18 @@ type Templates interface {
 	Templates(ctx context.Context, t tenant.ID) ([]stationery.Template, error)
 }
 
+// Mailings fills a letter with a contact, or with the names of its variables; *campaign.Service
+// does.
+type Mailings interface {
+	Show(c campaign.Campaign, person *audience.Contact) (stationery.Rendered, error)
+}
+
 // Config is what the pages stand on; all of it is needed but Reason and Approvals.
 type Config struct {
 	Feeds     *feed.Service
 	Groups    Groups
 	Templates Templates
+	Mailings  Mailings
 	// Approvals says which groups are approved; nil: nobody does.
 	Approvals audience.Approvals
 	// Reason says in a language why a mailing was refused, "" for what it does not know.

@@ -60,7 +60,7 @@ func feedsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Feeds = webfeeds.Config{Feeds: w.Feeds(), Groups: w.Groups(), Templates: w.Stationery()}
+			c.Feeds = webfeeds.Config{Feeds: w.Feeds(), Groups: w.Groups(), Templates: w.Stationery(), Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),
