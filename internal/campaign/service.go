@@ -235,14 +235,14 @@ func (s *Service) send(ctx context.Context, who ingest.Principal, number ID, beg
 		if err := s.renew(ctx, c); err != nil {
 			return err
 		}
+		at, err := begins(c)
+		if err != nil {
+			return err
+		}
 		if err := s.Ready(ctx, *c); err != nil {
 			return err
 		}
 		if err := s.somebody(ctx, *c); err != nil {
-			return err
-		}
-		at, err := begins(c)
-		if err != nil {
 			return err
 		}
 		c.Actor, c.Reason, c.StartAt, c.DueAt, c.State = who.Actor, "", now, now, Sending

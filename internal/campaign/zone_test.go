@@ -229,7 +229,9 @@ func TestWavesKeepThePace(t *testing.T) {
 	w := abroad(t, "America/New_York", "America/New_York", "Europe/Athens", "America/New_York", "Europe/Athens", "Europe/Berlin")
 	for _, bounds := range []func(*campaign.Campaign){
 		func(c *campaign.Campaign) { c.PerHour = 60 },
-		func(c *campaign.Campaign) { c.PerHour, c.PerProvider = 60, []campaign.Rate{{Provider: "gmx", PerHour: 1}} },
+		func(c *campaign.Campaign) {
+			c.PerHour, c.PerProvider = 60, []campaign.Rate{{Provider: "gmx", PerHour: 1}}
+		},
 	} {
 		w.config.Providers = &mailboxes{}
 		w.service = campaign.New(w.config)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
@@ -20,12 +21,15 @@ func (s *Store) MemberZones(ctx context.Context, t tenant.ID, g audience.GroupID
 	if err != nil {
 		return nil, err
 	}
-	args := []any{t[:], plain(key)}
-	zone := "SELECT COALESCE(" + s.dialect.textAt("c.fields", "$2") + ", '') AS zone FROM "
+	args, zone := []any{t[:]}, "SELECT '' AS zone FROM "
+	if key != "" {
+		args = append(args, plain(key))
+		zone = "SELECT COALESCE(" + s.dialect.textAt("c.fields", "$2") + ", '') AS zone FROM "
+	}
 	if group.Kind == audience.Static {
 		args = append(args, g[:])
 		// CROSS JOIN keeps SQLite to this order of tables.
-		zone += "group_members m CROSS JOIN contacts c WHERE m.tenant = $1 AND m.grp = $3 AND c.tenant = $1 AND c.id = m.contact"
+		zone += "group_members m CROSS JOIN contacts c WHERE m.tenant = $1 AND m.grp = $" + strconv.Itoa(len(args)) + " AND c.tenant = $1 AND c.id = m.contact"
 	} else {
 		zone += "contacts c WHERE c.tenant = $1 AND " + s.picked(*group.Segment, &args)
 	}
