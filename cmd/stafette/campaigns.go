@@ -104,11 +104,11 @@ func (m mailboxes) Provider(ctx context.Context, domain string) (string, error) 
 func (m mailboxes) Known() []string { return m.shaping().Providers() }
 
 // newCampaigns makes the room of mailings.
-func (p *platform) newCampaigns(acceptor ingest.Acceptor) *campaign.Service {
+func (p *platform) newCampaigns(acceptor ingest.Acceptor, zone *time.Location) *campaign.Service {
 	leave, views := newPreference(p.base), p.newViews()
 	p.mailing = make(chan struct{}, 1)
 	c := campaign.Config{Store: p.store, Acceptor: acceptor, Approvals: p.approvals, MayLeave: leave != nil, Changed: p.follow, Begun: p.mailingBegun,
-		Colleagues: p.store, Commented: p.tellComment, Providers: mailboxes{p.resolver, p.fleet.Shaping}, Now: p.store.Now, Log: p.log}
+		Colleagues: p.store, Commented: p.tellComment, Providers: mailboxes{p.resolver, p.fleet.Shaping}, Zone: zone, Now: p.store.Now, Log: p.log}
 	if p.stationery != nil {
 		c.Stationery = p.stationery
 	}

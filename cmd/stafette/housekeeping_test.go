@@ -44,7 +44,7 @@ func TestChoresAreDoneByOne(t *testing.T) {
 	}
 	p.leads = lead.New(lead.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
 	p.redelivery, p.archive = b.newRedelivery(nil, p.leads, time.UTC, nil), b.newArchive()
-	p.campaigns = p.newCampaigns(nil)
+	p.campaigns = p.newCampaigns(nil, time.UTC)
 	p.preflight = p.newPreflight()
 	p.leadCases = leadcase.New(leadcase.Config{Store: b.store, Keeper: b.keeper, Now: b.store.Now})
 	p.lists = listcheck.New(listcheck.Config{Store: b.store, Now: b.store.Now})

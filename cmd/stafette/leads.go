@@ -46,7 +46,7 @@ func (p *platform) openLeads(catalog *i18n.Catalog, zone *time.Location) error {
 	p.leadForms = leadform.New(leadform.Config{Store: p.store, Leads: p.leads, Keeper: p.keeper, Catalog: catalog, Now: p.store.Now})
 	p.leadCases = leadcase.New(leadcase.Config{Store: p.store, Leads: p.leads, Mail: p.store, Keeper: p.keeper, Now: p.store.Now})
 	p.redelivery, p.archive = p.newRedelivery(p.entrance, p.leads, zone, func(ctx context.Context, j redelivery.Job) { p.reminder().askSecondPerson(ctx, j) }), p.newArchive()
-	p.campaigns = p.newCampaigns(p.entrance)
+	p.campaigns = p.newCampaigns(p.entrance, zone)
 	p.series = p.newSeries(p.entrance, zone)
 	p.feeds = p.newFeeds(zone)
 	p.preflight = p.newPreflight()

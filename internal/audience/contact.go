@@ -213,7 +213,8 @@ func isASCII(s string) bool {
 // check holds a contact to the rules and puts it in order: fields in their canonical
 // writing, tags sorted. Errors are *fault.Error with a field: "address_missing",
 // "contact_too_many_addresses", "contact_address_twice", "contact_text_malformed",
-// "locale_unknown", "tag_malformed", "contact_field_unknown", "contact_field_malformed".
+// "locale_unknown", "tag_malformed", "contact_field_unknown", "contact_field_malformed",
+// "time_zone_unknown".
 func (c *Contact) check(declared []Field) error {
 	var wrong []*fault.Error
 	refuse := func(field, code, detail string) { wrong = append(wrong, fault.Field(field, code, detail)) }
@@ -282,7 +283,8 @@ func (c *Contact) checkFields(declared []Field, refuse func(field, code, detail 
 		}
 		text, ok := declared[i].value(value)
 		if !ok {
-			refuse("fields/"+key, "contact_field_malformed", "The value does not fit the field's type.")
+			code, detail := declared[i].refused()
+			refuse("fields/"+key, code, detail)
 		}
 		if text != "" {
 			kept[key] = text

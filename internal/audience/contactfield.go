@@ -19,10 +19,13 @@ const (
 	NumberField FieldType = "number" // decimal point or comma; kept with a point
 	DateField   FieldType = "date"   // 2026-11-22, or 22.11.2026; kept as the first
 	ChoiceField FieldType = "choice" // one of Choices
+	ZoneField   FieldType = "zone"   // a time zone of the tz database: Europe/Berlin
 )
 
 // FieldTypes lists them.
-func FieldTypes() []FieldType { return []FieldType{TextField, NumberField, DateField, ChoiceField} }
+func FieldTypes() []FieldType {
+	return []FieldType{TextField, NumberField, DateField, ChoiceField, ZoneField}
+}
 
 // MaxFields bounds the fields a tenant declares.
 const MaxFields = 50
@@ -96,6 +99,40 @@ func (f Field) value(text string) (string, bool) {
 		return "", false
 	case ChoiceField:
 		return text, slices.Contains(f.Choices, text)
+	case ZoneField:
+		_, ok := LoadZone(text)
+		return text, ok
 	}
 	return text, true
+}
+
+// refused is the code and the sentence about a value that does not fit.
+func (f Field) refused() (code, detail string) {
+	if f.Type == ZoneField {
+		return "time_zone_unknown", "Time zones are written as Europe/Berlin."
+	}
+	return "contact_field_malformed", "The value does not fit the field's type."
+}
+
+// maxZone bounds the name of a time zone, as in the settings of accounts.
+const maxZone = 64
+
+// LoadZone is the time zone of a name of the tz database; false if there is none. The zone of
+// the machine has no name.
+func LoadZone(name string) (*time.Location, bool) {
+	if name == "" || name == "Local" || len(name) > maxZone {
+		return nil, false
+	}
+	zone, err := time.LoadLocation(name)
+	return zone, err == nil
+}
+
+// ZoneKey is the key of the field in which contacts have their time zone, "" if none is
+// declared. There is one at most.
+func ZoneKey(declared []Field) string {
+	i := slices.IndexFunc(declared, func(f Field) bool { return f.Type == ZoneField })
+	if i < 0 {
+		return ""
+	}
+	return declared[i].Key
 }

@@ -236,7 +236,8 @@ func (s *Contacts) Fields(ctx context.Context, t tenant.ID) ([]Field, error) {
 }
 
 // SetField declares a field, or changes the one with its key. Errors: those of Field,
-// and "contact_too_many_fields".
+// "contact_too_many_fields", and "contact_field_zone_twice" (type): another one has the time
+// zone already.
 func (s *Contacts) SetField(ctx context.Context, t tenant.ID, f Field) error {
 	if err := f.check(); err != nil {
 		return err
@@ -244,6 +245,9 @@ func (s *Contacts) SetField(ctx context.Context, t tenant.ID, f Field) error {
 	list, err := s.store.Fields(ctx, t)
 	if err != nil {
 		return err
+	}
+	if key := ZoneKey(list); f.Type == ZoneField && key != "" && key != f.Key {
+		return fault.Field("type", "contact_field_zone_twice", "The field "+key+" has the time zone already.")
 	}
 	if i := slices.IndexFunc(list, func(one Field) bool { return one.Key == f.Key }); i >= 0 {
 		list[i] = f

@@ -111,7 +111,7 @@ func Comparisons(subject string, declared []Field) []Comparison {
 			return []Comparison{Equals, Differs, Less, More, Empty, Present}
 		case DateField:
 			return []Comparison{Before, After, Within, Empty, Present}
-		case ChoiceField:
+		case ChoiceField, ZoneField:
 			return []Comparison{Equals, Differs, Empty, Present}
 		case TextField:
 		}

@@ -86,10 +86,13 @@ type Campaign struct {
 	PerHour int // how many are handed over in an hour at most; 0: as fast as may be
 	// PerProvider bounds single mailbox providers besides, each once.
 	PerProvider []Rate
-	State       State
-	Reason      string // code of what paused it or holds it up, "" for a person
-	Actor       string // who made it, and under whose name it is sent
-	// StartAt is when it begins, or began; zero for a draft.
+	// Local is the local time of each recipient at which it goes out.
+	Local  Local
+	State  State
+	Reason string // code of what paused it or holds it up, "" for a person
+	Actor  string // who made it, and under whose name it is sent
+	// StartAt is when it begins, or began; zero for a draft. With Local it is the first of the
+	// instants.
 	StartAt    time.Time
 	FinishedAt time.Time // everything handed over, or cancelled
 	CreatedAt  time.Time
@@ -106,6 +109,9 @@ type Campaign struct {
 	After audience.ContactID
 	Step  int64
 	DueAt time.Time // when the next step is due
+	// WaveAt is when the local time comes of the first of those who were seen and whose time
+	// had not come; zero: there is nobody.
+	WaveAt time.Time
 	// Pace is before when nobody of a provider of PerProvider is handed over; under "", when
 	// somebody of all others was last.
 	Pace map[string]time.Time
@@ -152,6 +158,7 @@ type Recipient struct {
 	Delivery message.DeliveryID // of its mail; zero for who is excluded from the start
 	Version  Version            // of the letter, where there is a trial
 	Provider string             // whose mailbox it is, if the campaign bounds that provider
+	Zone     string             // of a campaign at local times: that of the contact; "": not known
 	State    RecipientState
 	Reason   string
 	At       time.Time
@@ -198,7 +205,9 @@ type Report struct {
 	// who was handed over since Measured.
 	Paces    []PaceCount
 	Measured time.Time
-	At       time.Time
+	// Waves are those of a campaign at local times, in their order.
+	Waves []Wave
+	At    time.Time
 }
 
 // Activity counts mails in which something was done at least once.
@@ -264,7 +273,8 @@ type Store interface {
 	TrialCounts(ctx context.Context, t tenant.ID, c ID) (a, b TrialCount, err error)
 
 	CampaignLines(ctx context.Context, t tenant.ID, c ID, f LineFilter) (list []Line, more bool, err error)
-	// CampaignReport tells of now, but for At; Measured is that of Campaign.MeasuredFrom.
+	// CampaignReport tells of now, but for At; Measured is that of Campaign.MeasuredFrom, and
+	// Waves have counts of those alone who were taken.
 	CampaignReport(ctx context.Context, t tenant.ID, c ID, now time.Time) (Report, error)
 	// RecentCampaigns counts the mail of campaigns and series that contacts were sent since an
 	// instant.
@@ -274,6 +284,9 @@ type Store interface {
 
 	Group(ctx context.Context, t tenant.ID, g audience.GroupID) (audience.Group, error)
 	Members(ctx context.Context, t tenant.ID, g audience.GroupID, f audience.MemberFilter) (audience.MemberPage, error)
+	// MemberZones counts the members of a group by what stands in one of their fields, the most
+	// frequent 1,000.
+	MemberZones(ctx context.Context, t tenant.ID, g audience.GroupID, key string) (map[string]int64, error)
 	Contact(ctx context.Context, t tenant.ID, c audience.ContactID) (audience.Contact, error)
 	Fields(ctx context.Context, t tenant.ID) ([]audience.Field, error)
 	Suppressed(ctx context.Context, t tenant.ID, s tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error)

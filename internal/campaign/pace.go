@@ -227,8 +227,11 @@ func (c Campaign) MeasuredFrom(now time.Time) time.Time {
 // does not send, is held up or waits for its trial.
 func (s *Service) Forecast(ctx context.Context, c Campaign, r Report) (Forecast, error) {
 	var f Forecast
-	if c.State != Sending || c.Reason != "" || c.Trial.runs() {
+	if c.State != Sending || c.Reason != "" && c.Reason != ReasonZone || c.Trial.runs() {
 		return f, nil
+	}
+	if c.Local.At != "" {
+		return c.forecastWaves(r), nil
 	}
 	unlisted := int64(0)
 	if !c.Listed {

@@ -28,6 +28,15 @@ type Preview struct {
 	// Takes is how long handing them over takes at least, by the limits of the campaign; 0:
 	// there are none, or it cannot be told.
 	Takes time.Duration
+	// ZoneKey is the field in which contacts have their time zone, "": there is none. Waves
+	// count those who would get it by zone, in the order of their instants where the campaign
+	// has a local time; Late are those of them whose time is over now.
+	ZoneKey string
+	Waves   []Wave
+	Late    int64
+	// First and Last are the instants of the waves of all members, Done when all of it would
+	// have been handed over at the earliest; zero without a local time.
+	First, Last, Done time.Time
 	// Hindrance is what keeps it from being sent; nil: nothing.
 	Hindrance error
 }
@@ -42,7 +51,11 @@ func (s *Service) Preview(ctx context.Context, c Campaign) (Preview, error) {
 	if err != nil {
 		return v, fmt.Errorf("read approvals: %w", err)
 	}
-	seen, counts := map[audience.ContactID]bool{}, &census{of: map[string]int64{}}
+	zones, err := s.clocks(ctx, c)
+	if err != nil {
+		return v, err
+	}
+	seen, counts := map[audience.ContactID]bool{}, &census{of: map[string]int64{}, zones: map[string]int64{}, clocks: zones}
 	for _, g := range c.Groups {
 		v.Approvals = append(v.Approvals, states[g].State)
 		if err := s.previewGroup(ctx, c, g, seen, counts, &v); err != nil {
@@ -51,6 +64,12 @@ func (s *Service) Preview(ctx context.Context, c Campaign) (Preview, error) {
 	}
 	if !counts.broken && c.Trial.Share == 0 && v.Looked > 0 {
 		v.Takes = time.Duration(float64(c.takes(counts.of)) * float64(v.Total) / float64(v.Looked))
+	}
+	v.ZoneKey, v.Waves = zones.key, zones.waves(counts.zones)
+	if c.Local.At != "" {
+		if err := s.previewLocal(ctx, c, zones, &v); err != nil {
+			return v, err
+		}
 	}
 	if err := s.Ready(ctx, c); fault.As(err) != nil {
 		v.Hindrance = err
@@ -108,9 +127,15 @@ func (s *Service) previewGroup(ctx context.Context, c Campaign, g audience.Group
 type census struct {
 	of     map[string]int64
 	broken bool // not everybody's provider could be found out
+	zones  map[string]int64
+	clocks *clocks
 }
 
 func (s *Service) count(ctx context.Context, c Campaign, list []audience.Contact, to *census) {
+	for _, p := range list {
+		name, _ := to.clocks.of(p)
+		to.zones[name]++
+	}
 	if to.broken {
 		return // a name server that does not answer is not waited for once more
 	}

@@ -74,8 +74,10 @@ type Config struct {
 	Colleagues Colleagues
 	// Commented is called when a comment was kept; may be nil.
 	Commented func(ctx context.Context, c Campaign, v Comment)
-	Now       func() time.Time
-	Log       *slog.Logger // nil: discard
+	// Zone is the time zone of accounts that have none; nil: UTC.
+	Zone *time.Location
+	Now  func() time.Time
+	Log  *slog.Logger // nil: discard
 }
 
 // Service keeps and sends campaigns. It is safe for concurrent use.
@@ -100,6 +102,9 @@ func New(c Config) *Service {
 	}
 	if c.Commented == nil {
 		c.Commented = func(context.Context, Campaign, Comment) {}
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
 	}
 	return &Service{c: c, reports: map[formOf]counted{}}
 }
@@ -211,14 +216,27 @@ const MaxAhead = 366 * 24 * time.Hour
 // Send lets a draft go, at once or at an instant. Errors: those of Ready, Conflict
 // "campaign_state" and "campaign_nobody".
 func (s *Service) Send(ctx context.Context, who ingest.Principal, number ID, at time.Time) (Campaign, error) {
-	now := s.stamp()
-	if at.After(now.Add(MaxAhead)) {
-		return Campaign{}, fault.Field("at", CodeValue, "A campaign can be scheduled at most a year ahead.")
+	if at.After(s.stamp().Add(MaxAhead)) {
+		return Campaign{}, tooFar()
 	}
+	return s.send(ctx, who, number, func(*Campaign) (time.Time, error) { return at, nil })
+}
+
+func tooFar() error {
+	return fault.Field("at", CodeValue, "A campaign can be scheduled at most a year ahead.")
+}
+
+// send lets a draft go; begins says when.
+func (s *Service) send(ctx context.Context, who ingest.Principal, number ID, begins func(*Campaign) (time.Time, error)) (Campaign, error) {
+	now := s.stamp()
 	sent, err := s.change(ctx, who, number, []State{Draft}, func(c *Campaign) error {
 		// What is sent never changes after this: the newest version of its template, and the
 		// imprint of today.
 		if err := s.renew(ctx, c); err != nil {
+			return err
+		}
+		at, err := begins(c)
+		if err != nil {
 			return err
 		}
 		if err := s.Ready(ctx, *c); err != nil {
@@ -255,7 +273,7 @@ func (s *Service) somebody(ctx context.Context, c Campaign) error {
 // Unschedule makes a draft of a campaign that has not begun.
 func (s *Service) Unschedule(ctx context.Context, who ingest.Principal, number ID) (Campaign, error) {
 	return s.change(ctx, who, number, []State{Scheduled}, func(c *Campaign) error {
-		c.State, c.StartAt, c.DueAt = Draft, time.Time{}, time.Time{}
+		c.State, c.StartAt, c.DueAt, c.Local = Draft, time.Time{}, time.Time{}, Local{}
 		return nil
 	})
 }
@@ -427,6 +445,13 @@ func (s *Service) Report(ctx context.Context, t tenant.ID, number ID) (Report, e
 		return r, err
 	}
 	r.At = began.UTC().Truncate(time.Millisecond)
+	c, err := s.c.Store.Campaign(ctx, t, number)
+	if err != nil {
+		return r, err
+	}
+	if err := s.fillWaves(ctx, c, &r); err != nil {
+		return r, err
+	}
 	// Counting takes at most a tenth of the time.
 	took := s.c.Now().Sub(began)
 	s.mu.Lock()

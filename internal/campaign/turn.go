@@ -86,6 +86,9 @@ func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bo
 	if !c.Listed && c.listsFirst() {
 		return s.expand(ctx, c)
 	}
+	if c.Listed && !c.WaveAt.IsZero() && !c.WaveAt.After(now) {
+		return s.nextWave(ctx, c)
+	}
 	left, next, err := s.waiting(ctx, c)
 	switch {
 	case err != nil:
@@ -95,7 +98,9 @@ func (s *Service) step(ctx context.Context, c Campaign) (after Campaign, more bo
 	case !c.Listed:
 		return s.expand(ctx, c)
 	case !next.IsZero():
-		return c, false, s.rest(ctx, c, "", next.Sub(now))
+		return c, false, s.rest(ctx, c, "", earlier(next, c.WaveAt).Sub(now))
+	case !c.WaveAt.IsZero():
+		return c, false, s.rest(ctx, c, ReasonZone, c.WaveAt.Sub(now))
 	case c.Trial.runs():
 		return s.try(ctx, c)
 	}
@@ -126,26 +131,18 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 		_, ok, err := s.c.Store.TakeRecipients(ctx, c, nil)
 		return c, ok, err
 	}
-	g, limit := c.Groups[c.At], s.share(c)
-	if c.listsFirst() {
-		limit = pageSize
-	}
-	page, err := s.c.Store.Members(ctx, c.Tenant, g, audience.MemberFilter{Ascending: true, After: c.After, Limit: limit})
-	if err != nil && !fault.IsKind(err, fault.NotFound) {
+	g := c.Groups[c.At]
+	list, err := s.members(ctx, &c)
+	if err != nil {
 		return c, false, err
 	}
-	list := slices.DeleteFunc(contactsOf(page), func(p audience.Contact) bool {
-		_, now := c.version(p.ID)
-		return !now
-	})
 	why, err := s.reasons(ctx, c.Tenant, list)
 	if err != nil {
 		return c, false, err
 	}
-	rows := s.rows(ctx, c, g, list, why)
-	c.At, c.After = c.At+1, audience.ContactID{}
-	if page.More {
-		c.At, c.After = c.At-1, page.Members[len(page.Members)-1].ID
+	rows, err := s.rows(ctx, c, g, list, why)
+	if err != nil {
+		return c, false, err
 	}
 	fresh, ok, err := s.c.Store.TakeRecipients(ctx, c, rows)
 	if err != nil || !ok {
@@ -168,14 +165,60 @@ func (s *Service) expand(ctx context.Context, c Campaign) (Campaign, bool, error
 	return c, more, err
 }
 
+// members are the next members of the groups whose turn it is, and moves the place of the
+// expansion behind them.
+func (s *Service) members(ctx context.Context, c *Campaign) ([]audience.Contact, error) {
+	limit := s.share(*c)
+	if c.listsFirst() {
+		limit = pageSize
+	}
+	local, look := c.Local.At != "", limit
+	if local {
+		look = pageSize // most of them may have another time
+	}
+	page, err := s.c.Store.Members(ctx, c.Tenant, c.Groups[c.At], audience.MemberFilter{Ascending: true, After: c.After, Limit: look})
+	if err != nil && !fault.IsKind(err, fault.NotFound) {
+		return nil, err
+	}
+	list, last := contactsOf(page), audience.ContactID{}
+	if page.More {
+		last = list[len(list)-1].ID
+	}
+	if local {
+		v, err := s.clocks(ctx, *c)
+		if err != nil {
+			return nil, err
+		}
+		due, rest, next := v.due(list, s.stamp(), limit)
+		if len(rest) > 0 {
+			last = due[len(due)-1].ID
+		}
+		list, c.WaveAt = due, earlier(c.WaveAt, next)
+	}
+	if c.After = last; last.IsZero() {
+		c.At++
+	}
+	return slices.DeleteFunc(list, func(p audience.Contact) bool {
+		_, now := c.version(p.ID)
+		return !now
+	}), nil
+}
+
 // rows are contacts as they are written down; those in why are excluded.
-func (s *Service) rows(ctx context.Context, c Campaign, g audience.GroupID, list []audience.Contact, why map[audience.ContactID]string) []Recipient {
+func (s *Service) rows(ctx context.Context, c Campaign, g audience.GroupID, list []audience.Contact, why map[audience.ContactID]string) ([]Recipient, error) {
 	now := s.stamp()
 	providers, all := s.providersOf(ctx, c, list)
 	if !all {
 		s.c.Log.WarnContext(ctx, "providers of recipients not found out; their mail is not bounded by provider", "campaign", c.ID.String())
 	}
 	mails := identifiers(now, len(list))
+	var zones *clocks
+	if c.Local.At != "" {
+		var err error
+		if zones, err = s.clocks(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	rows := make([]Recipient, len(list))
 	for i, p := range list {
 		rows[i] = Recipient{Contact: p.ID, Group: g, State: Waiting, Delivery: message.Delivery(mails[i], 1), At: now, Provider: providers[p.ID]}
@@ -183,8 +226,11 @@ func (s *Service) rows(ctx context.Context, c Campaign, g audience.GroupID, list
 		if reason := why[p.ID]; reason != "" {
 			rows[i].State, rows[i].Reason, rows[i].Delivery = Excluded, reason, message.DeliveryID{}
 		}
+		if zones != nil {
+			rows[i].Zone, _ = zones.of(p)
+		}
 	}
-	return rows
+	return rows, nil
 }
 
 // identifiers makes those of n mails, in ascending order: they are written in this order, and

@@ -32,14 +32,14 @@ func campaignRoutes() []Route {
 			id: "change-campaign", summary: "Replace what a draft says", register: registerWith((*API).changeCampaign)},
 		{Method: http.MethodDelete, Path: one, Scope: tenant.ScopeSend, status: 204, errors: []int{404, 409},
 			id: "delete-campaign", summary: "Delete a draft", register: registerWith((*API).deleteCampaign)},
-		{Method: http.MethodGet, Path: one + "/preview", Scope: tenant.ScopeRead, status: 200, errors: []int{404},
+		{Method: http.MethodGet, Path: one + "/preview", Scope: tenant.ScopeRead, status: 200, errors: []int{404, 422},
 			id: "preview-campaign", summary: "Count who would get a mailing, and who not and why", register: registerWith((*API).previewCampaign)},
 		{Method: http.MethodGet, Path: one + "/report", Scope: tenant.ScopeRead, status: 200, errors: []int{404},
 			id: "report-campaign", summary: "What became of a mailing", register: registerWith((*API).reportCampaign)},
 		{Method: http.MethodGet, Path: one + "/recipients", Scope: tenant.ScopeRead, status: 200, errors: []int{404, 422},
 			id: "list-campaign-recipients", summary: "Who got a mailing, and who not and why", register: registerWith((*API).listCampaignRecipients)},
 		{Method: http.MethodPost, Path: one + "/send", Scope: tenant.ScopeSend, MaxBody: 8 << 10, media: "application/json", status: 202, errors: []int{404, 409, 422},
-			id: "send-campaign", summary: "Send a mailing, at once or at an instant", register: registerWith((*API).sendCampaign)},
+			id: "send-campaign", summary: "Send a mailing, at once, at an instant or at a local time of each recipient", register: registerWith((*API).sendCampaign)},
 	}
 	for _, act := range []struct {
 		name, summary string
@@ -133,6 +133,7 @@ type Campaign struct {
 	Accepted   int64              `json:"accepted" doc:"Their mail is on its way, or at its end"`
 	Excluded   int64              `json:"excluded" doc:"They get none; the report says why"`
 	StartAt    *time.Time         `json:"start_at" doc:"When it begins or began; null of a draft"`
+	LocalAt    string             `json:"local_at,omitempty" doc:"Each gets it when the clock of their own time zone shows this" example:"2026-11-24T09:00"`
 	FinishedAt *time.Time         `json:"finished_at" doc:"When all of it was handed over, or it was cancelled"`
 	CreatedAt  time.Time          `json:"created_at"`
 	UpdatedAt  time.Time          `json:"updated_at"`
@@ -141,7 +142,7 @@ type Campaign struct {
 func campaignRecord(c campaign.Campaign) Campaign {
 	v := Campaign{ID: c.ID, Revision: c.Revision, Name: c.Name, State: string(c.State), Reason: c.Reason, Groups: c.Groups, From: c.Letter.From, ReplyTo: c.Letter.ReplyTo,
 		Subject: c.Letter.Subject, HTML: c.Letter.HTML, Text: c.Letter.Text, Tracking: c.Letter.Tracking.String(), PerHour: c.PerHour, Total: c.Total, Listed: c.Listed,
-		Accepted: c.Accepted, Excluded: c.Excluded, StartAt: timeOrNull(c.StartAt), FinishedAt: timeOrNull(c.FinishedAt), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+		Accepted: c.Accepted, Excluded: c.Excluded, StartAt: timeOrNull(c.StartAt), LocalAt: c.Local.At, FinishedAt: timeOrNull(c.FinishedAt), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
 	v.Trial = trialRecord(c)
 	for _, r := range c.PerProvider {
 		v.Rates = append(v.Rates, CampaignRate(r))
@@ -285,29 +286,6 @@ func (a *API) listCampaigns(ctx context.Context, in *listCampaignsInput) (*listC
 	return out, nil
 }
 
-type sendCampaignInput struct {
-	CampaignPath
-	Body struct {
-		At *time.Time `json:"at,omitempty" nullable:"true" doc:"Left out or null: now"`
-	}
-}
-
-func (a *API) sendCampaign(ctx context.Context, in *sendCampaignInput) (*campaignOutput, error) {
-	number, err := campaignID(in.ID)
-	if err != nil {
-		return nil, err
-	}
-	var at time.Time
-	if in.Body.At != nil {
-		at = *in.Body.At
-	}
-	c, err := a.c.Campaigns.Send(ctx, principalOf(ctx), number, at)
-	if err != nil {
-		return nil, err
-	}
-	return &campaignOutput{campaignRecord(c)}, nil
-}
-
 // CampaignPreview is what sending a mailing now would come to.
 type CampaignPreview struct {
 	Total     int64                    `json:"total" doc:"Members of the groups, those in several as often"`
@@ -316,20 +294,32 @@ type CampaignPreview struct {
 	Looked    int64                    `json:"looked_at" doc:"Members looked at, at most 20,000"`
 	Approvals []audience.ApprovalState `json:"approvals" nullable:"false" doc:"Of the groups, in their order"`
 	Takes     *int64                   `json:"takes_seconds" doc:"How long handing over takes at least, by the limits of the mailing; null: there are none, or it cannot be told"`
+	Zones     CampaignZones            `json:"zones"`
 	Hindrance string                   `json:"hindrance,omitempty" doc:"Code of what keeps it from being sent"`
 	Detail    string                   `json:"detail,omitempty"`
 }
 
-func (a *API) previewCampaign(ctx context.Context, in *CampaignPath) (*struct{ Body CampaignPreview }, error) {
+type previewCampaignInput struct {
+	CampaignPath
+	At   string `query:"at" maxLength:"40" doc:"Local time that zone asks for" example:"2026-11-24T09:00"`
+	Zone string `query:"zone" enum:"recipient" doc:"Tell when it would begin and end if it were sent at that local time of each recipient"`
+}
+
+func (a *API) previewCampaign(ctx context.Context, in *previewCampaignInput) (*struct{ Body CampaignPreview }, error) {
 	c, err := a.campaignAt(ctx, in.ID)
 	if err != nil {
 		return nil, err
+	}
+	if in.Zone != "" {
+		if c, err = a.c.Campaigns.Locally(ctx, c, in.At); err != nil {
+			return nil, err
+		}
 	}
 	p, err := a.c.Campaigns.Preview(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	v := CampaignPreview{Total: p.Total, Send: p.Send, Excluded: p.Excluded, Looked: p.Looked, Approvals: p.Approvals}
+	v := CampaignPreview{Total: p.Total, Send: p.Send, Excluded: p.Excluded, Looked: p.Looked, Approvals: p.Approvals, Zones: zonesRecord(p)}
 	if v.Approvals == nil {
 		v.Approvals = []audience.ApprovalState{}
 	}
@@ -359,6 +349,7 @@ type CampaignReport struct {
 	Links        []CampaignLink        `json:"links" nullable:"false" doc:"Where the mail leads, in its order; links to our own pages are not counted"`
 	Trial        *CampaignTrialReport  `json:"trial,omitempty" doc:"Of a trial: what it was decided on, before that the counts of now"`
 	Forecast     CampaignForecast      `json:"forecast"`
+	Waves        []CampaignWave        `json:"waves" nullable:"false" doc:"Of a mailing at local times: which zones are done, and when the others are due"`
 	At           time.Time             `json:"at" doc:"When it was counted"`
 }
 
@@ -397,9 +388,12 @@ func (a *API) reportCampaign(ctx context.Context, in *CampaignPath) (*struct{ Bo
 		return nil, err
 	}
 	v := CampaignReport{Campaign: campaignRecord(c), States: r.Fates, Excluded: r.Excluded, Reasons: r.Bounces, Opened: r.Persons.Opened, Clicked: r.Persons.Clicked,
-		Machines: CampaignMachines{r.Machines.Opened, r.Machines.Clicked}, Unsubscribed: r.Unsubscribed, Complained: r.Complained, Domains: []CampaignDomain{}, Telling: r.Telling, Links: []CampaignLink{}, At: r.At}
+		Machines: CampaignMachines{r.Machines.Opened, r.Machines.Clicked}, Unsubscribed: r.Unsubscribed, Complained: r.Complained, Domains: []CampaignDomain{}, Telling: r.Telling, Links: []CampaignLink{}, Waves: []CampaignWave{}, At: r.At}
 	for _, l := range r.Links {
 		v.Links = append(v.Links, CampaignLink{string(l.Version), l.Number, l.Target, l.Label, l.Varies, l.Persons, l.Machines})
+	}
+	for _, one := range r.Waves {
+		v.Waves = append(v.Waves, waveRecord(one))
 	}
 	if v.Trial, err = a.trialReport(ctx, c); err != nil {
 		return nil, err

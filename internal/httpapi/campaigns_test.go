@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
@@ -47,6 +48,36 @@ func TestCampaignsBoundProviders(t *testing.T) {
 	}
 	w.wantProblem(w.post("/v1/campaigns", `{"name":"x","per_provider":[{"provider":"nobody","per_hour":2}]}`), 422, campaign.CodeValue, "/per_provider/0/provider")
 	w.wantProblem(w.post("/v1/campaigns", `{"name":"x","per_provider":[{"provider":"gmx","per_hour":2},{"provider":"gmx","per_hour":3}]}`), 422, campaign.CodeValue, "/per_provider/1/provider")
+}
+
+// A mailing goes out at a local time of each recipient; the preview and the report say when.
+func TestCampaignsAtLocalTimes(t *testing.T) {
+	w := newWorld(t)
+	at := "/v1/campaigns/" + w.campaign().ID.String()
+	people := w.mailings.People
+	w.mailings.Declared = []audience.Field{{Key: "zeitzone", Type: audience.ZoneField}}
+	w.mailings.People = func(t tenant.ID) []audience.Contact {
+		list := people(t)
+		list[0].Fields = map[string]string{"zeitzone": "Asia/Tokyo"}
+		return append(list, audience.Contact{ID: id.New[audience.ContactKind](start), Addresses: []message.Address{{Local: "ina", Domain: "kunde.example"}}})
+	}
+	if p := read[httpapi.CampaignPreview](w, w.get(at+"/preview"), 200); p.Zones.Field != "zeitzone" || len(p.Zones.Waves) != 2 || p.Zones.First != nil {
+		t.Errorf("zones: %+v", p.Zones)
+	}
+	wall := start.UTC().Add(time.Hour).Format("2006-01-02T15:04")
+	p := read[httpapi.CampaignPreview](w, w.get(at+"/preview?zone=recipient&at="+wall), 200)
+	if z := p.Zones; z.Late != 1 || z.First == nil || z.Last == nil || z.Done == nil || len(z.Waves) != 2 || z.Waves[0].Zone != "Asia/Tokyo" || z.Waves[0].At == nil || z.Waves[1].Zone != "" || z.Waves[1].Members != 1 {
+		t.Errorf("preview at %s: %+v", wall, z)
+	}
+	w.wantProblem(w.get(at+"/preview?zone=recipient&at=morgen"), 422, campaign.CodeValue, "/at")
+	w.wantProblem(w.get(at+"/preview?zone=mine"), 422, "field_value", "/query/zone")
+	w.wantProblem(w.post(at+"/send", `{"at":"`+wall+`"}`), 422, "field_type", "/at")
+	w.wantProblem(w.post(at+"/send", `{"at":"`+wall+`Z","zone":"recipient"}`), 422, campaign.CodeValue, "/at")
+	w.wantProblem(w.post(at+"/send", `{"zone":"recipient"}`), 422, campaign.CodeValue, "/at")
+	w.wantProblem(w.post(at+"/send", `{"at":"`+wall+`","zone":"recipient"}`), 403, campaign.CodeNotApproved, "/group_ids/0")
+	if r := read[httpapi.CampaignReport](w, w.get(at+"/report"), 200); r.Waves == nil || len(r.Waves) != 0 {
+		t.Errorf("report: %+v", r.Waves)
+	}
 }
 
 const campaignText = `{"name":"Mai","from":"news@muster.example","subject":"Hallo {{given_name}}","html":"<p>Neu</p><a href=\"{{unsubscribe_url}}\">Abmelden</a>","per_hour":100`

@@ -22,8 +22,8 @@ func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []
 		if !c.After.IsZero() {
 			after = c.After[:]
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE campaigns SET groups_at = $4, after = $5, listed = $6, step = step + 1
-			WHERE tenant = $1 AND id = $2 AND step = $3 AND state = 'sending'`, c.Tenant[:], c.ID[:], c.Step, c.At, after, flag(c.Listed))
+		res, err := tx.ExecContext(ctx, `UPDATE campaigns SET groups_at = $4, after = $5, listed = $6, wave_at = $7, step = step + 1
+			WHERE tenant = $1 AND id = $2 AND step = $3 AND state = 'sending'`, c.Tenant[:], c.ID[:], c.Step, c.At, after, flag(c.Listed), optional(c.WaveAt))
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (s *Store) TakeRecipients(ctx context.Context, c campaign.Campaign, list []
 }
 
 // recipientWidth is how many columns of campaign_recipients a row has of its own.
-const recipientWidth = 8
+const recipientWidth = 9
 
 // insertRecipients returns who was not there before.
 func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Campaign, list []campaign.Recipient) (map[audience.ContactID]bool, error) {
@@ -71,7 +71,7 @@ func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Cam
 			if !r.Delivery.IsZero() {
 				delivery = r.Delivery[:]
 			}
-			args = append(args, r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version), r.Provider)
+			args = append(args, r.Contact[:], r.Group[:], delivery, string(r.State), r.Reason, millis(r.At), string(r.Version), r.Provider, plain(r.Zone))
 		}
 		rows, err := s.texts.query(ctx, tx, s.texts.recipients.texts[n], args...)
 		err = scan(rows, err, func(row *sql.Rows) error {

@@ -28,6 +28,9 @@ func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign
 	if r.Paces, err = s.campaignPaces(ctx, c, r.Measured); err != nil {
 		return r, fmt.Errorf("report on the pace of a campaign: %w", s.refusal(err))
 	}
+	if r.Waves, err = s.campaignWaves(ctx, c); err != nil {
+		return r, fmt.Errorf("report on the time zones of a campaign: %w", s.refusal(err))
+	}
 	const of = " FROM campaign_recipients r WHERE r.tenant = $1 AND r.campaign = $2"
 	const mail = " FROM campaign_recipients r JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery WHERE r.tenant = $1 AND r.campaign = $2"
 	var key, kind string

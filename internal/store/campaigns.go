@@ -21,17 +21,18 @@ type campaignSpec struct {
 	PerHour int                `json:"per_hour,omitempty"`
 	Trial   campaign.Trial     `json:"trial,omitzero"`
 	Rates   []campaign.Rate    `json:"per_provider,omitempty"`
+	Local   campaign.Local     `json:"local,omitzero"`
 }
 
 const campaignColumns = `c.tenant, c.id, c.revision, c.state, c.reason, c.name, c.actor, c.spec, c.total, c.accepted, c.excluded, c.listed,
-	c.groups_at, c.after, c.step, c.due_at, c.pace, c.task, c.halt, c.start_at, c.finished_at, c.created_at, c.updated_at`
+	c.groups_at, c.after, c.step, c.due_at, c.pace, c.task, c.halt, c.start_at, c.finished_at, c.created_at, c.updated_at, c.wave_at`
 
 func readCampaign(row scanner) (c campaign.Campaign, err error) {
 	var spec campaignSpec
 	var after, halt []byte
 	err = row.Scan(&c.Tenant, &c.ID, &c.Revision, &c.State, &c.Reason, &c.Name, &c.Actor, document{&spec}, &c.Total, &c.Accepted, &c.Excluded, truth{&c.Listed},
-		&c.At, &after, &c.Step, instant{&c.DueAt}, document{&c.Pace}, &c.Task, &halt, instant{&c.StartAt}, instant{&c.FinishedAt}, instant{&c.CreatedAt}, instant{&c.UpdatedAt})
-	c.Groups, c.PerHour, c.Trial, c.PerProvider = spec.Groups, spec.PerHour, spec.Trial, spec.Rates
+		&c.At, &after, &c.Step, instant{&c.DueAt}, document{&c.Pace}, &c.Task, &halt, instant{&c.StartAt}, instant{&c.FinishedAt}, instant{&c.CreatedAt}, instant{&c.UpdatedAt}, instant{&c.WaveAt})
+	c.Groups, c.PerHour, c.Trial, c.PerProvider, c.Local = spec.Groups, spec.PerHour, spec.Trial, spec.Rates, spec.Local
 	copy(c.After[:], after)
 	copy(c.Order[:], halt)
 	return c, err
@@ -53,7 +54,7 @@ func campaignHalt(c campaign.Campaign) any {
 }
 
 func specOf(c campaign.Campaign) string {
-	return plain(asJSON(campaignSpec{c.Groups, c.PerHour, c.Trial, c.PerProvider}))
+	return plain(asJSON(campaignSpec{c.Groups, c.PerHour, c.Trial, c.PerProvider, c.Local}))
 }
 
 // paceOf writes Campaign.Pace.

@@ -66,7 +66,7 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 	texts = append(texts, st.ofNewcomers(d)...)
 	st.recipients = bulkTexts{width: recipientWidth, texts: map[int]string{}}
 	for n := 1; n <= maxChunk; n *= 2 {
-		st.recipients.texts[n] = bulkTextCommon(d, "campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at, version, provider)", 2, recipientWidth, n) +
+		st.recipients.texts[n] = bulkTextCommon(d, "campaign_recipients (tenant, campaign, contact, grp, delivery, state, reason, at, version, provider, zone)", 2, recipientWidth, n) +
 			" ON CONFLICT DO NOTHING RETURNING contact"
 		texts = append(texts, st.recipients.texts[n])
 	}

@@ -24,6 +24,8 @@ type Store struct {
 	Find func(ctx context.Context, t tenant.ID, g audience.GroupID) (audience.Group, error)
 	// People are the members of every group; nil: nobody.
 	People func(t tenant.ID) []audience.Contact
+	// Declared are the fields of contacts of every tenant.
+	Declared []audience.Field
 	// Told is what every report says.
 	Told campaign.Report
 
@@ -133,7 +135,7 @@ func (s *Store) TakeRecipients(_ context.Context, c campaign.Campaign, list []ca
 		return nil, false, nil
 	}
 	v := &s.list[i]
-	v.At, v.After, v.Listed, v.Step = c.At, c.After, c.Listed, c.Step+1
+	v.At, v.After, v.Listed, v.WaveAt, v.Step = c.At, c.After, c.Listed, c.WaveAt, c.Step+1
 	if s.rows == nil {
 		s.rows = map[campaign.ID][]campaign.Recipient{}
 	}
@@ -257,7 +259,7 @@ func (s *Store) CampaignReport(ctx context.Context, t tenant.ID, number campaign
 	c, err := s.Campaign(ctx, t, number)
 	r := s.Told
 	r.Measured = c.MeasuredFrom(now)
-	r.Paces = s.paces(number, r.Measured)
+	r.Paces, r.Waves = s.paces(number, r.Measured), s.waves(c)
 	return r, err
 }
 
@@ -331,8 +333,8 @@ func (s *Store) Contact(_ context.Context, t tenant.ID, c audience.ContactID) (a
 	return audience.Contact{}, fault.New(fault.NotFound, "contact_not_found", "There is no such thing here.")
 }
 
-// Fields implements campaign.Store: there are none of one's own.
-func (*Store) Fields(context.Context, tenant.ID) ([]audience.Field, error) { return nil, nil }
+// Fields implements campaign.Store.
+func (s *Store) Fields(context.Context, tenant.ID) ([]audience.Field, error) { return s.Declared, nil }
 
 // Suppressed implements campaign.Store: addresses at "gesperrt." domains are.
 func (*Store) Suppressed(_ context.Context, _ tenant.ID, _ tenant.Stream, addrs []message.Address, _ time.Time) (map[message.Address]string, error) {

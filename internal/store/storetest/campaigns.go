@@ -17,7 +17,7 @@ import (
 )
 
 func campaignTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Rows": campaignRows, "Recipients": campaignRecipients, "Report": campaignReport, "Trial": campaignTrial, "Pace": campaignPace, "Reviews": campaignReviews, "Comments": campaignComments, "CommentsErased": commentsErased, "Settings": campaignSettings, "Checks": campaignChecks, "Pages": campaignPages}
+	return map[string]func(*testing.T, *World){"Rows": campaignRows, "Recipients": campaignRecipients, "Report": campaignReport, "Trial": campaignTrial, "Pace": campaignPace, "Zones": campaignZones, "Reviews": campaignReviews, "Comments": campaignComments, "CommentsErased": commentsErased, "Settings": campaignSettings, "Checks": campaignChecks, "Pages": campaignPages}
 }
 
 // campaign stores a campaign to a group, begun.

@@ -30,6 +30,7 @@ type sheet struct {
 	done   string
 	why    func(code string) string
 
+	late    bool             // who sends is to see first whose local time is over
 	preview campaign.Preview // of a draft
 	wrong   []hindrance      // what keeps a draft from being sent
 	sample  campaign.Sample
@@ -65,6 +66,7 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 		return fmt.Errorf("read approvals: %w", err)
 	}
 	s.config, s.why = c, c.reasonOf(p)
+	s.look(r, p)
 	if err = c.fillPage(r, &s); err != nil {
 		return err
 	}
@@ -93,7 +95,11 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 	if err := c.fillThread(r, p, s); err != nil {
 		return err
 	}
-	if s.preview, err = c.Campaigns.Preview(r.Context(), s.Campaign); err != nil {
+	planned, err := c.planned(r, p, s)
+	if err != nil {
+		return err
+	}
+	if s.preview, err = c.Campaigns.Preview(r.Context(), planned); err != nil {
 		return err
 	}
 	if f := fault.As(s.preview.Hindrance); f != nil {
@@ -201,15 +207,27 @@ func (c Config) send(w http.ResponseWriter, r *http.Request, p frame.Page) error
 	if err != nil {
 		return err
 	}
-	s := sheet{Campaign: v, Form: frame.Form{Values: map[string]string{"at": frame.Shorten(r.PostForm.Get("at"), 40)}}}
+	s := sheet{Campaign: v, Form: frame.Form{Values: map[string]string{"at": frame.Shorten(r.PostForm.Get("at"), 40), "zone": frame.Shorten(r.PostForm.Get("zone"), 20)}}}
 	var at time.Time
-	if text := s.Value("at"); text != "" {
+	local := s.Value("zone") == byRecipient
+	if text := s.Value("at"); text != "" || local {
 		if at, err = time.ParseInLocation("2006-01-02T15:04", text, p.Zone); err != nil {
 			s.Add("at", p.T("campaigns.wrong.at"))
 		}
 	}
-	if s.Valid() {
-		sent, err := c.Campaigns.Send(r.Context(), principal(p), v.ID, at)
+	ready := s.Valid()
+	if ready && local {
+		if ready, err = c.warned(r, p, &s); err != nil {
+			return err
+		}
+	}
+	if ready {
+		var sent campaign.Campaign
+		if local {
+			sent, err = c.Campaigns.SendLocal(r.Context(), principal(p), v.ID, s.Value("at"))
+		} else {
+			sent, err = c.Campaigns.Send(r.Context(), principal(p), v.ID, at)
+		}
 		f := fault.As(err)
 		switch {
 		case err == nil && sent.State == campaign.Scheduled:
@@ -353,6 +371,9 @@ func facts(p frame.Page, s sheet) []frame.Fact {
 	list = append(list, paceFacts(p, s)...)
 	if s.State != campaign.Draft && !s.StartAt.IsZero() {
 		list = append(list, frame.Fact{Name: p.T("campaigns.start"), Value: p.Full(s.StartAt)})
+	}
+	if s.Local.At != "" {
+		list = append(list, frame.Fact{Name: p.T("campaigns.zone.recipient"), Value: localText(p, s.Local)})
 	}
 	if !s.FinishedAt.IsZero() {
 		list = append(list, frame.Fact{Name: p.T("campaigns.finished"), Value: p.Full(s.FinishedAt)})

@@ -79,7 +79,7 @@ func paceFacts(p frame.Page, s sheet) []frame.Fact {
 // planned says how long a mailing takes that has not begun, and when it would be done; "" where
 // nothing bounds it.
 func planned(p frame.Page, s sheet) string {
-	if s.preview.Takes == 0 {
+	if s.preview.Takes == 0 || s.Local.At != "" {
 		return ""
 	}
 	if s.State == campaign.Scheduled {
@@ -91,7 +91,7 @@ func planned(p frame.Page, s sheet) string {
 // expected says when a mailing that is sent will be done; "" where nothing is to be said of it.
 func expected(p frame.Page, s sheet) string {
 	switch {
-	case s.State != campaign.Sending || s.Reason != "" || s.Trial.Share > 0 && s.Trial.Winner == "":
+	case s.State != campaign.Sending || s.Reason != "" && s.Reason != campaign.ReasonZone || s.Trial.Share > 0 && s.Trial.Winner == "":
 		return ""
 	case !s.forecast.End.IsZero():
 		return p.T("campaigns.pace.end", "at", p.Row(s.forecast.End))

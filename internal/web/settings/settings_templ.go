@@ -229,7 +229,7 @@ func Fields(p frame.Page, f frame.Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = frame.Input(f, frame.Field{Name: "time_zone", Label: p.T("settings.time_zone"), Hint: p.T("settings.time_zone.hint"), More: templ.Attributes{"maxlength": "64", "autocomplete": "off", "spellcheck": "false", "list": "time-zones"}}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Input(f, frame.Field{Name: "time_zone", Label: p.T("settings.time_zone"), Hint: p.T("settings.time_zone.hint"), More: frame.ZoneInput()}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -249,30 +249,7 @@ func Fields(p frame.Page, f frame.Form) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<datalist id=\"time-zones\">")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		for _, z := range zones() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<option value=\"")
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			var templ_7745c5c3_Var9 string
-			templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.ResolveAttributeValue(z)
-			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings/settings.templ`, Line: 51, Col: 20}
-			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var9)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "\"></option>")
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "</datalist>")
+		templ_7745c5c3_Err = frame.ZoneList().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -287,15 +264,6 @@ func Languages(p frame.Page) []frame.Option {
 
 func tones(p frame.Page) []frame.Option {
 	return []frame.Option{{Value: "sie", Text: p.T("tone.sie")}, {Value: "du", Text: p.T("tone.du")}}
-}
-
-// zones are those offered; every other of the tz database can be typed.
-func zones() []string {
-	return []string{
-		"Europe/Berlin", "Europe/Vienna", "Europe/Zurich", "Europe/Luxembourg", "Europe/Vaduz", "Europe/Brussels", "Europe/Rome", "Europe/Paris", "Europe/Amsterdam",
-		"Europe/Copenhagen", "Europe/Warsaw", "Europe/Prague", "Europe/London", "Europe/Dublin", "Europe/Lisbon", "Europe/Madrid", "Atlantic/Canary", "Europe/Athens",
-		"Europe/Helsinki", "Europe/Istanbul", "America/New_York", "America/Los_Angeles", "Asia/Dubai", "UTC",
-	}
 }
 
 func streams(p frame.Page) []frame.Option {

@@ -130,7 +130,8 @@ func (w *World) makeMailings() *campaign.Service {
 		people = append(people, audience.Contact{ID: id.New[audience.ContactKind](w.Now().Add(time.Duration(i) * time.Millisecond)), GivenName: "Eva <b>", FamilyName: "Sommer",
 			Addresses: []message.Address{{Local: local, Domain: domain}}})
 	}
-	store := &campaigntest.Store{Find: w.Groups().Group, People: func(tenant.ID) []audience.Contact { return people }, Told: campaign.Report{
+	people[0].Fields = map[string]string{"zeitzone": "Europe/Lisbon"}
+	store := &campaigntest.Store{Declared: []audience.Field{{Key: "zeitzone", Label: "Zeitzone", Type: audience.ZoneField}}, Find: w.Groups().Group, People: func(tenant.ID) []audience.Contact { return people }, Told: campaign.Report{
 		Fates: map[event.State]int64{event.Delivered: 1204, event.Bounced: 12, event.Deferred: 3}, Excluded: map[string]int64{"unsubscribed": 7, "frequency": 2},
 		Bounces: map[string]int64{"user_unknown": 12}, Persons: campaign.Activity{Opened: 310, Clicked: 41}, Machines: campaign.Activity{Opened: 90, Clicked: 12},
 		Telling: 1219, Links: []campaign.LinkCount{{Number: 1, Target: "https://muster.example/neu?a=1&b=2", Label: "Neues <b>ansehen</b>", Persons: 38, Machines: 12},
