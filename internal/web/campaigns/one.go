@@ -307,9 +307,14 @@ func addressOf(l campaign.Line) string {
 	return l.Address.String()
 }
 
-// progress is how many of all recipients have their answer, as far as they are known.
+// progress is how many of all recipients have their answer, as far as they are known. At local
+// times all members count: most are written down when their time comes.
 func progress(s sheet) (done, total int) {
-	return int(s.Accepted + s.Excluded), int(max(s.Total, s.Accepted+s.Excluded))
+	members := int64(0)
+	for _, w := range s.report.Waves {
+		members += w.Accepted + w.Excluded + w.Left()
+	}
+	return int(s.Accepted + s.Excluded), int(max(s.Total, s.Accepted+s.Excluded, members))
 }
 
 // underway reports whether there is still something to hold back: mail that was not handed

@@ -57,7 +57,7 @@ func (c Config) warned(r *http.Request, p frame.Page, s *sheet) (bool, error) {
 	v, err := c.Campaigns.Preview(r.Context(), local)
 	if err == nil && v.Late > 0 {
 		s.late = true
-		s.Add("at", p.T("campaigns.zone.late", "n", v.Late))
+		s.Add("at", p.T("campaigns.zone.late.again", "n", v.Late))
 	}
 	return s.Valid(), err
 }

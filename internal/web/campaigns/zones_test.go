@@ -33,6 +33,14 @@ func TestMailingsGoOutAtLocalTimes(t *testing.T) {
 	over := url.Values{"zone": {"recipient"}, "at": {d.World.Now().UTC().Add(-time.Hour).Format("2006-01-02T15:04")}}
 	warned := d.Post(at+"/send", over)
 	webtest.Expect(t, warned, http.StatusUnprocessableEntity, "diese Ortszeit schon vorbei")
+	// Who only looks has nothing to confirm, and who has to reads it once.
+	looked := d.Get(at + "?" + over.Encode())
+	if n := strings.Count(warned.Text, "Ortszeit schon vorbei; "); n != 1 || !strings.Contains(warned.Text, "noch einmal bestätigen") {
+		t.Errorf("warned %d times", n)
+	}
+	if n := strings.Count(looked.Text, "Ortszeit schon vorbei; "); n != 1 || strings.Contains(looked.Text, "noch einmal bestätigen") {
+		t.Errorf("told %d times to who looks", n)
+	}
 	seen(warned, over.Get("at"))
 	sent := d.Post(at+"/send", url.Values{"zone": {"recipient"}, "at": {day + "T09:00"}})
 	if sent.StatusCode != http.StatusSeeOther || !strings.Contains(sent.Header.Get("Location"), "scheduled") {
