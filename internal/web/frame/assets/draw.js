@@ -8,7 +8,7 @@ for (const form of document.querySelectorAll("[data-drawn]")) {
     clearTimeout(pause);
     pause = setTimeout(() => form.requestSubmit(draw), 900);
   };
-  form.addEventListener("input", later);
+  if (form.dataset.drawn !== "once") form.addEventListener("input", later);
   // What was never saved has no address to be shown from.
   if (form.parentElement.querySelector("iframe[src='about:blank']")) form.requestSubmit(draw);
   form.addEventListener("submit", () => clearTimeout(pause));
