@@ -20,7 +20,7 @@ func TestMailingsAreSentOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	m := Mailings{Binary: binary, Dir: t.TempDir(), People: 1500, Kills: 4, Rand: rand.New(rand.NewPCG(1, 1))}
+	m := Mailings{Binary: binary, Dir: t.TempDir(), People: 4000, Kills: 4, Rand: rand.New(rand.NewPCG(1, 1))}
 	if err := m.Play(ctx); err != nil {
 		t.Error(err)
 	}
