@@ -51,6 +51,8 @@ func (r *Runner) rest(ctx context.Context, d time.Duration) {
 func (r *Runner) untilDue(ctx context.Context) time.Duration {
 	now := r.cfg.Now()
 	until := now.Add(r.cfg.Poll)
+	// Noted before the store is asked, too: a retry that is stored while it answers wakes us.
+	r.sleepUntil(until)
 	// Work already due was left behind for want of room or is being released; it
 	// waits for the signal of room or for the poll, not for a busy loop.
 	at, ok, err := r.cfg.Store.NextDue(ctx, now, until)
@@ -60,10 +62,14 @@ func (r *Runner) untilDue(ctx context.Context) time.Duration {
 	case err == nil && ok && at.Before(until):
 		until = at
 	}
-	r.mu.Lock()
-	r.sleep = until
-	r.mu.Unlock()
+	r.sleepUntil(until)
 	return until.Sub(now)
+}
+
+func (r *Runner) sleepUntil(at time.Time) {
+	r.mu.Lock()
+	r.sleep = at
+	r.mu.Unlock()
 }
 
 // sweep gives every tenant with due work one turn of at most a batch, from the

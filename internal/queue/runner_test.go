@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,6 +166,55 @@ func TestFeederWakesForRetriesAndForNewWork(t *testing.T) {
 		}
 		b.end()
 	})
+}
+
+// meanwhile is a store where something happens while it says what is due next.
+type meanwhile struct {
+	*queuetest.Store
+	happens atomic.Pointer[func()] // once
+}
+
+func (s *meanwhile) NextDue(ctx context.Context, after, until time.Time) (time.Time, bool, error) {
+	at, ok, err := s.Store.NextDue(ctx, after, until)
+	if f := s.happens.Swap(nil); f != nil {
+		(*f)()
+	}
+	return at, ok, err
+}
+
+// A retry that is stored between the question what is due next and its answer is not found
+// by the poll alone.
+func TestFeederMissesNoRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, store := time.Now(), &meanwhile{Store: queuetest.New(time.Now)}
+		store.Add(0, entry(tenants(1)[0], tenant.Transactional))
+		b := &bench{Runner: queue.NewRunner(queue.Config{Store: store, Node: "test", Now: time.Now, Poll: time.Hour}), t: t, store: store.Store, done: make(chan error, 1)}
+		if err := b.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		b.stop = stop
+		go func() { b.done <- b.Run(ctx) }()
+		b.settle(event.Deferred, start.Add(7*time.Minute), b.take()...)
+		synctest.Wait()
+		again := func() { b.settle(event.Deferred, start.Add(9*time.Minute), b.take1()...) }
+		store.happens.Store(&again)
+		time.Sleep(8 * time.Minute)
+		if held := b.take1(); len(held) != 1 || time.Since(start) != 9*time.Minute {
+			t.Errorf("%d taken after %s", len(held), time.Since(start))
+		}
+		b.end()
+	})
+}
+
+// take1 waits for one.
+func (b *bench) take1() []queue.Held {
+	b.t.Helper()
+	held, err := b.Take(b.t.Context(), 1)
+	if err != nil {
+		b.t.Error(err)
+	}
+	return held
 }
 
 func TestReserveKeepsToTheBounds(t *testing.T) {
