@@ -78,6 +78,5 @@ func (p *platform) openPublic(mux *http.ServeMux, c public.Config, zone *time.Lo
 	mux.Handle(pictures.Path, picturedoor.New(picturedoor.Config{Library: p.pictures, Limiter: public.NewLimiter(2000, time.Second/200, p.store.Now), Log: p.log}))
 	p.openMailingPages(mux, c.Catalog, zone)
 	p.openLeadPages(mux, c.Catalog, zone)
-	p.openTracking(mux)
 	p.openOfferPages(mux, c.Catalog, zone)
 }

@@ -319,7 +319,7 @@ func (p *platform) mount(api http.Handler, with shared, asked *genuine.Service) 
 		mux.Handle(p.config.HTTP.PreviewHost+"/", preview)
 		mux.Handle(p.config.HTTP.PreviewHost+frame.ApartPath, apart)
 	}
-	p.handler = forwarded.Handler(p.trackingHosts(mux), p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
+	p.handler = forwarded.Handler(p.trackingFirst(p.trackingDoor(), mux), p.config.HTTP.forwardedHeader(), p.config.HTTP.proxies())
 	return nil
 }
 

@@ -48,32 +48,38 @@ func (b *base) newTracking() (trackingParts, error) {
 	return r, nil
 }
 
-// openTracking puts pixels and links on the map.
-func (p *platform) openTracking(mux *http.ServeMux) {
+// trackingDoor serves pixels and links.
+func (p *platform) trackingDoor() http.Handler {
 	c := tracked.Config{Visits: p.tracking.visits, Log: p.log}
 	if p.tracking.hosts != nil {
 		c.Own = p.tracking.hosts.owner
 	}
-	door := tracked.New(c)
-	for _, path := range tracked.Paths() {
-		mux.Handle(path, door)
-	}
+	return tracked.New(c)
 }
 
-// trackingHosts keeps everything but pixels and links away from tenants' own hosts: the
-// office and its cookies have one home.
-func (p *platform) trackingHosts(next http.Handler) http.Handler {
-	if p.tracking.hosts == nil {
-		return next
-	}
+// trackingFirst sends pixels and links to their door before any map is looked at: after a
+// mailing nearly all requests are for them. It keeps everything else away from tenants' own
+// hosts: the office and its cookies have one home. The host of previews has neither.
+func (p *platform) trackingFirst(door, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		served := strings.HasPrefix(r.URL.Path, tracking.PixelPath) || strings.HasPrefix(r.URL.Path, tracking.LinkPath)
-		if _, own := domainOfHost(r.Host); own && !served && !p.tracking.hosts.isPublic(r.Host) {
-			http.NotFound(w, r)
+		if tracked.Serves(r.URL.Path) && !p.isPreview(r.Host) {
+			door.ServeHTTP(w, r)
 			return
+		}
+		if p.tracking.hosts != nil {
+			if _, own := domainOfHost(r.Host); own && !p.tracking.hosts.isPublic(r.Host) {
+				http.NotFound(w, r)
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isPreview reports whether a host is that of previews.
+func (p *platform) isPreview(host string) bool {
+	port, ok := strings.CutPrefix(host, p.config.HTTP.PreviewHost)
+	return p.config.HTTP.PreviewHost != "" && ok && (port == "" || port[0] == ':')
 }
 
 // linkHosts knows which domains have a host of their own for links. It is safe for

@@ -90,10 +90,11 @@ func TestLinkHosts(t *testing.T) {
 // Tenants' own hosts show neither office nor API.
 func TestOwnHostsServeLinksAlone(t *testing.T) {
 	public := &url.URL{Scheme: "https", Host: "link.platform.example"}
-	p := &platform{base: &base{tracking: trackingParts{hosts: &linkHosts{public: public}}}}
-	h := p.trackingHosts(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	p := &platform{base: &base{config: Config{HTTP: HTTP{PreviewHost: "preview.example"}}, tracking: trackingParts{hosts: &linkHosts{public: public}}}}
+	door := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	h := p.trackingFirst(door, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for target, want := range map[string]int{
-		"https://link.a.example/i/x": 418, "https://link.a.example/l/x": 418, "https://link.a.example/": 404, "https://link.a.example/v1/messages": 404,
+		"https://link.a.example/i/x": 204, "https://link.a.example/l/x": 204, "https://mail.example/l/x": 204, "https://preview.example:8443/l/x": 418, "https://link.a.example/": 404, "https://link.a.example/v1/messages": 404,
 		"https://link.a.example:443/login": 404, "https://mail.example/": 418, "https://link.platform.example/": 418,
 	} {
 		w := httptest.NewRecorder()

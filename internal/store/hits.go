@@ -19,12 +19,18 @@ import (
 // hitGroup bounds the activities of one transaction.
 const hitGroup = 512
 
+// entry is an activity on its way into the tables.
+type entry struct {
+	hit  *tracking.Hit
+	said *standing // what is remembered of its mail; nil: nothing is
+	kept bool
+}
+
 // hitCall is one call of AddActivities that waits.
 type hitCall struct {
-	list []tracking.Hit
-	kept []bool
-	err  error
-	done chan struct{}
+	entries []entry
+	err     error
+	done    chan struct{}
 }
 
 // hits writes the activities of all who wait at one moment with one flush, as the
@@ -36,7 +42,7 @@ type hits struct {
 	known hitMemory
 	rows  []any // of the group that is written, kept for the next one
 	// marked are the mails that the group that is written marked as opened.
-	marked []mailKey
+	marked []*standing
 	in     chan *hitCall
 	once   sync.Once
 	quit   chan struct{}
@@ -85,7 +91,7 @@ func (h *hits) run() {
 			h.foldAll()
 			return
 		case c := <-h.in:
-			h.write(gather(c, h.in, func(c *hitCall) int { return len(c.list) }))
+			h.write(gather(c, h.in, func(c *hitCall) int { return len(c.entries) }))
 		case <-f.hurry:
 			fold()
 		case <-f.came:
@@ -123,8 +129,14 @@ func gather[T any](first T, in <-chan T, size func(T) int) []T {
 // write stores a group. One that fails is tried call by call, so that who brought
 // something that cannot be stored fails alone.
 func (h *hits) write(group []*hitCall) {
+	var entries []*entry
+	for _, c := range group {
+		for i := range c.entries {
+			entries = append(entries, &c.entries[i])
+		}
+	}
 	// The callers' contexts do not reach here: a group is not one caller's.
-	err := h.s.transact(context.Background(), func(tx *sql.Tx) error { return h.s.writeHits(context.Background(), tx, group) })
+	err := h.s.transact(context.Background(), func(tx *sql.Tx) error { return h.s.writeHits(context.Background(), tx, entries) })
 	if err != nil && len(group) > 1 && h.s.failureOf(err) == failOther {
 		for _, c := range group {
 			h.write([]*hitCall{c})
@@ -132,7 +144,7 @@ func (h *hits) write(group []*hitCall) {
 		return
 	}
 	if err == nil {
-		h.known.markOpened(h.marked)
+		h.markOpened()
 	}
 	for _, c := range group {
 		c.err = err
@@ -146,7 +158,10 @@ func (s *Store) AddActivities(ctx context.Context, list []tracking.Hit) ([]bool,
 	if err := s.commits.failure(); err != nil {
 		return nil, err
 	}
-	c := &hitCall{list: list, kept: make([]bool, len(list)), done: make(chan struct{})}
+	c := &hitCall{entries: make([]entry, len(list)), done: make(chan struct{})}
+	for i := range list {
+		c.entries[i].hit = &list[i]
+	}
 	select {
 	case s.hits.in <- c:
 	case <-ctx.Done():
@@ -156,15 +171,24 @@ func (s *Store) AddActivities(ctx context.Context, list []tracking.Hit) ([]bool,
 	}
 	select {
 	case <-c.done:
-		return c.kept, c.err
+		return c.answers(), c.err
 	case <-s.hits.ended:
 	}
 	select {
 	case <-c.done:
-		return c.kept, c.err
+		return c.answers(), c.err
 	default:
 		return nil, errClosed()
 	}
+}
+
+// answers tells of which activities something was kept.
+func (c *hitCall) answers() []bool {
+	kept := make([]bool, len(c.entries))
+	for i := range c.entries {
+		kept[i] = c.entries[i].kept
+	}
+	return kept
 }
 
 // demands are what must hold for the activities of a group, by tenant.
@@ -190,7 +214,10 @@ func (d *demands) hashes(key []byte, v *tracking.Hit) []audience.Hash {
 	return list
 }
 
-func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) error {
+// writeHits puts activities into rows. It sorts the group by identifier, so that rows
+// are added where the table ends.
+func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*entry) error {
+	slices.SortFunc(group, func(a, b *entry) int { return bytes.Compare(a.hit.Activity.ID[:], b.hit.Activity.ID[:]) })
 	if err := s.hits.known.refresh(ctx, tx); err != nil {
 		return err
 	}
@@ -204,18 +231,15 @@ func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) err
 		s.hits.rows = rows
 	}()
 	sums := map[countKey]tracking.Count{}
-	for _, c := range group {
-		for i := range c.list {
-			v := &c.list[i]
-			a := &v.Activity
-			if c.kept[i] = s.holds(hold[a.Tenant], v); !c.kept[i] {
-				continue
-			}
-			if a.Decision.Level > tracking.Aggregate || a.Kind.Declared() {
-				rows = appendActivity(rows, a)
-			} else {
-				c.kept[i] = count(sums, a)
-			}
+	for _, e := range group {
+		a := &e.hit.Activity
+		if e.kept = s.holds(hold, e); !e.kept {
+			continue
+		}
+		if a.Decision.Level > tracking.Aggregate || a.Kind.Declared() {
+			rows = appendActivity(rows, a)
+		} else {
+			e.kept = count(sums, a)
 		}
 	}
 	if err := s.texts.activities.insert(ctx, s.texts, tx, rows); err != nil {
@@ -228,10 +252,15 @@ func (s *Store) writeHits(ctx context.Context, tx *sql.Tx, group []*hitCall) err
 }
 
 // holds reports whether an activity may be kept.
-func (s *Store) holds(d *demands, v *tracking.Hit) bool {
-	if said, ok := s.hits.known.standing(v); ok {
-		return said.allows(v)
+func (s *Store) holds(of map[tenant.ID]*demands, e *entry) bool {
+	v := e.hit
+	if e.said == nil {
+		e.said = s.hits.known.standing(v) // another of this group may have brought it
 	}
+	if e.said != nil {
+		return e.said.allows(v)
+	}
+	d := of[v.Activity.Tenant]
 	if v.Tracked && !d.tracked[v.Activity.Message] {
 		return false
 	}
@@ -239,32 +268,30 @@ func (s *Store) holds(d *demands, v *tracking.Hit) bool {
 		return true
 	}
 	said := d.standing(d.hashes(s.cfg.HashKey, v))
-	s.hits.known.remember(v, said)
+	e.said = s.hits.known.remember(v, said)
 	return said.allows(v)
 }
 
-// lookUp asks once for each tenant of the group.
-func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*hitCall) (map[tenant.ID]*demands, error) {
+// lookUp asks once for each tenant of the group, for what is not remembered.
+func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*entry) (map[tenant.ID]*demands, error) {
 	by := map[tenant.ID]*demands{}
-	for _, c := range group {
-		for i := range c.list {
-			v := &c.list[i]
-			if _, ok := s.hits.known.standing(v); ok {
-				continue
-			}
-			t := v.Activity.Tenant
-			d := by[t]
-			if d == nil {
-				d = &demands{said: map[audience.Hash]tracking.State{}, tracked: map[message.ID]bool{}, of: map[message.ID][]audience.Hash{}}
-				by[t] = d
-			}
-			if v.Tracked {
-				d.tracked[v.Activity.Message] = false
-			}
-			if !v.Activity.Kind.Declared() {
-				for _, h := range d.hashes(s.cfg.HashKey, v) {
-					d.said[h] = tracking.StateUnknown
-				}
+	for _, e := range group {
+		v := e.hit
+		if e.said = s.hits.known.standing(v); e.said != nil {
+			continue
+		}
+		t := v.Activity.Tenant
+		d := by[t]
+		if d == nil {
+			d = &demands{said: map[audience.Hash]tracking.State{}, tracked: map[message.ID]bool{}, of: map[message.ID][]audience.Hash{}}
+			by[t] = d
+		}
+		if v.Tracked {
+			d.tracked[v.Activity.Message] = false
+		}
+		if !v.Activity.Kind.Declared() {
+			for _, h := range d.hashes(s.cfg.HashKey, v) {
+				d.said[h] = tracking.StateUnknown
 			}
 		}
 	}

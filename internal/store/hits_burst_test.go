@@ -31,7 +31,7 @@ func TestBurstOfHits(t *testing.T) {
 	var kept, told atomic.Int64
 	all := make(chan struct{})
 	share(callers, burst, func(i int) {
-		err := w.Store.NoteActivity(context.Background(), hits[i], func(there bool) {
+		err := w.Store.NoteActivity(context.Background(), &hits[i], func(there bool) {
 			if there {
 				kept.Add(1)
 			}

@@ -15,34 +15,27 @@ import (
 const (
 	// foldEvery is how long notes wait for company before they become rows, unless somebody
 	// reads activities.
-	foldEvery = 200 * time.Millisecond
+	foldEvery = 400 * time.Millisecond
 	// foldMost bounds the notes of one transaction: mail waits for it.
-	foldMost = 4096
+	foldMost = 8192
 	// notesMost bounds the notes that wait. Who brings more waits for a fold.
 	notesMost = 4 * foldMost
 )
 
 // noted is a hit that is on its way into the journal, or there.
 type noted struct {
-	hitCall
-	one     [1]tracking.Hit
-	answer  [1]bool
+	entry
 	number  uint64
-	raw     []byte
+	end     int             // of its note among those of its group
 	decided func(kept bool) // may be nil
 }
 
 // noteGroup is those who share a flush.
 type noteGroup struct {
 	notes []*noted
+	raw   []byte        // their notes as appendNote makes them, one after the other
 	err   error         // of all
 	done  chan struct{} // closed when err is final
-}
-
-func newNoted(h tracking.Hit, number uint64) *noted {
-	n := &noted{one: [1]tracking.Hit{h}, number: number}
-	n.list, n.kept = n.one[:], n.answer[:]
-	return n
 }
 
 // folds keeps noted hits in a journal and turns them into rows in sets: one flush of a
@@ -64,6 +57,7 @@ type folds struct {
 
 	join   sync.Mutex
 	group  *noteGroup // gathers who comes while the one before is flushed; nil: nobody came
+	spare  noteGroup  // the room of one that was flushed, for the next
 	closed bool       // nobody may come any more
 
 	mu      sync.Mutex
@@ -106,10 +100,10 @@ func startFolds(ctx context.Context, h *hits) (*folds, error) {
 }
 
 // NoteActivity implements tracking.ActivityStore.
-func (s *Store) NoteActivity(ctx context.Context, v tracking.Hit, decided func(kept bool)) error {
+func (s *Store) NoteActivity(ctx context.Context, v *tracking.Hit, decided func(kept bool)) error {
 	f := s.hits.folds
 	if f == nil {
-		kept, err := s.AddActivities(ctx, []tracking.Hit{v})
+		kept, err := s.AddActivities(ctx, []tracking.Hit{*v})
 		if err == nil && decided != nil {
 			decided(kept[0])
 		}
@@ -118,9 +112,7 @@ func (s *Store) NoteActivity(ctx context.Context, v tracking.Hit, decided func(k
 	if err := s.commits.failure(); err != nil {
 		return err
 	}
-	n := newNoted(v, 0)
-	n.decided, n.raw = decided, appendNote(make([]byte, 0, 512), &v)
-	g := f.enter(n)
+	g := f.enter(&noted{entry: entry{hit: v}, decided: decided})
 	if g == nil {
 		return errClosed()
 	}
@@ -136,11 +128,15 @@ func (f *folds) enter(n *noted) *noteGroup {
 		return nil
 	}
 	if f.group == nil {
-		f.group = &noteGroup{done: make(chan struct{})}
+		f.group = &noteGroup{notes: f.spare.notes[:0], raw: f.spare.raw[:0], done: make(chan struct{})}
+		f.spare = noteGroup{}
 		signal(f.ready)
 	}
-	f.group.notes = append(f.group.notes, n)
-	return f.group
+	g := f.group
+	g.raw = appendNote(g.raw, n.hit)
+	n.end = len(g.raw)
+	g.notes = append(g.notes, n)
+	return g
 }
 
 // gathered takes the group. As gather does, it lets run first who can.
@@ -197,10 +193,7 @@ func (f *folds) keep() {
 func (f *folds) note(g *noteGroup) {
 	err := f.room()
 	if err == nil {
-		err = f.journal.write(g.notes)
-	}
-	for _, n := range g.notes {
-		n.raw = nil
+		err = f.journal.write(g.notes, g.raw)
 	}
 	if err == nil {
 		f.mu.Lock()
@@ -213,6 +206,10 @@ func (f *folds) note(g *noteGroup) {
 	} else {
 		g.err = fmt.Errorf("note hits: %w", f.h.s.refusal(err))
 	}
+	clear(g.notes) // they wait elsewhere
+	f.join.Lock()
+	f.spare = noteGroup{notes: g.notes, raw: g.raw}
+	f.join.Unlock()
 	close(g.done)
 }
 
@@ -330,18 +327,18 @@ func (h *hits) foldAll() {
 // What cannot be stored for a reason of its own is dropped and logged: it would hold up all
 // others for ever.
 func (h *hits) commitNotes(group []*noted) (n int, err error) {
-	calls := make([]*hitCall, len(group))
+	entries := make([]*entry, len(group))
 	for i, n := range group {
-		calls[i] = &n.hitCall
+		entries[i] = &n.entry
 	}
 	err = h.s.transact(context.Background(), func(tx *sql.Tx) error {
-		if err := h.s.writeHits(context.Background(), tx, calls); err != nil {
+		if err := h.s.writeHits(context.Background(), tx, entries); err != nil {
 			return err
 		}
 		return noteFolded(tx, group)
 	})
 	if err == nil {
-		h.known.markOpened(h.marked)
+		h.markOpened()
 		return len(group), nil
 	}
 	if kind := h.s.failureOf(err); kind != failOther && kind != failConflict {
@@ -355,8 +352,8 @@ func (h *hits) commitNotes(group []*noted) (n int, err error) {
 		}
 		return len(group), nil
 	}
-	h.s.cfg.Log.Error("a hit could not be kept", "activity", group[0].one[0].Activity.ID.String(), "err", err)
-	group[0].kept[0] = false
+	h.s.cfg.Log.Error("a hit could not be kept", "activity", group[0].hit.Activity.ID.String(), "err", err)
+	group[0].kept = false
 	if err := h.s.transact(context.Background(), func(tx *sql.Tx) error { return noteFolded(tx, group) }); err != nil {
 		return 0, err
 	}
@@ -387,7 +384,7 @@ func (f *folds) tell() {
 		}
 		for _, n := range list {
 			if n.decided != nil {
-				n.decided(n.kept[0])
+				n.decided(n.kept)
 			}
 		}
 	}

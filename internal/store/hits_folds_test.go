@@ -38,7 +38,7 @@ func noting(t *testing.T, change func(*store.Config)) (*storetest.World, string)
 // written.
 func note(t *testing.T, s *store.Store, h tracking.Hit) {
 	t.Helper()
-	if err := s.NoteActivity(context.Background(), h, nil); err != nil {
+	if err := s.NoteActivity(context.Background(), &h, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -226,16 +226,16 @@ func TestNotesOnABadDisk(t *testing.T) {
 	v := w.Telling(w.A, tracking.Individual, "eva@x.example")
 	full, broken := error(syscall.ENOSPC), error(syscall.EIO)
 	disk.writeErr.Store(&full)
-	wantFault(t, w.Store.NoteActivity(t.Context(), w.Hit(v, 0, "eva@x.example"), nil), "storage_full")
+	wantFault(t, w.Store.NoteActivity(t.Context(), new(w.Hit(v, 0, "eva@x.example")), nil), "storage_full")
 	disk.writeErr.Store(nil)
 	note(t, w.Store, w.Hit(v, 0, "eva@x.example"))
 	if c, err := w.Store.ActivityCounts(t.Context(), w.A, v.Message); err != nil || c.Opened.Persons != 1 {
 		t.Errorf("%+v, %v", c.Opened, err)
 	}
 	disk.syncErr.Store(&broken)
-	wantFault(t, w.Store.NoteActivity(t.Context(), w.Hit(v, 0, "eva@x.example"), nil), "storage_failed")
+	wantFault(t, w.Store.NoteActivity(t.Context(), new(w.Hit(v, 0, "eva@x.example")), nil), "storage_failed")
 	disk.syncErr.Store(nil)
-	wantFault(t, w.Store.NoteActivity(t.Context(), w.Hit(v, 0, "eva@x.example"), nil), "storage_failed")
+	wantFault(t, w.Store.NoteActivity(t.Context(), new(w.Hit(v, 0, "eva@x.example")), nil), "storage_failed")
 }
 
 // A second process has no journal: its hits are rows at once, and the first one's stay.
@@ -247,7 +247,7 @@ func TestOneProcessHasTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := false
-	if err := second.NoteActivity(t.Context(), w.Hit(v, 0, "eva@x.example"), func(kept bool) { told = kept }); err != nil || !told {
+	if err := second.NoteActivity(t.Context(), new(w.Hit(v, 0, "eva@x.example")), func(kept bool) { told = kept }); err != nil || !told {
 		t.Errorf("kept %t, %v", told, err)
 	}
 	note(t, w.Store, w.Hit(v, 0, "eva@x.example"))

@@ -29,7 +29,6 @@ type journal struct {
 	open    segment      // is written now; its file may be nil
 	full    []segment    // before it
 	next    int          // number of the next file
-	buffer  []byte
 }
 
 // segment is one file of a journal.
@@ -83,7 +82,7 @@ func (j *journal) recover(folded uint64) (left []*noted, err error) {
 				break
 			}
 			if b, s.last = rest, max(s.last, number); number > folded {
-				left = append(left, newNoted(h, number))
+				left = append(left, &noted{entry: entry{hit: &h}, number: number})
 			}
 		}
 		j.last = max(j.last, s.last)
@@ -93,19 +92,20 @@ func (j *journal) recover(folded uint64) (left []*noted, err error) {
 	return left, nil
 }
 
-// write appends notes, whose raw appendNote made, numbers them, and returns when they are on stable storage.
+// write appends notes, which appendNote made one after the other in raw, numbers them, and
+// returns when they are on stable storage.
 // ErrFull of the spool leaves nothing; ErrFailed says that nobody knows what the disk holds.
-func (j *journal) write(notes []*noted) error {
+func (j *journal) write(notes []*noted, raw []byte) error {
 	if err := j.turn(); err != nil {
 		return err
 	}
-	j.buffer = j.buffer[:0]
+	from := 0
 	for i, note := range notes {
 		note.number = j.last + 1 + uint64(i) //nolint:gosec // G115: an index
-		numberNote(note.raw, note.number)
-		j.buffer = append(j.buffer, note.raw...)
+		numberNote(raw[from:note.end], note.number)
+		from = note.end
 	}
-	if _, err := j.open.file.WriteAt(j.buffer, j.open.size); err != nil {
+	if _, err := j.open.file.WriteAt(raw, j.open.size); err != nil {
 		// What stands there is overwritten by the next, or is no whole note.
 		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 			return fmt.Errorf("write journal of hits: %w: %w", spool.ErrFull, errors.Join(err, j.open.file.Truncate(j.open.size)))
@@ -116,7 +116,7 @@ func (j *journal) write(notes []*noted) error {
 		return fmt.Errorf("flush journal of hits: %w: %w", spool.ErrFailed, err)
 	}
 	j.last += uint64(len(notes))
-	j.open.size += int64(len(j.buffer))
+	j.open.size += int64(len(raw))
 	j.open.last = j.last
 	return nil
 }

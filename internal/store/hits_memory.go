@@ -20,7 +20,7 @@ const maxHitMemory = 50_000
 // remembered between refresh and the commit of the hits. But for changed it belongs to
 // the goroutine of hits.
 type hitMemory struct {
-	mails map[mailKey]standing // nil: nothing is ever remembered
+	mails map[mailKey]*standing // nil: nothing is ever remembered
 	// changed is moved, within their transaction, by those who change what recipients said
 	// or drop mail.
 	changed atomic.Uint64
@@ -44,17 +44,17 @@ func newHitMemory(d dialect) hitMemory {
 	if !d.onlyProcess() {
 		return hitMemory{}
 	}
-	return hitMemory{mails: map[mailKey]standing{}}
+	return hitMemory{mails: map[mailKey]*standing{}}
 }
 
 // allows reports whether an activity may be kept of recipients who said so.
-func (s standing) allows(v *tracking.Hit) bool {
+func (s *standing) allows(v *tracking.Hit) bool {
 	return !s.withdrawn && (s.granted || !v.Granted)
 }
 
 // standing sums up the answers of recipients.
-func (d *demands) standing(of []audience.Hash) standing {
-	s := standing{granted: true}
+func (d *demands) standing(of []audience.Hash) *standing {
+	s := &standing{granted: true}
 	for _, h := range of {
 		s.withdrawn = s.withdrawn || d.said[h] == tracking.StateWithdrawn
 		s.granted = s.granted && d.said[h] == tracking.StateGranted
@@ -85,33 +85,27 @@ func (m *hitMemory) refresh(ctx context.Context, tx *sql.Tx) error {
 // that changes something.
 func (m *hitMemory) forget() { m.changed.Add(1) }
 
-// standing returns what is remembered of the mail of a hit.
-func (m *hitMemory) standing(v *tracking.Hit) (standing, bool) {
+// standing returns what is remembered of the mail of a hit; nil: nothing is.
+func (m *hitMemory) standing(v *tracking.Hit) *standing {
 	if !v.Tracked || v.Activity.Kind.Declared() {
-		return standing{}, false
+		return nil
 	}
-	said, ok := m.mails[mailKey{v.Activity.Tenant, v.Activity.Message}]
-	return said, ok
-}
-
-// opened reports whether the mail of a hit is known to be marked as opened.
-func (m *hitMemory) opened(v *tracking.Hit) bool {
-	said, ok := m.standing(v)
-	return ok && said.opened
+	return m.mails[mailKey{v.Activity.Tenant, v.Activity.Message}]
 }
 
 // markOpened remembers mails that are marked as opened, after the commit that did it.
-func (m *hitMemory) markOpened(list []mailKey) {
-	for _, k := range list {
-		if said, ok := m.mails[k]; ok {
-			said.opened = true
-			m.mails[k] = said
-		}
+func (h *hits) markOpened() {
+	for _, said := range h.marked {
+		said.opened = true
 	}
 }
 
-func (m *hitMemory) remember(v *tracking.Hit, said standing) {
-	if m.mails != nil && v.Tracked {
-		m.mails[mailKey{v.Activity.Tenant, v.Activity.Message}] = said
+// remember keeps what was said for the next hits of the mail and returns it; nil: it is not
+// remembered.
+func (m *hitMemory) remember(v *tracking.Hit, said *standing) *standing {
+	if m.mails == nil || !v.Tracked {
+		return nil
 	}
+	m.mails[mailKey{v.Activity.Tenant, v.Activity.Message}] = said
+	return said
 }

@@ -112,29 +112,28 @@ const openedText = "UPDATE tracked_messages SET opened = 1 WHERE opened = 0 AND 
 
 // noteOpened marks the mails among activities that are kept of which it is not known that
 // they are marked already, and notes those for after the commit.
-func (s *Store) noteOpened(ctx context.Context, tx *sql.Tx, group []*hitCall) error {
+func (s *Store) noteOpened(ctx context.Context, tx *sql.Tx, group []*entry) error {
 	fresh := map[tenant.ID]map[message.ID]bool{}
-	for _, c := range group {
-		for i := range c.list {
-			v := &c.list[i]
-			if !c.kept[i] || !v.Tracked || v.Activity.Kind != tracking.Opened || s.hits.known.opened(v) {
-				continue
-			}
-			if fresh[v.Activity.Tenant] == nil {
-				fresh[v.Activity.Tenant] = map[message.ID]bool{}
-			}
-			fresh[v.Activity.Tenant][v.Activity.Message] = true
+	clear(s.hits.marked)
+	s.hits.marked = s.hits.marked[:0]
+	for _, e := range group {
+		a := &e.hit.Activity
+		if !e.kept || !e.hit.Tracked || a.Kind != tracking.Opened || e.said != nil && e.said.opened {
+			continue
+		}
+		if fresh[a.Tenant] == nil {
+			fresh[a.Tenant] = map[message.ID]bool{}
+		}
+		fresh[a.Tenant][a.Message] = true
+		if e.said != nil {
+			s.hits.marked = append(s.hits.marked, e.said)
 		}
 	}
-	s.hits.marked = s.hits.marked[:0]
 	for t, of := range fresh {
 		for part := range slices.Chunk(sortedKeys(of), inListMax) {
 			list, args := inList(s.dialect, 2, part)
 			if _, err := s.texts.exec(ctx, tx, openedText+list, append([]any{t[:]}, args...)...); err != nil {
 				return err
-			}
-			for _, m := range part {
-				s.hits.marked = append(s.hits.marked, mailKey{t, m})
 			}
 		}
 	}

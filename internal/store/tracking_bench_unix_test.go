@@ -31,7 +31,7 @@ func BenchmarkHits(b *testing.B) {
 		before := processorTime(b)
 		b.ResetTimer()
 		share(callers, b.N, func(i int) {
-			if err := w.Store.NoteActivity(context.Background(), hits[i], nil); err != nil {
+			if err := w.Store.NoteActivity(context.Background(), &hits[i], nil); err != nil {
 				b.Error(err)
 			}
 		})

@@ -61,7 +61,7 @@ func (v *Visits) Look(ctx context.Context, s Sent, a Activity, l Look) (done Act
 		return done, kept, err
 	}
 	if kept && !a.Kind.Declared() {
-		v.settle(ctx, place, done, sign, turned)
+		v.settle(ctx, place, &done, sign, turned)
 	}
 	return done, kept, nil
 }

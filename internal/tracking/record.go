@@ -45,25 +45,25 @@ func (r *Recorder) Record(ctx context.Context, s Sent, a Activity) (done Activit
 	if err != nil || !tells {
 		return h.Activity, false, err
 	}
-	answer, err := r.c.Store.AddActivities(ctx, []Hit{h})
+	answer, err := r.c.Store.AddActivities(ctx, []Hit{*h})
 	if err != nil {
 		return h.Activity, false, fmt.Errorf("record %s: %w", a.Kind, err)
 	}
-	r.publish(h.Activity, answer[0])
+	r.publish(&h.Activity, answer[0])
 	return h.Activity, answer[0], nil
 }
 
 // Note is Record for what comes in bursts: it returns when the activity is on stable
 // storage, and kept is called later with what was kept, if it was (see
 // ActivityStore.NoteActivity). It must not be used for declarations.
-func (r *Recorder) Note(ctx context.Context, s Sent, a Activity, kept func(done Activity)) error {
+func (r *Recorder) Note(ctx context.Context, s Sent, a Activity, kept func(done *Activity)) error {
 	h, tells, err := r.hit(ctx, s, a)
 	if err != nil || !tells {
 		return err
 	}
 	err = r.c.Store.NoteActivity(ctx, h, func(answer bool) {
-		if r.publish(h.Activity, answer); answer {
-			kept(h.Activity)
+		if r.publish(&h.Activity, answer); answer {
+			kept(&h.Activity)
 		}
 	})
 	if err != nil {
@@ -73,42 +73,41 @@ func (r *Recorder) Note(ctx context.Context, s Sent, a Activity, kept func(done 
 }
 
 // publish tells who looks on of an activity that was kept.
-func (r *Recorder) publish(a Activity, kept bool) {
+func (r *Recorder) publish(a *Activity, kept bool) {
 	if kept && r.c.Hub != nil && (a.Decision.Level > Aggregate || a.Kind.Declared()) {
-		r.c.Hub.Publish(a)
+		r.c.Hub.Publish(*a)
 	}
 }
 
 // hit is what is to be stored of an activity; false says that nothing is.
-func (r *Recorder) hit(ctx context.Context, s Sent, a Activity) (h Hit, tells bool, err error) {
+func (r *Recorder) hit(ctx context.Context, s Sent, done Activity) (h *Hit, tells bool, err error) {
+	h = &Hit{Activity: done, Recipients: s.Recipients, Tracked: !done.Message.IsZero() && done.Offer == ""}
+	a := &h.Activity
 	a.Tenant = s.Tenant
 	if a.At.IsZero() {
 		a.At = r.c.Now()
 	}
 	a.At = a.At.UTC().Truncate(time.Millisecond)
-	h = Hit{Activity: a, Recipients: s.Recipients, Tracked: !a.Message.IsZero() && a.Offer == ""}
 	if a.Decision, h.Granted, err = r.c.Decider.atCommit(ctx, s); err != nil {
 		return h, false, err
 	}
 	if a.Decision.Level <= None && !a.Kind.Declared() {
-		h.Activity = a
 		return h, false, nil
 	}
 	a.ID = id.New[ActivityKind](a.At)
-	h.Activity = a.stripped(len(s.Recipients))
+	a.strip(len(s.Recipients))
 	return h, true, nil
 }
 
-// stripped is the activity without what its level does not allow.
-func (a Activity) stripped(recipients int) Activity {
+// strip takes out what the activity's level does not allow.
+func (a *Activity) strip(recipients int) {
 	if recipients != 1 {
 		a.Identified = false
 	}
 	if a.Kind.Declared() {
-		return a
+		return
 	}
 	if a.Decision.Level < Individual || !a.Identified {
 		a.Identified, a.Recipient, a.Delivery, a.OfferRecipient, a.Network = false, nil, message.DeliveryID{}, "", ""
 	}
-	return a
 }

@@ -60,8 +60,9 @@ type ActivityStore interface {
 	// NoteActivity stores one activity durably and returns only then, as AddActivities does,
 	// but may leave it for a moment longer whether it is kept; whoever reads afterwards finds
 	// it nevertheless. decided, which may be nil, is told once that is known, by a goroutine
-	// of the store; it may read and write. After a crash it is not called.
-	NoteActivity(ctx context.Context, h Hit, decided func(kept bool)) error
+	// of the store; it may read and write. After a crash it is not called. The store keeps h,
+	// which nobody may change any more.
+	NoteActivity(ctx context.Context, h *Hit, decided func(kept bool)) error
 	// Activities lists activities and reports whether there are more.
 	Activities(ctx context.Context, t tenant.ID, q Query) ([]Activity, bool, error)
 	// Activity returns one. The error is NotFound "activity_unknown".

@@ -176,15 +176,15 @@ func (v *Visits) record(ctx context.Context, found trail, a Activity, who Visito
 	a.Agent, a.Machine = agent, v.c.Rules.Judge(agent, signs)
 	s := Sent{Tenant: found.tracked.Tenant, Stream: found.tracked.Stream, Decision: found.tracked.Decision, Recipients: found.recipients}
 	later := context.WithoutCancel(ctx) // the visitor has gone when it is known what was kept
-	return v.c.Recorder.Note(ctx, s, a, func(done Activity) { v.settle(later, done.Message, done, sign, turned) })
+	return v.c.Recorder.Note(ctx, s, a, func(done *Activity) { v.settle(later, done.Message, done, sign, turned) })
 }
 
 // settle judges the earlier hits of a client anew where done was the one that brought its
 // burst a sign. A hit that was judged before the burst bore its sign does so, too: the one
 // that brought it may have looked for earlier ones before this one was there.
-func (v *Visits) settle(ctx context.Context, place message.ID, done Activity, sign string, turned bool) {
+func (v *Visits) settle(ctx context.Context, place message.ID, done *Activity, sign string, turned bool) {
 	if now := v.watch.sign(place, done.Burst); now != "" && (turned || now != sign) {
-		v.again(ctx, done, now)
+		v.again(ctx, *done, now)
 	}
 }
 

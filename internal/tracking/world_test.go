@@ -195,8 +195,8 @@ func (m *memory) Recipients(_ context.Context, _ tenant.ID, of message.ID) ([]tr
 	return m.recipients[of], nil
 }
 
-func (m *memory) NoteActivity(ctx context.Context, h tracking.Hit, decided func(bool)) error {
-	kept, err := m.AddActivities(ctx, []tracking.Hit{h})
+func (m *memory) NoteActivity(ctx context.Context, h *tracking.Hit, decided func(bool)) error {
+	kept, err := m.AddActivities(ctx, []tracking.Hit{*h})
 	if err == nil {
 		decided(kept[0])
 	}

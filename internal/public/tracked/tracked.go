@@ -47,10 +47,12 @@ const pixel = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x
 
 type door struct{ Config }
 
-// Paths are those that the door answers, as patterns of http.ServeMux.
-func Paths() []string { return []string{tracking.PixelPath, tracking.LinkPath} }
+// Serves reports whether the door answers a path.
+func Serves(path string) bool {
+	return strings.HasPrefix(path, tracking.PixelPath) || strings.HasPrefix(path, tracking.LinkPath)
+}
 
-// New makes the door, for Paths. It is safe for concurrent use.
+// New makes the door, for paths that it Serves. It is safe for concurrent use.
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -133,7 +133,7 @@ func (w *World) Keep(list ...tracking.Hit) []bool {
 			continue
 		}
 		decided := make(chan bool, 1)
-		w.must(w.Store.NoteActivity(ctx, list[i], func(kept bool) { decided <- kept }))
+		w.must(w.Store.NoteActivity(ctx, &list[i], func(kept bool) { decided <- kept }))
 		// Who reads lets it be decided.
 		if _, _, err := w.Store.Activities(ctx, list[i].Activity.Tenant, tracking.Query{Limit: 1}); err != nil {
 			w.t.Fatal(err)

@@ -172,8 +172,8 @@ func (s *Shelf) Recipients(_ context.Context, t tenant.ID, m message.ID) ([]trac
 }
 
 // NoteActivity implements tracking.ActivityStore; it decides at once.
-func (s *Shelf) NoteActivity(ctx context.Context, h tracking.Hit, decided func(bool)) error {
-	kept, err := s.AddActivities(ctx, []tracking.Hit{h})
+func (s *Shelf) NoteActivity(ctx context.Context, h *tracking.Hit, decided func(bool)) error {
+	kept, err := s.AddActivities(ctx, []tracking.Hit{*h})
 	if err == nil && decided != nil {
 		decided(kept[0])
 	}
