@@ -189,7 +189,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	if d.http != nil {
 		group.Go(func() error {
 			if p.config.HTTP.TLS {
-				public.TLSConfig = p.webTLS()
+				public.TLSConfig = p.webTLS() //nolint:contextcheck // a handshake has its own context
 				return served("http", public.ServeTLS(d.http, "", ""))
 			}
 			return served("http", public.Serve(d.http))

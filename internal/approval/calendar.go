@@ -81,11 +81,11 @@ func (c Calendar) After(t time.Time, amount time.Duration) time.Time {
 			if t.Before(from) {
 				t = from
 			}
-			if left := to.Sub(t); amount <= left {
+			left := to.Sub(t)
+			if amount <= left {
 				return t.Add(amount).UTC()
-			} else {
-				amount -= left
 			}
+			amount -= left
 		}
 		t = c.next(t)
 	}

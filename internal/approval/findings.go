@@ -102,7 +102,7 @@ func seed(c Case, part uint64) uint64 {
 	for _, b := range c.ID[8:] {
 		n = n<<8 | uint64(b)
 	}
-	return n ^ uint64(c.SubmittedAt.UnixMilli())<<8 ^ part //nolint:gosec // G115: any number is a seed
+	return n ^ uint64(c.SubmittedAt.UnixMilli())<<8 ^ part
 }
 
 // Turn examines cases in review whose findings are missing, and returns how many; a chore

@@ -109,7 +109,6 @@ type form struct {
 	text   strings.Builder
 	email  bool
 	ticked bool
-	depth  int
 	mute   int // within elements whose text nobody sees
 }
 

@@ -242,7 +242,7 @@ func TestApprovalIsOfWhatWasSeen(t *testing.T) {
 	_, err := w.service.Decide(w.Context(), v, reviewer("a"))
 	refused(t, "changed since it was looked at", err, fault.Conflict, approval.CodeChanged)
 	v.Seen = [32]byte{}
-	c = w.must(w.service.Decide(w.Context(), v, reviewer("a")))
+	w.must(w.service.Decide(w.Context(), v, reviewer("a")))
 
 	for _, step := range []struct {
 		n     int
@@ -257,7 +257,7 @@ func TestApprovalIsOfWhatWasSeen(t *testing.T) {
 		}
 	}
 	other := w.group("herkunft", 20)
-	c = w.must(w.decide(w.submit(other), approval.DecideApprove, "a"))
+	w.must(w.decide(w.submit(other), approval.DecideApprove, "a"))
 	w.add(other, "api", 1, audience.OriginAPI)
 	known, err := w.service.OfGroups(w.Context(), w.tenant, []audience.GroupID{other.ID, g.ID})
 	if err != nil || known[other.ID].State != audience.ApprovalRequired {
@@ -272,7 +272,7 @@ func TestApprovalIsOfWhatWasSeen(t *testing.T) {
 func TestEveryWayHoldsTheRules(t *testing.T) {
 	w := newWorld(t)
 	g := w.group("weg", 5)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // G404: a test that repeats
+	random := rand.New(rand.NewPCG(1, 2))
 	c := approval.Case{State: approval.Required}
 	approvedOnce := false
 	for range 600 {

@@ -17,7 +17,6 @@ import (
 // mailboxes says that a domain belongs to the provider that it is named after.
 type mailboxes struct {
 	broken bool
-	calls  chan string // nil: nobody listens
 }
 
 func (m *mailboxes) Provider(_ context.Context, domain string) (string, error) {

@@ -73,7 +73,7 @@ func (s *Service) readyLetter(ctx context.Context, c Campaign, f *form) error {
 	}{{"subject", f.subject, false}, {f.Field(), f.html, f.Letter.HTML != ""}, {"text", f.text, f.Letter.Text != ""}} {
 		names := part.t.Variables()
 		for _, name := range names {
-			if !knownVariable(name, declared) && !(c.Events && strings.HasPrefix(name, varEvent)) {
+			if ofEvent := c.Events && strings.HasPrefix(name, varEvent); !ofEvent && !knownVariable(name, declared) {
 				wrong = append(wrong, fault.Field(part.field, CodeVariable, "There is no field “"+name+"”."))
 			}
 		}

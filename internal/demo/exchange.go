@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -135,7 +136,7 @@ func withoutXML(raw []byte) []byte {
 	}
 	for in := multipart.NewReader(m.Body, params["boundary"]); ; {
 		part, err := in.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -38,7 +39,8 @@ func TestEstateAgentsKnowAddresses(t *testing.T) {
 	if err := send("127.0.10.4", "127.0.0.17", brandtBox); err != nil || files(newest(brandtBox)) != "kontaktanfrage.xml " {
 		t.Fatalf("from a known address: %v, %q", err, files(newest(brandtBox)))
 	}
-	if err, ok := send("127.0.10.4", "127.0.0.66", brandtBox).(*smtp.SMTPError); !ok || err.Code != 550 || !strings.Contains(err.Message, "your IP") {
+	var err *smtp.SMTPError
+	if !errors.As(send("127.0.10.4", "127.0.0.66", brandtBox), &err) || err.Code != 550 || !strings.Contains(err.Message, "your IP") {
 		t.Errorf("from a stranger: %v", err)
 	}
 	if err := send("127.0.10.5", "127.0.0.66", alsterBox); err != nil {

@@ -46,7 +46,7 @@ func drawn(t *testing.T, format string, alpha uint8) []byte {
 	t.Helper()
 	img := image.NewNRGBA(image.Rect(0, 0, 64, 20))
 	for i := range 64 * 20 {
-		img.SetNRGBA(i%64, i/64, color.NRGBA{R: uint8(i), G: 80, B: 120, A: alpha}) //nolint:gosec // G115: any colour
+		img.SetNRGBA(i%64, i/64, color.NRGBA{R: uint8(i), G: 80, B: 120, A: alpha})
 	}
 	var b bytes.Buffer
 	err := png.Encode(&b, img)

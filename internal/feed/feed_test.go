@@ -247,7 +247,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"circle": {func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/again", http.StatusFound) }, feed.CodeUnreachable},
 		"a file": {func(rw http.ResponseWriter, _ *http.Request) {
 			rw.Header().Set("Location", "file:///etc/passwd")
-			rw.WriteHeader(302)
+			rw.WriteHeader(http.StatusFound)
 		}, feed.CodeUnreachable},
 		"refused": {nil, feed.CodeElsewhere},
 	} {

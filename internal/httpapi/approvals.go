@@ -35,7 +35,7 @@ func approvalRoutes() []Route {
 		{Method: http.MethodPost, Path: one + "/answer", Scope: tenant.ScopeSend, MaxBody: maxApproval, media: "application/json", status: 200, errors: []int{404, 409, 422},
 			id: "answer-approval", summary: "Answer the reviewers' question, or add details", register: registerWith((*API).answerApproval)},
 		{Method: http.MethodGet, Path: reviews, Scope: tenant.ScopeRead, Platform: true, status: 200,
-			id: "list-reviews", summary: "List the groups in review, those due first first (platform)", register: registerWith((*API).listReviews)},
+			id: "list-reviews", summary: "List the groups in review, the first due before the others (platform)", register: registerWith((*API).listReviews)},
 		{Method: http.MethodPost, Path: reviews + "/{id}/decision", Scope: tenant.ScopeAdmin, Platform: true, MaxBody: maxApproval, media: "application/json", status: 200, errors: []int{404, 409, 422},
 			id: "decide-review", summary: "Approve a group, ask a question or reject it (platform)", register: registerWith((*API).decideReview)},
 	}

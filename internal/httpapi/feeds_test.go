@@ -15,7 +15,7 @@ import (
 type site struct{}
 
 func (site) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Request: r,
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
 		Body: io.NopCloser(strings.NewReader(`<rss version="2.0"><channel><item><title>Neues</title><link>/1</link></item></channel></rss>`))}, nil
 }
 

@@ -65,7 +65,8 @@ func (c *checker) add(field, code, detail string) {
 func (c *checker) text(field, s string, most int, lines bool) {
 	switch {
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) && !(lines && (r == '\n' || r == '\t')) || unicode.In(r, unicode.Zl, unicode.Zp)
+		layout := lines && (r == '\n' || r == '\t')
+		return unicode.IsControl(r) && !layout || unicode.In(r, unicode.Zl, unicode.Zp)
 	}):
 		c.add(field, CodeLine, "The text has control characters.")
 	case utf8.RuneCountInString(s) > most:
@@ -135,11 +136,11 @@ func (c Content) checkContact(k *checker) {
 }
 
 // url takes absolute addresses of the web alone: what a script would be is none (T24).
-func (k *checker) url(field, text string) {
+func (c *checker) url(field, text string) {
 	u, err := url.Parse(text)
 	if err != nil || len(text) > MaxURL || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 		strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == '\\' }) {
-		k.add(field, CodeURL, "An address begins with https:// or http://.")
+		c.add(field, CodeURL, "An address begins with https:// or http://.")
 	}
 }
 

@@ -248,7 +248,7 @@ const previewLasts = 30 * time.Minute
 // PreviewOf is the path at which the draft of an offer can be seen for half an hour.
 func (s *Service) PreviewOf(o Offer) string {
 	raw := append(append(make([]byte, 0, 40+macSize), o.Tenant[:]...), o.ID[:]...)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(s.now().Add(previewLasts).Unix())) //nolint:gosec // G115: after 1970
+	raw = binary.BigEndian.AppendUint64(raw, uint64(s.now().Add(previewLasts).Unix()))
 	return PreviewPath + base64.RawURLEncoding.EncodeToString(append(raw, s.mac("preview", raw)...))
 }
 
@@ -258,7 +258,7 @@ func (s *Service) Preview(ctx context.Context, token string) (Visit, error) {
 	if err != nil || len(raw) != 40+macSize || !hmac.Equal(raw[40:], s.mac("preview", raw[:40])) {
 		return Visit{}, unknownLink()
 	}
-	left := time.Unix(int64(binary.BigEndian.Uint64(raw[32:40])), 0).Sub(s.now()) //nolint:gosec // G115: ours, by its MAC
+	left := time.Unix(int64(binary.BigEndian.Uint64(raw[32:40])), 0).Sub(s.now())
 	if left <= 0 || left > previewLasts+time.Second {
 		return Visit{}, unknownLink()
 	}

@@ -55,7 +55,7 @@ type Drawn struct {
 	Width, Height int
 }
 
-// Redraw decodes a picture of one of the formats and writes it anew, its longer side side
+// Redraw decodes a picture of one of the formats and writes it anew, its longer edge side
 // pixels at most. How a camera was held is heeded, as nobody could tell it any more afterwards.
 // A GIF that moves stays one, and must not be larger than side.
 func Redraw(data []byte, side int, formats ...Format) (Drawn, error) {
@@ -86,7 +86,7 @@ func Redraw(data []byte, side int, formats ...Format) (Drawn, error) {
 	return written(small, format)
 }
 
-// Small is a copy of a picture that Redraw wrote, its longer side side pixels at most; of one
+// Small is a copy of a picture that Redraw wrote, its longer edge side pixels at most; of one
 // that moves the first frame.
 func Small(data []byte, side int) (Drawn, error) {
 	img, name, err := image.Decode(bytes.NewReader(data))
@@ -216,8 +216,8 @@ func average(img image.Image, x0, y0, x1, y1 int) color.NRGBA {
 		}
 	}
 	n := uint64(x1-x0) * uint64(y1-y0)
-	c := color.RGBA64{R: uint16(r / n), G: uint16(g / n), B: uint16(b / n), A: uint16(a / n)} //nolint:gosec // G115: an average of 16 bits
-	return color.NRGBAModel.Convert(c).(color.NRGBA)                                          //nolint:errcheck,forcetypeassert // what this model makes
+	c := color.RGBA64{R: uint16(r / n), G: uint16(g / n), B: uint16(b / n), A: uint16(a / n)}
+	return color.NRGBAModel.Convert(c).(color.NRGBA) //nolint:forcetypeassert // what this model makes
 }
 
 // upright turns and mirrors a picture by its EXIF orientation, 1 to 8.

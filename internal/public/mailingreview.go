@@ -160,7 +160,7 @@ func (d *reviews) mail(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", reviewedPolicy)
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, v.Letters[i].Mail.HTML) //nolint:gosec // G705: in a sandbox by its policy; a reader who left is no error
+	_, _ = io.WriteString(w, v.Letters[i].Mail.HTML)
 }
 
 // comment takes a word about the mailing, which decides nothing.
@@ -174,7 +174,7 @@ func (d *reviews) comment(w http.ResponseWriter, r *http.Request) {
 	f := fault.As(err)
 	switch {
 	case err == nil, f != nil && f.Kind == fault.Conflict: // the page says how it stands
-		http.Redirect(w, r, campaign.ReviewPath+token+"#comments", http.StatusSeeOther)
+		http.Redirect(w, r, campaign.ReviewPath+token+"#comments", http.StatusSeeOther) //nolint:gosec // G710: begins with a path of ours
 	case f != nil && f.Kind == fault.Invalid:
 		v, err := d.reviewer.OpenReview(r.Context(), token)
 		if err != nil {

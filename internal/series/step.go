@@ -79,7 +79,7 @@ func (s *Service) stops(ctx context.Context, v Series, runs []Run) (left []Run, 
 	var ended []Move
 	for _, r := range runs {
 		p, there := people[r.Contact]
-		reason := ""
+		var reason string
 		switch {
 		case !there:
 			reason = ReasonGone

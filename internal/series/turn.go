@@ -63,7 +63,7 @@ func (s *Service) Turn(ctx context.Context, now time.Time) error {
 func (s *Service) sleep(ctx context.Context, v Series) error {
 	err := s.c.Store.SleepSeries(ctx, v.Tenant, v.ID, s.stamp())
 	if fault.IsKind(err, fault.NotFound) || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it is gone, or we are
 	}
 	return err
 }

@@ -299,7 +299,7 @@ func (s *Service) Confirm(ctx context.Context, token, ip, agent string) (consent
 		return c, err
 	}
 	if c.State == consent.Asked {
-		kept := Network(Whole)
+		kept := Whole
 		if form, err := id.Parse[Kind](c.Form); err == nil {
 			// A form that is gone keeps as little as it can have wanted.
 			if f, err := s.c.Store.SignupForm(ctx, c.Tenant, form); err == nil {
@@ -330,7 +330,7 @@ func (s *Service) admit(ctx context.Context, c consent.Consent) error {
 			FamilyName: c.Person["family_name"], Company: c.Person["company"], Locale: c.Lang}
 		person, err = s.c.Contacts.Create(ctx, c.Tenant, p, audience.OriginForm, c.Form)
 		if fault.IsKind(err, fault.Conflict) { // somebody was faster
-			person, found, err = s.c.Contacts.Of(ctx, c.Tenant, c.Address)
+			person, _, err = s.c.Contacts.Of(ctx, c.Tenant, c.Address)
 		}
 	}
 	if err != nil {

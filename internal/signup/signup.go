@@ -324,7 +324,7 @@ func (s *Service) checkOutside(ctx context.Context, f Form) (wrong []*fault.Erro
 	}
 	box, err := s.c.ParseMailbox(f.From)
 	if err != nil {
-		return append(wrong, fault.Field("from", "signup_from", "Name <address> of a domain of this account")), nil
+		return append(wrong, fault.Field("from", "signup_from", "Name <address> of a domain of this account")), nil //nolint:nilerr // it is told as wrong
 	}
 	usable, err := s.c.Usable(ctx, f.Tenant, box.Domain)
 	if err != nil {

@@ -93,9 +93,9 @@ func (w *Workbook) Close() error { return w.from.Close() }
 func walk(z *zip.Reader, name string, each func(in *xml.Decoder, token xml.Token) error) error {
 	from, err := z.Open(name)
 	if err != nil {
-		return nil //nolint:nilerr // such parts may be missing
+		return nil
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }() // it is only read
 	in := xml.NewDecoder(&bounded{from, maxUnpacked})
 	deep := 0
 	for {

@@ -268,11 +268,12 @@ func boxJSON(m message.Mailbox) string {
 }
 
 func boxesJSON(list []message.Mailbox) string {
-	text, ok := []byte("["), true
+	text := []byte("[")
 	for i, m := range list {
 		if i > 0 {
 			text = append(text, ',')
 		}
+		var ok bool
 		if text, ok = appendBox(text, m); !ok {
 			return asJSON(boxesOf(list))
 		}

@@ -27,6 +27,7 @@ func readApproval(row scanner) (r approval.Row, err error) {
 
 // approvals lists cases; what it is called for stands before its errors.
 func (s *Store) approvals(ctx context.Context, doing, where string, args ...any) (list []approval.Row, err error) {
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+approvalColumns+" FROM approvals WHERE "+where, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		r, err := readApproval(row)

@@ -200,6 +200,7 @@ func (s *Store) CampaignLines(ctx context.Context, t tenant.ID, c campaign.ID, f
 	if !f.After.IsZero() {
 		and("r.contact > $%d", f.After[:])
 	}
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, `SELECT r.contact, r.grp, r.delivery, r.state, r.reason, r.at, d.recipient, d.local, d.state, d.reason, d.marks, d.updated_at, d.attempts,
 		c.addresses FROM campaign_recipients r LEFT JOIN deliveries d ON d.tenant = r.tenant AND d.id = r.delivery LEFT JOIN contacts c ON c.tenant = r.tenant AND c.id = r.contact
 		WHERE r.tenant = $1 AND r.campaign = $2`+where+" ORDER BY r.contact LIMIT $3", args...)

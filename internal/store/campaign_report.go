@@ -143,6 +143,7 @@ func (s *Store) campaignLinks(ctx context.Context, t tenant.ID, number campaign.
 			}
 		}
 	}
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, `SELECT r.version, a.link, COALESCE(min(a.target), ''), COALESCE(max(a.target), ''), COALESCE(max(a.label), ''),
 		count(DISTINCT CASE WHEN a.class <> 'scanner' THEN a.message END), count(DISTINCT CASE WHEN a.class = 'scanner' THEN a.message END)
 		FROM campaign_recipients r JOIN activities a ON a.tenant = r.tenant AND a.message = `+s.dialect.messageOf("r.delivery")+

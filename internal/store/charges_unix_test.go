@@ -37,7 +37,7 @@ func TestChargesUnderKill(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChargesUnderKill$") //nolint:gosec // G204: this very test
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChargesUnderKill$")
 			cmd.Env = append(os.Environ(), dyingAt+"="+place+"|"+dir)
 			var said, trouble bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &said, &trouble

@@ -143,7 +143,6 @@ func (s *Store) Confirmed(ctx context.Context, t tenant.ID, list []audience.Hash
 		args = append(args, list[i][:])
 		marks[i] = fmt.Sprintf("$%d", len(args))
 	}
-	//nolint:gosec // G202: placeholders only
 	err = s.read.QueryRowContext(ctx, "SELECT count(DISTINCT hash) FROM consents WHERE tenant = $1 AND state = 'given' AND basis = 'double_opt_in' AND hash IN ("+
 		strings.Join(marks, ", ")+")", args...).Scan(&n)
 	if err != nil {

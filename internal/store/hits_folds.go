@@ -323,7 +323,7 @@ func (h *hits) foldAll() {
 	}
 }
 
-// commitNotes stores a group and returns how many of it it was done with when it failed.
+// commitNotes stores a group and returns how many notes were done when it failed.
 // What cannot be stored for a reason of its own is dropped and logged: it would hold up all
 // others for ever.
 func (h *hits) commitNotes(group []*noted) (n int, err error) {
@@ -335,7 +335,7 @@ func (h *hits) commitNotes(group []*noted) (n int, err error) {
 		if err := h.s.writeHits(context.Background(), tx, entries); err != nil {
 			return err
 		}
-		return noteFolded(tx, group)
+		return noteFolded(context.Background(), tx, group)
 	})
 	if err == nil {
 		h.markOpened()
@@ -354,16 +354,16 @@ func (h *hits) commitNotes(group []*noted) (n int, err error) {
 	}
 	h.s.cfg.Log.Error("a hit could not be kept", "activity", group[0].hit.Activity.ID.String(), "err", err)
 	group[0].kept = false
-	if err := h.s.transact(context.Background(), func(tx *sql.Tx) error { return noteFolded(tx, group) }); err != nil {
+	if err := h.s.transact(context.Background(), func(tx *sql.Tx) error { return noteFolded(context.Background(), tx, group) }); err != nil {
 		return 0, err
 	}
 	return 1, nil
 }
 
 // noteFolded notes up to where the journal is in rows.
-func noteFolded(tx *sql.Tx, group []*noted) error {
-	_, err := tx.ExecContext(context.Background(), "INSERT INTO hits_folded (one, number) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET number = excluded.number",
-		int64(group[len(group)-1].number)) //nolint:gosec // G115: counts hits
+func noteFolded(ctx context.Context, tx *sql.Tx, group []*noted) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO hits_folded (one, number) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET number = excluded.number",
+		int64(group[len(group)-1].number))
 	return err
 }
 

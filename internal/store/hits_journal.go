@@ -101,7 +101,7 @@ func (j *journal) write(notes []*noted, raw []byte) error {
 	}
 	from := 0
 	for i, note := range notes {
-		note.number = j.last + 1 + uint64(i) //nolint:gosec // G115: an index
+		note.number = j.last + 1 + uint64(i)
 		numberNote(raw[from:note.end], note.number)
 		from = note.end
 	}

@@ -96,7 +96,7 @@ func appendText(b []byte, text string) []byte {
 // numberNote completes a note that appendNote made.
 func numberNote(note []byte, number uint64) {
 	binary.LittleEndian.PutUint64(note[noteHead:], number)
-	binary.LittleEndian.PutUint32(note, uint32(len(note)-noteHead)) //nolint:gosec // G115: at most maxNote
+	binary.LittleEndian.PutUint32(note, uint32(len(note)-noteHead))
 	binary.LittleEndian.PutUint32(note[4:], crc32.Checksum(note[noteHead:], castagnoli()))
 }
 
@@ -183,7 +183,7 @@ func (r *noteReader) count() int {
 		return 0
 	}
 	r.b = r.b[n:]
-	return int(v) //nolint:gosec // G115: at most len(r.b)
+	return int(v)
 }
 
 func (r *noteReader) text() string {

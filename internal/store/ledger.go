@@ -123,7 +123,6 @@ func (s *Store) Book(ctx context.Context, t tenant.ID, change func(a *ledger.Acc
 }
 
 func ledgerEntries(ctx context.Context, q querier, t tenant.ID, order string, limit int) (list []ledger.Entry, err error) {
-	//nolint:gosec // G202: order is a constant
 	rows, err := q.QueryContext(ctx, "SELECT tenant, id, kind, amount, of_entry, actor, note FROM ledger_entries WHERE tenant = $1 "+order+" LIMIT $2", t[:], limit)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var e ledger.Entry

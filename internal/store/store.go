@@ -161,7 +161,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.questions, err = prepareQuestions(ctx, s.read, s.dialect)
 	}
 	if err == nil {
-		s.hasDomain, err = s.read.PrepareContext(ctx, "SELECT count(*) FROM domains WHERE tenant = $1 AND name = $2") //nolint:sqlclosecheck // goes with its connections
+		s.hasDomain, err = s.read.PrepareContext(ctx, "SELECT count(*) FROM domains WHERE tenant = $1 AND name = $2")
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.texts.close(), s.suppressed.close(), s.disconnect())

@@ -318,7 +318,6 @@ func callRows(rows *sql.Rows, err error) (list []webhook.Call, _ error) {
 // ClaimCalls implements webhook.Store. The lease of a claim is its new due time.
 func (s *Store) ClaimCalls(ctx context.Context, t tenant.ID, w webhook.ID, now time.Time, lease time.Duration, limit int) (list []webhook.Call, err error) {
 	err = s.transact(ctx, func(tx *sql.Tx) error {
-		//nolint:gosec // G202: constants of the dialect and placeholders only
 		list, err = callRows(tx.QueryContext(ctx, "SELECT "+callColumns+` FROM webhook_calls d WHERE d.tenant = $1 AND d.endpoint = $2 AND d.due_at <= $3
 			ORDER BY d.due_at LIMIT $4`+s.dialect.lockRows(true), t[:], w[:], millis(now), limit))
 		if err != nil || len(list) == 0 {

@@ -143,12 +143,29 @@ func (s *Store) dropFromRuns(ctx context.Context, tx *sql.Tx, t tenant.ID, word 
 	if err != nil {
 		return err
 	}
-	type run struct{ first, kept []byte }
-	var changed []run
+	changed, err := runsWithout(rows, left)
+	if err != nil {
+		return err
+	}
+	for _, r := range changed {
+		if err := leaveRun(ctx, tx, t, word, r.first, r.kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shorterRun is what is left of the run with a key.
+type shorterRun struct{ first, kept []byte }
+
+// runsWithout reads runs until all contacts in left were found, which it takes out of left,
+// and closes them.
+func runsWithout(rows *sql.Rows, left map[audience.ContactID]bool) (changed []shorterRun, err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for len(left) > 0 && rows.Next() {
 		var first, contacts []byte
 		if err := rows.Scan(&first, &contacts); err != nil {
-			return errors.Join(err, rows.Close())
+			return nil, err
 		}
 		kept := make([]byte, 0, len(contacts))
 		for at := 0; at < len(contacts); at += contactWidth {
@@ -160,18 +177,10 @@ func (s *Store) dropFromRuns(ctx context.Context, tx *sql.Tx, t tenant.ID, word 
 			}
 		}
 		if len(kept) < len(contacts) {
-			changed = append(changed, run{first, kept})
+			changed = append(changed, shorterRun{first, kept})
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, r := range changed {
-		if err := leaveRun(ctx, tx, t, word, r.first, r.kept); err != nil {
-			return err
-		}
-	}
-	return nil
+	return changed, rows.Err()
 }
 
 // runWith is the key of the run that holds a contact, nil if none does. Runs that came at
@@ -182,16 +191,17 @@ func runWith(ctx context.Context, tx *sql.Tx, t tenant.ID, word string, c audien
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for first == nil && rows.Next() {
 		var key, contacts []byte
 		if err := rows.Scan(&key, &contacts); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, err
 		}
 		if placeIn(contacts, c) >= 0 {
 			first = key
 		}
 	}
-	return first, errors.Join(rows.Err(), rows.Close())
+	return first, rows.Err()
 }
 
 // placeIn is where a contact stands in a run, -1 if it does not.

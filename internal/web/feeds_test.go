@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -40,16 +41,16 @@ func feedNamed(d *webtest.Desk, name string) feed.Feed {
 // TestFeedsFromMakingToDeleting goes the way of somebody who makes a feed with forms alone.
 func TestFeedsFromMakingToDeleting(t *testing.T) {
 	d := webtest.Open(t).SignIn(webtest.Owner)
-	if a := d.Post("/feeds/preview", feedForm(d)); a.StatusCode != 200 || !strings.Contains(a.Text, "Zweiter Beitrag &amp; mehr") || !strings.Contains(a.Text, "2 Beiträge stehen im Feed") {
+	if a := d.Post("/feeds/preview", feedForm(d)); a.StatusCode != http.StatusOK || !strings.Contains(a.Text, "Zweiter Beitrag &amp; mehr") || !strings.Contains(a.Text, "2 Beiträge stehen im Feed") {
 		t.Errorf("preview: %d %s", a.StatusCode, a.Text)
 	}
 	if f := feedNamed(d, "Neuer Feed"); !f.ID.IsZero() {
 		t.Fatal("a preview was kept")
 	}
-	if a := d.Post("/feeds/draw", feedForm(d)); a.StatusCode != 200 || !strings.Contains(a.Text, "https://blog.example/2") || strings.Contains(a.Text, "{{#if") {
+	if a := d.Post("/feeds/draw", feedForm(d)); a.StatusCode != http.StatusOK || !strings.Contains(a.Text, "https://blog.example/2") || strings.Contains(a.Text, "{{#if") {
 		t.Errorf("drawn: %d %s", a.StatusCode, a.Text)
 	}
-	if a := d.Post("/feeds", feedForm(d)); a.StatusCode != 303 {
+	if a := d.Post("/feeds", feedForm(d)); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("made: %d %s", a.StatusCode, a.Text)
 	}
 	f := feedNamed(d, "Neuer Feed")
@@ -57,10 +58,10 @@ func TestFeedsFromMakingToDeleting(t *testing.T) {
 		t.Errorf("made: %+v", f)
 	}
 	at := feed.Path(f.ID)
-	if a := d.Post(at, feedForm(d, "name", "Anders", "revision", "1", "every", "monthly", "day", "28", "send", "draft")); a.StatusCode != 303 {
+	if a := d.Post(at, feedForm(d, "name", "Anders", "revision", "1", "every", "monthly", "day", "28", "send", "draft")); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("changed: %d %s", a.StatusCode, a.Text)
 	}
-	if a := d.Post(at, feedForm(d, "name", "Zu spät", "revision", "1")); a.StatusCode != 422 || !strings.Contains(a.Text, `value="Zu spät"`) {
+	if a := d.Post(at, feedForm(d, "name", "Zu spät", "revision", "1")); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.Text, `value="Zu spät"`) {
 		t.Errorf("an old revision: %d", a.StatusCode)
 	}
 	if f = feedNamed(d, "Anders"); f.Send || f.Schedule.Day != 28 || f.Schedule.Every != feed.Monthly {
@@ -70,11 +71,11 @@ func TestFeedsFromMakingToDeleting(t *testing.T) {
 		act    string
 		paused bool
 	}{{"pause", true}, {"resume", false}} {
-		if a := d.Post(at+"/"+step.act, nil); a.StatusCode != 303 || feedNamed(d, "Anders").Paused != step.paused {
+		if a := d.Post(at+"/"+step.act, nil); a.StatusCode != http.StatusSeeOther || feedNamed(d, "Anders").Paused != step.paused {
 			t.Errorf("%s: %d", step.act, a.StatusCode)
 		}
 	}
-	if a := d.Post(at+"/delete", nil); a.StatusCode != 303 || !feedNamed(d, "Anders").ID.IsZero() {
+	if a := d.Post(at+"/delete", nil); a.StatusCode != http.StatusSeeOther || !feedNamed(d, "Anders").ID.IsZero() {
 		t.Errorf("deleted: %d", a.StatusCode)
 	}
 }
@@ -88,15 +89,15 @@ func TestFeedsSayWhatIsWrongAtItsField(t *testing.T) {
 		{"/feeds/preview", "url", "https://seite.example/", "url-problem"}, {"/feeds/preview", "url", "https://stumm.example/", "url-problem"}, {"/feeds/preview", "day", "31", "day-problem"},
 	} {
 		a := d.Post(c.path, feedForm(d, c.field, c.value))
-		if a.StatusCode != 422 || !strings.Contains(a.Text, `id="`+c.problem+`"`) || !strings.Contains(a.Text, `value="news@muster.example"`) == (c.field != "from") {
+		if a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.Text, `id="`+c.problem+`"`) || !strings.Contains(a.Text, `value="news@muster.example"`) == (c.field != "from") {
 			t.Errorf("%s of %s: %d", c.field, c.path, a.StatusCode)
 		}
 	}
-	if a := d.Post("/feeds/preview", feedForm(d, "url", "https://leer.example/")); a.StatusCode != 200 || !strings.Contains(a.Text, "ist aber leer") {
+	if a := d.Post("/feeds/preview", feedForm(d, "url", "https://leer.example/")); a.StatusCode != http.StatusOK || !strings.Contains(a.Text, "ist aber leer") {
 		t.Errorf("an empty feed: %d", a.StatusCode)
 	}
 	v := feedForm(d, "source", "html", "html", "<p>Ohne Beiträge</p>")
-	if a := d.Post("/feeds", v); a.StatusCode != 422 || !strings.Contains(a.Text, `id="html-problem"`) || !strings.Contains(a.Text, "Ohne Beiträge") {
+	if a := d.Post("/feeds", v); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.Text, `id="html-problem"`) || !strings.Contains(a.Text, "Ohne Beiträge") {
 		t.Errorf("without a place for entries: %d", a.StatusCode)
 	}
 }
@@ -115,7 +116,7 @@ func TestFeedsTellOfTheirLooks(t *testing.T) {
 	} {
 		a := d.Get(path)
 		for _, word := range words {
-			if a.StatusCode != 200 || !strings.Contains(a.Text, word) {
+			if a.StatusCode != http.StatusOK || !strings.Contains(a.Text, word) {
 				t.Errorf("%s: %d, without %q", path, a.StatusCode, word)
 			}
 		}

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"maps"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -25,10 +26,10 @@ func TestSeriesFromMakingToActivating(t *testing.T) {
 		}
 		return d.Post(path, v)
 	}
-	if a := post("/series", "name", "Neu", "trigger", "tag", "group", groups[0].ID.String()); a.StatusCode != 422 || !strings.Contains(a.Text, "tag-problem") {
+	if a := post("/series", "name", "Neu", "trigger", "tag", "group", groups[0].ID.String()); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.Text, "tag-problem") {
 		t.Fatalf("without a tag: %d", a.StatusCode)
 	}
-	if a := post("/series", "name", "Neu", "trigger", "tag", "tag", "neu", "group", groups[0].ID.String()); a.StatusCode != 303 {
+	if a := post("/series", "name", "Neu", "trigger", "tag", "tag", "neu", "group", groups[0].ID.String()); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("made: %d %s", a.StatusCode, a.Text)
 	}
 	find := func() series.Series {
@@ -48,23 +49,23 @@ func TestSeriesFromMakingToActivating(t *testing.T) {
 	}
 	v := find()
 	at := "/series/" + v.ID.String()
-	if a := post(at+"/step", "revision", "1", "do", "send", "source", "html", "from", "news@muster.example", "subject", "Hallo", "html", `<p>Neu</p><a href="{{unsubscribe_url}}">x</a>`); a.StatusCode != 303 {
+	if a := post(at+"/step", "revision", "1", "do", "send", "source", "html", "from", "news@muster.example", "subject", "Hallo", "html", `<p>Neu</p><a href="{{unsubscribe_url}}">x</a>`); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("a mail: %d %s", a.StatusCode, a.Text)
 	}
-	if a := post(at+"/step", "revision", "2", "do", "wait", "after", "-", "amount", "2", "unit", "days"); a.StatusCode != 303 {
+	if a := post(at+"/step", "revision", "2", "do", "wait", "after", "-", "amount", "2", "unit", "days"); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("a wait: %d", a.StatusCode)
 	}
-	if a := post(at+"/step", "revision", "2", "do", "wait", "amount", "x", "unit", "days"); a.StatusCode != 422 {
+	if a := post(at+"/step", "revision", "2", "do", "wait", "amount", "x", "unit", "days"); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("an old revision: %d", a.StatusCode)
 	}
 	v = find()
 	if len(v.Definition.Steps) != 2 || v.Definition.Steps[0].Minutes != 2880 || v.Definition.Steps[1].Letter.Subject != "Hallo" {
 		t.Fatalf("steps: %+v", v.Definition.Steps)
 	}
-	if a := post(at+"/step", "revision", "3", "key", v.Definition.Steps[0].Key, "act", "down", "amount", "2", "unit", "days"); a.StatusCode != 303 {
+	if a := post(at+"/step", "revision", "3", "key", v.Definition.Steps[0].Key, "act", "down", "amount", "2", "unit", "days"); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("moved: %d %s", a.StatusCode, a.Text)
 	}
-	if a := post(at + "/activate"); a.StatusCode != 303 {
+	if a := post(at + "/activate"); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("activated: %d", a.StatusCode)
 	}
 	if v = find(); v.State != series.Active || v.Definition.Steps[0].Do != series.Send || v.Definition.Steps[0].Letter.HTML == "" {
@@ -128,7 +129,7 @@ func TestLettersOfSeriesAreBuiltOfBlocks(t *testing.T) {
 	wrong := maps.Clone(form)
 	wrong["blocks/1/kind"], wrong["blocks/1/picture"] = []string{"picture"}, []string{"https://muster.example/haus.jpg"}
 	has(d.Post(at, wrong), 422, `id="blocks/1/alt-problem"`, "https://muster.example/haus.jpg")
-	if a := d.Post(at, press("save")); a.StatusCode != 303 {
+	if a := d.Post(at, press("save")); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("kept: %d\n%s", a.StatusCode, a.Text)
 	}
 	v = draft()
@@ -138,7 +139,7 @@ func TestLettersOfSeriesAreBuiltOfBlocks(t *testing.T) {
 	}
 	has(d.Get(at+"?key="+step.Key), 200, `value="Guten &lt;Tag&gt;"`, "**Fett**", `name="source" value="blocks"`)
 	has(d.Post(at+"/preview", url.Values{"key": {step.Key}, "source": {"template"}}), 200, "Noch nichts ausgewählt")
-	if a := d.Post(at+"/preview", url.Values{"does": {"wait"}}); a.StatusCode != 404 {
+	if a := d.Post(at+"/preview", url.Values{"does": {"wait"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("the preview of a wait: %d", a.StatusCode)
 	}
 }

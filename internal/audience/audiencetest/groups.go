@@ -318,7 +318,7 @@ func (s *Groups) MemberOf(_ context.Context, t tenant.ID, list []message.Address
 func (s *Groups) SampleMembers(ctx context.Context, t tenant.ID, g audience.GroupID, n int, seed uint64) ([]audience.Contact, error) {
 	page, err := s.Members(ctx, t, g, audience.MemberFilter{Limit: 500})
 	var list []audience.Contact
-	for _, i := range rand.New(rand.NewPCG(seed, 0)).Perm(len(page.Members)) { //nolint:gosec // G404: a sample, no secret
+	for _, i := range rand.New(rand.NewPCG(seed, 0)).Perm(len(page.Members)) {
 		if len(list) < n {
 			list = append(list, page.Members[i].Contact)
 		}

@@ -3,6 +3,7 @@ package mailings_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestPage(t *testing.T) {
 		"a page": {"x", 0, 200}, "made up": {"y", 0, 404}, "failed": {"broken", 0, 500}, "too often": {"x", time.Second, 429},
 	} {
 		w := httptest.NewRecorder()
-		mailings.New(mailings.Config{Views: pages, Limiter: limiter{c.wait}}).ServeHTTP(w, httptest.NewRequest("GET", campaign.ViewPath+c.path, nil))
+		mailings.New(mailings.Config{Views: pages, Limiter: limiter{c.wait}}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, campaign.ViewPath+c.path, nil))
 		if w.Code != c.status {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}

@@ -123,31 +123,12 @@ func (d Document) Check() error {
 		if len(b.Cells) > MaxCells || b.Kind == Columns && len(b.Cells) > maxAcross {
 			add(at+"/cells", CodeMany, "The block has too many parts.")
 		}
-		check := func(at string, c Cell) {
-			for field, text := range map[string]string{"title": c.Title, "alt": c.Alt, "label": c.Label} {
-				if len(text) > MaxWords || !utf8.ValidString(text) {
-					add(at+"/"+field, CodeLong, fmt.Sprintf("At most %d bytes.", MaxWords))
-				}
-			}
-			if len(c.Text) > MaxText || !utf8.ValidString(c.Text) {
-				add(at+"/text", CodeLong, fmt.Sprintf("At most %d bytes.", MaxText))
-			}
-			if c.URL != "" && !usable(c.URL, "https", "http", "mailto", "tel") {
-				add(at+"/url", CodeURL, "An address begins with https://.")
-			}
-			if c.Picture != "" && !usable(c.Picture, "https", "http") {
-				add(at+"/picture", CodeURL, "The address of a picture begins with https://.")
-			}
-			if c.Picture != "" && strings.TrimSpace(c.Alt) == "" {
-				add(at+"/alt", CodeAlt, "Say in words what the picture shows.")
-			}
-		}
-		check(at, b.Cell)
+		b.Cell.check(at, add)
 		if len(b.Price) > MaxWords {
 			add(at+"/price", CodeLong, fmt.Sprintf("At most %d bytes.", MaxWords))
 		}
 		for j, c := range b.Cells {
-			check(fmt.Sprintf("%s/cells/%d", at, j), c)
+			c.check(fmt.Sprintf("%s/cells/%d", at, j), add)
 		}
 		switch {
 		case b.Kind == Picture && b.Picture == "":
@@ -168,6 +149,27 @@ func (d Document) Check() error {
 		add("", CodeFooter, "A mail ends with one footer.")
 	}
 	return fault.Join(wrong)
+}
+
+// check adds what is wrong with a cell that stands at a place of a document.
+func (c Cell) check(at string, add func(field, code, detail string)) {
+	for field, text := range map[string]string{"title": c.Title, "alt": c.Alt, "label": c.Label} {
+		if len(text) > MaxWords || !utf8.ValidString(text) {
+			add(at+"/"+field, CodeLong, fmt.Sprintf("At most %d bytes.", MaxWords))
+		}
+	}
+	if len(c.Text) > MaxText || !utf8.ValidString(c.Text) {
+		add(at+"/text", CodeLong, fmt.Sprintf("At most %d bytes.", MaxText))
+	}
+	if c.URL != "" && !usable(c.URL, "https", "http", "mailto", "tel") {
+		add(at+"/url", CodeURL, "An address begins with https://.")
+	}
+	if c.Picture != "" && !usable(c.Picture, "https", "http") {
+		add(at+"/picture", CodeURL, "The address of a picture begins with https://.")
+	}
+	if c.Picture != "" && strings.TrimSpace(c.Alt) == "" {
+		add(at+"/alt", CodeAlt, "Say in words what the picture shows.")
+	}
 }
 
 // usable tells whether an address may stand in a mail.

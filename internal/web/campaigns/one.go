@@ -113,8 +113,8 @@ func (c Config) fillDraft(r *http.Request, p frame.Page, s *sheet) (err error) {
 		}
 	}
 	if s.sample, err = c.Campaigns.Sample(r.Context(), s.Campaign, audience.ContactID{}); fault.As(err) != nil {
-		s.unshown, err = p.T("campaigns.sample.none"), nil
-		return err
+		s.unshown = p.T("campaigns.sample.none")
+		return nil //nolint:nilerr // the page tells it
 	}
 	if err == nil && s.Trial.Share > 0 {
 		if s.other, err = c.Campaigns.Sample(r.Context(), s.Campaign.In(campaign.VersionB), audience.ContactID{}); fault.As(err) != nil {

@@ -26,7 +26,6 @@ type readiness struct {
 	own      bool // the reader is who asked
 	seeds    []string
 	tried    []campaign.Tried
-	names    map[string]string // of people who asked or answered
 }
 
 func (c Config) fillReadiness(r *http.Request, p frame.Page, s *sheet) (err error) {

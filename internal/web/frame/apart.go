@@ -133,7 +133,7 @@ func (f *Frame) Apart(routes []Route) http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		inner, err := http.NewRequestWithContext(r.Context(), r.Method, at, http.NoBody)
+		inner, err := http.NewRequestWithContext(r.Context(), r.Method, at, http.NoBody) //nolint:gosec // G704: asks nobody, it is handed to our own map
 		if err != nil {
 			http.NotFound(w, r)
 			return
@@ -149,7 +149,7 @@ func (f *Frame) Apart(routes []Route) http.Handler {
 			inner.Header.Set("Content-Type", r.Header.Get("Content-Type"))
 			inner.Body, inner.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		}
-		mux.ServeHTTP(w, inner.WithContext(context.WithValue(inner.Context(), passKey{}, v)))
+		mux.ServeHTTP(w, inner.WithContext(context.WithValue(inner.Context(), passKey{}, v))) //nolint:contextcheck // inner has the context of r
 	})
 }
 

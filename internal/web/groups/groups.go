@@ -313,7 +313,7 @@ func (c Config) exportMembers(w http.ResponseWriter, r *http.Request, p frame.Pa
 		}
 		if !page.More || r.Context().Err() != nil {
 			_ = out.Flush()
-			return nil
+			return nil //nolint:nilerr // the reader left
 		}
 	}
 }

@@ -182,7 +182,7 @@ func refused(p frame.Page, f *frame.Form, err error) bool {
 func (c Config) contactOf(r *http.Request, p frame.Page, address string) (map[string]any, error) {
 	a, err := message.ParseAddress(strings.TrimSpace(address))
 	if err != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // who is no address has no data
 	}
 	found, ok, err := c.Book.Of(r.Context(), p.Tenant(), a)
 	if err != nil || !ok {

@@ -167,7 +167,7 @@ func (d *approvalDesk) make(w *World, people *audiencetest.Contacts, t tenant.ID
 	if s == approval.Required {
 		return c
 	}
-	c, err = d.Submit(ctx, t, g.ID, said, "usr_1")
+	_, err = d.Submit(ctx, t, g.ID, said, "usr_1")
 	must(err)
 	file, err := approval.NewFile(id.New[approval.FileKind](w.Now()), "karte <b>.pdf", []byte("%PDF-1.7"))
 	must(err)

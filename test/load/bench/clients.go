@@ -44,7 +44,7 @@ func converse(addr netip.AddrPort, n int, next request, answered func()) (err er
 		if err != nil {
 			return err
 		}
-		clients[int32(c.fd)] = c //nolint:gosec // G115: a descriptor
+		clients[int32(c.fd)] = c
 	}
 	busy := 0
 	for _, c := range clients {
@@ -97,7 +97,7 @@ func dial(addr netip.AddrPort, poll int) (*client, error) {
 		err = syscall.SetNonblock(fd, true)
 	}
 	if err == nil {
-		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)}) //nolint:gosec // G115: a descriptor
+		err = syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to %s: %w", addr, err), syscall.Close(fd))
