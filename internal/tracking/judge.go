@@ -24,7 +24,8 @@ type Rules struct {
 	Signs     map[string]int `toml:"signs"`
 	Agents    []Agent        `toml:"agent"`
 
-	known *knownAgents
+	known   *knownAgents
+	proxies map[string]bool // by name
 }
 
 // knownAgents remembers of what class programs are: after a mailing few of them come often.
@@ -114,7 +115,10 @@ func ParseRules(text []byte) (*Rules, error) {
 	if r.Version < 1 || r.Threshold < 1 || r.Timing.BurstLinks < 2 || r.Timing.PageLinks < 2 {
 		return nil, fmt.Errorf("read rules of tracking: version, threshold or timing is missing")
 	}
-	r.known = &knownAgents{of: map[string]*Agent{}}
+	r.known, r.proxies = &knownAgents{of: map[string]*Agent{}}, map[string]bool{}
+	for _, a := range r.Agents {
+		r.proxies[a.Name] = r.proxies[a.Name] || a.Proxy
+	}
 	return &r, nil
 }
 
@@ -191,7 +195,7 @@ func (r *Rules) Judge(agent string, signs []string) Machine {
 	switch {
 	case sum >= r.Threshold:
 		m.Class, m.Confidence = Scanner, min(99, max(sum, 50))
-	case slices.ContainsFunc(r.Agents, func(a Agent) bool { return a.Proxy && a.Name == agent }):
+	case r.proxies[agent]:
 		m.Class, m.Confidence = Proxy, max(50, 80-sum)
 	}
 	return m
