@@ -21,7 +21,7 @@ func richColour(b blocks.Brand) string {
 
 // richWords are the sentences of the script that shows a text as it will look.
 func richWords(p frame.Page) string {
-	words := map[string]string{"lost": p.T("templates.rich.lost", "what", "{what}")}
+	words := map[string]string{"lost": p.T("templates.rich.lost", "what", "{what}"), "hint": p.T("templates.rich.hint", "name", "{{given_name}}")}
 	for _, name := range []string{"pictures", "tables", "looks", "links", "levels", "cannot", "long", "failed", "unsure.variable", "unsure.address"} {
 		words[name] = p.T("templates.rich." + name)
 	}

@@ -83,6 +83,8 @@ class RichText {
     this.asked = root.querySelector("[data-rich-link]");
     this.label = document.querySelector(`label[for="${CSS.escape(this.area.id)}"]`);
     this.label.addEventListener("click", () => this.view?.focus());
+    this.hint = document.getElementById(`${this.area.id}-hint`);
+    this.hintOfSigns = this.hint?.textContent;
     this.tools();
     this.link();
     for (const button of this.how.querySelectorAll("button")) button.addEventListener("click", () => richChoose(button.value === "signs"));
@@ -183,6 +185,7 @@ class RichText {
     const shown = document.getElementById(`${area.id}-formatted`);
     if (root.dataset.colour) shown.style.setProperty("--rich-colour", root.dataset.colour);
     area.hidden = true;
+    if (this.hint) this.hint.textContent = this.words.hint;
     this.tell("");
     this.bar.setAttribute("aria-controls", shown.id);
     if (focused) this.view.focus();
@@ -195,6 +198,7 @@ class RichText {
     this.view = undefined;
     this.asked.hidden = true;
     this.area.hidden = false;
+    if (this.hint) this.hint.textContent = this.hintOfSigns;
     this.bar.setAttribute("aria-controls", this.area.id);
     for (const b of this.buttons) b.removeAttribute("aria-pressed");
   }

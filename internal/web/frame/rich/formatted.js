@@ -1,7 +1,7 @@
 // A text of blocks as it will look, in the place of its text area. The text area stays what is
 // sent: it gets the markup with every change, and tells so, as if it had been typed.
 import { baseKeymap, chainCommands, deleteSelection, splitBlock, toggleMark } from "prosemirror-commands";
-import { history, redo, undo } from "prosemirror-history";
+import { closeHistory, history, redo, undo } from "prosemirror-history";
 import { keymap } from "prosemirror-keymap";
 import { Node } from "prosemirror-model";
 import { EditorState, Selection } from "prosemirror-state";
@@ -59,10 +59,12 @@ function corrected(state, list, { first, last, blocks }) {
   const from = offset(begins), to = last > first ? offset(list[last - 1].index + 1) : from;
   const tr = state.tr.replaceWith(from, to, blocks);
   const ends = from + blocks.reduce((sum, b) => sum + b.nodeSize, 0);
-  const { head } = state.selection;
+  const { head, $from } = state.selection;
   if (head >= from && head <= to) {
     const at = Math.max(from, Math.min(ends, ends - (to - head)));
     tr.setSelection(Selection.near(tr.doc.resolve(at), -1));
+    // What is typed behind a sign that ended something is as it was before the sign began it.
+    tr.setStoredMarks(state.storedMarks ?? $from.marks());
   }
   return tr;
 }
@@ -146,10 +148,10 @@ export function open(area, { attributes, told, shown, ask, closed }) {
     shown(states(view.state));
   }
   /** A command whose outcome a text must be able to say. */
-  const bound = (command) => (state, to) => command(state, to && ((tr) => to(tr.setMeta("bound", true))));
+  const bound = (command) => (state, to) => command(state, to && ((tr) => to(closeHistory(tr.setMeta("bound", true)))));
   const deed = (make, ...more) => (state, to) => {
     const tr = make(state, ...more);
-    if (tr && to) to(tr);
+    if (tr && to) to(closeHistory(tr));
     return !!tr;
   };
   const chipBefore = (state, to) => {
@@ -177,33 +179,40 @@ export function open(area, { attributes, told, shown, ask, closed }) {
     const { lines, lost } = html ? reduce(html) : { lines: plain(text), lost: [] };
     const tr = insert(view.state, lines);
     if (lost.length) told("lost", lost);
-    if (tr) view.dispatch(tr.setMeta("tells", lost.length > 0));
-    return true;
+    if (tr) view.dispatch(closeHistory(tr.setMeta("tells", lost.length > 0)));
   };
   const plain = (text) => {
     try { return linesOf(parse(text).map(({ node }) => Node.fromJSON(schema, node))); } catch { return text.split(/\r?\n/).filter(Boolean).map((l, n) => ({ kind: "p", group: -n - 1, content: [schema.text(l)] })); }
   };
-  const carried = (data) => !!data && paste(data.getData("text/html"), data.getData("text/plain"));
+  const carried = (data) => {
+    if (data) paste(data.getData("text/html"), data.getData("text/plain"));
+    return true;
+  };
   view = new EditorView((dom) => area.after(dom), {
     state: stateOf(area.value), attributes, dispatchTransaction: dispatch,
-    handlePaste: (_, event) => carried(event.clipboardData),
-    handleDrop: (v, event) => {
-      if (v.dragging) return false;
-      const at = v.posAtCoords({ left: event.clientX, top: event.clientY });
-      if (at) v.dispatch(v.state.tr.setSelection(Selection.near(v.state.doc.resolve(at.pos))));
-      event.preventDefault();
-      return carried(event.dataTransfer);
-    },
     handleTextInput: (v, from, to, text) => {
       const tr = text === " " && from === to && begin(v.state, from);
-      if (tr) v.dispatch(tr);
+      if (tr) v.dispatch(closeHistory(tr));
       return !!tr;
     },
     handleKeyDown: (_, event) => {
       if ((event.ctrlKey || event.metaKey) && "bik".includes(event.key.toLowerCase())) event.stopPropagation();
       return false;
     },
+    // Before ProseMirror reads what is pasted: it would parse styles, which the page's policy forbids.
     handleDOMEvents: {
+      paste: (_, event) => {
+        event.preventDefault();
+        return carried(event.clipboardData);
+      },
+      drop: (v, event) => {
+        if (v.dragging) return false;
+        event.preventDefault();
+        const at = v.posAtCoords({ left: event.clientX, top: event.clientY });
+        if (at) v.dispatch(v.state.tr.setSelection(Selection.near(v.state.doc.resolve(at.pos))));
+        v.focus();
+        return carried(event.dataTransfer);
+      },
       click: (_, event) => { if (event.target.closest("a")) event.preventDefault(); return false; },
       compositionend: () => { setTimeout(() => { if (!view.isDestroyed) dispatchNothing(); }); return false; },
     },
@@ -224,7 +233,7 @@ export function open(area, { attributes, told, shown, ask, closed }) {
     do(what) {
       view.focus();
       if (what === "link") ask();
-      else if (KINDS[what]) { const tr = turn(view.state, KINDS[what]); if (tr) view.dispatch(tr.setMeta("bound", true)); } else bound(toggleMark(what === "bold" ? bold : italic))(view.state, view.dispatch);
+      else if (KINDS[what]) { const tr = turn(view.state, KINDS[what]); if (tr) view.dispatch(closeHistory(tr.setMeta("bound", true))); } else bound(toggleMark(what === "bold" ? bold : italic))(view.state, view.dispatch);
     },
     link: () => linkAt(view.state).href,
     /** Sets the address of the selection, or of the link around the caret; "" takes it away. */
@@ -240,7 +249,7 @@ export function open(area, { attributes, told, shown, ask, closed }) {
         tr = tr.removeMark(from, to, link);
         if (target) tr = tr.addMark(from, to, link.create({ href: target }));
       }
-      view.dispatch(tr.setMeta("bound", true));
+      view.dispatch(closeHistory(tr.setMeta("bound", true)));
       view.focus();
       return true;
     },

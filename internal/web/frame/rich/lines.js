@@ -90,7 +90,7 @@ export function rewrite(state, from, to, change) {
 
 /** Where a place of the document is within lines. */
 export function within(lines, pos) {
-  const line = lines.find((l) => pos >= l.from && pos <= l.to) ?? lines.at(-1);
+  const line = lines.findLast((l) => pos >= l.from) ?? lines[0];
   return { line, offset: Math.max(0, Math.min(pos, line.to) - line.from) };
 }
 
@@ -178,7 +178,7 @@ export function insert(state, lines) {
     const head = front(start.line, start.offset), tail = rest(end.line, end.offset);
     const first = there.indexOf(start.line), last = there.indexOf(end.line);
     const put = lines.map((l) => ({ ...l }));
-    if (put[0].kind === "p" && (head.length || start.line.kind !== "p")) {
+    if (put[0].kind === "p" && (head.length || start.line.kind !== "p" && start.line === end.line)) {
       Object.assign(put[0], { kind: start.line.kind, content: head.concat(put[0].content) });
       if (put.length === 1 || start.line.kind !== "p") put[0].group = start.line.group;
     } else if (head.length) put.unshift({ ...start.line, content: head });

@@ -37,9 +37,12 @@ function marked(dom, name, style, marks, lost) {
 /** Word writes items of lists as paragraphs; the sign stands in a part to be ignored. */
 function wordItem(dom, style) {
   if (dom.nodeName !== "P" || !/mso-list\s*:/i.test(style)) return "";
-  const sign = [...dom.querySelectorAll("[style]")].find((e) => /mso-list\s*:\s*ignore/i.test(e.getAttribute("style")));
+  const sign = [...dom.querySelectorAll("[data-style]")].find((e) => /mso-list\s*:\s*ignore/i.test(e.dataset.style));
   return sign && /^\W*(\d+|[a-z]{1,3})[.)]/i.test(sign.textContent.trim()) ? "ol" : "ul";
 }
+
+/** HTML whose looks are words to be read: as styles, the page's policy would have them told as breaches of it. */
+const quieted = (html) => html.replace(/<style[^>]*>[\s\S]*?(<\/style>|$)/gi, "").replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/(["'\s])style(?=\s*=)/gi, "$1data-style"));
 
 /** Reads HTML: {lines, lost}; lost names what was left out, as the words of the page do. */
 export function reduce(html) {
@@ -56,7 +59,7 @@ export function reduce(html) {
   const walk = (node, at) => {
     if (node.nodeType === 3) { words(node.data, at.marks); return; }
     if (node.nodeType !== 1) return;
-    const name = node.nodeName.toUpperCase(), style = node.getAttribute("style") ?? "";
+    const name = node.nodeName.toUpperCase(), style = node.dataset?.style ?? "";
     if (SILENT.has(name) || /display\s*:\s*none|mso-list\s*:\s*ignore/i.test(style)) return;
     for (const [what, names] of Object.entries(LOST)) if (names.split(" ").includes(name)) lost.add(what);
     if (LOOKS.test(style)) lost.add("looks");
@@ -85,7 +88,7 @@ export function reduce(html) {
     node.childNodes.forEach((child) => walk(child, inner));
     if (own) open(at.kind, at.kind === "p" ? group() : at.group);
   };
-  const body = new DOMParser().parseFromString(html, "text/html").body;
+  const body = new DOMParser().parseFromString(quieted(html), "text/html").body;
   body.childNodes.forEach((node) => walk(node, { kind: "p", group: 1, marks: [], list: "" }));
   const kept = lines.filter((l) => l.content.some((n) => !n.isText || n.text.trim()));
   for (const { content } of kept) {
