@@ -39,7 +39,6 @@ test("a text is written as it will look, by keyboard", async () => {
   const { area, view, root, said, value, press, type } = await text(page);
   await view.waitFor();
   assert.equal(await area.isVisible(), false);
-  await page.getByText("Text", { exact: true }).locator("visible=true").first().waitFor();
   await page.locator(`label[for='${FIELD}']`).click();
   await press("ControlOrMeta+A");
   await press("Delete");
