@@ -42,6 +42,9 @@ test("a text is written as it will look, by keyboard", async () => {
   await page.locator(`label[for='${FIELD}']`).click();
   await press("ControlOrMeta+A");
   await press("Delete");
+  // What keeps and draws by itself hears of changes from the text area, and of nothing else.
+  await area.evaluate((a) => { a.form.addEventListener("input", (e) => { a.form.dataset.heard = `${a.form.dataset.heard ?? ""} ${e.target.name}`; }); });
+  const heard = () => area.evaluate((a) => new Set((a.form.dataset.heard ?? "").trim().split(" ")).size === 1 && a.form.dataset.heard.trim().split(" ")[0]);
   await type("## Neues aus dem Hafen");
   await press("Enter");
   await type("Guten Tag {{given_name}}, ");
@@ -81,6 +84,7 @@ test("a text is written as it will look, by keyboard", async () => {
   assert.equal(await root.locator(".error").isVisible(), false);
   assert.match(await value(), /- \[eins\]\(https:\/\/muster\)/);
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute("role")), "textbox");
+  assert.equal(await heard(), FIELD);
   // The tab key leads out.
   await press("Tab");
   assert.equal(await page.evaluate((id) => document.activeElement.closest(`[id='${id}']`), `${FIELD}-formatted`), null);

@@ -214,6 +214,8 @@ export function open(area, { attributes, told, shown, ask, closed }) {
         return carried(event.dataTransfer);
       },
       click: (_, event) => { if (event.target.closest("a")) event.preventDefault(); return false; },
+      // The form hears of changes from the text area.
+      input: (_, event) => { event.stopPropagation(); return false; },
       compositionend: () => { setTimeout(() => { if (!view.isDestroyed) dispatchNothing(); }); return false; },
     },
   });
