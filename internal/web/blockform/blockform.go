@@ -30,6 +30,8 @@ type Editor struct {
 	Undo string
 	// Pictures are those of the library, to choose from.
 	Pictures []Picture
+	// Brand is how texts look while they are written; the zero value is plain.
+	Brand blocks.Brand
 }
 
 // Picture is one of the library.

@@ -1070,7 +1070,7 @@ func content(p frame.Page, e editor) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = blockform.Blocks(p, blockform.Editor{Document: &e.document, Form: e.Form, Chosen: e.chosen, Undo: e.undo, Pictures: e.pictures}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = blockform.Blocks(p, blockform.Editor{Document: &e.document, Form: e.Form, Chosen: e.chosen, Undo: e.undo, Pictures: e.pictures, Brand: e.brand}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -51,6 +51,7 @@ type editor struct {
 	chosen    int             // see blockform.Editor
 	undo      string          // see blockform.Editor
 	pictures  []blockform.Picture
+	brand     blocks.Brand // of mode blocks
 	unsaved   bool
 	providers []frame.Option // that can be bounded
 }
@@ -125,6 +126,9 @@ func (c Config) form(w http.ResponseWriter, r *http.Request, p frame.Page, statu
 		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
 			return err
 		}
+	}
+	if e.brand, err = c.Templates.Brand(r.Context(), p.Tenant()); err != nil {
+		return err
 	}
 	list, err := c.Templates.Templates(r.Context(), p.Tenant())
 	if err != nil {

@@ -43,6 +43,7 @@ var loadAssets = sync.OnceValues(func() (*assets, error) {
 	}{
 		{"office.css", "text/css; charset=utf-8", []string{"tokens.css", "stafette.css", "office.css"}},
 		{"office.js", "text/javascript; charset=utf-8", []string{"toast.js", "live.js", "forms.js", "compose.js", "tables.js", "palette.js", "keys.js", "trace.js", "passkey.js", "blitz.js", "draw.js", "keep.js", "upload.js", "rich.js"}},
+		{"formatted.js", "text/javascript; charset=utf-8", []string{"formatted.js"}},
 		{"stafette.svg", "image/svg+xml", []string{"stafette.svg"}},
 	}
 	for _, b := range bundles {
@@ -70,6 +71,9 @@ func (a *assets) add(name, kind string, data []byte) {
 // URL is where a file lies; an unknown name is a mistake in a template and leads
 // to an address that is not there.
 func (a *assets) URL(name string) string { return a.urls[name] }
+
+// Asset is where a file of the office lies, for pages that load one by themselves.
+func (p Page) Asset(name string) string { return p.frame.assets.URL(name) }
 
 // ServeHTTP implements http.Handler.
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,7 @@ type letterForm struct {
 	chosen    int             // see blockform.Editor
 	undo      string          // see blockform.Editor
 	pictures  []blockform.Picture
+	brand     blocks.Brand
 	unsaved   bool
 	variables []string
 }
@@ -193,6 +194,9 @@ func (c Config) choices(r *http.Request, p frame.Page, f *stepForm) error {
 		f.mailings = append(f.mailings, frame.Option{Value: m.ID.String(), Text: m.Name})
 	}
 	if f.variables, err = c.Mailings.Variables(r.Context(), p.Tenant()); err != nil {
+		return err
+	}
+	if f.brand, err = c.Templates.Brand(r.Context(), p.Tenant()); err != nil {
 		return err
 	}
 	if f.source == string(stationery.Blocks) && f.pictures == nil {

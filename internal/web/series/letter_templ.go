@@ -550,7 +550,7 @@ func letterContent(p frame.Page, f stepForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = blockform.Blocks(p, blockform.Editor{Document: &f.document, Form: f.Form, Chosen: f.chosen, Undo: f.undo, Pictures: f.pictures}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = blockform.Blocks(p, blockform.Editor{Document: &f.document, Form: f.Form, Chosen: f.chosen, Undo: f.undo, Pictures: f.pictures, Brand: f.brand}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

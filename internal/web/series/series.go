@@ -19,6 +19,7 @@ import (
 	"stafette/internal/message"
 	"stafette/internal/series"
 	"stafette/internal/stationery"
+	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
@@ -37,6 +38,7 @@ type Fields interface {
 // Templates are those a letter can be made of; *stationery.Service has them.
 type Templates interface {
 	Templates(ctx context.Context, t tenant.ID) ([]stationery.Template, error)
+	Brand(ctx context.Context, t tenant.ID) (blocks.Brand, error)
 }
 
 // Mailings are those whose letter can be taken over, and what draws letters as theirs;

@@ -12,6 +12,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/message"
 	"stafette/internal/stationery"
+	"stafette/internal/template/blocks"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
 )
@@ -32,6 +33,7 @@ type editor struct {
 	findings []stationery.Finding
 	vars     []string
 	pictures []blockform.Picture
+	brand    blocks.Brand // of mode blocks
 }
 
 // filled are the values of a form that shows a source.
@@ -105,6 +107,9 @@ func (c Config) editPage(w http.ResponseWriter, r *http.Request, p frame.Page, s
 	if e.source.Blocks != nil {
 		var err error
 		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
+			return err
+		}
+		if e.brand, err = c.Templates.Brand(r.Context(), p.Tenant()); err != nil {
 			return err
 		}
 	}

@@ -346,7 +346,7 @@ func editForm(p frame.Page, e editor) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if e.source.Blocks != nil {
-			templ_7745c5c3_Err = blockform.Blocks(p, blockform.Editor{Document: e.source.Blocks, Form: e.form, Chosen: e.chosen, Undo: e.undo, Pictures: e.pictures}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = blockform.Blocks(p, blockform.Editor{Document: e.source.Blocks, Form: e.form, Chosen: e.chosen, Undo: e.undo, Pictures: e.pictures, Brand: e.brand}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
