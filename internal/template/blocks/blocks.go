@@ -67,6 +67,7 @@ const (
 	CodeKind    = "block_kind_unknown" // no such kind of block
 	CodeMany    = "blocks_too_many"
 	CodeLong    = "block_text_long"
+	CodeTag     = "block_tag_unfit" // a tag that would be a part of the layout, or a mark
 	CodeAlt     = "block_alt_missing" // a picture without words for those who do not see it
 	CodeURL     = "block_url_malformed"
 	CodeEmpty   = "block_empty"    // what the block is about is missing
@@ -157,6 +158,12 @@ func (c Cell) check(at string, add func(field, code, detail string)) {
 		if len(text) > MaxWords || !utf8.ValidString(text) {
 			add(at+"/"+field, CodeLong, fmt.Sprintf("At most %d bytes.", MaxWords))
 		}
+		if unfit(text) {
+			add(at+"/"+field, CodeTag, "A variable of a block has no < and no >.")
+		}
+	}
+	if unfit(c.Text) {
+		add(at+"/text", CodeTag, "A variable of a block has no < and no >.")
 	}
 	if len(c.Text) > MaxText || !utf8.ValidString(c.Text) {
 		add(at+"/text", CodeLong, fmt.Sprintf("At most %d bytes.", MaxText))
@@ -170,6 +177,11 @@ func (c Cell) check(at string, add func(field, code, detail string)) {
 	if c.Picture != "" && strings.TrimSpace(c.Alt) == "" {
 		add(at+"/alt", CodeAlt, "Say in words what the picture shows.")
 	}
+}
+
+// unfit tells whether a tag in a text has signs of HTML: it would not be what it was written as.
+func unfit(text string) bool {
+	return slices.ContainsFunc(tags.FindAllString(text, -1), func(tag string) bool { return strings.ContainsAny(tag, "<>") })
 }
 
 // usable tells whether an address may stand in a mail.

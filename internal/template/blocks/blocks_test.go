@@ -87,6 +87,7 @@ func TestCheck(t *testing.T) {
 		"many":           {func(d *blocks.Document) { d.Blocks = make([]blocks.Block, 61) }, "blocks_too_many blocks"},
 		"long":           {func(d *blocks.Document) { d.Blocks[1].Text = strings.Repeat("x", blocks.MaxText+1) }, "block_text_long blocks/1/text"},
 		"alt":            {func(d *blocks.Document) { d.Blocks[2].Alt = " " }, "block_alt_missing blocks/2/alt"},
+		"a part":         {func(d *blocks.Document) { d.Blocks[1].Text = "Hallo {{> gruss}}" }, "block_tag_unfit blocks/1/text"},
 		"script":         {func(d *blocks.Document) { d.Blocks[3].URL = "javascript:alert(1)" }, "block_url_malformed blocks/3/url"},
 		"data":           {func(d *blocks.Document) { d.Blocks[2].Picture = "data:image/svg+xml,x" }, "block_url_malformed blocks/2/picture"},
 		"raw tag":        {func(d *blocks.Document) { d.Blocks[3].URL = "{{{x}}}" }, "block_url_malformed blocks/3/url"},
