@@ -52,7 +52,7 @@ func seriesRoutes() []Route {
 		list = append(list, Route{Method: http.MethodPost, Path: one + "/" + act.name, Scope: tenant.ScopeSend, status: 200, errors: act.errors,
 			id: act.name + "-series", summary: act.summary, register: registerWith(seriesAct(act.do))})
 	}
-	return list
+	return append(list, seriesReadyRoutes()...)
 }
 
 // SeriesTrigger is what begins a series.
