@@ -83,7 +83,7 @@ func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) e
 		frame.Redirect(w, r, pathOf(v), "state")
 		return nil
 	}
-	e := editor{Campaign: v, mode: string(stationery.HTML), chosen: -1, providers: c.providers(), Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
+	e := editor{Campaign: v, mode: string(stationery.HTML), chosen: -1, providers: c.providersOf(p, v), Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
 		"html": v.Letter.HTML, "text": v.Letter.Written(), "tracking": v.Letter.Tracking.String(), "revision": strconv.FormatInt(v.Revision, 10)}}}
 	if m := v.Letter.Made; m != nil && m.Source != nil {
 		e.mode = string(m.Source.Mode)
@@ -169,7 +169,7 @@ func (c Config) written(w http.ResponseWriter, r *http.Request, p frame.Page, v 
 	if err := r.ParseForm(); err != nil {
 		return editor{}, &fault.Error{Kind: fault.Invalid, Code: "form_malformed", Err: err}
 	}
-	e := editor{Campaign: v, mode: r.PostForm.Get("mode"), chosen: -1, unsaved: true, providers: c.providers(), Form: frame.Form{Values: map[string]string{}}}
+	e := editor{Campaign: v, mode: r.PostForm.Get("mode"), chosen: -1, unsaved: true, providers: c.providersOf(p, v), Form: frame.Form{Values: map[string]string{}}}
 	if !slices.Contains(modes(), e.mode) {
 		e.mode = string(stationery.HTML)
 	}
