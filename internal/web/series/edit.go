@@ -233,6 +233,9 @@ func (f *stepForm) fill(p frame.Page) {
 			break
 		}
 	}
+	if s.Local {
+		v["local"] = "on"
+	}
 	v["condition"] = "tag"
 	switch {
 	case s.Did != "":
@@ -289,7 +292,7 @@ func (c Config) posted(w http.ResponseWriter, r *http.Request, p frame.Page) (st
 		does = post.Get("do")
 	}
 	f := stepAt(v, post.Get("key"), does, post.Get("after"))
-	for _, name := range []string{"revision", "under_way", "amount", "unit", "weekday", "hour", "tag", "else", "of", "condition", "filter", "from", "reply_to", "subject", "preview", "template", "mailing", "html", "text", "view", "contact", "tracking"} {
+	for _, name := range []string{"revision", "under_way", "amount", "unit", "weekday", "hour", "local", "tag", "else", "of", "condition", "filter", "from", "reply_to", "subject", "preview", "template", "mailing", "html", "text", "view", "contact", "tracking"} {
 		f.Values[name] = post.Get(name)
 	}
 	if f.step.Do == series.Send {
@@ -346,7 +349,7 @@ func (c Config) read(r *http.Request, p frame.Page, f *stepForm) error {
 	s := &f.step
 	switch s.Do {
 	case series.Wait:
-		s.Weekday, s.Hour, s.Minutes = f.Value("weekday"), whole(f.Value("hour")), 0
+		s.Weekday, s.Hour, s.Local, s.Minutes = f.Value("weekday"), whole(f.Value("hour")), f.Value("local") == "on", 0
 		for _, u := range units() {
 			if u.name == f.Value("unit") {
 				s.Minutes = int64(whole(f.Value("amount"))) * u.minutes

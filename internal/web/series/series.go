@@ -261,6 +261,9 @@ func (c Config) reasonOf(p frame.Page, code string) string {
 // waitText says how long a step waits.
 func waitText(p frame.Page, s series.Step) string {
 	if s.Weekday != "" {
+		if s.Local {
+			return p.T("series.wait.until.local", "day", p.T("series.day."+s.Weekday), "hour", s.Hour)
+		}
 		return p.T("series.wait.until", "day", p.T("series.day."+s.Weekday), "hour", s.Hour)
 	}
 	for _, unit := range units() {
