@@ -250,7 +250,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x", "{review}", "x").Replace(r.Path))
+			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x", "{review}", "x", "{step}", "hallo").Replace(r.Path))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s %s", r.Method, r.Path, missing.body, foreign.body)
 			}
