@@ -144,7 +144,7 @@ const spamTime = 4 * time.Second
 // newPreflight makes what looks mailings over. Links are asked only where public addresses
 // are: the guarded dialer refuses all others.
 func (p *platform) newPreflight() *preflight.Service {
-	c := preflight.Config{Store: p.store, Campaigns: p.campaigns, Client: p.formPages().Client, Now: p.store.Now, Log: p.log}
+	c := preflight.Config{Store: p.store, Campaigns: p.campaigns, Find: series.Forms(p.store, p.campaigns.Campaign), Client: p.formPages().Client, Now: p.store.Now, Log: p.log}
 	if p.config.Mailings.Spamd != "" {
 		c.Spam = &preflight.Spamd{Address: p.config.Mailings.Spamd, Timeout: spamTime, Dial: new(net.Dialer).DialContext}
 	}

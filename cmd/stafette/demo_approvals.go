@@ -68,6 +68,9 @@ func (s *demoSeeder) decide(ctx context.Context, v approval.Verdict) error {
 
 // signups gives the agency a form through which people join its newsletter.
 func (s *demoSeeder) signups(ctx context.Context, owner tenant.ID, groups []audience.Group) error {
+	if err := s.p.contacts().SetField(ctx, owner, demo.ZoneField()); err != nil {
+		return fmt.Errorf("seed field: %w", err)
+	}
 	for _, g := range groups {
 		if g.Kind != audience.Static || g.Name != demo.SignupGroup {
 			continue
@@ -75,7 +78,7 @@ func (s *demoSeeder) signups(ctx context.Context, owner tenant.ID, groups []audi
 		_, err := s.p.signups.Save(ctx, signup.Form{
 			Tenant: owner, Name: "Fußzeile der Website", Active: true, Title: "Neubau-Brief", Lead: "Einmal im Monat: was in der Speicherstadt gebaut wird.",
 			Lang: i18n.German, Group: g.ID, Purpose: tenant.Newsletter, From: "Hafenkontor Immobilien <brief@hafenkontor.example>",
-			Fields:  map[signup.Field]signup.Need{"given_name": signup.Optional, "family_name": signup.Optional},
+			Fields:  map[signup.Field]signup.Need{"given_name": signup.Optional, "family_name": signup.Optional, signup.TimeZone: signup.Optional},
 			Wording: "Ich möchte den Neubau-Brief von Hafenkontor per E-Mail erhalten. Das kann ich jederzeit widerrufen, über den Link in jeder E-Mail.",
 			Notice:  "Verantwortlich: Hafenkontor Immobilien GmbH. Wir nutzen die Adresse für den Neubau-Brief und speichern Zeitpunkt und Wortlaut der Zustimmung als Nachweis.",
 			Origins: []string{"https://www.hafenkontor.example"},

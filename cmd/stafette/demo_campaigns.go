@@ -103,6 +103,9 @@ func (s *demoSeeder) series(ctx context.Context, by ingest.Principal, g audience
 	if err := s.p.contacts().SetField(ctx, by.Tenant, audience.Field{Key: "birthday", Label: "Geburtstag", Type: audience.DateField}); err != nil {
 		return fmt.Errorf("seed field: %w", err)
 	}
+	if err := s.p.contacts().SetField(ctx, by.Tenant, demo.ZoneField()); err != nil {
+		return fmt.Errorf("seed field: %w", err)
+	}
 	for _, v := range demo.Series() {
 		v.Group = g
 		made, err := s.p.series.Create(ctx, by, v)
@@ -116,8 +119,12 @@ func (s *demoSeeder) series(ctx context.Context, by ingest.Principal, g audience
 	for i, m := range members {
 		c, err := s.p.contacts().Contact(ctx, by.Tenant, m)
 		if err == nil {
+			c.Fields = map[string]string{}
 			if c.Tags = append(c.Tags, demo.SeriesTags(i)...); i%2 == 0 {
-				c.Fields = map[string]string{"birthday": "1984-12-24"}
+				c.Fields["birthday"] = "1984-12-24"
+			}
+			if zone := demo.ZoneOf(i); zone != "" {
+				c.Fields[demo.ZoneField().Key] = zone
 			}
 			_, err = s.p.contacts().Change(ctx, by.Tenant, c, by.Actor)
 		}

@@ -120,6 +120,9 @@ type Campaign struct {
 	// Order suspends them while the campaign is paused; zero: none holds.
 	Order queue.OrderID
 
+	// bounds are the limits of providers that a draft had before it was changed: one that we do
+	// not know any more may stay.
+	bounds []Rate
 	// settled: this process has just had an answer for everybody it wrote down, so nobody
 	// need be looked for who waits.
 	settled bool

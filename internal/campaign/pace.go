@@ -46,7 +46,7 @@ func (s *Service) checkRates(c *Campaign, bad func(field, detail string)) {
 	for i, r := range c.PerProvider {
 		at := "per_provider/" + strconv.Itoa(i)
 		switch {
-		case !slices.Contains(known, r.Provider):
+		case !slices.Contains(known, r.Provider) && !slices.ContainsFunc(c.bounds, func(b Rate) bool { return b.Provider == r.Provider }):
 			bad(at+"/provider", "There is no such provider.")
 		case seen[r.Provider]:
 			bad(at+"/provider", "The provider stands there twice.")

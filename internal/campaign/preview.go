@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"stafette/internal/audience"
@@ -272,6 +273,9 @@ func Lacks(c Campaign, people []audience.Contact) (lacks [][]string, broken []bo
 			names, err := t.Missing(data)
 			broken[i] = broken[i] || err != nil
 			lacks[i] = append(lacks[i], names...)
+		}
+		if c.Events { // what an event brings, nobody has before it happens
+			lacks[i] = slices.DeleteFunc(lacks[i], func(name string) bool { return strings.HasPrefix(name, varEvent) })
 		}
 		slices.Sort(lacks[i])
 		lacks[i] = slices.Compact(lacks[i])

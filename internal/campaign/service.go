@@ -141,6 +141,7 @@ func (s *Service) Change(ctx context.Context, who ingest.Principal, c Campaign) 
 	if old.State != Draft || old.Revision != c.Revision {
 		return old, badState()
 	}
+	old.bounds = old.PerProvider
 	old.Name, old.Groups, old.Letter, old.Trial, old.PerHour, old.PerProvider = c.Name, c.Groups, c.Letter, c.Trial, c.PerHour, c.PerProvider
 	if err := s.compose(ctx, &old); err != nil {
 		return old, err

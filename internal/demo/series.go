@@ -4,15 +4,21 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/series"
+	"stafette/internal/stationery"
+	"stafette/internal/template/blocks"
+	"stafette/internal/tracking"
 )
 
 // Series are those of the estate agency, without their group: a welcome, in which people stand
 // at different steps, and birthdays.
 func Series() []series.Series {
 	letter := func(subject, text string) *campaign.Letter {
-		return &campaign.Letter{From: "Hafenkontor Immobilien <brief@hafenkontor.example>", Subject: subject,
-			HTML: "<p>{{salutation}} {{given_name}},</p><p>" + text + "</p>" +
-				"<p style=\"color:#555\">Hafenkontor Immobilien GmbH, Am Sandtorkai 1, 20457 Hamburg · <a href=\"{{unsubscribe_url}}\">Abmelden</a></p>"}
+		d := blocks.Document{Version: blocks.Current, Blocks: []blocks.Block{{Kind: blocks.Head},
+			{Kind: blocks.Text, Cell: blocks.Cell{Title: subject, Text: "{{salutation}} {{given_name}}, " + text}},
+			{Kind: blocks.Button, Cell: blocks.Cell{Label: "Zu den Wohnungen", URL: "https://www.hafenkontor.example/speicherstadt"}},
+			{Kind: blocks.Footer}}}
+		return &campaign.Letter{From: "Hafenkontor Immobilien <brief@hafenkontor.example>", Subject: subject, Tracking: tracking.Individual,
+			Made: &campaign.Made{Source: &stationery.Source{Mode: stationery.Blocks, Blocks: &d}}}
 	}
 	return []series.Series{
 		{Name: "Willkommen", Definition: series.Definition{Trigger: series.Trigger{On: series.Tagged, Tag: "Interessent"}, Steps: []series.Step{
@@ -21,7 +27,7 @@ func Series() []series.Series {
 			{Key: "soon", Do: series.Wait, Minutes: 2 * 24 * 60},
 			{Key: "visit", Do: series.Send, Letter: letter("Ein Termin für Sie?", "wann dürfen wir Ihnen die Wohnungen zeigen?")},
 			{Key: "done", Do: series.End},
-			{Key: "patience", Do: series.Wait, Weekday: "monday", Hour: 9},
+			{Key: "patience", Do: series.Wait, Weekday: "monday", Hour: 9, Local: true},
 			{Key: "money", Do: series.Send, Letter: letter("So rechnet sich Ihre Wohnung", "wir haben Ihnen zusammengestellt, was Banken wissen wollen.")},
 			{Key: "known", Do: series.Tag, Tag: "Unterlagen erhalten"},
 		}}},
@@ -40,4 +46,14 @@ func SeriesTags(n int) []string {
 		return nil
 	}
 	return []string{"Interessent"}
+}
+
+// ZoneField is where contacts of the demo have their time zone.
+func ZoneField() audience.Field {
+	return audience.Field{Key: "zeitzone", Label: "Zeitzone", Type: audience.ZoneField}
+}
+
+// ZoneOf is the time zone of the n-th member; "" for those who live where the account is.
+func ZoneOf(n int) string {
+	return []string{"", "Europe/Zurich", "Europe/Athens", "", "Europe/London", "Europe/Lisbon"}[n%6]
 }

@@ -342,3 +342,42 @@ func TestChangeAndRefusals(t *testing.T) {
 		t.Errorf("another address: %s", got)
 	}
 }
+
+// between is a store that lets something happen once a mailing was made, before it is sent.
+type between struct {
+	feed.Store
+	then func()
+}
+
+// KeepLook implements feed.Store.
+func (s *between) KeepLook(ctx context.Context, f feed.Feed, l feed.Look, seen []feed.Hash, c campaign.Campaign) (bool, error) {
+	ok, err := s.Store.KeepLook(ctx, f, l, seen, c)
+	if then := s.then; then != nil && !f.Pending.IsZero() {
+		s.then = nil
+		then()
+	}
+	return ok, err
+}
+
+// Who pauses a feed between the making of a mailing and its sending keeps it: it stays a draft.
+func TestPausedBeforeItsMailingIsSent(t *testing.T) {
+	w := newWorld(t)
+	held := &between{Store: w.store}
+	w.config.Store = held
+	w.service = feed.New(w.config)
+	f := w.begin(1, func(f *feed.Feed) { f.Send = true })
+	w.says(rss(`<item><title>Neu</title></item>`))
+	held.then = func() {
+		_, err := w.service.Change(t.Context(), w.who, f.ID, 1, func(f *feed.Feed) error { f.Paused = true; return nil })
+		w.must(err)
+	}
+	w.turn(day)
+	w.turn(day)
+	list, _, err := w.mailings.Campaigns(t.Context(), w.who.Tenant, campaign.ID{}, 10)
+	if err != nil || len(list) != 1 || list[0].State != campaign.Draft {
+		t.Errorf("mailings of a paused feed: %+v, %v", list, err)
+	}
+	if got := w.looks(f); got != "begun, drafted" {
+		t.Errorf("looks: %s", got)
+	}
+}

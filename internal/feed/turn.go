@@ -110,7 +110,16 @@ func (s *Service) make(ctx context.Context, f, was Feed, look Look, a answer, fr
 // send sends what a look made as a person would, and writes down what came of it. What is no
 // draft any more, or gone, is somebody else's by now.
 func (s *Service) send(ctx context.Context, f Feed, now time.Time, zone *time.Location) error {
-	_, err := s.c.Mailings.Send(ctx, ingest.Principal{Tenant: f.Tenant, Actor: f.Actor, Door: door}, f.Pending, time.Time{})
+	stands, err := s.c.Store.Feed(ctx, f.Tenant, f.ID)
+	switch {
+	case fault.IsKind(err, fault.NotFound):
+		return nil // its mailing stays a draft
+	case err != nil:
+		return err
+	case stands.Revision != f.Revision:
+		return nil // somebody changed it meanwhile: what was made waits for what they say, or stays a draft
+	}
+	_, err = s.c.Mailings.Send(ctx, ingest.Principal{Tenant: f.Tenant, Actor: f.Actor, Door: door}, f.Pending, time.Time{})
 	look := Look{ID: id.New[LookKind](now.Add(time.Millisecond)), At: now, Outcome: Sent, Campaign: f.Pending}
 	if failed := fault.As(err); failed != nil && failed.Kind != fault.Unavailable {
 		if failed.Code != campaign.CodeState {

@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"time"
 
-	"stafette/internal/audience"
 	"stafette/internal/campaign"
 	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
-	"stafette/internal/id"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
@@ -115,13 +113,16 @@ func (a *API) getCampaignCheck(ctx context.Context, in *CampaignPath) (*struct{ 
 	return &struct{ Body CampaignCheck }{v}, err
 }
 
+// CampaignTests are test mails that are asked for.
+type CampaignTests struct {
+	To      []string `json:"to,omitempty" maxItems:"10" doc:"Of domains of the account, of its people, or on the test list"`
+	Seeds   bool     `json:"seeds,omitempty" doc:"To the test list as well"`
+	Contact string   `json:"contact,omitempty" maxLength:"64" doc:"Whose data are filled in; left out: the first of the groups"`
+}
+
 type campaignTestsInput struct {
 	CampaignPath
-	Body struct {
-		To      []string `json:"to,omitempty" maxItems:"10" doc:"Of domains of the account, of its people, or on the test list"`
-		Seeds   bool     `json:"seeds,omitempty" doc:"To the test list as well"`
-		Contact string   `json:"contact,omitempty" maxLength:"64" doc:"Whose data are filled in; left out: the first of the groups"`
-	}
+	Body CampaignTests
 }
 
 // CampaignTest is what became of one test mail.
@@ -142,16 +143,19 @@ func (a *API) sendCampaignTests(ctx context.Context, in *campaignTestsInput) (*c
 	if err != nil {
 		return nil, err
 	}
-	var contact audience.ContactID
-	if in.Body.Contact != "" {
-		if contact, err = id.Parse[audience.ContactKind](in.Body.Contact); err != nil {
-			return nil, fault.Field("contact", "id_malformed", "The value is not the identifier of a contact.")
-		}
+	contact, err := in.Body.contact()
+	if err != nil {
+		return nil, err
 	}
 	list, err := a.c.Campaigns.SendTests(ctx, principalOf(ctx), number, in.Body.To, in.Body.Seeds, contact)
 	if err != nil {
 		return nil, err
 	}
+	return triedMails(list), nil
+}
+
+// triedMails are what became of test mails.
+func triedMails(list []campaign.Tried) *campaignTestsOutput {
 	out := &campaignTestsOutput{}
 	out.Body.Data = converted(list, func(t campaign.Tried) CampaignTest {
 		v := CampaignTest{Email: t.Address.String()}
@@ -162,7 +166,7 @@ func (a *API) sendCampaignTests(ctx context.Context, in *campaignTestsInput) (*c
 		}
 		return v
 	})
-	return out, nil
+	return out
 }
 
 // CampaignReview is somebody asked whether a mailing may be sent.

@@ -204,7 +204,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		case strings.HasPrefix(r.Path, "/v1/campaigns/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.campaign().ID.String()), campaign.CodeNotFound
 		case strings.HasPrefix(r.Path, "/v1/series/"):
-			own, code = strings.ReplaceAll(r.Path, "{id}", w.series().ID.String()), series.CodeNotFound
+			own, code = strings.NewReplacer("{id}", w.series().ID.String(), "{step}", "hallo").Replace(r.Path), series.CodeNotFound
 		case strings.HasPrefix(r.Path, "/v1/feeds/"):
 			own, code = strings.ReplaceAll(r.Path, "{id}", w.feed().ID.String()), "feed_not_found"
 		case strings.HasPrefix(r.Path, "/v1/offers/"):
@@ -250,7 +250,7 @@ func TestTenantsAreIsolated(t *testing.T) {
 		foreign := ask(own)
 		w.wantProblem(foreign, 404, code, "")
 		for _, id := range []string{"msg_00000000000000000000000001", "dlv_" + m.String()[4:], "..%2f..%2fetc", "x"} {
-			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x", "{review}", "x").Replace(r.Path))
+			missing := ask(strings.NewReplacer("{contact}", w.storedContact(), "{id}", id, "{recipient}", "x", "{review}", "x", "{step}", "hallo").Replace(r.Path))
 			if missing.status != 404 || missing.body != foreign.body {
 				t.Errorf("%s %s: a foreign message is told from a missing one: %s %s", r.Method, r.Path, missing.body, foreign.body)
 			}
@@ -282,7 +282,8 @@ var wellFormed = map[string]string{"PATCH /v1/contacts/{id}": `{"version":1}`, "
 	"PATCH /v1/feeds/{id}":    `{"revision":1}`,
 	"PUT /v1/series/{id}":     `{"name":"x","group_id":"grp_00000000000000000000000001","trigger":{"on":"tag","tag":"neu"},"revision":1}`,
 	"PUT /v1/campaigns/{id}":  campaignText + `,"revision":1}`, "POST /v1/campaigns/{id}/send": `{}`,
-	"POST /v1/campaigns/{id}/test-mails": `{"to":["a@muster.example"]}`, "POST /v1/campaigns/{id}/reviews": `{"reviewer":"Eva"}`,
+	"POST /v1/series/{id}/steps/{step}/test-mails": `{"to":["a@muster.example"]}`,
+	"POST /v1/campaigns/{id}/test-mails":           `{"to":["a@muster.example"]}`, "POST /v1/campaigns/{id}/reviews": `{"reviewer":"Eva"}`,
 	"POST /v1/campaigns/{id}/comments":   `{"comment":"x"}`,
 	"PUT /v1/campaigns/{id}/publication": `{"public":true}`,
 	"PUT /v1/webhooks/{id}":              `{"url":"https://crm.example/","active":true}`, "POST /v1/webhooks/{id}/repeat": `{"since":"2026-11-22T00:00:00Z"}`}

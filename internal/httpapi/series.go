@@ -52,7 +52,7 @@ func seriesRoutes() []Route {
 		list = append(list, Route{Method: http.MethodPost, Path: one + "/" + act.name, Scope: tenant.ScopeSend, status: 200, errors: act.errors,
 			id: act.name + "-series", summary: act.summary, register: registerWith(seriesAct(act.do))})
 	}
-	return list
+	return append(list, seriesReadyRoutes()...)
 }
 
 // SeriesTrigger is what begins a series.
@@ -71,6 +71,7 @@ type SeriesStep struct {
 	Minutes int64          `json:"minutes,omitempty" minimum:"0" doc:"Of wait"`
 	Weekday string         `json:"weekday,omitempty" enum:"day,monday,tuesday,wednesday,thursday,friday,saturday,sunday" doc:"Of wait, in place of minutes: until the next one at the hour; day: any"`
 	Hour    int            `json:"hour,omitempty" minimum:"0" maximum:"23"`
+	Local   bool           `json:"local,omitempty" doc:"Of wait with a weekday: the hour is that of each contact's own clock; who has no time zone goes by the series'"`
 	Filter  map[string]any `json:"filter,omitempty" doc:"Of check: as of dynamic groups"`
 	Did     string         `json:"did,omitempty" enum:"opened,clicked" doc:"Of check, in place of filter: by a person, in the mail of the step of"`
 	Of      string         `json:"of,omitempty" maxLength:"40"`
@@ -126,7 +127,7 @@ func (d SeriesDraft) fill(v *series.Series) error {
 }
 
 func (s SeriesStep) step() (series.Step, error) {
-	step := series.Step{Key: s.Key, Do: series.Do(s.Do), Minutes: s.Minutes, Weekday: s.Weekday, Hour: s.Hour, Did: s.Did, Of: s.Of, Else: s.Else, Tag: s.Tag}
+	step := series.Step{Key: s.Key, Do: series.Do(s.Do), Minutes: s.Minutes, Weekday: s.Weekday, Hour: s.Hour, Local: s.Local, Did: s.Did, Of: s.Of, Else: s.Else, Tag: s.Tag}
 	if s.Filter != nil {
 		text, err := json.Marshal(s.Filter)
 		if err != nil {
@@ -179,7 +180,7 @@ func seriesRecord(v series.Series) (Series, error) {
 	r := Series{ID: v.ID, Revision: v.Revision, Version: v.Version, State: string(v.State), Reason: v.Reason, Name: v.Name, Group: v.Group, Again: v.Again, Zone: d.Zone,
 		Trigger: SeriesTrigger{string(d.Trigger.On), d.Trigger.Tag, d.Trigger.Event, d.Trigger.Field, d.Trigger.Hour}, Entered: v.Entered, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt}
 	for _, s := range d.Steps {
-		step := SeriesStep{Key: s.Key, Do: string(s.Do), Minutes: s.Minutes, Weekday: s.Weekday, Hour: s.Hour, Did: s.Did, Of: s.Of, Else: s.Else, Tag: s.Tag}
+		step := SeriesStep{Key: s.Key, Do: string(s.Do), Minutes: s.Minutes, Weekday: s.Weekday, Hour: s.Hour, Local: s.Local, Did: s.Did, Of: s.Of, Else: s.Else, Tag: s.Tag}
 		if s.Filter != nil {
 			text, err := json.Marshal(s.Filter)
 			if err == nil {

@@ -79,3 +79,28 @@ func TestSeriesAreTheTenantsOwn(t *testing.T) {
 		t.Errorf("its own tenant sees %+v", p.Data)
 	}
 }
+
+// The mail of a step is checked in the background and tried, as that of a mailing is.
+func TestSeriesStepBeforeItIsSent(t *testing.T) {
+	w := newWorld(t)
+	at := "/v1/series/" + w.series().ID.String() + "/steps/"
+	v := read[httpapi.CampaignCheck](w, w.get(at+"hallo/check"), 200)
+	if v.State != "none" || v.At != nil || len(v.Findings) == 0 {
+		t.Errorf("before: %+v", v)
+	}
+	if v = read[httpapi.CampaignCheck](w, w.post(at+"hallo/check", ""), 202); v.State != "running" || v.Total == 0 {
+		t.Errorf("begun: %+v", v)
+	}
+	type tests struct{ Data []httpapi.CampaignTest }
+	if sent := read[tests](w, w.post(at+"hallo/test-mails", `{"to":["post@muster.example"]}`), 200); len(sent.Data) != 1 || sent.Data[0].Message == nil || sent.Data[0].Reason != "" {
+		t.Errorf("tried: %+v", sent)
+	}
+	if m := w.store.Accepted()[len(w.store.Accepted())-1].Message; m.Subject != "[Test] Hallo" {
+		t.Errorf("subject %q", m.Subject)
+	}
+	w.wantProblem(w.post(at+"hallo/test-mails", `{"to":["eva@kunde.example"]}`), 422, campaign.CodeTestForeign, "/to")
+	for _, step := range []string{"w", "gibtsnicht"} {
+		w.wantProblem(w.post(at+step+"/check", ""), 404, series.CodeNotFound, "")
+		w.wantProblem(w.post(at+step+"/test-mails", `{"to":["post@muster.example"]}`), 404, series.CodeNotFound, "")
+	}
+}

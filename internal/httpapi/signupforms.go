@@ -43,7 +43,7 @@ type SignupFormDraft struct {
 	GroupID    string            `json:"group_id" maxLength:"64" doc:"Whom confirmed people are put to; a group whose members are added one by one"`
 	Purpose    string            `json:"purpose" doc:"newsletter or reminder"`
 	From       string            `json:"from" doc:"Sender of the mail that asks for confirmation" example:"Muster GmbH <info@muster.example>"`
-	Fields     map[string]string `json:"fields,omitempty" doc:"mandatory, optional or hidden by field: salutation, given_name, family_name, company. What is not named is hidden"`
+	Fields     map[string]string `json:"fields,omitempty" doc:"mandatory, optional or hidden by field: salutation, given_name, family_name, company, time_zone (only where the account has a field of the type zone). What is not named is hidden"`
 	Wording    string            `json:"wording,omitempty" doc:"What people agree to, beside an empty box"`
 	Notice     string            `json:"notice,omitempty" doc:"Information of Art. 13 GDPR"`
 	PrivacyURL string            `json:"privacy_url,omitempty"`

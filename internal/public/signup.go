@@ -1,13 +1,16 @@
 package public
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"stafette/internal/audience"
 	"stafette/internal/audience/consent"
 	"stafette/internal/fault"
 	"stafette/internal/i18n"
@@ -52,9 +55,29 @@ type signupSheet struct {
 	action   string
 	preview  bool
 	note     string
+	home     string // time zone of the account
 }
 
 func (s signupSheet) value(name string) string { return s.values[name] }
+
+// zones are those offered: ours, and that of the account or of what was entered.
+func (s signupSheet) zones() []string {
+	list := signup.Zones()
+	for _, zone := range []string{s.home, s.value(string(signup.TimeZone))} {
+		if _, known := audience.LoadZone(zone); known && !slices.Contains(list, zone) {
+			list = append(list, zone)
+		}
+	}
+	return list
+}
+
+// zoneName is what a zone is called; one that we have no word for by its own name.
+func (s signupSheet) zoneName(zone string) string {
+	if key := signup.ZoneKey(zone); s.Catalog.Has(key) {
+		return s.t(key, nil)
+	}
+	return zone
+}
 
 // openSignup finds the form that the path names and sets where its page may stand.
 func (d *door) openSignup(w http.ResponseWriter, r *http.Request) (v signupSheet, ok bool) {
@@ -81,7 +104,7 @@ func (d *door) openSignup(w http.ResponseWriter, r *http.Request) (v signupSheet
 		d.signupFailed(w, r, lang, err)
 		return v, false
 	}
-	v.sheet, v.profile = d.sheet(lang, who.Name), profile
+	v.sheet, v.profile, v.home = d.sheet(lang, who.Name), profile, cmp.Or(who.TimeZone, signup.Zones()[0])
 	v.framed = strings.HasSuffix(r.URL.Path, "/embed")
 	if f.Lang == "" {
 		v.other = r.URL.Path + "?lang=" + v.otherLang()
@@ -116,7 +139,7 @@ func (d *door) showSignup(w http.ResponseWriter, r *http.Request) {
 	if !v.preview {
 		v.token = d.Signup.NewToken(v.Form)
 	}
-	v.values[signupSite] = embeddedBy(r, v.Form)
+	v.values[signupSite], v.values[string(signup.TimeZone)] = embeddedBy(r, v.Form), v.home
 	d.renderSignup(w, r, http.StatusOK, v, false)
 }
 

@@ -32,6 +32,9 @@ type joiner struct {
 	form  signup.Form
 	mails []string
 	now   time.Time
+	// forms keeps forms, book the people.
+	forms *signup.Service
+	book  *audience.Contacts
 }
 
 // Accept implements ingest.Acceptor.
@@ -71,15 +74,15 @@ func newJoiner(t *testing.T) *joiner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.store = &signuptest.Store{Store: tenants}
-	service := signup.New(signup.Config{Store: w.store, Audience: w.list, Contacts: audience.NewContacts(people, now), Groups: groups, Acceptor: w, ParseMailbox: message.ParseMailbox,
+	w.store, w.book = &signuptest.Store{Store: tenants}, audience.NewContacts(people, now)
+	w.forms = signup.New(signup.Config{Store: w.store, Audience: w.list, Contacts: w.book, Groups: groups, Acceptor: w, ParseMailbox: message.ParseMailbox,
 		Usable: func(context.Context, tenant.ID, string) (bool, error) { return true, nil }, Keeper: keeper, Catalog: catalog, PublicURL: "https://post.example", Now: now})
-	w.form, err = service.Save(t.Context(), signup.Form{Tenant: w.owner, Name: "Fuß", Title: "Neubau-Brief <b>", Active: true, Group: g.ID, Purpose: tenant.Newsletter,
+	w.form, err = w.forms.Save(t.Context(), signup.Form{Tenant: w.owner, Name: "Fuß", Title: "Neubau-Brief <b>", Active: true, Group: g.ID, Purpose: tenant.Newsletter,
 		From: "Hafen <brief@hafenkontor.example>", Wording: "Ja, <i>gern</i>.", Notice: "Verantwortlich: wir.", Origins: []string{"https://www.hafenkontor.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(public.New(public.Config{Signup: service, Catalog: catalog, Now: now, PerMinute: 1000}))
+	server := httptest.NewServer(public.New(public.Config{Signup: w.forms, Catalog: catalog, Now: now, PerMinute: 1000}))
 	t.Cleanup(server.Close)
 	w.base = server.URL
 	return w
@@ -180,5 +183,41 @@ func TestEmbedded(t *testing.T) {
 	all := w.consents()
 	if len(all) != 2 || all[1].FormURL != "https://www.hafenkontor.example" || all[0].FormURL != "https://post.example"+path {
 		t.Errorf("%+v", all)
+	}
+}
+
+// The time zone is a select that works without script: the account's own stands there, a word
+// says which, and what is no zone comes back at its field.
+func TestSignUpAsksForTheTimeZone(t *testing.T) {
+	w := newJoiner(t)
+	if err := w.book.SetField(t.Context(), w.owner, audience.Field{Key: "zeitzone", Label: "Zeitzone", Type: audience.ZoneField}); err != nil {
+		t.Fatal(err)
+	}
+	w.form.Fields = map[signup.Field]signup.Need{signup.TimeZone: signup.Mandatory}
+	if _, err := w.forms.Save(t.Context(), w.form); err != nil {
+		t.Fatal(err)
+	}
+	path := signup.FormPath + w.form.Key() + "?lang=de"
+	_, text := w.ask(http.MethodGet, path, "", "", nil)
+	for _, want := range []string{`<label for="time_zone">`, `<option value="Europe/Berlin" selected>Deutschland (Berlin)</option>`, `<option value="Europe/Athens">Griechenland (Athen)</option>`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the form lacks %s", want)
+		}
+	}
+	if strings.Contains(text, `<option value=""`) || strings.Contains(text, "<script") {
+		t.Error("a mandatory field may be left empty, or needs a script")
+	}
+	if res, text := w.enter(path, url.Values{"email": {"eva@kunde.example"}, "agree": {"on"}, "time_zone": {"Mars/Olympus"}}); res.StatusCode != 422 || !strings.Contains(text, `id="time_zone-wrong"`) || !strings.Contains(text, "Diese Zeitzone gibt es nicht.") {
+		t.Errorf("%d %s", res.StatusCode, text)
+	}
+	if res, text := w.enter(path, url.Values{"email": {"eva@kunde.example"}, "agree": {"on"}, "time_zone": {"Asia/Famagusta"}}); res.StatusCode != http.StatusOK || w.consents()[0].Person["time_zone"] != "Asia/Famagusta" {
+		t.Errorf("%d %+v %s", res.StatusCode, w.consents(), text)
+	}
+	w.form.Fields[signup.TimeZone] = signup.Optional
+	if _, err := w.forms.Save(t.Context(), w.form); err != nil {
+		t.Fatal(err)
+	}
+	if _, text := w.ask(http.MethodGet, path, "", "", nil); !strings.Contains(text, `<option value="">Keine Angabe</option>`) {
+		t.Error("an optional field cannot be left empty")
 	}
 }

@@ -147,7 +147,7 @@ func (c *checking) step(d *Definition, i int) {
 	kept := Step{Key: s.Key, Do: s.Do}
 	switch s.Do {
 	case Wait:
-		kept.Minutes, kept.Weekday, kept.Hour = s.Minutes, s.Weekday, s.Hour
+		kept.Minutes, kept.Weekday, kept.Hour, kept.Local = s.Minutes, s.Weekday, s.Hour, s.Local
 		c.wait(at, &kept)
 	case Check:
 		kept.Filter, kept.Did, kept.Of, kept.Else = s.Filter, s.Did, s.Of, s.Else
@@ -166,7 +166,7 @@ func (c *checking) step(d *Definition, i int) {
 
 func (c *checking) wait(at string, s *Step) {
 	if s.Weekday == "" {
-		s.Hour = 0
+		s.Hour, s.Local = 0, false
 		if s.Minutes < 1 || s.Minutes > MaxMinutes {
 			c.value(at+"/minutes", "From a minute to 366 days.")
 		}
@@ -240,6 +240,17 @@ func (s Step) until(began time.Time, zone *time.Location) time.Time {
 		return at.UTC()
 	}
 	return began // unreachable: every weekday comes within eight days
+}
+
+// clock is the zone by which a step waits for a contact. key is that of the field with their
+// zone, "" if there is none.
+func (s Step) clock(p audience.Contact, key string, otherwise *time.Location) *time.Location {
+	if s.Local && key != "" {
+		if zone, ok := audience.LoadZone(p.Fields[key]); ok {
+			return zone
+		}
+	}
+	return otherwise
 }
 
 // nextScan is the first hour at which dates are looked at from an instant on.

@@ -29,7 +29,12 @@ func (s *Service) Rehearse(ctx context.Context, who ingest.Principal, number ID,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.c.Contacts.Contact(ctx, who.Tenant, contact); err != nil {
+	person, err := s.c.Contacts.Contact(ctx, who.Tenant, contact)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.zoneKey(ctx, who.Tenant)
+	if err != nil {
 		return nil, err
 	}
 	zone, err := s.zone(ctx, who.Tenant, v.Definition)
@@ -44,7 +49,7 @@ func (s *Service) Rehearse(ctx context.Context, who ingest.Principal, number ID,
 		i++
 		switch step.Do {
 		case Wait:
-			at = step.until(at, zone)
+			at = step.until(at, step.clock(person, key, zone))
 		case Check:
 			if r.Outcome, err = s.rehearseCheck(ctx, who.Tenant, step, contact); err != nil {
 				return list, err

@@ -131,6 +131,9 @@ type Step struct {
 	Minutes int64  `json:"minutes,omitempty"`
 	Weekday string `json:"weekday,omitempty"`
 	Hour    int    `json:"hour,omitempty"`
+	// Local: the hour is that of each contact's own clock (the field of the type zone); who has
+	// no zone goes by the series'.
+	Local bool `json:"local,omitempty"`
 	// Filter or Did is the condition of a Check. Did is Opened or Clicked, by a person, of the
 	// mail of the step Of.
 	Filter *audience.Segment `json:"filter,omitempty"`

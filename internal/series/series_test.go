@@ -163,6 +163,37 @@ func TestWaitsEndAtTheHourOfTheZone(t *testing.T) {
 	w.expect("then", list[0].Reason, "end")
 }
 
+// Everybody waits for nine on their own clock; who has none goes by that of the series.
+func TestWaitsEndAtTheLocalHour(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.contacts.SetField(t.Context(), w.who.Tenant, audience.Field{Key: "zeitzone", Label: "Zeitzone", Type: audience.ZoneField}))
+	in := func(zone string) func(*audience.Contact) {
+		return func(c *audience.Contact) { c.Fields = map[string]string{"zeitzone": zone} }
+	}
+	people := map[string]audience.Contact{"athen": w.contact("athen", in("Europe/Athens")), "london": w.contact("london", in("Europe/London")), "ohne": w.contact("ohne")}
+	v := w.begin(nil, series.Step{Key: "w", Do: series.Wait, Weekday: "thursday", Hour: 9, Local: true}, send("da"))
+	for _, c := range people {
+		w.tag(c, "neu")
+	}
+	w.turn()
+	list, _, err := w.service.Runs(t.Context(), w.who.Tenant, v.ID, series.RunFilter{Limit: 10})
+	w.must(err)
+	for _, l := range list {
+		want := map[string]string{"athen": "07:00", "london": "09:00", "ohne": "08:00"}[l.Address.Local]
+		w.expect(l.Address.Local, l.DueAt.Format("2006-01-02 15:04"), "2026-11-26 "+want)
+	}
+	rehearsed, err := w.service.Rehearse(t.Context(), w.who, v.ID, people["athen"].ID, nil)
+	w.must(err)
+	w.expect("rehearsed", rehearsed[1].At.Format("15:04"), "07:00")
+	seven := time.Date(2026, 11, 26, 7, 0, 0, 0, time.UTC)
+	for _, want := range []string{"da athen:1", "da ohne:1", "da london:1"} {
+		w.pass(seven.Sub(w.Now()))
+		w.turn()
+		w.sent(want)
+		seven = seven.Add(time.Hour)
+	}
+}
+
 func TestConditionsLeadDown(t *testing.T) {
 	w := newWorld(t)
 	vip, other := w.contact("vip", func(c *audience.Contact) { c.Company = "Werft" }), w.contact("other")

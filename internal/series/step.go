@@ -2,6 +2,7 @@ package series
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type lot struct {
 	step Step
 	i    int // of the step
 	zone *time.Location
+	key  string // of the field with the zone of contacts, where the step goes by it
 	now  time.Time
 	runs []Run
 	// people are their contacts, all of whom are there.
@@ -43,6 +45,11 @@ func (s *Service) advance(ctx context.Context, v Series, runs []Run, zone *time.
 	}
 	for _, l := range lots {
 		l.zone, l.now, l.people = zone, s.stamp(), people
+		if l.step.Local {
+			if l.key, err = s.zoneKey(ctx, v.Tenant); err != nil {
+				return nil, err
+			}
+		}
 		if stop, err = s.do(ctx, l); stop != nil || err != nil {
 			return stop, err
 		}
@@ -183,9 +190,18 @@ func (l *lot) deed(r Run, o Outcome, reason string) Deed {
 // next is a run behind the step.
 func (l *lot) next(r Run) Run { return l.v.Definition.arrive(r, l.i+1, l.now) }
 
+// zoneKey is the key of the field in which contacts have their zone, "" if there is none.
+func (s *Service) zoneKey(ctx context.Context, t tenant.ID) (string, error) {
+	declared, err := s.c.Store.Fields(ctx, t)
+	if err != nil {
+		return "", fmt.Errorf("read fields: %w", err)
+	}
+	return audience.ZoneKey(declared), nil
+}
+
 func (l *lot) wait() (moves []Move) {
 	for _, r := range l.runs {
-		if until := l.step.until(r.At, l.zone); until.After(l.now) {
+		if until := l.step.until(r.At, l.step.clock(l.people[r.Contact], l.key, l.zone)); until.After(l.now) {
 			r.DueAt = until
 			moves = append(moves, Move{Run: r})
 			continue

@@ -156,6 +156,8 @@ func (s *Service) validate(f Form, e *Entry) (message.Address, error) {
 			wrong = append(wrong, fault.Field(string(name), "signup_missing", "must be there"))
 		case need != Hidden && !line(v):
 			wrong = append(wrong, fault.Field(string(name), "signup_too_long", "at most 200 characters on one line"))
+		case need != Hidden && name == TimeZone && v != "" && !validZone(v):
+			wrong = append(wrong, fault.Field(string(name), "signup_zone", "no time zone"))
 		}
 	}
 	if !e.Agreed {
@@ -332,6 +334,9 @@ func (s *Service) admit(ctx context.Context, c consent.Consent) error {
 		if fault.IsKind(err, fault.Conflict) { // somebody was faster
 			person, _, err = s.c.Contacts.Of(ctx, c.Tenant, c.Address)
 		}
+	}
+	if err == nil {
+		err = s.settle(ctx, c.Tenant, person, c.Person[string(TimeZone)], c.Form)
 	}
 	if err != nil {
 		return err

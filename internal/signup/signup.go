@@ -88,7 +88,9 @@ type Form struct {
 type Field string
 
 // Fields are all of them in the order in which forms ask.
-func Fields() []Field { return []Field{"salutation", "given_name", "family_name", "company"} }
+func Fields() []Field {
+	return []Field{"salutation", "given_name", "family_name", "company", TimeZone}
+}
 
 // Need says whether a field must be filled in.
 type Need string
@@ -153,6 +155,8 @@ type Audience interface {
 type Contacts interface {
 	Of(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
 	Create(ctx context.Context, t tenant.ID, c audience.Contact, o audience.Origin, actor string) (audience.Contact, error)
+	Change(ctx context.Context, t tenant.ID, c audience.Contact, actor string) (audience.Contact, error)
+	Fields(ctx context.Context, t tenant.ID) ([]audience.Field, error)
 }
 
 // Groups keeps groups; *audience.Groups does.
@@ -242,7 +246,7 @@ func (s *Service) Sender(ctx context.Context, t tenant.ID) (tenant.Tenant, tenan
 // Save keeps a form and returns it as kept; the zero ID makes a new one. A form that takes
 // entries needs wording, notice, sender, group, and an imprint of the tenant. Errors are
 // Invalid with the fields "name", "title", "lead", "language", "group", "purpose", "from",
-// "fields", "wording", "notice", "privacy_url", "origins", "thanks", "days", "network",
+// "fields", "fields/time_zone", "wording", "notice", "privacy_url", "origins", "thanks", "days", "network",
 // "active".
 func (s *Service) Save(ctx context.Context, f Form) (Form, error) {
 	f.Days, f.Network = cmp.Or(f.Days, defaultDays), cmp.Or(f.Network, Whole)
@@ -321,6 +325,13 @@ func (s *Service) checkOutside(ctx context.Context, f Form) (wrong []*fault.Erro
 		wrong = append(wrong, fault.Field("group", "signup_group", "a group whose members are added one by one"))
 	case err != nil:
 		return nil, fmt.Errorf("find group of form: %w", err)
+	}
+	refused, err := s.checkZone(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		wrong = append(wrong, refused)
 	}
 	box, err := s.c.ParseMailbox(f.From)
 	if err != nil {

@@ -369,3 +369,49 @@ func TestSaveDemandsWhatTheLawDoes(t *testing.T) {
 		}
 	}
 }
+
+// A form asks for a time zone where the account has a place for it; what was given is kept as
+// evidence and goes to the contact, unless one stands there.
+func TestFormsAskForTheTimeZone(t *testing.T) {
+	w := newWorld(t)
+	asks := func(f *signup.Form) { f.Fields = map[signup.Field]signup.Need{signup.TimeZone: signup.Mandatory} }
+	f := w.draft()
+	asks(&f)
+	if _, err := w.service.Save(t.Context(), f); fault.As(err) == nil || fault.As(err).Field != "fields/time_zone" || fault.As(err).Code != "signup_zone_field" {
+		t.Fatalf("an account without a field for it: %v", err)
+	}
+	if err := w.contacts.SetField(t.Context(), w.owner, audience.Field{Key: "zeitzone", Label: "Zeitzone", Type: audience.ZoneField}); err != nil {
+		t.Fatal(err)
+	}
+	f = w.form(asks)
+	for zone, code := range map[string]string{"": "signup_missing", "Mars/Olympus": "signup_zone", "Local": "signup_zone"} {
+		e := w.entry(f)
+		e.Values = map[signup.Field]string{signup.TimeZone: zone}
+		if got := fault.As(w.service.Take(t.Context(), f, e)); got == nil || got.Field != "time_zone" || got.Code != code {
+			t.Errorf("zone %q: %v", zone, got)
+		}
+	}
+	kept := audience.Contact{Addresses: []message.Address{{Local: "max", Domain: "kunde.example"}}, Fields: map[string]string{"zeitzone": "Asia/Tokyo"}}
+	bare := audience.Contact{Addresses: []message.Address{{Local: "ida", Domain: "kunde.example"}}, Company: "Kunde GmbH"}
+	for _, c := range []audience.Contact{kept, bare} {
+		if _, err := w.contacts.Create(t.Context(), w.owner, c, audience.OriginOffice, "usr_1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for who, want := range map[string]string{"neu@kunde.example": "Europe/Athens", "max@kunde.example": "Asia/Tokyo", "ida@kunde.example": "Europe/Athens"} {
+		e := w.entry(f)
+		e.Email, e.Values = who, map[signup.Field]string{signup.TimeZone: "Europe/Athens"}
+		w.take(f, e)
+		given, err := w.service.Confirm(t.Context(), w.link(), "198.51.100.9", "Mail/2")
+		if err != nil || given.Person["time_zone"] != "Europe/Athens" {
+			t.Errorf("%s: evidence %v, %v", who, given.Person, err)
+		}
+		a, err := message.ParseAddress(who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, found, err := w.contacts.Of(t.Context(), w.owner, a); err != nil || !found || c.Fields["zeitzone"] != want {
+			t.Errorf("%s lives in %q, not %q: %v", who, c.Fields["zeitzone"], want, err)
+		}
+	}
+}

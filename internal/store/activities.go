@@ -116,6 +116,9 @@ func (s *Store) Activities(ctx context.Context, t tenant.ID, q tracking.Query) (
 	if q.Recipient != (message.Address{}) {
 		and("a.recipient = $%d", canonicalAddress(q.Recipient))
 	}
+	if q.Part != "" {
+		and(`a.recipient LIKE $%d ESCAPE '\'`, "%"+likeLiteral(strings.ToLower(plain(q.Part)))+"%")
+	}
 	if q.Sender != "" {
 		and("a.sender = $%d", q.Sender)
 	}

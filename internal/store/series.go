@@ -111,6 +111,9 @@ func (s *Store) ChangeSeries(ctx context.Context, v series.Series, from series.S
 		if !fresh {
 			return nil
 		}
+		if err := dropSeriesChecks(ctx, tx, v); err != nil {
+			return err
+		}
 		if from == series.Draft {
 			// Nobody has letters of a draft.
 			if _, err := tx.ExecContext(ctx, "DELETE FROM series_letters WHERE tenant = $1 AND series = $2", v.Tenant[:], v.ID[:]); err != nil {
@@ -123,6 +126,19 @@ func (s *Store) ChangeSeries(ctx context.Context, v series.Series, from series.S
 		return fmt.Errorf("change series: %w", err)
 	}
 	return nil
+}
+
+// dropSeriesChecks takes away what was found about letters that v has no more.
+func dropSeriesChecks(ctx context.Context, tx *sql.Tx, v series.Series) error {
+	text, args := "DELETE FROM campaign_checks WHERE tenant = $1 AND campaign IN (SELECT l.id FROM series_letters l WHERE l.tenant = $1 AND l.series = $2)", []any{v.Tenant[:], v.ID[:]}
+	for _, step := range v.Definition.Steps {
+		if step.Do == series.Send {
+			args = append(args, step.Form[:])
+			text += fmt.Sprintf(" AND campaign <> $%d", len(args))
+		}
+	}
+	_, err := tx.ExecContext(ctx, text, args...)
+	return err
 }
 
 // seriesRefused is why a series could not be changed.
@@ -186,6 +202,9 @@ func (s *Store) DeleteSeries(ctx context.Context, t tenant.ID, v series.ID) erro
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return errors.Join(err, seriesRefused(ctx, tx, t, v))
+		}
+		if err := dropSeriesChecks(ctx, tx, series.Series{Tenant: t, ID: v}); err != nil {
+			return err
 		}
 		for _, table := range []string{"series_versions", "series_letters", "series_signals", "series_runs", "series_deeds"} {
 			//nolint:gosec // G202: constants only

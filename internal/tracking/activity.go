@@ -110,7 +110,10 @@ type Query struct {
 	Message   message.ID
 	Offer     string
 	Recipient message.Address
-	Kinds     []Kind
+	// Part is a piece of the recipient's address, in whatever case; what nobody is known of
+	// has none.
+	Part  string
+	Kinds []Kind
 	// Classes selects by who was there.
 	Classes []Class
 	Sender  string

@@ -65,7 +65,10 @@ func TestSeriesFromMakingToActivating(t *testing.T) {
 	if a := post(at+"/step", "revision", "3", "key", v.Definition.Steps[0].Key, "act", "down", "amount", "2", "unit", "days"); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("moved: %d %s", a.StatusCode, a.Text)
 	}
-	if a := post(at + "/activate"); a.StatusCode != http.StatusSeeOther {
+	if a := post(at + "/activate"); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.Text, `id="seen-problem"`) || find().State != series.Draft {
+		t.Fatalf("activated by somebody who did not see what was found: %d", a.StatusCode)
+	}
+	if a := post(at+"/activate", "seen", "on"); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("activated: %d", a.StatusCode)
 	}
 	if v = find(); v.State != series.Active || v.Definition.Steps[0].Do != series.Send || v.Definition.Steps[0].Letter.HTML == "" {
@@ -141,5 +144,104 @@ func TestLettersOfSeriesAreBuiltOfBlocks(t *testing.T) {
 	has(d.Post(at+"/preview", url.Values{"key": {step.Key}, "source": {"template"}}), 200, "Noch nichts ausgewählt")
 	if a := d.Post(at+"/preview", url.Values{"does": {"wait"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("the preview of a wait: %d", a.StatusCode)
+	}
+}
+
+// A step is looked over, tested and kept by itself as a mailing is, and asks for no more tracking
+// than the account allows.
+func TestStepsAreCheckedAsMailingsAre(t *testing.T) {
+	d := webtest.Open(t).SignIn(webtest.Owner)
+	find := func(state series.State) series.Series {
+		list, err := d.World.Series().List(t.Context(), d.World.Tenant.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range list {
+			if v.State == state {
+				if v, err = d.World.Series().Series(t.Context(), d.World.Tenant.ID, v.ID); err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+		}
+		t.Fatalf("no series is %s", state)
+		return series.Series{}
+	}
+	has := func(a webtest.Answer, status int, texts ...string) {
+		t.Helper()
+		if a.StatusCode != status {
+			t.Fatalf("%s: status %d\n%s", a.Request.URL, a.StatusCode, a.Text)
+		}
+		for _, text := range texts {
+			if !strings.Contains(a.Text, text) {
+				t.Errorf("%s lacks %q", a.Request.URL, text)
+			}
+		}
+	}
+	v := find(series.Draft)
+	at := "/series/" + v.ID.String() + "/step"
+	form := url.Values{"revision": {strconv.FormatInt(v.Revision, 10)}, "does": {"send"}, "do": {"save"}, "source": {"html"}, "from": {"news@muster.example"}, "subject": {"Willkommen"},
+		"html": {`<p>Guten Tag</p><img src="https://muster.example/a.png"><a href="{{unsubscribe_url}}">x</a>`}, "tracking": {"individual"}}
+	refused := d.Post(at, form)
+	has(refused, 422, `id="tracking-problem"`, "Mehr als „Nur Zahlen“ erlaubt das Konto nicht")
+	if strings.Contains(refused.Text, `<option value="individual"`) {
+		t.Error("a level is offered that the account does not allow")
+	}
+	form.Set("tracking", "none")
+	if a := d.Post(at, form); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("kept: %d\n%s", a.StatusCode, a.Text)
+	}
+	v = find(series.Draft)
+	step := v.Definition.Steps[len(v.Definition.Steps)-1]
+	if step.Letter.Tracking.String() != "none" {
+		t.Errorf("tracking of the step: %q", step.Letter.Tracking)
+	}
+	page := at + "?key=" + step.Key
+	has(d.Get(page), 200, `data-autosave="`+at+`/autosave"`, `id="check"`, "Impressum", `action="`+at+`/check"`, `action="`+at+`/test"`, `<option value="none" selected`)
+	has(d.Get("/series/"+v.ID.String()), 200, "Impressum", `name="seen"`, "/step?key="+step.Key)
+
+	form.Set("key", step.Key)
+	form.Set("subject", "Von selbst")
+	form.Set("revision", strconv.FormatInt(v.Revision, 10))
+	if a := d.Post(at+"/autosave", form); a.StatusCode != http.StatusOK || a.Text != `{"revision":`+strconv.FormatInt(v.Revision+1, 10)+"}\n" {
+		t.Errorf("kept by itself: %d %s", a.StatusCode, a.Text)
+	}
+	has(d.Post(at+"/autosave", form), 200, `{"clash":true}`)
+	form.Set("revision", strconv.FormatInt(v.Revision+1, 10))
+	form.Set("subject", strings.Repeat("x", 600))
+	has(d.Post(at+"/autosave", form), 200, `"wrong":"Noch nicht gespeichert`)
+	form.Del("key")
+	if a := d.Post(at+"/autosave", form); a.StatusCode != http.StatusNotFound {
+		t.Errorf("a step that was never saved, kept by itself: %d", a.StatusCode)
+	}
+	if v = find(series.Draft); v.Definition.Steps[len(v.Definition.Steps)-1].Letter.Subject != "Von selbst" {
+		t.Errorf("kept: %+v", v.Definition.Steps)
+	}
+
+	key := url.Values{"key": {step.Key}}
+	if a := d.Post(at+"/check", key); a.StatusCode != http.StatusSeeOther || !strings.HasSuffix(a.Header.Get("Location"), "?key="+step.Key+"&done=check") {
+		t.Fatalf("checked: %d %s", a.StatusCode, a.Header.Get("Location"))
+	}
+	has(d.Get(page), 200, "data-running")
+	has(d.Post(at+"/test", url.Values{"key": {step.Key}, "to": {"wer@fremd.example"}}), 422, `id="to-problem"`, "wer@fremd.example")
+	if a := d.Post(at+"/test", url.Values{"key": {step.Key}, "to": {"ich@muster.example"}}); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("test mail: %d\n%s", a.StatusCode, a.Text)
+	}
+	for _, path := range []string{"/check", "/test"} {
+		if a := d.Post(at+path, url.Values{"key": {"gibtsnicht"}}); a.StatusCode != http.StatusNotFound {
+			t.Errorf("%s of no step: %d", path, a.StatusCode)
+		}
+	}
+
+	active := find(series.Active)
+	if a := d.Get("/series/" + active.ID.String() + "/step?key=hallo"); a.StatusCode != http.StatusOK || strings.Contains(a.Text, "data-autosave") {
+		t.Errorf("what is under way would change by itself: %d", a.StatusCode)
+	}
+	form.Set("key", "hallo")
+	form.Set("subject", "Anders")
+	form.Set("revision", strconv.FormatInt(active.Revision, 10))
+	has(d.Post("/series/"+active.ID.String()+"/step/autosave", form), 200, `{"clash":true}`)
+	if find(series.Active).Version != active.Version {
+		t.Error("a series that is under way was changed by a script")
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
+	"stafette/internal/audience"
 	"stafette/internal/blitz"
 	"stafette/internal/fault"
 	"stafette/internal/notice"
@@ -55,7 +57,7 @@ func (s *Store) Activities(_ context.Context, t tenant.ID, q tracking.Query) (li
 		newer, older := bytes.Compare(a.ID[:], q.After[:]) > 0, q.After.IsZero() || bytes.Compare(a.ID[:], q.After[:]) < 0
 		if a.Tenant == t && (len(q.Classes) == 0 || slices.Contains(q.Classes, a.Machine.Class)) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, a.Kind)) &&
 			(q.Sender == "" || a.Sender == q.Sender) && (q.Offer == "" || a.Offer == q.Offer) && (q.Message.IsZero() || a.Message == q.Message) &&
-			(q.Recipient.IsZero() || a.Recipient != nil && *a.Recipient == q.Recipient) && (q.Since.IsZero() || !a.At.Before(q.Since)) &&
+			(q.Recipient.IsZero() || a.Recipient != nil && *a.Recipient == q.Recipient) && (q.Part == "" || a.Recipient != nil && strings.Contains(audience.Canonical(*a.Recipient), strings.ToLower(q.Part))) && (q.Since.IsZero() || !a.At.Before(q.Since)) &&
 			(q.Until.IsZero() || a.At.Before(q.Until)) && (q.Forward && newer || !q.Forward && older) {
 			list = append(list, a)
 		}

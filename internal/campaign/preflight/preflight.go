@@ -96,10 +96,13 @@ type Client interface {
 type Config struct {
 	Store     Store
 	Campaigns *campaign.Service
-	Client    Client // nil: links are not asked
-	Spam      Spam   // nil: no filter is asked
-	Now       func() time.Time
-	Log       *slog.Logger // nil: discard
+	// Find reads what is looked over in the background: mailings, and the letters of series;
+	// nil: mailings alone.
+	Find   func(ctx context.Context, t tenant.ID, c campaign.ID) (campaign.Campaign, error)
+	Client Client // nil: links are not asked
+	Spam   Spam   // nil: no filter is asked
+	Now    func() time.Time
+	Log    *slog.Logger // nil: discard
 }
 
 // Service checks mailings. It is safe for concurrent use.
@@ -109,6 +112,9 @@ type Service struct{ c Config }
 func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Find == nil {
+		c.Find = c.Campaigns.Campaign
 	}
 	return &Service{c}
 }

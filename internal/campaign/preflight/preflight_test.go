@@ -201,3 +201,26 @@ func TestSpamAtTheLimit(t *testing.T) {
 		}
 	}
 }
+
+// The letter of a step of a series is found by its identifier, and nobody lacks what an event
+// will bring.
+func TestChecksOfLettersThatAreNoMailings(t *testing.T) {
+	var step campaign.Campaign
+	w := newWorld(t, func(c *preflight.Config) {
+		c.Find = func(_ context.Context, _ tenant.ID, number campaign.ID) (campaign.Campaign, error) {
+			if number != step.ID {
+				t.Errorf("asked for %s", number)
+			}
+			return step, nil
+		}
+	})
+	step = campaign.Campaign{ID: id.New[campaign.Kind](start), Tenant: w.who.Tenant, Groups: []audience.GroupID{w.group}, Events: true, State: campaign.Sent,
+		Letter: campaign.Letter{From: "a@muster.example", Subject: "{{event.order}}", Text: "{{given_name}} {{event.sum}}"}}
+	if err := errors.Join(w.service.Begin(t.Context(), step), w.service.Turn(t.Context(), start)); err != nil {
+		t.Fatal(err)
+	}
+	ch, err := w.service.Last(t.Context(), step.Tenant, step.ID)
+	if err != nil || !ch.Over || ch.Found.People != 3 || len(ch.Found.Empty) != 1 || ch.Found.Empty["given_name"] != 1 {
+		t.Errorf("found %+v, %v", ch, err)
+	}
+}

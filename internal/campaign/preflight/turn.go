@@ -148,7 +148,7 @@ func (s *Service) Turn(ctx context.Context, now time.Time) error {
 
 // step does one step of a check and keeps it.
 func (s *Service) step(ctx context.Context, ch Check) (Check, error) {
-	c, err := s.c.Campaigns.Campaign(ctx, ch.Tenant, ch.Campaign)
+	c, err := s.c.Find(ctx, ch.Tenant, ch.Campaign)
 	switch {
 	case fault.IsKind(err, fault.NotFound):
 		ch.Over = true

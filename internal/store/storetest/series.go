@@ -3,6 +3,7 @@ package storetest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"stafette/internal/audience"
 	"stafette/internal/audience/intake"
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/event"
 	"stafette/internal/fault"
 	"stafette/internal/id"
@@ -20,7 +22,7 @@ import (
 )
 
 func seriesTests() map[string]func(*testing.T, *World) {
-	return map[string]func(*testing.T, *World){"Rows": seriesRows, "Entering": seriesEntering, "Moving": seriesMoving, "Heard": seriesHeard, "Signals": seriesSignals, "Sleep": seriesSleep, "Ended": seriesEnded, "HandedOut": seriesHandedOut}
+	return map[string]func(*testing.T, *World){"Rows": seriesRows, "Entering": seriesEntering, "Moving": seriesMoving, "Heard": seriesHeard, "Signals": seriesSignals, "Sleep": seriesSleep, "Ended": seriesEnded, "HandedOut": seriesHandedOut, "Checks": seriesChecks}
 }
 
 // flow stores an active one for a group that begins with the tag "neu".
@@ -92,6 +94,38 @@ func seriesRows(t *testing.T, w *World) {
 	again, err := w.Store.MoveSeries(ctx, v, series.Active)
 	w.must(err)
 	equal(t, "moved", words(moved, again), "true false")
+}
+
+// seriesChecks go with the letter they are about.
+func seriesChecks(t *testing.T, w *World) {
+	ctx := t.Context()
+	v := w.flow(w.A, w.Group(w.A, "Kunden"))
+	now := w.Clock.Now().UTC().Truncate(time.Millisecond)
+	kept := v.Definition.Steps[0].Form
+	second := series.Step{Key: "b", Do: series.Send, Form: id.New[campaign.Kind](now.Add(time.Second)), Letter: &campaign.Letter{Subject: "Noch etwas"}}
+	v.Revision, v.Version, v.Definition.Steps = 3, 2, append(slices.Clone(v.Definition.Steps), second)
+	w.must(w.Store.ChangeSeries(ctx, v, series.Active, true))
+	foreign := id.New[campaign.Kind](now.Add(2 * time.Second))
+	for _, c := range []campaign.ID{kept, second.Form, foreign} {
+		w.must(w.Store.BeginCampaignCheck(ctx, preflight.Check{Tenant: w.A, Campaign: c, Step: 1, Total: 1, At: now}))
+	}
+	left := func() (list []bool) {
+		t.Helper()
+		for _, c := range []campaign.ID{kept, second.Form, foreign} {
+			found, err := w.Store.CampaignCheck(ctx, w.A, c)
+			w.must(err)
+			list = append(list, !found.At.IsZero())
+		}
+		return list
+	}
+	v.Revision, v.Version, v.Definition.Steps = 4, 3, v.Definition.Steps[:2]
+	w.must(w.Store.ChangeSeries(ctx, v, series.Active, true))
+	equal(t, "left when a letter is another one", words(left()), "[true false true]")
+	v.Revision, v.State = 5, series.Ended
+	w.must(w.Store.ChangeSeries(ctx, v, series.Active, false))
+	equal(t, "left when it is over", words(left()), "[true false true]")
+	w.must(w.Store.DeleteSeries(ctx, w.A, v.ID))
+	equal(t, "left when it is deleted", words(left()), "[false false true]")
 }
 
 // words are values with a space between each two.

@@ -277,6 +277,8 @@ func activitiesListed(t *testing.T, w *World) {
 		"page":      {tracking.Query{Limit: 2, After: hits[3].Activity.ID}, []int{2, 1}, true},
 		"message":   {tracking.Query{Message: one.Message}, []int{1, 0}, false},
 		"recipient": {tracking.Query{Recipient: Address("Max@x.example")}, []int{3, 2}, false},
+		"part":      {tracking.Query{Part: "MAX@"}, []int{3, 2}, false},
+		"part, %":   {tracking.Query{Part: "m%x"}, nil, false},
 		"kinds":     {tracking.Query{Kinds: []tracking.Kind{tracking.Clicked, tracking.PageVisited}}, []int{4, 3, 1}, false},
 		"machines":  {tracking.Query{Classes: []tracking.Class{tracking.Scanner}}, []int{1}, false},
 		"offer":     {tracking.Query{Offer: "off_1"}, []int{4}, false},

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"stafette/internal/audience"
@@ -212,6 +213,7 @@ func (s *Shelf) Activities(_ context.Context, t tenant.ID, q tracking.Query) ([]
 		switch {
 		case a.Tenant != t, !q.Message.IsZero() && a.Message != q.Message, q.Offer != "" && a.Offer != q.Offer, q.Sender != "" && a.Sender != q.Sender,
 			a.At.Before(q.Since), !q.Until.IsZero() && !a.At.Before(q.Until),
+			q.Part != "" && (a.Recipient == nil || !strings.Contains(audience.Canonical(*a.Recipient), strings.ToLower(q.Part))),
 			len(q.Kinds) > 0 && !slices.Contains(q.Kinds, a.Kind), len(q.Classes) > 0 && !slices.Contains(q.Classes, a.Machine.Class),
 			q.Recipient.Domain != "" && (a.Recipient == nil || audience.Canonical(*a.Recipient) != audience.Canonical(q.Recipient)):
 			continue

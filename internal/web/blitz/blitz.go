@@ -59,6 +59,7 @@ const (
 	ofOffer   = path + "/offers/{offer}/{recipient}"
 
 	perPage = 50
+	maxPart = 254 // of a piece of an address
 	// most is how many activities a file has.
 	most = 10_000
 	// liveFor ends a stream, so that a session that was closed loses it soon.
@@ -127,8 +128,12 @@ func query(p frame.Page, v frame.View) tracking.Query {
 	if m, err := id.Parse[message.Kind](v.Filter("message")); err == nil {
 		q.Message = m
 	}
-	if a, err := message.ParseAddress(v.Filter("q")); err == nil {
-		q.Recipient = a
+	if text := strings.TrimSpace(v.Filter("q")); text != "" {
+		if a, err := message.ParseAddress(text); err == nil {
+			q.Recipient = a
+		} else {
+			q.Part = frame.Shorten(text, maxPart)
+		}
 	}
 	if day, err := time.ParseInLocation(time.DateOnly, v.Filter("from"), p.Zone); err == nil {
 		q.Since = day

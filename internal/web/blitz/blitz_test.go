@@ -61,6 +61,14 @@ func TestFeed(t *testing.T) {
 	if strings.Count(file.Text, "eva@neu.example") < 2 || !strings.Contains(file.Text, "Eva Neu (eva@neu.example)") || strings.Contains(file.Text, "eva@gmx.example") {
 		t.Errorf("%s", file.Text)
 	}
+	// A piece of an address narrows the feed, and what is in nobody's leaves nothing.
+	has(t, d.Get("/blitz?q=NEU.exam"), "Eva Neu (eva@neu.example) lud den Grundriss", `value="NEU.exam"`)
+	if a := d.Get("/blitz?q=gmx"); strings.Contains(a.Text, "Eva Neu (eva@neu.example)") || strings.Contains(a.Text, "wer es war, ist nicht erkennbar") {
+		t.Error("a piece of an address does not narrow the feed")
+	}
+	if a := d.Get("/blitz?q=niemand%25"); strings.Contains(a.Text, "/certificate.pdf") {
+		t.Error("something is shown of nobody")
+	}
 	if a := d.Post("/blitz/open", url.Values{"activity": {"atv_01k00000000000000000000000"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an activity that is not there: %d", a.StatusCode)
 	}

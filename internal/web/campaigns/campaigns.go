@@ -23,6 +23,7 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/letterform"
 )
 
 // Groups lists those of a tenant; *audience.Groups does.
@@ -51,6 +52,8 @@ type Config struct {
 	ProviderName func(key string) string
 	// Checks look mailings over.
 	Checks *preflight.Service
+	// Tracking says how much the account allows to be told; nil: nobody is asked.
+	Tracking letterform.Decider
 }
 
 const (

@@ -16,9 +16,9 @@ import (
 	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
 	"stafette/internal/tenant"
-	"stafette/internal/tracking"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/letterform"
 )
 
 // Templates are those that a mailing can be made of; *stationery.Service has them.
@@ -54,6 +54,7 @@ type editor struct {
 	brand     blocks.Brand // of mode blocks
 	unsaved   bool
 	providers []frame.Option // that can be bounded
+	levels    letterform.Levels
 }
 
 func fields() []string {
@@ -83,7 +84,7 @@ func (c Config) showEdit(w http.ResponseWriter, r *http.Request, p frame.Page) e
 		frame.Redirect(w, r, pathOf(v), "state")
 		return nil
 	}
-	e := editor{Campaign: v, mode: string(stationery.HTML), chosen: -1, providers: c.providers(), Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
+	e := editor{Campaign: v, mode: string(stationery.HTML), chosen: -1, providers: c.providersOf(p, v), Form: frame.Form{Values: map[string]string{"name": v.Name, "from": v.Letter.From, "reply_to": v.Letter.ReplyTo, "subject": v.Letter.Subject,
 		"html": v.Letter.HTML, "text": v.Letter.Written(), "tracking": v.Letter.Tracking.String(), "revision": strconv.FormatInt(v.Revision, 10)}}}
 	if m := v.Letter.Made; m != nil && m.Source != nil {
 		e.mode = string(m.Source.Mode)
@@ -121,6 +122,11 @@ func (c Config) form(w http.ResponseWriter, r *http.Request, p frame.Page, statu
 	}
 	if e.variables, err = c.Campaigns.Variables(r.Context(), p.Tenant()); err != nil {
 		return err
+	}
+	if !e.levels.Known {
+		if e.levels, err = letterform.LevelsOf(r.Context(), c.Tracking, p.Tenant(), e.Letter.Tracking); err != nil {
+			return err
+		}
 	}
 	if e.mode == string(stationery.Blocks) && e.pictures == nil {
 		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
@@ -167,9 +173,13 @@ func (c Config) written(w http.ResponseWriter, r *http.Request, p frame.Page, v 
 	if err := r.ParseForm(); err != nil {
 		return editor{}, &fault.Error{Kind: fault.Invalid, Code: "form_malformed", Err: err}
 	}
-	e := editor{Campaign: v, mode: r.PostForm.Get("mode"), chosen: -1, unsaved: true, providers: c.providers(), Form: frame.Form{Values: map[string]string{}}}
+	e := editor{Campaign: v, mode: r.PostForm.Get("mode"), chosen: -1, unsaved: true, providers: c.providersOf(p, v), Form: frame.Form{Values: map[string]string{}}}
 	if !slices.Contains(modes(), e.mode) {
 		e.mode = string(stationery.HTML)
+	}
+	var err error
+	if e.levels, err = letterform.LevelsOf(r.Context(), c.Tracking, p.Tenant(), v.Letter.Tracking); err != nil {
+		return e, err
 	}
 	for _, name := range fields() {
 		e.Values[name] = strings.ReplaceAll(strings.ToValidUTF8(r.PostForm.Get(name), ""), "\r\n", "\n")
@@ -181,7 +191,6 @@ func (c Config) written(w http.ResponseWriter, r *http.Request, p frame.Page, v 
 	e.Values["view"] = frame.Shorten(r.PostForm.Get("view"), 20)
 	if e.mode == string(stationery.Blocks) {
 		e.document = blockform.Read(r.PostForm)
-		var err error
 		if e.pictures, err = blockform.PicturesOf(r.Context(), c.Pictures, p.Tenant()); err != nil {
 			return e, err
 		}
@@ -324,14 +333,12 @@ func (e *editor) read(p frame.Page, groups []string) {
 	v.Letter = campaign.Letter{From: strings.TrimSpace(e.Value("from")), ReplyTo: strings.TrimSpace(e.Value("reply_to")), Subject: strings.TrimSpace(e.Value("subject")), Text: e.Value("text")}
 	e.readContent(&v.Letter)
 	v.Revision, _ = strconv.ParseInt(e.Value("revision"), 10, 64) // what is none is no revision
-	var err error
-	if v.Letter.Tracking, err = tracking.ParseLevel(e.Value("tracking")); err != nil {
-		e.Add("tracking", p.FaultText(fault.As(err), e.Value("tracking")))
-	}
+	v.Letter.Tracking = e.levels.Read(p, &e.Form)
 	e.readTrial(p)
 	e.readRates(p)
 	v.PerHour = 0
 	if text := strings.TrimSpace(e.Value("per_hour")); text != "" {
+		var err error
 		if v.PerHour, err = strconv.Atoi(text); err != nil || v.PerHour < 1 {
 			e.Add("per_hour", p.T("campaigns.wrong.per_hour"))
 		}

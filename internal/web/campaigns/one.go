@@ -386,14 +386,6 @@ func facts(p frame.Page, s sheet) []frame.Fact {
 	return append(list, frame.Fact{Name: p.T("campaigns.number"), Value: s.ID.String(), Mono: true})
 }
 
-func trackings(p frame.Page) []frame.Option {
-	list := []frame.Option{{Text: p.T("campaigns.tracking.default")}}
-	for _, l := range []string{"none", "aggregate", "pseudonymous", "individual"} {
-		list = append(list, frame.Option{Value: l, Text: p.T("campaigns.tracking." + l)})
-	}
-	return list
-}
-
 func decimal(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 func share(n, of int64) string {

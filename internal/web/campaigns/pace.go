@@ -30,6 +30,18 @@ func (c Config) providers() []frame.Option {
 	return list
 }
 
+// providersOf are those of the form of a mailing: one that it bounds and that we do not know any
+// more stands there with a word that says so.
+func (c Config) providersOf(p frame.Page, v campaign.Campaign) []frame.Option {
+	list := c.providers()
+	for _, r := range v.PerProvider {
+		if !slices.ContainsFunc(list, func(o frame.Option) bool { return o.Value == r.Provider }) {
+			list = append(list, frame.Option{Value: r.Provider, Text: p.T("campaigns.rate.gone", "provider", c.providerName(r.Provider))})
+		}
+	}
+	return list
+}
+
 // rateField is the field of the form for the limit of a provider.
 func rateField(provider string) string { return "rate_" + provider }
 
@@ -70,8 +82,13 @@ func paceFacts(p frame.Page, s sheet) []frame.Fact {
 	if s.PerHour > 0 {
 		list = append(list, frame.Fact{Name: p.T("campaigns.field.per_hour"), Value: p.Number(int64(s.PerHour))})
 	}
+	known := s.config.Campaigns.Providers()
 	for _, r := range s.PerProvider {
-		list = append(list, frame.Fact{Name: p.T("campaigns.rate.fact", "provider", s.config.providerName(r.Provider)), Value: p.T("campaigns.rate.value", "n", r.PerHour)})
+		name := s.config.providerName(r.Provider)
+		if !slices.Contains(known, r.Provider) {
+			name = p.T("campaigns.rate.gone", "provider", name)
+		}
+		list = append(list, frame.Fact{Name: p.T("campaigns.rate.fact", "provider", name), Value: p.T("campaigns.rate.value", "n", r.PerHour)})
 	}
 	return list
 }

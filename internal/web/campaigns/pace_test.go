@@ -37,4 +37,20 @@ func TestMailingsSayWhenTheyAreDone(t *testing.T) {
 	draft, _, _ := strings.Cut(made.Header.Get("Location"), "?")
 	webtest.Expect(t, d.Get(draft), http.StatusOK, "Höchstens an Gmail", "20 je Stunde")
 	has(d.Get(draft+"/edit"), "rate_gmail", "20")
+
+	// A provider that is not known any more stays, with a word that says so, until it is emptied.
+	d.World.Forget("gmail")
+	gone := d.Get(draft + "/edit")
+	webtest.Expect(t, gone, http.StatusOK, "Gmail (nicht mehr bekannt, begrenzt niemanden), je Stunde")
+	has(gone, "rate_gmail", "20")
+	form.Set("revision", "1")
+	if a := d.Post(draft, form); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("kept with what is gone: %d\n%s", a.StatusCode, a.Text)
+	}
+	webtest.Expect(t, d.Get(draft), http.StatusOK, "Höchstens an Gmail (nicht mehr bekannt, begrenzt niemanden)")
+	form.Set("revision", "2")
+	form.Set("rate_gmail", "")
+	if a := d.Post(draft, form); a.StatusCode != http.StatusSeeOther || strings.Contains(d.Get(draft+"/edit").Text, "rate_gmail") {
+		t.Errorf("what is gone cannot be emptied: %d", a.StatusCode)
+	}
 }

@@ -3,43 +3,32 @@ package campaigns
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
-	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
+	"stafette/internal/tenant"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/letterform"
 )
 
 // readiness is what stands on the page of a draft before it can be sent: what was found, test
 // mails, and who was asked.
 type readiness struct {
-	findings []preflight.Finding
-	check    preflight.Check
-	current  bool // the check is of the mailing as it stands
-	filtered bool // a spam filter is asked
+	seen     letterform.Seen
 	reviews  []campaign.Review
 	standing campaign.Review
 	reviewed bool // nothing about reviews keeps it back
 	own      bool // the reader is who asked
 	seeds    []string
-	tried    []campaign.Tried
 }
 
 func (c Config) fillReadiness(r *http.Request, p frame.Page, s *sheet) (err error) {
 	ctx, v := r.Context(), &s.ready
-	if v.findings, err = c.Checks.Findings(ctx, s.Campaign); err != nil {
-		return fmt.Errorf("look mailing over: %w", err)
+	if v.seen, err = letterform.Look(ctx, c.Checks, s.Campaign); err != nil {
+		return err
 	}
-	if v.check, err = c.Checks.Last(ctx, s.Tenant, s.ID); err != nil {
-		return fmt.Errorf("read check of mailing: %w", err)
-	}
-	if v.current = !v.check.At.IsZero() && v.check.Hash == campaign.Print(s.Campaign); v.current {
-		v.findings = append(v.findings, v.check.Findings()...)
-	}
-	v.filtered = c.Checks.Filtered()
 	if v.reviews, err = c.Campaigns.Reviews(ctx, s.Tenant, s.ID); err != nil {
 		return fmt.Errorf("read reviews: %w", err)
 	}
@@ -50,6 +39,13 @@ func (c Config) fillReadiness(r *http.Request, p frame.Page, s *sheet) (err erro
 	set, err := c.Campaigns.Settings(ctx, s.Tenant)
 	v.seeds = set.Seeds
 	return err
+}
+
+// desk is where the draft lies.
+func (s sheet) desk(p frame.Page) letterform.Desk {
+	may := p.Can(tenant.MessagesSend)
+	at := pathOf(s.Campaign)
+	return letterform.Desk{Seen: s.ready.seen, Page: at, Edit: at + "/edit", Begin: at + "/check", Test: at + "/test", Sends: may, Fixes: may && s.State == campaign.Draft, Seeds: len(s.ready.seeds)}
 }
 
 // open reports whether somebody is asked about the mailing as it stands.
@@ -87,14 +83,6 @@ func (c Config) beginCheck(w http.ResponseWriter, r *http.Request, p frame.Page)
 	return nil
 }
 
-// words are the lines or parts between commas of what was typed.
-func words(text string) (list []string) {
-	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == ',' || r == ';' || r == ' ' }) {
-		list = append(list, strings.ToValidUTF8(frame.Shorten(one, 400), ""))
-	}
-	return list
-}
-
 func (c Config) try(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	if err := frame.ParseForm(w, r); err != nil {
 		return err
@@ -103,29 +91,15 @@ func (c Config) try(w http.ResponseWriter, r *http.Request, p frame.Page) error 
 	if err != nil {
 		return err
 	}
-	s := sheet{Campaign: v, Form: frame.Form{Values: map[string]string{"to": frame.Shorten(r.PostForm.Get("to"), 4000), "seeds": r.PostForm.Get("seeds")}}}
-	tried, err := c.Campaigns.SendTests(r.Context(), principal(p), v.ID, words(s.Value("to")), s.Value("seeds") == "on", audience.ContactID{})
-	if err == nil {
-		refused := false
-		for _, one := range tried {
-			if f := fault.As(one.Err); f != nil {
-				s.Add("to", one.Address.String()+": "+p.FaultText(f, one.Address.String()))
-				refused = true
-			}
-		}
-		if !refused {
-			frame.Redirect(w, r, pathOf(v), "test")
-			return nil
-		}
-		s.ready.tried = tried
-		return c.renderOne(w, r, p, http.StatusUnprocessableEntity, s)
-	}
-	f := fault.As(err)
-	if f == nil || f.Kind == fault.NotFound {
+	s := sheet{Campaign: v, Form: letterform.Asked(r)}
+	tried, err := c.Campaigns.SendTests(r.Context(), principal(p), v.ID, letterform.Words(s.Value("to")), s.Value("seeds") == "on", audience.ContactID{})
+	refused, err := letterform.Refused(p, &s.Form, tried, err, func(f *fault.Error) string { return problemText(p, f, s.Value("to")) })
+	if err != nil {
 		return err
 	}
-	for _, one := range append([]*fault.Error{f}, f.Also...) {
-		s.Add("to", problemText(p, one, s.Value("to")))
+	if !refused {
+		frame.Redirect(w, r, pathOf(v), "test")
+		return nil
 	}
 	return c.renderOne(w, r, p, http.StatusUnprocessableEntity, s)
 }
@@ -192,7 +166,7 @@ func (c Config) saveSettings(w http.ResponseWriter, r *http.Request, p frame.Pag
 		return err
 	}
 	l := list{settings: frame.Form{Values: map[string]string{"seeds": frame.Shorten(r.PostForm.Get("seeds"), 8000), "review": r.PostForm.Get("review")}}}
-	err := c.Campaigns.SetSettings(r.Context(), p.Tenant(), campaign.Settings{Seeds: words(l.settings.Value("seeds")), Review: l.settings.Value("review") == "on"})
+	err := c.Campaigns.SetSettings(r.Context(), p.Tenant(), campaign.Settings{Seeds: letterform.Words(l.settings.Value("seeds")), Review: l.settings.Value("review") == "on"})
 	if err == nil {
 		frame.Redirect(w, r, home, "settings")
 		return nil
@@ -207,22 +181,4 @@ func (c Config) saveSettings(w http.ResponseWriter, r *http.Request, p frame.Pag
 	}
 	l.most, l.form = most, frame.Form{Values: map[string]string{}}
 	return c.renderList(w, r, p, http.StatusUnprocessableEntity, l)
-}
-
-// findingText says what was found in the reader's words.
-func findingText(p frame.Page, f preflight.Finding) string {
-	for _, prefix := range []string{"campaigns.check.", "templates.finding."} {
-		if p.Has(prefix + f.Kind) {
-			return p.T(prefix+f.Kind, "n", f.N, "what", f.What)
-		}
-	}
-	return f.Kind
-}
-
-// fixOf is where a finding is put right.
-func fixOf(s sheet, f preflight.Finding) string {
-	if place := f.Place(); place != "" {
-		return place
-	}
-	return pathOf(s.Campaign) + "/edit"
 }

@@ -2,6 +2,7 @@ package series
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"stafette/internal/series"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/letterform"
 )
 
 // editor is the form of what a series says beside its steps.
@@ -176,6 +178,9 @@ type stepForm struct {
 	later     []frame.Option // steps after it
 	templates []frame.Option
 	mailings  []frame.Option
+	desk      letterform.Desk // of the letter as it was saved
+	tests     frame.Form
+	done      string
 	letterForm
 }
 
@@ -213,6 +218,7 @@ func (c Config) showStep(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	q := r.URL.Query()
 	f := stepAt(v, q.Get("key"), q.Get("do"), q.Get("after"))
 	f.fill(p)
+	f.done = p.Done("check", "test")
 	return c.renderStep(w, r, p, http.StatusOK, f)
 }
 
@@ -226,6 +232,9 @@ func (f *stepForm) fill(p frame.Page) {
 			v["amount"], v["unit"] = strconv.FormatInt(s.Minutes/unit.minutes, 10), unit.name
 			break
 		}
+	}
+	if s.Local {
+		v["local"] = "on"
 	}
 	v["condition"] = "tag"
 	switch {
@@ -258,6 +267,9 @@ func (c Config) renderStep(w http.ResponseWriter, r *http.Request, p frame.Page,
 		if err := c.choices(r, p, &f); err != nil {
 			return fmt.Errorf("read what letters are made of: %w", err)
 		}
+		if err := c.fillDesk(r, p, &f); err != nil {
+			return err
+		}
 		blockform.Framing(w)
 	}
 	p.Room, p.Title = room, p.T("series.step.title", "n", f.place+1, "do", p.T("series.do."+string(f.step.Do)))
@@ -280,11 +292,11 @@ func (c Config) posted(w http.ResponseWriter, r *http.Request, p frame.Page) (st
 		does = post.Get("do")
 	}
 	f := stepAt(v, post.Get("key"), does, post.Get("after"))
-	for _, name := range []string{"revision", "under_way", "amount", "unit", "weekday", "hour", "tag", "else", "of", "condition", "filter", "from", "reply_to", "subject", "preview", "template", "mailing", "html", "text", "view", "contact"} {
+	for _, name := range []string{"revision", "under_way", "amount", "unit", "weekday", "hour", "local", "tag", "else", "of", "condition", "filter", "from", "reply_to", "subject", "preview", "template", "mailing", "html", "text", "view", "contact", "tracking"} {
 		f.Values[name] = post.Get(name)
 	}
 	if f.step.Do == series.Send {
-		err = c.written(r, p, &f)
+		err = errors.Join(c.written(r, p, &f), c.limits(r, p, &f))
 	}
 	return f, err
 }
@@ -337,7 +349,7 @@ func (c Config) read(r *http.Request, p frame.Page, f *stepForm) error {
 	s := &f.step
 	switch s.Do {
 	case series.Wait:
-		s.Weekday, s.Hour, s.Minutes = f.Value("weekday"), whole(f.Value("hour")), 0
+		s.Weekday, s.Hour, s.Local, s.Minutes = f.Value("weekday"), whole(f.Value("hour")), f.Value("local") == "on", 0
 		for _, u := range units() {
 			if u.name == f.Value("unit") {
 				s.Minutes = int64(whole(f.Value("amount"))) * u.minutes

@@ -12,8 +12,10 @@ import (
 	"stafette/internal/series"
 	"stafette/internal/stationery"
 	"stafette/internal/template/blocks"
+	"stafette/internal/tracking"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/letterform"
 )
 
 // The ways to come to a letter beside those of package stationery: a template as it is, the
@@ -33,6 +35,7 @@ type letterForm struct {
 	pictures  []blockform.Picture
 	brand     blocks.Brand
 	unsaved   bool
+	levels    letterform.Levels
 	variables []string
 }
 
@@ -54,7 +57,7 @@ func (f *stepForm) fillLetter(p frame.Page) {
 		return
 	}
 	v := f.Values
-	v["from"], v["reply_to"], v["subject"] = l.From, l.ReplyTo, l.Subject
+	v["from"], v["reply_to"], v["subject"], v["tracking"] = l.From, l.ReplyTo, l.Subject, l.Tracking.String()
 	switch m := l.Made; {
 	case m != nil && m.Template != "":
 		f.source = keep
@@ -120,9 +123,7 @@ func (f *stepForm) rearrange(r *http.Request, p frame.Page) bool {
 func (c Config) readLetter(r *http.Request, p frame.Page, f *stepForm) error {
 	old := f.step.Letter
 	l := campaign.Letter{From: strings.TrimSpace(f.Value("from")), ReplyTo: strings.TrimSpace(f.Value("reply_to")), Subject: strings.TrimSpace(f.Value("subject"))}
-	if old != nil {
-		l.Tracking = old.Tracking
-	}
+	l.Tracking = f.levels.Read(p, &f.Form)
 	switch f.source {
 	case keep:
 		l.HTML, l.Text, l.Made = old.HTML, old.Written(), old.Made
@@ -165,7 +166,10 @@ func (c Config) take(r *http.Request, p frame.Page, f *stepForm, l *campaign.Let
 	if err != nil {
 		return false, err
 	}
-	l.HTML, l.Text, l.Made, l.Tracking = m.Letter.HTML, m.Letter.Written(), m.Letter.Made, m.Letter.Tracking
+	l.HTML, l.Text, l.Made = m.Letter.HTML, m.Letter.Written(), m.Letter.Made
+	if l.Tracking == tracking.Unset && f.levels.Offers(m.Letter.Tracking) {
+		l.Tracking = m.Letter.Tracking
+	}
 	if l.From == "" {
 		l.From, l.ReplyTo = m.Letter.From, m.Letter.ReplyTo
 	}
@@ -173,6 +177,16 @@ func (c Config) take(r *http.Request, p frame.Page, f *stepForm, l *campaign.Let
 		l.Subject = m.Letter.Subject
 	}
 	return true, nil
+}
+
+// limits reads how much the form may ask to be told.
+func (c Config) limits(r *http.Request, p frame.Page, f *stepForm) (err error) {
+	kept := tracking.Unset
+	if f.step.Letter != nil {
+		kept = f.step.Letter.Tracking
+	}
+	f.levels, err = letterform.LevelsOf(r.Context(), c.Tracking, p.Tenant(), kept)
+	return err
 }
 
 // choices are what the form of a letter offers.
@@ -192,6 +206,11 @@ func (c Config) choices(r *http.Request, p frame.Page, f *stepForm) error {
 	}
 	for _, m := range mailings {
 		f.mailings = append(f.mailings, frame.Option{Value: m.ID.String(), Text: m.Name})
+	}
+	if !f.levels.Known {
+		if err := c.limits(r, p, f); err != nil {
+			return err
+		}
 	}
 	if f.variables, err = c.Mailings.Variables(r.Context(), p.Tenant()); err != nil {
 		return err

@@ -17,10 +17,12 @@ import (
 type sheet struct {
 	series.Series
 	frame.Form
-	config    Config
-	group     string
-	done      string
-	wrong     []string // what keeps a draft from being activated
+	config Config
+	group  string
+	done   string
+	wrong  []string // what keeps a draft from being activated
+	// seen is what was found about the letters of a draft.
+	seen      []stepSeen
 	report    series.Report
 	rehearsed []series.Rehearsed
 }
@@ -50,6 +52,11 @@ func (c Config) renderOne(w http.ResponseWriter, r *http.Request, p frame.Page, 
 		if f := fault.As(err); f != nil {
 			s.wrong = c.hindrances(p, f)
 		} else if err != nil {
+			return err
+		}
+	}
+	if s.State == series.Draft {
+		if s.seen, err = c.lookAll(r, p, s.Series); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"stafette/internal/audience"
 	"stafette/internal/campaign"
+	"stafette/internal/campaign/preflight"
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/ingest"
@@ -23,6 +24,7 @@ import (
 	"stafette/internal/tenant"
 	"stafette/internal/web/blockform"
 	"stafette/internal/web/frame"
+	"stafette/internal/web/letterform"
 )
 
 // Groups lists those of a tenant; *audience.Groups does.
@@ -48,6 +50,7 @@ type Mailings interface {
 	Campaign(ctx context.Context, t tenant.ID, c campaign.ID) (campaign.Campaign, error)
 	Draw(ctx context.Context, c campaign.Campaign, person *audience.Contact) (stationery.Rendered, error)
 	Variables(ctx context.Context, t tenant.ID) ([]string, error)
+	Settings(ctx context.Context, t tenant.ID) (campaign.Settings, error)
 }
 
 // Book finds contacts; *audience.Contacts does.
@@ -55,7 +58,8 @@ type Book interface {
 	Of(ctx context.Context, t tenant.ID, a message.Address) (audience.Contact, bool, error)
 }
 
-// Config is what the pages stand on; all of it is needed but Pictures and Reason.
+// Config is what the pages stand on; all of it is needed but Pictures, Reason
+// and Tracking.
 type Config struct {
 	Series    *series.Service
 	Groups    Groups
@@ -65,6 +69,10 @@ type Config struct {
 	Book      Book
 	// Pictures are offered in the editor; nil: none.
 	Pictures blockform.Library
+	// Checks look letters over.
+	Checks *preflight.Service
+	// Tracking says how much the account allows to be told; nil: nobody is asked.
+	Tracking letterform.Decider
 	// Reason says in a language why a mail was refused, "" for what it does not know.
 	Reason func(lang, code string) string
 }
@@ -93,6 +101,10 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "GET " + one + "/step", Permission: send, Do: c.showStep},
 		{Pattern: "POST " + one + "/step", Permission: send, Act: "series.step", Do: c.saveStep},
 		{Pattern: "POST " + one + "/step/preview", Permission: send, Act: frame.Unrecorded, Do: c.previewStep, Apart: true},
+		{Pattern: "POST " + one + "/step/autosave", Permission: send, Act: frame.Unrecorded, Do: c.autosave},
+		{Pattern: "POST " + one + "/step/check", Permission: send, Act: "series.check", Do: c.beginCheck},
+		{Pattern: "POST " + one + "/step/test", Permission: send, Act: "series.test", Do: c.try},
+		{Pattern: "POST " + one + "/activate", Permission: send, Act: "series.activate", Do: c.activate},
 		{Pattern: "POST " + one + "/rehearse", Permission: send, Act: "series.rehearse", Do: c.rehearse},
 		{Pattern: "GET " + one + "/runs", Permission: read, Do: c.showRuns},
 		{Pattern: "GET " + one + "/runs.csv", Permission: read, Do: c.exportRuns},
@@ -101,7 +113,7 @@ func Routes(c Config) []frame.Route {
 		{Pattern: "POST " + one + "/delete", Permission: send, Act: "series.delete", Do: c.remove},
 	}
 	for name, do := range map[string]func(context.Context, ingest.Principal, series.ID) (series.Series, error){
-		"activate": c.Series.Activate, "pause": c.Series.Pause, "resume": c.Series.Resume, "end": c.Series.End,
+		"pause": c.Series.Pause, "resume": c.Series.Resume, "end": c.Series.End,
 	} {
 		list = append(list, frame.Route{Pattern: "POST " + one + "/" + name, Permission: send, Act: "series." + name, Do: c.act(name, do)})
 	}
@@ -251,6 +263,9 @@ func (c Config) reasonOf(p frame.Page, code string) string {
 // waitText says how long a step waits.
 func waitText(p frame.Page, s series.Step) string {
 	if s.Weekday != "" {
+		if s.Local {
+			return p.T("series.wait.until.local", "day", p.T("series.day."+s.Weekday), "hour", s.Hour)
+		}
 		return p.T("series.wait.until", "day", p.T("series.day."+s.Weekday), "hour", s.Hour)
 	}
 	for _, unit := range units() {

@@ -270,6 +270,13 @@ func (c Config) saveForm(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	}
 	form := formOf(f)
 	form.Values["days"] = r.PostForm.Get("days")
+	if f := fault.As(err); f != nil {
+		for _, one := range append([]*fault.Error{f}, f.Also...) {
+			if field, ok := strings.CutPrefix(one.Field, "fields/"); ok {
+				one.Field = needName(signup.Field(field))
+			}
+		}
+	}
 	if !frame.Refused(p, &form, err, "") {
 		return fmt.Errorf("save sign-up form: %w", err)
 	}

@@ -3,6 +3,7 @@ package webtest
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type mailings struct {
 	checks  *preflight.Service
 	// publisher names the pages of public mailings.
 	publisher *campaign.Publisher
+	forgotten string // a provider that is not known any more
 }
 
 // campaignsSubject is the real service on a store in memory, with a campaign in every state.
@@ -44,7 +46,7 @@ func campaignsSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}, Publisher: w.mailings.publisher, ProviderName: providerNames()}
+			c.Campaigns = campaigns.Config{Campaigns: w.Mailings(), Groups: w.Groups(), Approvals: approvedAll{}, Templates: w.Stationery(), Book: w.Contacts(), Checks: w.Preflight(), Pictures: w.Library(), People: accounts{w}, Publisher: w.mailings.publisher, ProviderName: providerNames(), Tracking: w.Tracking().Settings.Decider}
 			c.Messages.GroupMail = &messages.GroupMail{Groups: w.Groups(), Approvals: approvedAll{}, Mailings: w.Mailings()}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
@@ -101,7 +103,7 @@ func (w *World) Preflight() *preflight.Service {
 }
 
 // mailboxes says that people at kunde.example have theirs at Gmail.
-type mailboxes struct{}
+type mailboxes struct{ of *mailings }
 
 // Provider implements campaign.Providers.
 func (mailboxes) Provider(_ context.Context, domain string) (string, error) {
@@ -112,7 +114,12 @@ func (mailboxes) Provider(_ context.Context, domain string) (string, error) {
 }
 
 // Known implements campaign.Providers.
-func (mailboxes) Known() []string { return []string{"gmail", "gmx", "ms", "tonline", "webde"} }
+func (m mailboxes) Known() []string {
+	return slices.DeleteFunc([]string{"gmail", "gmx", "ms", "tonline", "webde"}, func(key string) bool { return key == m.of.forgotten })
+}
+
+// Forget takes a provider out of those that mailings can bound.
+func (w *World) Forget(provider string) { w.mailings.forgotten = provider }
 
 func providerNames() func(string) string {
 	providers, err := insight.LoadProviders()
@@ -138,7 +145,7 @@ func (w *World) makeMailings() *campaign.Service {
 			{Number: 2, Target: "https://muster.example/katalog/7", Persons: 5, Varies: true}},
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
-	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Colleagues: accounts{w}, Providers: mailboxes{}, Now: w.Now})
+	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Colleagues: accounts{w}, Providers: mailboxes{&w.mailings}, Now: w.Now})
 	w.mailings.publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://inhalt.example", Store: store}
 	w.mailings.checks = preflight.New(preflight.Config{Store: store, Campaigns: s, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {

@@ -35,7 +35,7 @@ func seriesSubject() Subject {
 	}
 	return Subject{
 		Wire: func(w *World, c *web.Config) {
-			c.Series = webseries.Config{Series: w.Series(), Groups: w.Groups(), Fields: w.Contacts(), Templates: w.Stationery(), Mailings: w.Mailings(), Book: w.Contacts(), Pictures: w.Library()}
+			c.Series = webseries.Config{Series: w.Series(), Groups: w.Groups(), Fields: w.Contacts(), Templates: w.Stationery(), Mailings: w.Mailings(), Book: w.Contacts(), Pictures: w.Library(), Checks: w.Preflight(), Tracking: w.Tracking().Settings.Decider}
 		},
 		Own:     path(func(w *World) tenant.ID { return w.Tenant.ID }),
 		Foreign: path(func(w *World) tenant.ID { return w.Other.ID }),
