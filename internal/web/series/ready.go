@@ -60,6 +60,14 @@ func (s sheet) sends() bool {
 	return slices.ContainsFunc(s.Definition.Steps, func(step series.Step) bool { return step.Do == series.Send })
 }
 
+// trouble is the heading above what is wrong on the page of a series.
+func (s sheet) trouble(p frame.Page) string {
+	if s.Wrong("seen") {
+		return p.T("series.troubles.activate")
+	}
+	return p.T("series.troubles")
+}
+
 // fillDesk reads what is known of the letter as it was saved.
 func (c Config) fillDesk(r *http.Request, p frame.Page, f *stepForm) (err error) {
 	if f.fresh || f.unsaved {

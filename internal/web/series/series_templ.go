@@ -418,7 +418,7 @@ func onePage(p frame.Page, s sheet) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Troubles(s.Form, p.T("series.troubles")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Troubles(s.Form, s.trouble(p)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
