@@ -3,7 +3,7 @@
 // transactions; no transaction leaves this package.
 //
 // Acceptances and settlements of one process meet in one committer, which writes
-// everything that waits with one flush (see commit.go). Where the two databases
+// everything that waits with one flush (see commit.go and flush.go). Where the two databases
 // agree there is one text of SQL; what differs is behind dialect. Times are Unix
 // milliseconds, identifiers 16 bytes, structured values JSON text, and every key
 // starts with the tenant.
