@@ -344,14 +344,16 @@ func (s *Store) commitGroup(ctx context.Context, group []*work) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer ended()
 	proof, err := s.writeGroup(ctx, tx, group)
 	if err != nil {
 		_ = tx.Rollback() // the first error counts
+		ended()
 		return err
 	}
 	s.pass(afterRowsBeforeCommit)
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	ended() // before anything else asks for a connection: there may be only this one
+	if err != nil {
 		if s.failureOf(err) == failDown && s.committed(ctx, proof) {
 			return nil
 		}
