@@ -112,6 +112,9 @@ func (p *platform) newCampaigns(acceptor ingest.Acceptor, zone *time.Location) *
 	if p.stationery != nil {
 		c.Stationery = p.stationery
 	}
+	if p.runner != nil {
+		c.Room = p.runner.Room
+	}
 	if leave != nil {
 		c.Links = func(t tenant.ID, d message.DeliveryID) (string, string) { return leave.Link(t, d), views.Link(t, d) }
 		c.ReviewKey, c.PublicURL = p.keeper.MACKey("campaign reviews"), views.PublicURL

@@ -70,6 +70,10 @@ type Config struct {
 	// Begun is called when a campaign was sent that is due at once, so that nobody waits for
 	// the next Turn; may be nil.
 	Begun func()
+	// Room waits, for a time at most, until so many mails of a tenant can be handed over that
+	// are sent without a detour through the queue's storage, and reports whether they can; nil:
+	// they always can.
+	Room func(ctx context.Context, t tenant.ID, n int, most time.Duration) bool
 	// Colleagues tells whom comments may ask; nil: nobody.
 	Colleagues Colleagues
 	// Commented is called when a comment was kept; may be nil.

@@ -14,6 +14,7 @@ import (
 const (
 	settleBatch   = 500  // verdicts made durable in one commit
 	settleBacklog = 2000 // verdicts that may wait; beyond it connections do. See also taken.
+	settleAtOnce  = 2    // batches on their way to the database: one written, one flushed, one that waits
 	settleRetry   = 100 * time.Millisecond
 	settleMaxWait = 5 * time.Second
 )
@@ -82,12 +83,20 @@ func (s *settler) through(batch []queue.Settlement) {
 // submitted after it.
 func (s *settler) close() { close(s.in) }
 
-// run settles until close, or gives up what is left when ctx ends.
+// run settles until close, or gives up what is left when ctx ends. No two batches hold
+// verdicts of one delivery: it is attempted again only after its verdict is durable.
 func (s *settler) run(ctx context.Context) {
+	var work sync.WaitGroup
+	defer work.Wait()
+	places := make(chan struct{}, settleAtOnce)
 	for first := range s.in {
+		places <- struct{}{} // what comes meanwhile goes into this batch
 		batch := s.gather(first)
-		s.settle(ctx, batch)
-		s.through(batch)
+		work.Go(func() {
+			s.settle(ctx, batch)
+			<-places
+			s.through(batch)
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"stafette/internal/message"
@@ -50,6 +51,14 @@ type ready struct {
 	used    int
 	pledged int  // reserved and neither offered nor cancelled
 	want    bool // due work was left in the store for want of room
+	seekers []*seeker
+}
+
+// seeker waits until there is room for n deliveries of a tenant that are not urgent.
+type seeker struct {
+	tenant tenant.ID
+	n      int
+	found  chan struct{} // closed then
 }
 
 // mark remembers for whom room is taken.
@@ -106,6 +115,37 @@ func (r *ready) count(t tenant.ID, urgent bool, n int) {
 		r.want = false
 		signal(r.freed)
 	}
+	if n < 0 && len(r.seekers) > 0 {
+		r.seekers = slices.DeleteFunc(r.seekers, func(s *seeker) bool {
+			fits := r.room(s.tenant, false) >= s.n
+			if fits {
+				close(s.found)
+			}
+			return fits
+		})
+	}
+}
+
+// seek waits until there is room for n deliveries of the tenant that are not urgent. It takes
+// none, and returns the cause of ctx's end.
+func (r *ready) seek(ctx context.Context, t tenant.ID, n int) error {
+	r.mu.Lock()
+	if r.room(t, false) >= n {
+		r.mu.Unlock()
+		return nil
+	}
+	s := &seeker{t, n, make(chan struct{})}
+	r.seekers = append(r.seekers, s)
+	r.mu.Unlock()
+	select {
+	case <-s.found:
+		return nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seekers = slices.DeleteFunc(r.seekers, func(other *seeker) bool { return other == s })
+	return context.Cause(ctx)
 }
 
 // reserve takes room for n deliveries, all or nothing.

@@ -156,6 +156,15 @@ func (r *Runner) fresh() bool {
 	return !r.stale
 }
 
+// Room waits until n deliveries of the tenant that are not urgent would get a reservation, at
+// most for the time that is given, and reports whether they would. Who hands over many mails
+// asks for it before each part: what finds no room goes to the store and must be claimed.
+func (r *Runner) Room(ctx context.Context, t tenant.ID, n int, most time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	return r.ready.seek(ctx, t, n) == nil
+}
+
 // Offer implements ingest.Feed.
 func (r *Runner) Offer(entries []Entry) {
 	r.mu.Lock()

@@ -387,6 +387,9 @@ func usageRows(list []*ingest.Acceptance) []any {
 // Replay implements ingest.Store.
 func (s *Store) Replay(ctx context.Context, t tenant.ID, key string, now time.Time) (*ingest.Replay, error) {
 	r, err := replay(ctx, s.read, t, key, now)
+	if err == nil && r != nil {
+		err = s.flushed() // whoever is told that it is stored relies on it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look up idempotency key: %w", s.refusal(err))
 	}

@@ -75,8 +75,11 @@ type committer struct {
 	verdicts chan *work // settlements
 	echo     int        // groups for which verdicts are expected yet; run's own
 	quit     chan struct{}
-	stopped  chan struct{}
-	once     sync.Once
+	// committed are groups that the flusher has yet to make durable. Where a commit is
+	// durable when it returns, there are none.
+	committed chan []*work
+	stopped   chan struct{}
+	once      sync.Once
 	// broken is set for good by a flush that failed: the kernel may have thrown the
 	// pages away and would report success if asked again.
 	broken atomic.Pointer[fault.Error]
@@ -84,13 +87,15 @@ type committer struct {
 
 func startCommitter(s *Store) *committer {
 	c := &committer{
-		s:        s,
-		queue:    make(chan *work, 2*s.cfg.GroupLimit),
-		verdicts: make(chan *work, 2*s.cfg.GroupLimit),
-		quit:     make(chan struct{}),
-		stopped:  make(chan struct{}),
+		s:         s,
+		queue:     make(chan *work, 2*s.cfg.GroupLimit),
+		verdicts:  make(chan *work, 2*s.cfg.GroupLimit),
+		quit:      make(chan struct{}),
+		committed: make(chan []*work, flushesAhead),
+		stopped:   make(chan struct{}),
 	}
 	go c.run()
+	go c.flusher()
 	return c
 }
 
@@ -154,14 +159,14 @@ func errClosed() error {
 	return fault.New(fault.Unavailable, "storage_closed", "The service is stopping.")
 }
 
-// stop ends the committer after the group it is writing.
+// stop ends the committer after the group it is writing, which is made durable.
 func (c *committer) stop() {
 	c.once.Do(func() { close(c.quit) })
 	<-c.stopped
 }
 
 func (c *committer) run() {
-	defer close(c.stopped)
+	defer close(c.committed)
 	for {
 		select {
 		case <-c.quit:
@@ -249,7 +254,7 @@ func (c *committer) expect(w *work) {
 	}
 }
 
-// commit writes a group and releases its callers. What fails for a reason of one
+// commit writes a group, whose callers are released by the flusher. What fails for a reason of one
 // of them is tried again one by one, so that it fails alone.
 func (c *committer) commit(group []*work) {
 	if len(group) == 0 {
@@ -263,8 +268,7 @@ func (c *committer) commit(group []*work) {
 	c.s.passFor(group, "", after250BeforeSettle)
 	err := c.s.commitGroup(context.Background(), group)
 	if err == nil {
-		c.s.passFor(group, afterStoreBeforeAck, afterSettleBeforeEvent)
-		c.release(group, nil)
+		c.committed <- group
 		return
 	}
 	kind := c.s.failureOf(err)
@@ -336,17 +340,20 @@ func (s *Store) suppressedNow(list []audience.Hash) {
 // itself gets its error and is left out; an error returned means that nothing of
 // the group is stored.
 func (s *Store) commitGroup(ctx context.Context, group []*work) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, ended, err := s.beginGroup(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	proof, err := s.writeGroup(ctx, tx, group)
 	if err != nil {
 		_ = tx.Rollback() // the first error counts
+		ended()
 		return err
 	}
 	s.pass(afterRowsBeforeCommit)
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	ended() // before anything else asks for a connection: there may be only this one
+	if err != nil {
 		if s.failureOf(err) == failDown && s.committed(ctx, proof) {
 			return nil
 		}

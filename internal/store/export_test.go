@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"stafette/internal/spool"
 )
 
 // Migrate makes the tables of an empty database and leaves it as nobody has opened it.
@@ -47,5 +49,29 @@ func WhileWriting(t *testing.T, s *Store, f func()) {
 	f()
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Synchronous is how the one connection that writes commits: 2 is FULL.
+func Synchronous(t *testing.T, s *Store) (level int) {
+	t.Helper()
+	if err := s.write.QueryRowContext(context.Background(), "PRAGMA synchronous").Scan(&level); err != nil {
+		t.Fatal(err)
+	}
+	return level
+}
+
+// FlushLog flushes the log at path three times; between is called before the last.
+func FlushLog(t *testing.T, disk spool.Disk, path string, between func()) {
+	t.Helper()
+	l := &logFile{path: path, disk: disk}
+	for _, then := range []func(){func() {}, between, func() {}} {
+		if err := l.flush(); err != nil {
+			t.Fatal(err)
+		}
+		then()
+	}
+	if err := l.close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -56,6 +56,7 @@ func (s *Store) connectSQLite(ctx context.Context) error {
 		return err
 	}
 	s.archive = fileArchive{files}
+	s.log = &logFile{path: filepath.Join(dir, "stafette.db-wal"), disk: s.disk()}
 	return nil
 }
 

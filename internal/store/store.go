@@ -3,7 +3,7 @@
 // transactions; no transaction leaves this package.
 //
 // Acceptances and settlements of one process meet in one committer, which writes
-// everything that waits with one flush (see commit.go). Where the two databases
+// everything that waits with one flush (see commit.go and flush.go). Where the two databases
 // agree there is one text of SQL; what differs is behind dialect. Times are Unix
 // milliseconds, identifiers 16 bytes, structured values JSON text, and every key
 // starts with the tenant.
@@ -87,6 +87,7 @@ type Store struct {
 	write      *sql.DB // SQLite: exactly one connection
 	read       *sql.DB
 	archive    archive
+	log        *logFile // nil: a commit is durable when it returns
 	texts      *statements
 	suppressed suppressionQuery
 	hasDomain  *sql.Stmt // asked for each mail that has no key
@@ -234,6 +235,9 @@ func (s *Store) disconnect() error {
 	}
 	if s.write != nil {
 		errs = append(errs, s.write.Close())
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.close())
 	}
 	if s.release != nil {
 		errs = append(errs, s.release())
