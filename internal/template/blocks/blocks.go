@@ -67,7 +67,7 @@ const (
 	CodeKind    = "block_kind_unknown" // no such kind of block
 	CodeMany    = "blocks_too_many"
 	CodeLong    = "block_text_long"
-	CodeTag     = "block_tag_unfit" // a tag that would be a part of the layout, or a mark
+	CodeTag     = "block_tag_unfit"   // a tag that would be a part of the layout, or a mark
 	CodeAlt     = "block_alt_missing" // a picture without words for those who do not see it
 	CodeURL     = "block_url_malformed"
 	CodeEmpty   = "block_empty"    // what the block is about is missing
