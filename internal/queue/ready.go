@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/tenant"
 )
@@ -66,6 +67,8 @@ type mark struct {
 	tenant tenant.ID
 	epoch  Epoch
 	urgent bool
+	// again is the delivery as the store gave it out while it was here; nil: it did not.
+	again *Held
 }
 
 // share counts what one tenant has in memory.
@@ -214,6 +217,8 @@ func (r *ready) put(t tenant.ID, grabbed int, e Epoch, entries []Entry) {
 func (r *ready) admit(h Held, urgent bool) {
 	if m, here := r.inside[h.Delivery]; here {
 		if m.epoch == h.Epoch {
+			m.again = &h // settled may need it
+			r.inside[h.Delivery] = m
 			return
 		}
 		r.count(m.tenant, m.urgent, -1)
@@ -231,6 +236,23 @@ func (r *ready) forget(d message.DeliveryID, e Epoch) {
 	if m, here := r.inside[d]; here && m.epoch == e {
 		delete(r.inside, d)
 		r.count(m.tenant, m.urgent, -1)
+	}
+}
+
+// settled frees the room of a delivery whose verdict is durable. One that was put off and was
+// due at once may have been claimed before anybody here heard that its verdict is stored: the
+// store gave it out as the verdict left it, and it waits again.
+func (r *ready) settled(v *Settlement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, here := r.inside[v.Delivery]
+	if !here || m.epoch != v.Epoch {
+		return
+	}
+	delete(r.inside, v.Delivery)
+	r.count(m.tenant, m.urgent, -1)
+	if a := m.again; a != nil && v.State == event.Deferred && a.Attempts == v.Attempts && a.DueAt.UnixMilli() == v.DueAt.UnixMilli() {
+		r.admit(*a, m.urgent)
 	}
 }
 

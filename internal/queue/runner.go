@@ -193,8 +193,16 @@ func (r *Runner) Settle(ctx context.Context, s []Settlement) ([]message.Delivery
 		return nil, fmt.Errorf("settle deliveries: %w", err)
 	}
 	var next time.Time
+	late := map[message.DeliveryID]bool{}
+	for _, d := range fenced {
+		late[d] = true
+	}
 	for i := range s {
-		r.ready.forget(s[i].Delivery, s[i].Epoch)
+		if late[s[i].Delivery] {
+			r.ready.forget(s[i].Delivery, s[i].Epoch)
+		} else {
+			r.ready.settled(&s[i])
+		}
 		if due := s[i].DueAt; !due.IsZero() && (next.IsZero() || due.Before(next)) {
 			next = due
 		}

@@ -33,13 +33,26 @@ type Disk interface {
 // OSDisk is the Disk of the operating system. The zero value is ready for use.
 type OSDisk struct{}
 
+// osFile is a file of an OSDisk.
+type osFile struct{ *os.File }
+
 // Create implements Disk.
 func (OSDisk) Create(path string) (File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
 }
 
 // Open implements Disk.
-func (OSDisk) Open(path string) (File, error) { return os.Open(path) }
+func (OSDisk) Open(path string) (File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
 
 // Mkdir implements Disk.
 func (OSDisk) Mkdir(path string) error { return os.MkdirAll(path, 0o700) }

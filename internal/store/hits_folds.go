@@ -15,9 +15,9 @@ import (
 const (
 	// foldEvery is how long notes wait for company before they become rows, unless somebody
 	// reads activities.
-	foldEvery = 400 * time.Millisecond
+	foldEvery = 200 * time.Millisecond
 	// foldMost bounds the notes of one transaction: mail waits for it.
-	foldMost = 8192
+	foldMost = 4096
 	// notesMost bounds the notes that wait. Who brings more waits for a fold.
 	notesMost = 4 * foldMost
 )

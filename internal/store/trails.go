@@ -133,9 +133,10 @@ func (s *Store) findTrails(ctx context.Context, t tenant.ID, calls []*trailCall)
 	}
 	_, args := inList(s.dialect, 2, wanted)
 	found := make(map[message.ID]trailCall, len(calls))
+	var links lastLinks
 	rows, err := s.tracked.trails[len(args)].QueryContext(ctx, append([]any{t[:]}, args...)...)
 	err = scan(rows, err, func(row *sql.Rows) error {
-		c, err := readTrail(row, t)
+		c, err := readTrail(row, t, &links)
 		found[c.message] = c
 		return err
 	})
@@ -157,17 +158,34 @@ func (s *Store) findTrails(ctx context.Context, t tenant.ID, calls []*trailCall)
 	return nil
 }
 
+// lastLinks scans links. Mails of a mailing have the same ones, so that those of the row
+// before are read once.
+type lastLinks struct {
+	text string
+	list []tracking.Link
+}
+
+// Scan implements sql.Scanner.
+func (l *lastLinks) Scan(src any) error {
+	if text, ok := src.(string); ok && text == l.text && l.list != nil {
+		return nil
+	}
+	l.list = nil
+	l.text, _ = src.(string)
+	return document{&l.list}.Scan(src)
+}
+
 // readTrail reads a row of trailsText.
-func readTrail(row *sql.Rows, t tenant.ID) (c trailCall, err error) {
+func readTrail(row *sql.Rows, t tenant.ID, links *lastLinks) (c trailCall, err error) {
 	v := &c.tracked
 	v.Tenant = t
 	var canonical, local sql.NullString
 	var to tracking.Recipient
-	if err := row.Scan(&c.message, &v.Decision.Level, &v.Decision.Rule, &v.Recipients, document{&v.Links}, &v.Stream, &v.Sender,
+	if err := row.Scan(&c.message, &v.Decision.Level, &v.Decision.Rule, &v.Recipients, links, &v.Stream, &v.Sender,
 		&canonical, &local, instant{&to.DeliveredAt}); err != nil {
 		return c, err
 	}
-	v.Message = c.message
+	v.Message, v.Links = c.message, links.list
 	if canonical.Valid {
 		to.Delivery, to.Address = message.Delivery(c.message, 1), recipientOf(canonical.String, local)
 		c.to = []tracking.Recipient{to}

@@ -55,6 +55,7 @@ const (
 // Tokens makes and reads tokens. It is safe for concurrent use.
 type Tokens struct {
 	key  []byte
+	text *base64.Encoding
 	macs sync.Pool // of *macState, which bear the key: making one costs more than using it
 }
 
@@ -71,7 +72,7 @@ func NewTokens(key []byte) (*Tokens, error) {
 	if len(key) < minTokenKey {
 		return nil, fmt.Errorf("tracking token key: want %d bytes, have %d", minTokenKey, len(key))
 	}
-	k := &Tokens{key: append([]byte(nil), key...)}
+	k := &Tokens{key: append([]byte(nil), key...), text: base64.RawURLEncoding.Strict()}
 	k.macs.New = func() any { return &macState{hash: hmac.New(sha256.New, k.key)} }
 	return k, nil
 }
@@ -83,7 +84,7 @@ func (k *Tokens) Make(t Token) string {
 	raw = append(append(raw, t.Tenant[:]...), t.Message[:]...)
 	raw = binary.BigEndian.AppendUint16(raw, t.Number)
 	sum := k.mac(raw)
-	return base64.RawURLEncoding.EncodeToString(append(raw, sum[:]...))
+	return k.text.EncodeToString(append(raw, sum[:]...))
 }
 
 // Parse reads a token of a purpose. The only error is ErrForeign, whatever is wrong; the
@@ -93,7 +94,9 @@ func (k *Tokens) Parse(p Purpose, text string) (Token, error) {
 		return Token{}, ErrForeign
 	}
 	var raw [tokenSize]byte
-	n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(text))
+	var in [TokenLength]byte
+	copy(in[:], text)
+	n, err := k.text.Decode(raw[:], in[:])
 	if err != nil || n != tokenSize {
 		return Token{}, ErrForeign
 	}
