@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,40 +23,68 @@ const (
 // settler makes verdicts durable behind the connections' backs, in batches: while
 // one commit runs the next batch gathers. When the database is slow or down the
 // backlog fills and sending stops by itself.
+//
+// What a server took is noted where sessions would have to wait for a commit (note.go).
 type settler struct {
 	queue   *queue.Runner
 	metrics *Metrics
 	log     *slog.Logger
-	in      chan queue.Settlement
+	in      chan *verdict
+	wanted  chan struct{} // capacity 1: notes are to be written
+	failing bool          // notes could not be written; the noter's own
 
-	// taken counts mails that a server took and the database does not know of yet:
-	// a crash now sends each of them twice. There may be as many as sessions are
-	// open; further sessions wait with theirs, so that a slow disk slows sending
-	// down and does not pile up duplicates.
+	// taken counts mails that a server took and the disk does not know of yet: a crash
+	// now sends each of them twice. There may be as many as sessions are open; further
+	// sessions wait with theirs, so that a slow disk slows sending down and does not pile
+	// up duplicates.
 	mu       sync.Mutex
 	room     sync.Cond // of mu
 	taken    int
 	sessions int
+	fresh    []*verdict // of taken: those that may be noted, and are not yet
+	never    bool       // the store notes nothing
+}
+
+// verdict is a settlement on its way. The settler's mutex guards what is not the settlement.
+type verdict struct {
+	queue.Settlement
+	taken   bool   // is counted by settler.taken
+	settled bool   // its rows are durable
+	note    uint64 // number of its note; 0: it has none
 }
 
 func newSettler(c Config) *settler {
-	s := &settler{queue: c.Queue, metrics: c.Metrics, log: c.Log, in: make(chan queue.Settlement, settleBacklog)}
+	s := &settler{queue: c.Queue, metrics: c.Metrics, log: c.Log, in: make(chan *verdict, settleBacklog), wanted: make(chan struct{}, 1)}
 	s.room.L = &s.mu
 	return s
 }
 
 // submit hands over a verdict; it waits while too many are not durable yet.
 func (s *settler) submit(v queue.Settlement) {
+	one := &verdict{Settlement: v}
 	if v.State == event.Delivered {
-		s.mu.Lock()
-		for s.taken >= max(s.sessions, 1) {
-			s.room.Wait()
-		}
-		s.taken++
-		s.mu.Unlock()
+		s.admit(one)
 	}
 	s.metrics.settling.Inc()
-	s.in <- v
+	s.in <- one
+}
+
+// admit waits until one mail more may be taken that the disk does not know of.
+func (s *settler) admit(v *verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.taken >= max(s.sessions, 1) {
+		s.want()
+		s.room.Wait()
+	}
+	s.taken++
+	v.taken = true
+	if !s.never && v.Notable() {
+		s.fresh = append(s.fresh, v)
+	}
+	if s.crowded() {
+		s.want()
+	}
 }
 
 // opened tells how many sessions were opened, or closed if n is negative.
@@ -66,17 +95,29 @@ func (s *settler) opened(n int) {
 	s.room.Broadcast()
 }
 
-// through lets those go on who waited for the batch.
-func (s *settler) through(batch []queue.Settlement) {
+// through lets those go on who waited for the batch. Stored: its rows are durable.
+func (s *settler) through(batch []*verdict, stored bool) {
 	s.metrics.settling.Sub(float64(len(batch)))
+	var notes []uint64
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range batch {
-		if batch[i].State == event.Delivered {
-			s.taken--
+	for _, v := range batch {
+		s.release(v)
+		if v.settled = stored; stored && v.note > 0 {
+			notes = append(notes, v.note)
 		}
 	}
+	s.fresh = slices.DeleteFunc(s.fresh, func(v *verdict) bool { return !v.taken })
 	s.room.Broadcast()
+	s.mu.Unlock()
+	s.drop(notes)
+}
+
+// release no longer counts a verdict as taken; mu is held.
+func (s *settler) release(v *verdict) {
+	if v.taken {
+		v.taken = false
+		s.taken--
+	}
 }
 
 // close ends the settler once everything submitted is durable. Nothing may be
@@ -88,21 +129,24 @@ func (s *settler) close() { close(s.in) }
 func (s *settler) run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
+	ended := make(chan struct{})
+	defer close(ended)
+	work.Go(func() { s.noter(ended) })
 	places := make(chan struct{}, settleAtOnce)
 	for first := range s.in {
 		places <- struct{}{} // what comes meanwhile goes into this batch
 		batch := s.gather(first)
 		work.Go(func() {
-			s.settle(ctx, batch)
+			stored := s.settle(ctx, batch)
 			<-places
-			s.through(batch)
+			s.through(batch, stored)
 		})
 	}
 }
 
 // gather takes what waits, without waiting for more.
-func (s *settler) gather(first queue.Settlement) []queue.Settlement {
-	batch := append(make([]queue.Settlement, 0, min(len(s.in)+1, settleBatch)), first)
+func (s *settler) gather(first *verdict) []*verdict {
+	batch := append(make([]*verdict, 0, min(len(s.in)+1, settleBatch)), first)
 	for len(batch) < settleBatch {
 		select {
 		case v, ok := <-s.in:
@@ -117,18 +161,22 @@ func (s *settler) gather(first queue.Settlement) []queue.Settlement {
 	return batch
 }
 
-// settle tries until the batch is durable or ctx ends. It never drops a verdict
-// for an error: a delivered mail whose verdict is lost would be sent again.
-func (s *settler) settle(ctx context.Context, batch []queue.Settlement) {
+// settle tries until the batch is durable, or ctx ends: then it is false. It never drops
+// a verdict for an error: a delivered mail whose verdict is lost would be sent again.
+func (s *settler) settle(ctx context.Context, batch []*verdict) bool {
+	list := make([]queue.Settlement, len(batch))
+	for i, v := range batch {
+		list[i] = v.Settlement
+	}
 	for wait := settleRetry; ; wait = min(2*wait, settleMaxWait) {
-		fenced, err := s.queue.Settle(ctx, batch)
+		fenced, err := s.queue.Settle(ctx, list)
 		if err == nil {
-			s.reportFenced(batch, fenced)
-			return
+			s.reportFenced(list, fenced)
+			return true
 		}
 		if ctx.Err() != nil {
 			s.reportLost(batch)
-			return
+			return false
 		}
 		s.log.Error("verdicts not durable yet", "deliveries", len(batch), "err", err)
 		t := time.NewTimer(wait)
@@ -158,10 +206,12 @@ func (s *settler) reportFenced(batch []queue.Settlement, fenced []message.Delive
 }
 
 // reportLost names the mails that were sent but could not be recorded as sent.
-func (s *settler) reportLost(batch []queue.Settlement) {
-	for i := range batch {
-		if batch[i].State == event.Delivered {
-			s.log.Error("verdict lost: the mail will be sent again", "delivery", batch[i].Delivery.String())
+func (s *settler) reportLost(batch []*verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range batch {
+		if v.State == event.Delivered && v.note == 0 {
+			s.log.Error("verdict lost: the mail will be sent again", "delivery", v.Delivery.String())
 		}
 	}
 }

@@ -131,6 +131,65 @@ func TestStopDoesNotWaitForeverForTheDatabase(t *testing.T) {
 	})
 }
 
+// Where what was taken can be noted, sessions go on while rows wait, up to the backlog; what
+// is noted is neither lost nor sent anew, and no note outlives its row.
+func TestNotesLetSessionsGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.store.TakeNotes()
+		w.net.site("kunde.example", &server{takes: time.Millisecond})
+		w.start()
+		var all []queue.Entry
+		for i := range 400 {
+			all = append(all, w.mail(fmt.Sprintf("r%d@kunde.example", i)))
+		}
+		w.store.Fail(errors.New("database is down"))
+		w.submit(all...)
+		time.Sleep(10 * time.Second)
+		if n := len(w.net.received()); n != 400 {
+			t.Errorf("%d of 400 mails sent while verdicts were noted", n)
+		}
+		if noted, left := w.store.Notes(); noted < 400-5 || left != noted {
+			t.Errorf("%d notes, %d left: five sessions may have one verdict each that is not noted", noted, left)
+		}
+		w.store.Fail(nil)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if got := w.store.Count(); got[event.Delivered] != 400 || len(w.net.received()) != 400 {
+			t.Errorf("states %v, %d mails arrived", got, len(w.net.received()))
+		}
+		if noted, left := w.store.Notes(); left != 0 {
+			t.Errorf("%d of %d notes left behind their rows", left, noted)
+		}
+		w.end()
+	})
+}
+
+// Where rows are as quick as the mail, nothing is noted.
+func TestNothingIsNotedWithoutNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.store.TakeNotes()
+		w.net.site("kunde.example", &server{takes: time.Second})
+		w.start()
+		var all []queue.Entry
+		for i := range 20 {
+			all = append(all, w.mail(fmt.Sprintf("r%d@kunde.example", i)))
+		}
+		for _, e := range all {
+			w.submit(e)
+			time.Sleep(2 * time.Second)
+		}
+		if got := w.store.Count(); got[event.Delivered] != 20 {
+			t.Errorf("states %v", got)
+		}
+		if noted, _ := w.store.Notes(); noted != 0 {
+			t.Errorf("%d notes", noted)
+		}
+		w.end()
+	})
+}
+
 func TestLapsedLeaseStopsSendingUntilItIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -128,6 +128,14 @@ type Settlement struct {
 	Dialogue []byte
 }
 
+// Notable reports whether the settlement may be noted (Store.Note): that a server took the
+// mail, and nothing that concerns others. A note lost would send the mail again; all other
+// verdicts can be found out anew.
+func (s *Settlement) Notable() bool {
+	return s.State == event.Delivered && s.Event.Attempt != nil && s.Event.Report == nil &&
+		s.Strike == nil && s.Fallback == nil && len(s.Earlier) == 0
+}
+
 // Fallback is what a changeover's overlap caught.
 type Fallback struct {
 	Shift  string // name of the egress.Shift: the changeover
@@ -245,6 +253,13 @@ type Store interface {
 	// Settle records verdicts with their events. It waits for the group commit and
 	// returns the deliveries it did not change because the epoch no longer holds them.
 	Settle(ctx context.Context, s []Settlement) (fenced []message.DeliveryID, err error)
+	// Note makes settlements durable at once that Settle is still to make rows of, where
+	// that is quicker, and returns their numbers for Drop; nil: nothing is noted here. All
+	// must be Notable. What was noted and not settled when the process ended is settled
+	// before StartEpoch returns, so that it is not sent again.
+	Note(list []*Settlement) (numbers []uint64, err error)
+	// Drop gives up notes of settlements that Settle has returned for.
+	Drop(numbers []uint64) error
 	// Release gives claims back without an attempt, due again at their DueAt. No
 	// event is written.
 	Release(ctx context.Context, e Epoch, entries []Entry) error

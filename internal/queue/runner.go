@@ -216,6 +216,23 @@ func (r *Runner) Settle(ctx context.Context, s []Settlement) ([]message.Delivery
 	return fenced, nil
 }
 
+// Note makes verdicts durable at once that are still to be settled; see Store.Note.
+func (r *Runner) Note(s []*Settlement) ([]uint64, error) {
+	numbers, err := r.cfg.Store.Note(s)
+	if err != nil {
+		return nil, fmt.Errorf("note verdicts: %w", err)
+	}
+	return numbers, nil
+}
+
+// Drop gives up notes of verdicts that are settled.
+func (r *Runner) Drop(numbers []uint64) error {
+	if err := r.cfg.Store.Drop(numbers); err != nil {
+		return fmt.Errorf("drop notes: %w", err)
+	}
+	return nil
+}
+
 // Release gives claims back without an attempt and frees their room.
 func (r *Runner) Release(ctx context.Context, held []Held) error {
 	byEpoch := map[Epoch][]Entry{}

@@ -17,6 +17,9 @@ func (s *Store) StartEpoch(ctx context.Context, node string, now, aliveUntil tim
 		if err := s.lockQueue(); err != nil {
 			return 0, fmt.Errorf("start epoch: %w", err)
 		}
+		if err := s.takeUpVerdicts(ctx); err != nil {
+			return 0, fmt.Errorf("start epoch: %w", err)
+		}
 	}
 	began := s.cfg.Now()
 	var e int64

@@ -26,14 +26,13 @@ const (
 type noted struct {
 	entry
 	number  uint64
-	end     int             // of its note among those of its group
 	decided func(kept bool) // may be nil
 }
 
 // noteGroup is those who share a flush.
 type noteGroup struct {
 	notes []*noted
-	raw   []byte        // their notes as appendNote makes them, one after the other
+	raw   []byte        // their notes, one after the other
 	err   error         // of all
 	done  chan struct{} // closed when err is final
 }
@@ -83,7 +82,7 @@ func startFolds(ctx context.Context, h *hits) (*folds, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("find what is left of hits: %w", err)
 	}
-	j, left, err := openJournal(s.cfg.DataDir, s.disk(), folded)
+	j, left, err := openHits(s.cfg.DataDir, s.disk(), folded)
 	if err != nil || j == nil {
 		return nil, err
 	}
@@ -133,8 +132,7 @@ func (f *folds) enter(n *noted) *noteGroup {
 		signal(f.ready)
 	}
 	g := f.group
-	g.raw = appendNote(g.raw, n.hit)
-	n.end = len(g.raw)
+	g.raw = appendHit(g.raw, n.hit)
 	g.notes = append(g.notes, n)
 	return g
 }
@@ -193,7 +191,7 @@ func (f *folds) keep() {
 func (f *folds) note(g *noteGroup) {
 	err := f.room()
 	if err == nil {
-		err = f.journal.write(g.notes, g.raw)
+		err = f.journal.writeHits(g)
 	}
 	if err == nil {
 		f.mu.Lock()

@@ -98,7 +98,8 @@ func TestNotesSurviveACrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(torn, "hits", filepath.Base(files[0])), whole[:len(whole)-3], 0o600); err != nil {
+			end := len(bytes.TrimRight(whole, "\x00")) // zeros follow
+			if err := os.WriteFile(filepath.Join(torn, "hits", filepath.Base(files[0])), whole[:end-3], 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if n := reopen(t, torn, w.A, v.Message); n != 3 {

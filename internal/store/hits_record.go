@@ -2,41 +2,19 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
-	"hash/crc32"
 	"time"
 
 	"stafette/internal/message"
 	"stafette/internal/tracking"
 )
 
-// A note of a hit, as it lies in the journal:
-//
-//	4 bytes  length of what follows the checksum
-//	4 bytes  CRC-32C of what follows
-//	8 bytes  number of the note, from 1, rising
-//	1 byte   version of the form
-//	…        the hit: fixed fields raw, numbers as varints, texts with their length before
-//
-// Numbers are little-endian.
-const (
-	noteHead    = 8
-	noteVersion = 1
-	// maxNote bounds a note in bytes: recipients of a mail are at most
-	// message.MaxRecipients, texts are bounded by what was accepted.
-	maxNote = 8 << 20
-)
+// hitVersion is the version of the form of notes of hits.
+const hitVersion = 1
 
-// errNote says that bytes are no whole note: the end of what was written before a crash.
-var errNote = errors.New("no whole note of a hit")
-
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
-
-// appendNote adds the note of a hit with number 0; number is put in by numberNote.
-func appendNote(b []byte, h *tracking.Hit) []byte {
-	a := &h.Activity
-	b = append(b, make([]byte, noteHead+8)...)
-	b = append(b, noteVersion)
+// appendHit adds the note of a hit, without its number.
+func appendHit(b []byte, h *tracking.Hit) []byte {
+	a, from := &h.Activity, len(b)
+	b = beginNote(b, hitVersion)
 	b = append(b, a.ID[:]...)
 	b = append(b, a.Tenant[:]...)
 	b = append(b, a.Message[:]...)
@@ -62,7 +40,7 @@ func appendNote(b []byte, h *tracking.Hit) []byte {
 	for _, r := range h.Recipients {
 		b = appendText(appendText(b, r.Local), r.Domain)
 	}
-	return b
+	return endNote(b, from)
 }
 
 // The bits of a note.
@@ -89,42 +67,11 @@ func flagBits(h *tracking.Hit) (bits byte) {
 	return bits
 }
 
-func appendText(b []byte, text string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
-}
-
-// numberNote completes a note that appendNote made.
-func numberNote(note []byte, number uint64) {
-	binary.LittleEndian.PutUint64(note[noteHead:], number)
-	binary.LittleEndian.PutUint32(note, uint32(len(note)-noteHead))
-	binary.LittleEndian.PutUint32(note[4:], crc32.Checksum(note[noteHead:], castagnoli()))
-}
-
-// readNote reads the first note of b and returns what follows it. The error is errNote.
-func readNote(b []byte) (h tracking.Hit, number uint64, rest []byte, err error) {
-	if len(b) < noteHead {
-		return h, 0, nil, errNote
-	}
-	size := binary.LittleEndian.Uint32(b)
-	if size > maxNote || int64(size) > int64(len(b)-noteHead) {
-		return h, 0, nil, errNote
-	}
-	body, rest := b[noteHead:noteHead+size], b[noteHead+size:]
-	if crc32.Checksum(body, castagnoli()) != binary.LittleEndian.Uint32(b[4:]) || len(body) < 9 || body[8] != noteVersion {
-		return h, 0, nil, errNote
-	}
-	r := noteReader{b: body[9:]}
+// readHit reads a note of a hit. The error is errNote.
+func readHit(note []byte) (h tracking.Hit, err error) {
+	r := readerOf(note, hitVersion)
 	h = r.hit()
-	if r.broken || len(r.b) > 0 {
-		return h, 0, nil, errNote
-	}
-	return h, binary.LittleEndian.Uint64(body), rest, nil
-}
-
-// noteReader takes fields from a note; broken says that one was not there.
-type noteReader struct {
-	b      []byte
-	broken bool
+	return h, r.end()
 }
 
 func (r *noteReader) hit() (h tracking.Hit) {
@@ -154,41 +101,4 @@ func (r *noteReader) hit() (h tracking.Hit) {
 		h.Recipients = append(h.Recipients, message.Address{Local: r.text(), Domain: r.text()})
 	}
 	return h
-}
-
-func (r *noteReader) raw(to []byte) {
-	if len(r.b) < len(to) {
-		r.broken = true
-		return
-	}
-	copy(to, r.b)
-	r.b = r.b[len(to):]
-}
-
-func (r *noteReader) number() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.broken = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// count is how many of something follow, each of a byte at least.
-func (r *noteReader) count() int {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > uint64(len(r.b)-n) {
-		r.broken = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return int(v)
-}
-
-func (r *noteReader) text() string {
-	size := r.count()
-	text := string(r.b[:min(size, len(r.b))])
-	r.b = r.b[len(text):]
-	return text
 }

@@ -35,13 +35,18 @@ func TestNotesAreWhole(t *testing.T) {
 		}
 	}
 	var b []byte
-	for i, h := range hits {
-		one := appendNote(nil, &h)
-		numberNote(one, uint64(i+7))
-		b = append(b, one...)
+	for _, h := range hits {
+		b = appendHit(b, &h)
+	}
+	if last := numberNotes(b, 7); last != 6+uint64(len(hits)) {
+		t.Errorf("the last is number %d", last)
 	}
 	for i, want := range hits {
-		have, number, rest, err := readNote(b)
+		note, number, rest, err := readNote(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := readHit(note)
 		if err != nil || number != uint64(i+7) {
 			t.Fatalf("note %d: number %d, %v", i, number, err)
 		}
@@ -58,25 +63,35 @@ func TestNotesAreWhole(t *testing.T) {
 // FuzzNotes: no bytes break the reader, and what it takes it would write again.
 func FuzzNotes(f *testing.F) {
 	for _, h := range notesToRead() {
-		one := appendNote(nil, &h)
-		numberNote(one, 9)
+		one := appendHit(nil, &h)
+		numberNotes(one, 9)
 		f.Add(one[noteHead:])
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		whole := append(make([]byte, noteHead), body...)
-		if len(body) < 8 {
+		note, ok := framed(body)
+		if !ok {
 			return
 		}
-		numberNote(whole, 9)
-		h, number, rest, err := readNote(whole)
+		h, err := readHit(note)
 		if err != nil {
 			return
 		}
-		again := appendNote(nil, &h)
-		numberNote(again, number)
-		if second, _, _, err := readNote(again); err != nil || len(rest) > 0 || !reflect.DeepEqual(h, second) {
+		again := appendHit(nil, &h)
+		numberNotes(again, 9)
+		if second, err := readHit(again[noteHead+noteNumber:]); err != nil || !reflect.DeepEqual(h, second) {
 			t.Errorf("%+v became %+v, %v", h, second, err)
 		}
 	})
+}
+
+// framed is what is noted in bytes that would be a note with the right length and checksum.
+func framed(body []byte) (note []byte, ok bool) {
+	whole := endNote(append(make([]byte, noteHead), body...), 0)
+	if len(body) < noteNumber {
+		return nil, false
+	}
+	numberNotes(whole, 9)
+	note, number, rest, err := readNote(whole)
+	return note, err == nil && number == 9 && len(rest) == 0
 }

@@ -103,6 +103,7 @@ type Store struct {
 
 	queueLock sync.Mutex
 	release   func() error // of the queue's lock on the data directory, nil if not held
+	verdicts  verdictNotes
 }
 
 // archive is where bodies lie: spool.Files beside SQLite, a table in PostgreSQL.
@@ -220,7 +221,7 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.commits.stop()
 	s.inquiries.stop()
-	noted := s.hits.stop()
+	noted := errors.Join(s.hits.stop(), s.verdicts.close())
 	s.trails.stop()
 	return errors.Join(noted, s.questions.close(), s.tracked.close(), s.texts.close(), s.suppressed.close(), s.disconnect())
 }
