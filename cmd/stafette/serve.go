@@ -195,7 +195,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 		p.tracking.hub.Close()
 		close(p.stopping)
 	})
-	hits := p.turnstile(ctx, d.http) //nolint:contextcheck // requests outlive the order to stop
+	hits := p.turnstile(ctx, d.http)
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)
 	if d.http != nil {
 		group.Go(func() error {

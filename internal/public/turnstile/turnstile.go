@@ -36,7 +36,7 @@ type Config struct {
 	// may take to read its answer. Up to a tenth may be missing.
 	Idle time.Duration
 	Now  func() time.Time
-	Log  *slog.Logger
+	Log  *slog.Logger // nil: discard
 }
 
 // Turnstile is a net.Listener of those connections that it does not serve itself. It is
@@ -64,6 +64,9 @@ type arrival struct {
 // New takes connections of inner until it is closed. ctx is that of the requests; that it
 // ends does not end their connections.
 func New(ctx context.Context, inner net.Listener, c Config) *Turnstile {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	t := &Turnstile{Config: c, ctx: ctx, inner: inner, out: make(chan arrival), quit: make(chan struct{}), here: map[net.Conn]struct{}{}}
 	t.all.Go(t.receive)
 	return t
@@ -221,7 +224,8 @@ func (t *Turnstile) serve(conn net.Conn) {
 func (t *Turnstile) answer(g *guest) (ok bool) {
 	defer func() {
 		// One request must not end the process, as in net/http.
-		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // as net/http compares
+		p := recover()
+		if err, is := p.(error); p != nil && (!is || !errors.Is(err, http.ErrAbortHandler)) {
 			t.Log.ErrorContext(t.ctx, "panic at the turnstile", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
