@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"stafette/internal/public/tracked"
+	"stafette/internal/public/turnstile"
 )
 
 type serveCmd struct{}
@@ -33,6 +36,13 @@ func (serveCmd) Run(ctx context.Context, con *console) error {
 
 // doorGrace is how long requests under way may take at a stop.
 const doorGrace = 10 * time.Second
+
+// headTimeout is how long the head of a request may take, idleTimeout how long a
+// connection may wait for the next one.
+const (
+	headTimeout = 10 * time.Second
+	idleTimeout = 2 * time.Minute
+)
 
 // run serves until ctx ends; opened is called when mail can come in. Something fatal
 // ends it at once, without the order of a stop: nothing can be written down any more,
@@ -185,6 +195,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 		p.tracking.hub.Close()
 		close(p.stopping)
 	})
+	hits := p.turnstile(ctx, d.http)
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)
 	if d.http != nil {
 		group.Go(func() error {
@@ -192,7 +203,7 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 				public.TLSConfig = p.webTLS() //nolint:contextcheck // a handshake has its own context
 				return served("http", public.ServeTLS(d.http, "", ""))
 			}
-			return served("http", public.Serve(d.http))
+			return served("http", public.Serve(hits))
 		})
 	}
 	if d.ops != nil {
@@ -211,9 +222,29 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), doorGrace)
 		defer cancel()
-		return errors.Join(shut(public.Shutdown(stop), public.Close), p.submission.Shutdown(stop), p.returns.door.Shutdown(stop), ops.Shutdown(stop))
+		return errors.Join(shut(public.Shutdown(stop), public.Close), shutHits(stop, hits), p.submission.Shutdown(stop), p.returns.door.Shutdown(stop), ops.Shutdown(stop))
 	})
 	return group.Wait()
+}
+
+// turnstile serves hits before they come to the server of everything else; nil where the
+// door is closed, or speaks TLS, whose requests only that server sees.
+func (p *platform) turnstile(ctx context.Context, l net.Listener) *turnstile.Turnstile {
+	if l == nil || p.config.HTTP.TLS {
+		return nil
+	}
+	return turnstile.New(context.WithoutCancel(ctx), l, turnstile.Config{
+		Serves:  func(host, path string) bool { return tracked.Serves(path) && !p.isPreview(host) },
+		Handler: p.handler, First: headTimeout, Idle: idleTimeout, Now: time.Now, Log: p.log,
+	})
+}
+
+// shutHits lets the turnstile end; nil has ended.
+func shutHits(ctx context.Context, t *turnstile.Turnstile) error {
+	if t == nil {
+		return nil
+	}
+	return t.Shutdown(ctx)
 }
 
 // served translates the orderly end of a server to no error.
@@ -237,9 +268,9 @@ func shut(err error, force func() error) error {
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       5 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
