@@ -1,4 +1,4 @@
-// Package feed makes mailings of what appears in a feed (RSS 2.0 or Atom 1.0): a tenant names
+// Package feed makes mailings of what appears in a feed (RSS 2.0, RSS 1.0 or Atom 1.0): a tenant names
 // its address, groups and letter; at its hour the feed is read, and entries that are new become
 // a mailing, as a draft or sent through the gate of every mailing (Feed, „RSS-Mailing“).
 //

@@ -29,12 +29,14 @@ const (
 	atomSpace    = "http://www.w3.org/2005/Atom"
 	contentSpace = "http://purl.org/rss/1.0/modules/content/"
 	dublinSpace  = "http://purl.org/dc/elements/1.1/"
+	rdfSpace     = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+	rss1Space    = "http://purl.org/rss/1.0/"
 )
 
 // errNoFeed is what is neither RSS nor Atom, or breaks the rules of XML.
 var errNoFeed = errors.New("not a feed")
 
-// Parse reads a feed (RSS 2.0, Atom 1.0 as of RFC 4287) that lies at an address: its entries
+// Parse reads a feed (RSS 2.0, RSS 1.0, Atom 1.0 as of RFC 4287) that lies at an address: its entries
 // from new to old if all have a date, else in their order; each identifier once, at most 500.
 // Titles and excerpts are plain text without control characters, links absolute. Entities that
 // a document declares are not expanded: they are an error.
@@ -96,11 +98,14 @@ func (r *reader) open(t xml.StartElement) bool {
 	case r.depth > maxDepth:
 		return false
 	case r.depth == 1:
-		r.feed = name == "rss" && t.Name.Space == "" || name == "feed" && atom
+		r.feed = name == "rss" && t.Name.Space == "" || name == "feed" && atom || name == "RDF" && t.Name.Space == rdfSpace
 		return r.feed
 	case r.entry == 0:
-		if name == "item" && t.Name.Space == "" || name == "entry" && atom {
+		if name == "item" && (t.Name.Space == "" || t.Name.Space == rss1Space) || name == "entry" && atom {
 			r.entry, r.fields = r.depth, map[string]string{}
+			if t.Name.Space == rss1Space {
+				r.set("id", attrOf(t, rdfSpace, "about"))
+			}
 		}
 	case r.field == "" && r.depth == r.entry+1:
 		r.begin(t)
@@ -108,9 +113,11 @@ func (r *reader) open(t xml.StartElement) bool {
 	return true
 }
 
-func attr(t xml.StartElement, name string) string {
+func attr(t xml.StartElement, name string) string { return attrOf(t, "", name) }
+
+func attrOf(t xml.StartElement, space, name string) string {
 	for _, a := range t.Attr {
-		if a.Name.Local == name && a.Name.Space == "" {
+		if a.Name.Local == name && a.Name.Space == space {
 			return a.Value
 		}
 	}
@@ -134,7 +141,7 @@ func (r *reader) begin(t xml.StartElement) {
 		if name == "guid" && attr(t, "isPermaLink") == "false" {
 			name = "id"
 		}
-	case contentSpace:
+	case contentSpace, rss1Space:
 		r.typ = "html"
 	case dublinSpace:
 		if name != "date" {

@@ -18,6 +18,13 @@ func rss(items string) string {
 	return `<rss version="2.0"><channel><title>Blog</title>` + items + `</channel></rss>`
 }
 
+// rdf is a feed of RSS 1.0: its items stand beside the channel, which lists them.
+func rdf(items string) string {
+	return `<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:content="http://purl.org/rss/1.0/modules/content/">` +
+		`<channel rdf:about="https://blog.example/"><title>Blog</title><link>https://blog.example/</link><items><rdf:Seq><rdf:li rdf:resource="https://blog.example/1"/></rdf:Seq></items></channel>` +
+		`<image rdf:about="https://blog.example/i"><title>Bild</title></image>` + items + `</rdf:RDF>`
+}
+
 // many are n items, the first of which is the newest.
 func many(n int) string {
 	var b strings.Builder
@@ -45,13 +52,19 @@ func TestParse(t *testing.T) {
 		"signs nobody sees":    {rss("<item><title>a\u202eb\n c</title></item>"), "ab c|||"},
 		"latin":                {`<?xml version="1.0" encoding="ISO-8859-1"?>` + rss("<item><title>Gr\xfc\xdfe</title></item>"), "Grüße|||"},
 		"named signs":          {rss(`<item><title>a&nbsp;&ndash;&nbsp;b</title></item>`), "a – b|||"},
-		"empty":                {rss(""), ""},
-		"html":                 {`<!DOCTYPE html><html><head><title>x</title></head></html>`, "error"},
-		"broken":               {rss(`<item><title>a</item>`), "error"},
-		"cut off":              {`<rss version="2.0"><channel><item><title>a`, "error"},
-		"nothing":              {"", "error"},
-		"own entities":         {`<!DOCTYPE rss [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>` + rss(`<item><title>&b;</title></item>`), "error"},
-		"deep":                 {`<rss>` + strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100) + `</rss>`, "error"},
+		"rss 1.0": {rdf(`<item rdf:about="https://blog.example/1"><title>Eins</title><link>/1</link><description>&lt;p&gt;Guten&lt;/p&gt;&lt;p&gt;Tag&lt;/p&gt;</description><dc:date>2026-11-23T09:00:00+01:00</dc:date></item>`),
+			"Eins|https://blog.example/1|Guten Tag|2026-11-23T08:00:00Z"},
+		"rss 1.0, newest first":   {rdf(`<item rdf:about="x1"><title>alt</title><dc:date>2026-11-02</dc:date></item><item rdf:about="x2"><title>neu</title><dc:date>2026-11-03</dc:date></item>`), "neu|||2026-11-03T00:00:00Z;alt|||2026-11-02T00:00:00Z"},
+		"rss 1.0, named by about": {rdf(`<item rdf:about="x"><title>a</title><link>/1</link></item><item rdf:about="x"><title>b</title><link>/2</link></item>`), "a|https://blog.example/1||"},
+		"rss 1.0, all of it":      {rdf(`<item rdf:about="x"><title>a</title><content:encoded><![CDATA[<b>Alles</b>]]></content:encoded></item>`), "a||Alles|"},
+		"another rdf":             {`<RDF xmlns="urn:x"><item><title>a</title></item></RDF>`, "error"},
+		"empty":                   {rss(""), ""},
+		"html":                    {`<!DOCTYPE html><html><head><title>x</title></head></html>`, "error"},
+		"broken":                  {rss(`<item><title>a</item>`), "error"},
+		"cut off":                 {`<rss version="2.0"><channel><item><title>a`, "error"},
+		"nothing":                 {"", "error"},
+		"own entities":            {`<!DOCTYPE rss [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>` + rss(`<item><title>&b;</title></item>`), "error"},
+		"deep":                    {`<rss>` + strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100) + `</rss>`, "error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list, err := feed.Parse([]byte(c.page), base())
@@ -105,6 +118,7 @@ func TestNext(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(rss(`<item><title>a</title><link>/1</link><description>&lt;p&gt;b</description></item>`)))
 	f.Add([]byte(`<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>a</id><title type="html">x</title><link href="1"/></entry></feed>`))
+	f.Add([]byte(rdf(`<item rdf:about="1"><title>a</title><link>/1</link><dc:date>2026-11-23</dc:date></item>`)))
 	f.Add([]byte("<!DOCTYPE html><html>"))
 	f.Fuzz(func(t *testing.T, page []byte) {
 		list, err := feed.Parse(page, base())

@@ -42,7 +42,7 @@ func feedRoutes() []Route {
 // FeedDraft is what a feed says; what a change leaves out stays.
 type FeedDraft struct {
 	Name     *string   `json:"name,omitempty" maxLength:"720"`
-	URL      *string   `json:"url,omitempty" maxLength:"2000" doc:"RSS 2.0 or Atom 1.0; with another address the feed begins anew"`
+	URL      *string   `json:"url,omitempty" maxLength:"2000" doc:"RSS 2.0, RSS 1.0 or Atom 1.0; with another address the feed begins anew"`
 	Groups   *[]string `json:"group_ids,omitempty" maxItems:"50"`
 	From     *string   `json:"from,omitempty" maxLength:"400"`
 	ReplyTo  *string   `json:"reply_to,omitempty" maxLength:"400"`

@@ -85,6 +85,13 @@ export class Office {
     return this.cookies.get(email);
   }
 
+  /** What the office answers without a browser: its status, and the page as text. */
+  async ask(path, { who = "", lang = "de" } = {}) {
+    const { name, value } = who ? await this.session(who) : {};
+    const answer = await fetch(new URL(path, this.origin), { headers: { "Accept-Language": lang, ...(who && { Cookie: `${name}=${value}` }) } });
+    return { status: answer.status, html: await answer.text() };
+  }
+
   /**
    * A browser of its own, signed in as who ("" for nobody). complaints collects what must not be: errors of
    * scripts, breaches of the policy, requests to other hosts, bad answers.
@@ -116,14 +123,14 @@ const STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best
 
 /**
  * Runs axe in an isolated world, which the page's policy does not bind and which leaves the policy as it is: all
- * rules, or only those named.
+ * rules, or only those named; on the whole page, or on the one element that a selector finds.
  */
-export async function axe(page, rules) {
+export async function axe(page, rules, part = "") {
   const runOnly = rules ? { type: "rule", values: rules } : STANDARDS;
   for (let tries = 3; ; tries--) {
     await page.waitForLoadState("load");
     try {
-      return await within(AXE_TIME, examine(page, runOnly));
+      return await within(AXE_TIME, examine(page, runOnly, part));
     } catch (e) {
       if (tries === 1) throw e; // a page that was just being left never answers: ask the next one
     }
@@ -140,7 +147,7 @@ export function within(ms, promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-async function examine(page, runOnly) {
+async function examine(page, runOnly, part) {
   const client = await page.context().newCDPSession(page);
   const { frameTree } = await client.send("Page.getFrameTree");
   const { executionContextId } = await client.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id, worldName: "axe" });
@@ -151,7 +158,7 @@ async function examine(page, runOnly) {
   };
   // The world stays until the page is left, and axe in it.
   if (await run("typeof axe === 'undefined'")) await run(`${axeSource}; undefined`);
-  const found = await run(`axe.run(document, {
+  const found = await run(`axe.run(${part ? `document.querySelector(${JSON.stringify(part)}) ?? document` : "document"}, {
     iframes: false,
     runOnly: ${JSON.stringify(runOnly)},
     resultTypes: ["violations"],
