@@ -1,7 +1,6 @@
 package message
 
 import (
-	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,6 +37,14 @@ func (a Address) String() string {
 	return quote(a.Local) + "@" + a.Domain
 }
 
+// length is that of String, in bytes.
+func (a Address) length() int {
+	if a.Local == "" || isDotAtom(a.Local) {
+		return len(a.Local) + len("@") + len(a.Domain)
+	}
+	return len(a.String())
+}
+
 // IsASCII reports whether the address may be used without SMTPUTF8 (RFC 6531).
 func (a Address) IsASCII() bool { return isASCII(a.Local) }
 
@@ -67,7 +74,7 @@ func ParseAddress(s string) (Address, error) {
 		return Address{}, f
 	}
 	a := Address{Local: local, Domain: domain}
-	if len(local) > maxLocal || len(a.String()) > maxAddress {
+	if len(local) > maxLocal || a.length() > maxAddress {
 		return Address{}, tooLong(s)
 	}
 	return a, nil
@@ -167,7 +174,7 @@ func isAtext(r rune) bool {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
 		return true
 	case r < utf8.RuneSelf:
-		return strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+		return strings.IndexByte("!#$%&'*+-/=?^_`{|}~", byte(r)) >= 0
 	}
 	// Foreign spaces and invisible format characters make two addresses look alike.
 	return r != utf8.RuneError && unicode.IsGraphic(r) && !unicode.IsSpace(r)
@@ -211,16 +218,16 @@ func parseDomain(s string) (string, *fault.Error) {
 		}
 		domain = mapped
 	}
-	labels := strings.Split(domain, ".")
-	if len(labels) < 2 {
+	if !strings.Contains(domain, ".") {
 		return "", bad("it has only one label")
 	}
-	for _, l := range labels {
-		if !isLabel(l) {
+	last := ""
+	for l := range strings.SplitSeq(domain, ".") {
+		if last = l; !isLabel(l) {
 			return "", bad("a label is empty, too long or has other characters than letters, digits and hyphens")
 		}
 	}
-	if _, err := netip.ParseAddr(domain); err == nil || isDigits(labels[len(labels)-1]) {
+	if isDigits(last) { // as that of each IPv4 address is
 		return "", bad("it is a number")
 	}
 	if len(domain) > maxAddress-2 {
@@ -256,6 +263,9 @@ func isASCII(s string) bool {
 // checkText refuses what no header-bound text may hold: bytes that are no UTF-8,
 // line breaks in any disguise, other control characters. It returns nil if s is clean.
 func checkText(field, s string) *fault.Error {
+	if isPlainASCII(s) {
+		return nil // as nearly all are
+	}
 	if !utf8.ValidString(s) {
 		return fault.Field(field, "text_not_utf8", "the text is not valid UTF-8")
 	}
@@ -268,4 +278,14 @@ func checkText(field, s string) *fault.Error {
 		}
 	}
 	return nil
+}
+
+// isPlainASCII reports whether s is of ASCII characters without any control character.
+func isPlainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"mime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -60,10 +61,9 @@ func CheckHeader(d Draft) (utf8Header bool, err error) {
 	if err := fault.Join(c.found); err != nil {
 		return false, err
 	}
-	w := &headerWriter{}
-	w.Grow(1024)
-	writeHeader(w, d)
-	return !isASCII(w.String()), nil
+	// All else is encoded where it is not ASCII.
+	foreign := func(m Mailbox) bool { return !m.Address.IsASCII() }
+	return foreign(d.From) || slices.ContainsFunc(d.To, foreign) || slices.ContainsFunc(d.Cc, foreign) || slices.ContainsFunc(d.ReplyTo, foreign), nil
 }
 
 func writeHeader(w *headerWriter, d Draft) {

@@ -285,9 +285,15 @@ func TestComposeRefuses(t *testing.T) {
 // TestCheckHeader holds that a draft's header is judged alike with its content and without.
 func TestCheckHeader(t *testing.T) {
 	change := map[string]func(d *message.Draft){
-		"plain":      func(*message.Draft) {},
-		"name":       func(d *message.Draft) { d.To[0].Name = "Käthe" },
-		"address":    func(d *message.Draft) { d.To[0].Local = "käthe" },
+		"plain":   func(*message.Draft) {},
+		"name":    func(d *message.Draft) { d.To[0].Name = "Käthe" },
+		"address": func(d *message.Draft) { d.To[0].Local = "käthe" },
+		"answers": func(d *message.Draft) {
+			d.ReplyTo = []message.Mailbox{{Address: message.Address{Local: "büro", Domain: "muster.example"}}}
+		},
+		"copy": func(d *message.Draft) {
+			d.Cc = []message.Mailbox{{Address: message.Address{Local: "büro", Domain: "muster.example"}}}
+		},
 		"sender":     func(d *message.Draft) { d.From.Local = "büro" },
 		"subject":    func(d *message.Draft) { d.Subject = "Grüße" },
 		"break":      func(d *message.Draft) { d.Subject = "a\nb" },
@@ -309,8 +315,8 @@ func TestCheckHeader(t *testing.T) {
 		}
 		both[utf8Header]++
 	}
-	if both[true] != 2 {
-		t.Errorf("%d headers need SMTPUTF8, want 2", both[true])
+	if both[true] != 4 {
+		t.Errorf("%d headers need SMTPUTF8, want 4", both[true])
 	}
 }
 
@@ -375,5 +381,15 @@ func BenchmarkCompose(b *testing.B) {
 			b.Fatal(err)
 		}
 		_, _ = io.Discard.Write(c.Bytes)
+	}
+}
+
+func BenchmarkCheckHeader(b *testing.B) {
+	d := plainDraft()
+	d.From.Name, d.To[0].Name = "Muster Immobilien GmbH", "Eva Beispiel"
+	for b.Loop() {
+		if _, err := message.CheckHeader(d); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
