@@ -259,7 +259,8 @@ type Store interface {
 	// else or the campaign does not send any more (ok is false then): c bears the place
 	// after the step. It returns which of the waiting ones are new.
 	TakeRecipients(ctx context.Context, c Campaign, list []Recipient) (fresh []audience.ContactID, ok bool, err error)
-	// SettleRecipients writes the answers of recipients that wait, and counts them.
+	// SettleRecipients writes the answers of recipients that wait, and counts them. Where At is
+	// zero, that of the row stays.
 	SettleRecipients(ctx context.Context, t tenant.ID, c ID, list []Recipient) error
 	// WaitingRecipients returns recipients of a provider, or of none that is bounded (""), that
 	// wait, with whether their mail is there.

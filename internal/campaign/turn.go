@@ -28,6 +28,9 @@ const (
 	door = "campaign"
 	// span is what time a paced campaign hands over at once.
 	span = 5 * time.Second
+	// sameTime is how much later than it was written down a recipient's mail is handed over
+	// at the same time.
+	sameTime = time.Second
 	// roomFor is how long a step waits for room in the queue's memory.
 	roomFor = time.Second
 )
@@ -285,7 +288,7 @@ func (s *Service) hand(ctx context.Context, c Campaign, list []Recipient, people
 	var subs []ingest.Submission
 	for _, r := range list {
 		p := people[r.Contact]
-		r.At = now
+		r.At = answeredAt(r.At, now)
 		switch {
 		case r.Known:
 			r.State = Accepted
@@ -323,6 +326,15 @@ func (s *Service) hand(ctx context.Context, c Campaign, list []Recipient, people
 		return c, d == 0, err
 	}
 	return c, true, nil
+}
+
+// answeredAt is when what became of a recipient is written down who was at an instant; zero: at
+// the same time, which spares the store an index.
+func answeredAt(written, now time.Time) time.Time {
+	if since := now.Sub(written); since >= 0 && since < sameTime {
+		return time.Time{}
+	}
+	return now
 }
 
 // forms are the letters of recipients, each parsed once.

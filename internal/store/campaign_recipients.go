@@ -88,9 +88,14 @@ func (s *Store) insertRecipients(ctx context.Context, tx *sql.Tx, c campaign.Cam
 	return added, nil
 }
 
-// answerText writes down what became of recipients who waited; whose follows.
-const answerText = `UPDATE campaign_recipients SET state = $3, reason = $4, at = $5
+// answerText writes down what became of recipients who waited; whose follows. answerOnlyText
+// leaves their time as it is, and with it the index by contact and time.
+const (
+	answerText = `UPDATE campaign_recipients SET state = $3, reason = $4, at = $5
 		WHERE tenant = $1 AND campaign = $2 AND state = 'waiting' AND contact `
+	answerOnlyText = `UPDATE campaign_recipients SET state = $3, reason = $4
+		WHERE tenant = $1 AND campaign = $2 AND state = 'waiting' AND contact `
+)
 
 // SettleRecipients implements campaign.Store.
 func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID, list []campaign.Recipient) error {
@@ -113,8 +118,11 @@ func (s *Store) SettleRecipients(ctx context.Context, t tenant.ID, c campaign.ID
 				for i := range part {
 					contacts[i] = part[i][:]
 				}
-				res, err := s.texts.exec(ctx, tx, s.texts.answers[askedSize(len(part))],
-					filled([]any{t[:], c[:], string(a.state), a.reason, a.at}, contacts)...)
+				texts, args := s.texts.answersOnly, []any{t[:], c[:], string(a.state), a.reason}
+				if a.at != 0 {
+					texts, args = s.texts.answers, append(args, a.at)
+				}
+				res, err := s.texts.exec(ctx, tx, texts[askedSize(len(part))], filled(args, contacts)...)
 				if err != nil {
 					return err
 				}

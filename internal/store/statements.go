@@ -20,7 +20,7 @@ type statements struct {
 	contacts, contactAddresses, contactWords, contactRuns, contactTags, members, patterns            bulkTexts
 	tracked, activities, activityCounts                                                              bulkTexts
 	hooks, calls, deeds, recipients                                                                  bulkTexts
-	answers                                                                                          map[int]string // of answerText, by length
+	answers, answersOnly                                                                             map[int]string // of answerText and answerOnlyText, by length
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements, error) {
@@ -70,10 +70,10 @@ func prepareStatements(ctx context.Context, db *sql.DB, d dialect) (*statements,
 			" ON CONFLICT DO NOTHING RETURNING contact"
 		texts = append(texts, st.recipients.texts[n])
 	}
-	st.answers = map[int]string{}
+	st.answers, st.answersOnly = map[int]string{}, map[int]string{}
 	for _, size := range askedSizes {
-		st.answers[size] = askedText(d, answerText, 6, size)
-		texts = append(texts, st.answers[size])
+		st.answers[size], st.answersOnly[size] = askedText(d, answerText, 6, size), askedText(d, answerOnlyText, 5, size)
+		texts = append(texts, st.answers[size], st.answersOnly[size])
 	}
 	texts = append(texts, dropAddress, dropSingleWord, singlesBetween, runsBelow+d.lockRow())
 	for _, text := range texts {

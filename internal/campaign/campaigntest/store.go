@@ -163,6 +163,9 @@ func (s *Store) SettleRecipients(_ context.Context, t tenant.ID, c campaign.ID, 
 			if s.rows[c][n].Contact != r.Contact || s.rows[c][n].State != campaign.Waiting {
 				continue
 			}
+			if r.At.IsZero() {
+				r.At = s.rows[c][n].At
+			}
 			if s.rows[c][n] = r; r.State == campaign.Accepted {
 				s.list[i].Accepted++
 			} else {

@@ -122,7 +122,7 @@ func campaignRecipients(t *testing.T, w *World) {
 	if err != nil || len(left) != 2 || !left[0].Known || left[1].Known || left[0].Delivery != rows[0].Delivery {
 		t.Fatalf("waiting: %+v, %v", left, err)
 	}
-	left[0].State = campaign.Accepted
+	left[0].State, left[0].At = campaign.Accepted, time.Time{}
 	w.must(w.Store.SettleRecipients(ctx, w.A, c.ID, left[:1]))
 	w.must(w.Store.SettleRecipients(ctx, w.A, c.ID, left[:1])) // counts once
 	found, err := w.Store.Campaign(ctx, w.A, c.ID)
@@ -143,6 +143,10 @@ func campaignRecipients(t *testing.T, w *World) {
 				t.Errorf("line without address: %+v", l)
 			}
 		}
+	}
+	// Who was answered without a time keeps that of the row.
+	if lines, _, err := w.Store.CampaignLines(ctx, w.A, c.ID, campaign.LineFilter{Limit: 1}); err != nil || len(lines) != 1 || lines[0].State != campaign.Accepted || !lines[0].At.Equal(rows[0].At) {
+		t.Errorf("answered: %+v, %v, want %s", lines, err, rows[0].At)
 	}
 	if lines, more, err := w.Store.CampaignLines(ctx, w.A, c.ID, campaign.LineFilter{Limit: 1, After: people[0].ID}); err != nil || !more || len(lines) != 1 || lines[0].Contact != people[1].ID {
 		t.Errorf("page: %+v %v %v", lines, more, err)
