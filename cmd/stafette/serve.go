@@ -198,9 +198,9 @@ func (p *platform) serveDoors(ctx context.Context, d doors) error {
 	hits := p.turnstile(ctx, d.http)
 	ops := newHTTPServer(opsHandler(p.metrics, []readiness{{"storage", p.store.Ready}}), p.log)
 	if d.http != nil {
-		group.Go(func() error {
+		group.Go(func() error { //nolint:contextcheck // a handshake has its own context
 			if p.config.HTTP.TLS {
-				public.TLSConfig = p.webTLS() //nolint:contextcheck // a handshake has its own context
+				public.TLSConfig = p.webTLS()
 				return served("http", public.ServeTLS(d.http, "", ""))
 			}
 			return served("http", public.Serve(hits))

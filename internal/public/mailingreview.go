@@ -204,7 +204,7 @@ func (d *reviews) answer(w http.ResponseWriter, r *http.Request) {
 	f := fault.As(err)
 	switch {
 	case err == nil, f != nil && f.Kind == fault.Conflict: // the page says how it stands
-		http.Redirect(w, r, campaign.ReviewPath+token, http.StatusSeeOther)
+		http.Redirect(w, r, campaign.ReviewPath+token, http.StatusSeeOther) //nolint:gosec // G710: begins with a path of ours
 	case f != nil && f.Kind == fault.Invalid:
 		v, err := d.reviewer.OpenReview(r.Context(), token)
 		if err != nil {

@@ -207,7 +207,7 @@ func TestSignUpAsksForTheTimeZone(t *testing.T) {
 	if strings.Contains(text, `<option value=""`) || strings.Contains(text, "<script") {
 		t.Error("a mandatory field may be left empty, or needs a script")
 	}
-	if res, text := w.enter(path, url.Values{"email": {"eva@kunde.example"}, "agree": {"on"}, "time_zone": {"Mars/Olympus"}}); res.StatusCode != 422 || !strings.Contains(text, `id="time_zone-wrong"`) || !strings.Contains(text, "Diese Zeitzone gibt es nicht.") {
+	if res, text := w.enter(path, url.Values{"email": {"eva@kunde.example"}, "agree": {"on"}, "time_zone": {"Mars/Olympus"}}); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(text, `id="time_zone-wrong"`) || !strings.Contains(text, "Diese Zeitzone gibt es nicht.") {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
 	if res, text := w.enter(path, url.Values{"email": {"eva@kunde.example"}, "agree": {"on"}, "time_zone": {"Asia/Famagusta"}}); res.StatusCode != http.StatusOK || w.consents()[0].Person["time_zone"] != "Asia/Famagusta" {

@@ -164,6 +164,7 @@ func (s *Store) campaignLinks(ctx context.Context, t tenant.ID, number campaign.
 	if err != nil {
 		return nil, err
 	}
+	//nolint:gosec // G202: constants of the dialect only
 	rows, err = s.read.QueryContext(ctx, `SELECT r.version, c.link, CAST(sum(CASE WHEN c.persons > 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(sum(CASE WHEN c.machines > 0 THEN 1 ELSE 0 END) AS BIGINT)
 		FROM campaign_recipients r JOIN activity_counts c ON c.tenant = r.tenant AND c.message = `+s.dialect.messageOf("r.delivery")+
 		" WHERE r.tenant = $1 AND r.campaign = $2 AND c.link > 0 GROUP BY r.version, c.link", t[:], number[:])

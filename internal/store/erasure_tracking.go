@@ -76,6 +76,7 @@ func (h trackingHolder) Erase(ctx context.Context, p privacy.Person, note func(i
 		var n int64
 		err := h.s.transactSecurely(ctx, func(tx *sql.Tx) error {
 			for _, which := range h.of() {
+				//nolint:gosec // G202: constants only
 				res, err := tx.ExecContext(ctx, "DELETE FROM activities WHERE tenant = $1 AND recipient = $2 AND "+which, p.Tenant[:], canonicalAddress(a))
 				if err != nil {
 					return err

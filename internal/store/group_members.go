@@ -297,7 +297,7 @@ func (s *Store) MemberOf(ctx context.Context, t tenant.ID, list []message.Addres
 	var err error
 	for part := range slices.Chunk(addresses, askedMax) {
 		if err == nil {
-			err = note(s.questions.members.ask(ctx, []any{t[:]}, part)) //nolint:sqlclosecheck,rowserrcheck // note reads and closes them
+			err = note(s.questions.members.ask(ctx, []any{t[:]}, part)) //nolint:rowserrcheck // note reads and closes them
 		}
 	}
 	var dynamic []audience.Group
@@ -309,7 +309,7 @@ func (s *Store) MemberOf(ctx context.Context, t tenant.ID, list []message.Addres
 		picked := s.picked(*dynamic[i].Segment, &args)
 		text := `SELECT a.address, g.id FROM contact_addresses a CROSS JOIN contacts c CROSS JOIN contact_groups g WHERE a.tenant = $1
 			AND c.tenant = $1 AND c.id = a.contact AND g.tenant = $1 AND g.id = $2 AND ` + picked + " AND a.address "
-		err = note(s.read.QueryContext(ctx, askedText(s.dialect, text, len(args)+1, len(addresses)), append(args, addresses...)...)) //nolint:sqlclosecheck,rowserrcheck // note reads and closes them
+		err = note(s.read.QueryContext(ctx, askedText(s.dialect, text, len(args)+1, len(addresses)), append(args, addresses...)...)) //nolint:rowserrcheck // note reads and closes them
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find groups of addresses: %w", s.refusal(err))

@@ -56,7 +56,7 @@ func startHits(ctx context.Context, s *Store) (*hits, error) {
 	if h.folds, err = startFolds(ctx, h); err != nil {
 		return nil, err
 	}
-	go h.run()
+	go h.run() //nolint:contextcheck // it serves everybody until stop
 	return h, nil
 }
 

@@ -86,6 +86,7 @@ func (s *Store) undoMembers(ctx context.Context, tx *sql.Tx, i *intake.Import, c
 	in, contacts := inList(s.dialect, 4, came)
 	args := append([]any{i.Tenant[:], i.Group[:], i.ID[:]}, contacts...)
 	at := map[audience.ContactID]time.Time{} // when each came, of those that are members still
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := tx.QueryContext(ctx, "SELECT contact, added_at FROM group_members WHERE tenant = $1 AND grp = $2 AND batch = $3 AND contact "+in, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var c audience.ContactID
@@ -105,6 +106,7 @@ func (s *Store) undoMembers(ctx context.Context, tx *sql.Tx, i *intake.Import, c
 	if err != nil {
 		return err
 	}
+	//nolint:gosec // G202: constants and placeholders only
 	if _, err := tx.ExecContext(ctx, "DELETE FROM group_members WHERE tenant = $1 AND grp = $2 AND batch = $3 AND contact "+in, args...); err != nil {
 		return err
 	}
@@ -132,11 +134,13 @@ func (s *Store) usedBeside(ctx context.Context, tx *sql.Tx, t tenant.ID, g audie
 		return err
 	}
 	args := append([]any{t[:], g[:]}, contacts...)
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := tx.QueryContext(ctx, "SELECT contact FROM group_members"+s.dialect.through("group_members_contact")+" WHERE tenant = $1 AND grp <> $2 AND contact "+in, args...)
 	if err := scan(rows, err, each); err != nil {
 		return nil, err
 	}
 	in, contacts = inList(s.dialect, 2, list)
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err = tx.QueryContext(ctx, "SELECT contact FROM contact_notes WHERE tenant = $1 AND contact "+in, append([]any{t[:]}, contacts...)...)
 	return used, scan(rows, err, each)
 }
@@ -147,6 +151,7 @@ func (s *Store) madeBy(ctx context.Context, tx *sql.Tx, i intake.Import, list []
 	used map[audience.ContactID]bool,
 ) (made []audience.Contact, kept int64, err error) {
 	in, contacts := inList(s.dialect, 2, list)
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := tx.QueryContext(ctx, "SELECT "+contactColumns+" FROM contacts WHERE tenant = $1 AND id "+in, append([]any{i.Tenant[:]}, contacts...)...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		c, err := readContact(row, i.Tenant)

@@ -104,6 +104,7 @@ func (s *Store) StirredGroups(ctx context.Context, since time.Time) (list []paus
 const pauseColumns = "tenant, grp, at, cause, figures, released_at, released_by, self, note, freed"
 
 func (s *Store) pauses(ctx context.Context, doing, where string, args ...any) (list []pause.Pause, err error) {
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+pauseColumns+" FROM group_pauses "+where, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		var p pause.Pause

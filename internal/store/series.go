@@ -134,6 +134,7 @@ func dropSeriesChecks(ctx context.Context, tx *sql.Tx, v series.Series) error {
 	for _, step := range v.Definition.Steps {
 		if step.Do == series.Send {
 			args = append(args, step.Form[:])
+			//nolint:gosec // G202: constants and placeholders only
 			text += fmt.Sprintf(" AND campaign <> $%d", len(args))
 		}
 	}

@@ -41,6 +41,7 @@ func (s *Store) TicketOf(ctx context.Context, k ticket.ID) (ticket.Row, error) {
 }
 
 func (s *Store) tickets(ctx context.Context, where string, args ...any) (list []ticket.Row, err error) {
+	//nolint:gosec // G202: constants and placeholders only
 	rows, err := s.read.QueryContext(ctx, "SELECT "+ticketColumns+" FROM tickets WHERE "+where, args...)
 	err = scan(rows, err, func(row *sql.Rows) error {
 		r, err := readTicket(row)

@@ -382,6 +382,7 @@ func (s *Store) RepeatCalls(ctx context.Context, t tenant.ID, w webhook.ID, one 
 		which, at = " AND id >= $4", id.Lowest[webhook.CallKind](since)
 	}
 	err = s.transact(ctx, func(tx *sql.Tx) error {
+		//nolint:gosec // G202: constants and placeholders only
 		res, err := tx.ExecContext(ctx, "UPDATE webhook_calls SET state = 'due', attempts = 0, due_at = $3 WHERE tenant = $1 AND endpoint = $2 AND due_at IS NULL"+which,
 			t[:], w[:], millis(now), at[:])
 		if err != nil {

@@ -386,8 +386,6 @@ func facts(p frame.Page, s sheet) []frame.Fact {
 	return append(list, frame.Fact{Name: p.T("campaigns.number"), Value: s.ID.String(), Mono: true})
 }
 
-func decimal(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
-
 func share(n, of int64) string {
 	if of == 0 {
 		return "0"

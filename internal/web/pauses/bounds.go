@@ -124,7 +124,7 @@ func (c Config) singlePage(w http.ResponseWriter, r *http.Request, p frame.Page,
 		return err
 	}
 	p.Room, p.Title = "pauses", p.T("pauses.limits.of", "name", g.Name)
-	return p.Render(w, r, status, singleForm(p, of, g, b, f)) //nolint:contextcheck // a component gets its context when it is drawn
+	return p.Render(w, r, status, singleForm(p, of, g, b, f))
 }
 
 // allow sets the limits of one group by staff, who say why.

@@ -269,7 +269,7 @@ func (c Config) limitsPage(w http.ResponseWriter, r *http.Request, p frame.Page,
 		}
 	}
 	p.Room, p.Title = "pauses", p.T("pauses.limits.of", "name", of.Name)
-	return p.Render(w, r, status, limitsForm(p, of, own, f)) //nolint:contextcheck // a component gets its context when it is drawn
+	return p.Render(w, r, status, limitsForm(p, of, own, f))
 }
 
 func (c Config) setLimits(w http.ResponseWriter, r *http.Request, p frame.Page) error {
