@@ -75,3 +75,25 @@ func FlushLog(t *testing.T, disk spool.Disk, path string, between func()) {
 		t.Error(err)
 	}
 }
+
+// WriteJournal writes one note into a new journal below dir, as hits and verdicts have theirs.
+func WriteJournal(t *testing.T, dir, name string, disk spool.Disk) {
+	t.Helper()
+	open := func() (*journal, error) { return openJournal(dir, name, disk, 0, nil) }
+	if name == hitsDir {
+		open = func() (*journal, error) {
+			j, _, err := openHits(dir, disk, 0)
+			return j, err
+		}
+	}
+	j, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.write(endNote(beginNote(nil, 1), 0)); err != nil {
+		t.Error(err)
+	}
+	if err := j.close(0); err != nil {
+		t.Error(err)
+	}
+}

@@ -23,20 +23,38 @@ type logFile struct {
 	path string
 	disk spool.Disk
 
-	mu   sync.Mutex // guards the rest; one flush at a time
-	file spool.File
-	seen os.FileInfo // of file
+	mu     sync.Mutex // guards the rest; one flush at a time
+	file   spool.File
+	seen   os.FileInfo // of file
+	failed error       // of the flush that failed
 }
 
-// flush makes durable what was committed before it was called.
+// flush makes durable what was committed before it was called. After one that failed all do: the
+// next would succeed, and be believed by groups whose pages the one before it lost.
 func (l *logFile) flush() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.open(); err != nil {
-		return fmt.Errorf("flush log: %w", err)
+	if l.failed != nil {
+		return l.failed
 	}
-	if err := l.file.Sync(); err != nil {
-		return fmt.Errorf("flush log: %w", err)
+	err := l.open()
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		l.failed = fmt.Errorf("flush log: %w", err)
+	}
+	return l.failed
+}
+
+// begin opens the log before anything is acknowledged: the system tells of a flush that failed,
+// whoever asked for it, those who had the file open. SQLite flushes it, too, for what others
+// than the committer store and before it copies it; what it is told must not be lost on us.
+func (l *logFile) begin() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.open(); err != nil {
+		return fmt.Errorf("open log: %w", err)
 	}
 	return nil
 }

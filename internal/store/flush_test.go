@@ -163,6 +163,43 @@ func TestFailedFlushOfTheLogIsFinal(t *testing.T) {
 	}
 }
 
+// TestWhoWaitsBehindAFailedFlushIsRefused holds that a group which was committed while a flush
+// was under way does not believe the next one after that failed: what the system lost with it
+// are pages of both.
+func TestWhoWaitsBehindAFailedFlushIsRefused(t *testing.T) {
+	disk := &logDisk{began: make(chan struct{}), held: make(chan struct{})}
+	w := worldOn(t, disk, func(error) {})
+	answers := make(chan error, 2)
+	accept := func(a *ingest.Acceptance) { answers <- w.Store.Accept(t.Context(), a) }
+	first, second := w.Draft(w.A, "r@example.net"), w.Draft(w.A, "s@example.net")
+	go accept(first)
+	<-disk.began
+	go accept(second)
+	for {
+		_, err := w.Store.Message(t.Context(), w.A, second.Message.ID)
+		if err == nil {
+			break
+		}
+		if !fault.IsKind(err, fault.NotFound) {
+			t.Fatal(err)
+		}
+	}
+	broken := error(syscall.EIO)
+	disk.err.Store(&broken)
+	disk.held <- struct{}{}
+	for range 2 {
+		select {
+		case err := <-answers:
+			wantFault(t, err, "storage_failed")
+		case <-disk.began:
+			t.Error("the log is flushed again")
+			disk.err.Store(nil)
+			disk.held <- struct{}{}
+			<-answers
+		}
+	}
+}
+
 // TestTheLogIsTheOneWrittenTo holds that a log made anew is flushed, not the one before it.
 func TestTheLogIsTheOneWrittenTo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x-wal")

@@ -52,7 +52,7 @@ type segment struct {
 // Numbers go on behind folded and what is left.
 func openJournal(parent, of string, disk spool.Disk, folded uint64, read func(note []byte, number uint64) error) (*journal, error) {
 	j := &journal{dir: filepath.Join(parent, of), of: of, disk: disk, last: folded}
-	if err := disk.Mkdir(j.dir); err != nil {
+	if err := errors.Join(disk.Mkdir(j.dir), disk.SyncDir(parent)); err != nil {
 		return nil, fmt.Errorf("make journal of %s: %w", of, err)
 	}
 	if err := j.recover(read); err != nil {
@@ -108,7 +108,7 @@ func (j *journal) write(raw []byte) (first uint64, err error) {
 	}
 	if err != nil {
 		// What stands there is overwritten by the next, or is no whole note.
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		if isFull(err) {
 			return 0, fmt.Errorf("write journal of %s: %w: %w", j.of, spool.ErrFull, errors.Join(err, j.open.cut(j.open.size)))
 		}
 		return 0, fmt.Errorf("write journal of %s: %w: %w", j.of, spool.ErrFailed, err)
@@ -121,7 +121,11 @@ func (j *journal) write(raw []byte) (first uint64, err error) {
 	return first, nil
 }
 
-// turn sees to it that there is a file to write to.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// turn sees to it that there is a file to write to, whose name is durable.
 func (j *journal) turn() error {
 	if j.open.file != nil && j.open.size < journalSegment {
 		return nil
@@ -134,11 +138,15 @@ func (j *journal) turn() error {
 	if err == nil {
 		j.next++
 		if err = j.disk.SyncDir(j.dir); err != nil {
+			full := isFull(err)
 			err = errors.Join(err, f.Close(), os.Remove(path))
+			if !full {
+				err = fmt.Errorf("%w: %w", spool.ErrFailed, err)
+			}
 		}
 	}
 	if err != nil {
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		if isFull(err) {
 			err = fmt.Errorf("%w: %w", spool.ErrFull, err)
 		}
 		return fmt.Errorf("begin journal of %s: %w", j.of, err)

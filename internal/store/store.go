@@ -149,6 +149,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := migrate(ctx, s.dialect, s.write); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
 	}
+	if s.log != nil {
+		if err := s.log.begin(); err != nil {
+			return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
+		}
+	}
 	var err error
 	if s.texts, err = prepareStatements(ctx, s.write, s.dialect); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
@@ -231,6 +236,11 @@ func (s *Store) disconnect() error {
 	if s.archive != nil {
 		errs = append(errs, s.archive.Close())
 	}
+	if s.log != nil && s.commits != nil && s.commits.failure() != nil {
+		// The last connection that is closed copies the log into the database and removes it, as if
+		// all of it were on the disk. It is left as a crash would leave it: the process ends now.
+		return errors.Join(errs...)
+	}
 	if s.read != nil && s.read != s.write {
 		errs = append(errs, s.read.Close())
 	}
@@ -263,6 +273,9 @@ func (s *Store) transact(ctx context.Context, fn func(tx *sql.Tx) error) error {
 }
 
 func (s *Store) transactOnce(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	if err := s.commits.failure(); err != nil {
+		return err
+	}
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err

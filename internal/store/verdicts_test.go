@@ -12,6 +12,7 @@ import (
 	"stafette/internal/event"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/spool"
 	"stafette/internal/store"
 	"stafette/internal/store/storetest"
 )
@@ -211,4 +212,42 @@ func TestNotesOfVerdictsOnBadDisks(t *testing.T) {
 	wantFault(t, err, "storage_failed")
 	_, err = w.Store.Settle(t.Context(), []queue.Settlement{*list[1]})
 	wantFault(t, err, "storage_failed")
+}
+
+// namesDisk remembers which directories' names were made durable, and refuses some.
+type namesDisk struct {
+	spool.OSDisk
+	safe   map[string]bool
+	broken string // the name of a directory whose flush fails
+}
+
+func (d *namesDisk) SyncDir(path string) error {
+	if d.broken != "" && filepath.Base(path) == d.broken {
+		return syscall.EIO
+	}
+	d.safe[path] = true
+	return d.OSDisk.SyncDir(path)
+}
+
+// A power cut must not take the directory of a journal with it, nor a file from there.
+func TestNamesOfJournalsAreDurable(t *testing.T) {
+	for _, name := range []string{"verdicts", "hits"} {
+		dir := t.TempDir()
+		disk := &namesDisk{safe: map[string]bool{}}
+		store.WriteJournal(t, dir, name, disk)
+		for _, path := range []string{dir, filepath.Join(dir, name)} {
+			if !disk.safe[path] {
+				t.Errorf("%s: names in %s are not durable", name, path)
+			}
+		}
+	}
+}
+
+func TestFailedFlushOfNamesIsFinal(t *testing.T) {
+	disk := &namesDisk{safe: map[string]bool{}, broken: "verdicts"}
+	w, _ := noting(t, func(c *store.Config) { c.Disk = disk })
+	_, list := underway(t, w, "a@x.example")
+	_, err := w.Store.Note(list)
+	wantFault(t, err, "storage_failed")
+	wantFault(t, w.Store.Ready(t.Context()), "storage_failed")
 }

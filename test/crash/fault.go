@@ -159,6 +159,16 @@ func (t *Trial) heal(ctx context.Context, over string) error {
 	return nil
 }
 
+// Later lets a fault happen after a while under load.
+func Later(while time.Duration, f Fault) Fault {
+	return Fault{Name: f.Name + " later", Happen: func(ctx context.Context, t *Trial) error {
+		if err := wait(ctx, while); err != nil {
+			return err
+		}
+		return f.Happen(ctx, t)
+	}}
+}
+
 // FlushError fails one flush with EIO, the n-th from now. The server must stop, and
 // finds after its start the disk without what that flush should have written.
 // Going on for longer than the grace after it is an offence.

@@ -30,12 +30,16 @@ func TestStafetteKeepsItsWord(t *testing.T) {
 		faults  []Fault
 		control bool
 	}{
-		"kills":              {func(t *testing.T) Disk { return plain(t.TempDir()) }, []Fault{Kill(), Kill(), Kill(), Kill(), Kill(), Kill()}, false},
-		"power cuts":         {strict, []Fault{Cut(faultfs.Tear), Cut(faultfs.Scatter)}, false},
+		"kills":      {func(t *testing.T) Disk { return plain(t.TempDir()) }, []Fault{Kill(), Kill(), Kill(), Kill(), Kill(), Kill()}, false},
+		"power cuts": {strict, []Fault{Cut(faultfs.Tear), Cut(faultfs.Scatter)}, false},
+		// One crash excuses little of what a few seconds send.
+		"power cut, later":   {strict, []Fault{Later(4*time.Second, Cut(faultfs.Drop))}, false},
+		"kill, later":        {func(t *testing.T) Disk { return plain(t.TempDir()) }, []Fault{Later(4*time.Second, Kill())}, false},
 		"power cut, journal": {func(t *testing.T) Disk { return newDisk(t, faultfs.Config{Journaled: true}) }, []Fault{Cut(faultfs.Drop)}, false},
 		"full disk":          {strict, []Fault{Full(256<<10, 500*time.Millisecond)}, false},
 		"full ext4":          {loopDisk, []Fault{Fill(500 * time.Millisecond)}, false},
 		"failing flush":      {strict, []Fault{FlushError(2, 10*time.Second)}, false},
+		"failing, later":     {strict, []Fault{Later(3*time.Second, FlushError(5, 10*time.Second))}, false},
 		"stall":              {strict, []Fault{Stall(time.Second, 1500*time.Millisecond)}, false},
 		"lying disk":         {strict, []Fault{Lie(300 * time.Millisecond)}, true},
 	} {

@@ -96,7 +96,7 @@ func (e *entry) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 // Create implements fs.NodeCreater.
 func (e *entry) Create(ctx context.Context, name string, _, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	i, errno := e.add(ctx, name, syscall.S_IFREG|mode&0o7777, out)
-	return i, nil, 0, errno
+	return i, &handle{}, 0, errno
 }
 
 // Mkdir implements fs.NodeMkdirer.
@@ -179,7 +179,9 @@ func (e *entry) Rename(_ context.Context, name string, to fs.InodeEmbedder, newN
 // Open implements fs.NodeOpener. The kernel may keep its cache: only it changes
 // files while the disk is mounted.
 func (e *entry) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	return nil, fuse.FOPEN_KEEP_CACHE, 0
+	e.disk.mu.Lock()
+	defer e.disk.mu.Unlock()
+	return &handle{told: e.node.failures}, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // Read implements fs.NodeReader.
@@ -206,7 +208,7 @@ func (e *entry) Write(_ context.Context, _ fs.FileHandle, data []byte, off int64
 }
 
 // Fsync implements fs.NodeFsyncer for files and directories.
-func (e *entry) Fsync(ctx context.Context, _ fs.FileHandle, _ uint32) syscall.Errno {
+func (e *entry) Fsync(ctx context.Context, by fs.FileHandle, _ uint32) syscall.Errno {
 	e.disk.mu.Lock()
 	delay := e.disk.faults.Delay
 	e.disk.mu.Unlock()
@@ -221,6 +223,9 @@ func (e *entry) Fsync(ctx context.Context, _ fs.FileHandle, _ uint32) syscall.Er
 	}
 	e.disk.mu.Lock()
 	defer e.disk.mu.Unlock()
+	if h, ok := by.(*handle); ok {
+		return e.disk.flushFor(e.node, h)
+	}
 	return e.disk.flush(e.node)
 }
 

@@ -42,7 +42,8 @@ type Faults struct {
 	// Lying flushes succeed and make nothing durable.
 	Lying bool
 	// FailFlush fails the n-th flush from now with EIO, 1 being the next. As on
-	// Linux, what it should have written is lost and later flushes succeed.
+	// Linux, what it should have written is lost, who else has the file open is told
+	// once by a flush of their own (errseq_t), and later flushes succeed.
 	FailFlush int
 	// Capacity is how many bytes files may hold in all before ENOSPC; 0: no limit.
 	Capacity int64
@@ -62,6 +63,8 @@ type node struct {
 	data    []byte   // as programs see it
 	durable []byte   // as it would be after a cut
 	pending []change // from durable to data
+
+	failures int // flushes that failed
 
 	names map[string]*node // of a directory, as programs see them
 	safe  map[string]*node // of a directory, after a cut
@@ -158,6 +161,21 @@ func (d *Disk) change(n *node, c change) syscall.Errno {
 	return 0
 }
 
+// handle is a file somebody has open.
+type handle struct {
+	told int // of the node's failures
+}
+
+// flushFor is flush for a file that somebody has open, who is told of what failed for others.
+func (d *Disk) flushFor(n *node, h *handle) syscall.Errno {
+	errno := d.flush(n)
+	if h.told != n.failures {
+		h.told = n.failures
+		return syscall.EIO
+	}
+	return errno
+}
+
 // flush makes a node durable, or does what the faults say instead.
 func (d *Disk) flush(n *node) syscall.Errno {
 	d.flushes++
@@ -165,6 +183,7 @@ func (d *Disk) flush(n *node) syscall.Errno {
 		d.faults.FailFlush--
 		if d.faults.FailFlush == 0 {
 			n.pending = nil
+			n.failures++
 			return syscall.EIO
 		}
 	}

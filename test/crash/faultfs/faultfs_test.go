@@ -218,6 +218,10 @@ func TestFailedFlushLosesItsBytesForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := os.Open(m.path("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.WriteString(" two")
 	if err := f.Sync(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("first flush: %v, want EIO", err)
@@ -225,7 +229,22 @@ func TestFailedFlushLosesItsBytesForGood(t *testing.T) {
 	if err := f.Sync(); err != nil {
 		t.Errorf("second flush: %v, want the false success that Linux reports", err)
 	}
-	f.Close()
+	if err := other.Sync(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("flush of who had it open: %v, want EIO", err)
+	}
+	if err := other.Sync(); err != nil {
+		t.Errorf("their second flush: %v, want the false success that Linux reports", err)
+	}
+	late, err := os.Open(m.path("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := late.Sync(); err != nil {
+		t.Errorf("flush of who opened it afterwards: %v, want the false success that Linux reports", err)
+	}
+	for _, file := range []*os.File{f, other, late} {
+		file.Close()
+	}
 	if err := m.Cut(Drop, rand.New(rand.NewPCG(1, 2))); err != nil {
 		t.Fatal(err)
 	}
