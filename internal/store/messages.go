@@ -161,12 +161,12 @@ func (s *Store) Counts(ctx context.Context, t tenant.ID, from, to time.Time) (ma
 // stateCounts are queries for the states that indexes list; what two of them
 // count is the same number.
 func (s *Store) stateCounts() []string {
-	count := func(index, states string) string {
+	count := func(index, states, listed string) string {
 		return "SELECT state, count(*) FROM deliveries" + s.dialect.through(index) + " WHERE tenant = $1 AND state IN (" + states +
-			") AND id >= $2 AND id < $3 GROUP BY state"
+			")" + listed + " AND id >= $2 AND id < $3 GROUP BY state"
 	}
-	return []string{count("deliveries_due", "'queued', 'deferred'"), count("deliveries_waiting", "'deferred', 'held'"),
-		count("deliveries_ended", "'bounced', 'expired', 'suppressed', 'cancelled'")}
+	return []string{count("deliveries_due", "'queued', 'deferred'", ""), count("deliveries_waiting", "'deferred', 'held'", ""),
+		count("deliveries_ended", "'bounced', 'expired', 'suppressed', 'cancelled'", " AND "+endedStates(""))}
 }
 
 // countAccepted counts the deliveries accepted in [from, to).

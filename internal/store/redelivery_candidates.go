@@ -76,7 +76,7 @@ func candidateQuery(t tenant.ID, f redelivery.Filter, after message.DeliveryID, 
 		where = append(where, "d.state IN ("+quoted(f.States)+")")
 	}
 	if len(f.States) == 1 && f.States[0] != event.Delivered {
-		where = append(where, "d.state IN ('bounced', 'expired', 'suppressed', 'cancelled')")
+		where = append(where, endedStates("d."))
 	}
 	return "SELECT " + deliveryColumns + " FROM deliveries d WHERE " + strings.Join(where, " AND ") + " ORDER BY d.id LIMIT $2", args
 }

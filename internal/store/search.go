@@ -233,6 +233,12 @@ func (q *search) order() string {
 	return "DESC"
 }
 
+// endedStates is the condition of the partial index deliveries_ended, written as there: by pairs,
+// which SQLite compares, where it makes a table of a longer list for each row that is written.
+func endedStates(alias string) string {
+	return "(" + alias + "state IN ('bounced', 'expired') OR " + alias + "state IN ('suppressed', 'cancelled'))"
+}
+
 // indexedState is the condition under which a partial index lists the state; ""
 // if none does.
 func indexedState(state event.State) string {
@@ -240,7 +246,7 @@ func indexedState(state event.State) string {
 	case event.Deferred, event.Held:
 		return "state = '" + string(state) + "' AND state IN ('deferred', 'held')"
 	case event.Bounced, event.Expired, event.Suppressed, event.Cancelled:
-		return "state = '" + string(state) + "' AND state IN ('bounced', 'expired', 'suppressed', 'cancelled')"
+		return "state = '" + string(state) + "' AND " + endedStates("")
 	}
 	return ""
 }
