@@ -309,6 +309,7 @@ func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) 
 	c.served++
 	r.via, r.note = c.via, c.note
 	r.tls, r.guard = c.session.TLSState(), c.guarded.of(p)
+	p.begun = c.e.settler.begin(bound) // if not, Deliver finds the same end
 	reply, err := c.session.Deliver(bound, p.mail, next)
 	var f finding
 	if err != nil {
@@ -316,6 +317,10 @@ func (c *connection) transact(ctx, bound context.Context, p *parcel, r *report) 
 	} else {
 		f = finding{accepted: true, stage: smtp.StageDot, reply: &reply}
 		p.handed = c.session.OffersDSN()
+	}
+	if err != nil && p.begun {
+		p.begun = false
+		c.e.settler.failed()
 	}
 	if !c.session.Usable() {
 		c.hangUp()

@@ -42,6 +42,7 @@ type parcel struct {
 	own       []byte // header fields that only this delivery bears
 	signature []byte
 	weight    int64 // of the memory budget, held while prepared
+	begun     bool  // a server took it, and the settler counts it
 }
 
 func (p *parcel) urgency() int { return p.Stream.Urgency() }

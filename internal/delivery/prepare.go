@@ -196,5 +196,6 @@ func (e *Engine) expire(p *parcel) {
 func (e *Engine) finish(p *parcel, s queue.Settlement) {
 	e.unload(p)
 	s.Report = e.reportDue(p, s)
-	e.settler.submit(s)
+	e.settler.submit(s, p.begun)
+	p.begun = false
 }

@@ -33,13 +33,14 @@ type settler struct {
 	wanted  chan struct{} // capacity 1: notes are to be written
 	failing bool          // notes could not be written; the noter's own
 
-	// taken counts mails that a server took and the disk does not know of yet: a crash
-	// now sends each of them twice. There may be as many as sessions are open; further
-	// sessions wait with theirs, so that a slow disk slows sending down and does not pile
-	// up duplicates.
+	// taken counts mails that a server took and the disk does not know of yet, handing
+	// those that are being handed to one: a crash now may send each of both twice. There
+	// may be two for each open session; a session that would begin one more waits, so that
+	// a slow disk slows sending down and does not pile up duplicates.
 	mu       sync.Mutex
 	room     sync.Cond // of mu
 	taken    int
+	handing  int
 	sessions int
 	fresh    []*verdict // of taken: those that may be noted, and are not yet
 	never    bool       // the store notes nothing
@@ -48,7 +49,7 @@ type settler struct {
 // verdict is a settlement on its way. The settler's mutex guards what is not the settlement.
 type verdict struct {
 	queue.Settlement
-	taken   bool   // is counted by settler.taken
+	taken   bool   // is counted by settler.taken: its mail was begun
 	settled bool   // its rows are durable
 	note    uint64 // number of its note; 0: it has none
 }
@@ -59,26 +60,57 @@ func newSettler(c Config) *settler {
 	return s
 }
 
-// submit hands over a verdict; it waits while too many are not durable yet.
-func (s *settler) submit(v queue.Settlement) {
-	one := &verdict{Settlement: v}
-	if v.State == event.Delivered {
-		s.admit(one)
+// begin waits until one mail more may be handed to a server, or ctx ends: then it is false.
+// Otherwise took or failed is called when the server has answered.
+func (s *settler) begin(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full() {
+		stop := context.AfterFunc(ctx, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.room.Broadcast()
+		})
+		defer stop()
+	}
+	for s.full() && ctx.Err() == nil {
+		s.want()
+		s.room.Wait()
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	s.handing++
+	return true
+}
+
+// full reports whether a crash now would send as many twice as one may; mu is held.
+func (s *settler) full() bool { return s.handing+s.taken >= 2*max(s.sessions, 1) }
+
+// failed ends what begin began: the server did not take the mail.
+func (s *settler) failed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handing--
+	s.room.Broadcast()
+}
+
+// submit hands over a verdict. Begun: what begin began ends with it.
+func (s *settler) submit(v queue.Settlement, begun bool) {
+	one := &verdict{Settlement: v, taken: begun}
+	if begun {
+		s.took(one)
 	}
 	s.metrics.settling.Inc()
 	s.in <- one
 }
 
-// admit waits until one mail more may be taken that the disk does not know of.
-func (s *settler) admit(v *verdict) {
+// took counts a mail as taken that was being handed over.
+func (s *settler) took(v *verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.taken >= max(s.sessions, 1) {
-		s.want()
-		s.room.Wait()
-	}
+	s.handing--
 	s.taken++
-	v.taken = true
 	if !s.never && v.Notable() {
 		s.fresh = append(s.fresh, v)
 	}
