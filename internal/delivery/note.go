@@ -6,9 +6,9 @@ import "stafette/internal/queue"
 // soon wait with it, verdicts are noted, which takes one flush of a short file, and the
 // sessions go on. Where little is sent, the commit comes first and nothing is noted.
 
-// crowded reports whether notes are worth a flush: more than a quarter of what may be taken
+// crowded reports whether notes are worth a flush: more than half of what may be taken
 // is; mu is held. A single session writes none until it has to wait.
-func (s *settler) crowded() bool { return s.taken > (s.sessions+1)/2 }
+func (s *settler) crowded() bool { return s.taken > max(s.sessions, 1) }
 
 // want asks the noter to write; mu is held.
 func (s *settler) want() {
