@@ -21,6 +21,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/public"
+	"stafette/internal/seal"
 	"stafette/internal/series"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
@@ -47,7 +48,7 @@ func (b *base) newMerger() *campaign.Merger {
 
 // newViews makes the pages that show mails of mailings to who has their link.
 func (b *base) newViews() *campaign.Views {
-	return &campaign.Views{Key: b.keeper.MACKey("campaign views"), PublicURL: strings.TrimRight(b.config.HTTP.PublicURL, "/"), Message: b.store.Message,
+	return &campaign.Views{Codes: seal.NewCodes(b.keeper.MACKey("campaign views")), PublicURL: strings.TrimRight(b.config.HTTP.PublicURL, "/"), Message: b.store.Message,
 		Plain: func(ctx context.Context, h spool.Handle) ([]byte, error) { return b.spool.Plain(ctx, h) }}
 }
 
@@ -66,7 +67,7 @@ func (b *base) newPublisher() *campaign.Publisher {
 	if origin == "" {
 		origin = strings.TrimRight(b.config.HTTP.PublicURL, "/")
 	}
-	return &campaign.Publisher{Key: b.keeper.MACKey("campaign pages"), Origin: origin, Store: b.store}
+	return &campaign.Publisher{Codes: seal.NewCodes(b.keeper.MACKey("campaign pages")), Origin: origin, Store: b.store}
 }
 
 // openMailingPages puts the pages of public mailings on the map: on the host for foreign

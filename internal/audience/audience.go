@@ -11,14 +11,13 @@
 package audience
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"slices"
 	"strings"
 	"time"
 
 	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
 
@@ -38,11 +37,18 @@ type Hash [16]byte
 
 // HashOf makes the Hash of an address, which counts in lower case. Equal addresses of
 // two tenants have nothing in common.
-func HashOf(key []byte, t tenant.ID, a message.Address) Hash {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(t[:])
-	mac.Write([]byte(Canonical(a)))
-	return Hash(mac.Sum(nil)[:16])
+func HashOf(key []byte, t tenant.ID, a message.Address) Hash { return NewHasher(key).Of(t, a) }
+
+// Hasher makes many a Hash under one key, as HashOf does. It is safe for concurrent use.
+type Hasher struct{ codes *seal.Codes }
+
+// NewHasher makes a Hasher.
+func NewHasher(key []byte) Hasher { return Hasher{seal.NewCodes(key)} }
+
+// Of is the Hash of an address.
+func (h Hasher) Of(t tenant.ID, a message.Address) Hash {
+	code := h.codes.Of(t[:], []byte(Canonical(a)))
+	return Hash(code[:16])
 }
 
 // Canonical is how addresses are compared: in lower case throughout. Case in a local

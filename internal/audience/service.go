@@ -52,6 +52,7 @@ const (
 // it asks the store for every delivery; Run keeps it informed of other nodes.
 type Service struct {
 	cfg      Config
+	hashes   Hasher
 	defaults Rules
 	limits   Limits
 	recent   *recent
@@ -91,7 +92,8 @@ func New(c Config) (*Service, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		cfg: c, defaults: defaults, limits: limits, recent: newRecent(c.Remember/2, c.Now()),
+		hashes: NewHasher(c.Key),
+		cfg:    c, defaults: defaults, limits: limits, recent: newRecent(c.Remember/2, c.Now()),
 		own: map[tenant.ID]Rules{}, marks: map[tenant.ID]int64{}, thresholds: map[tenant.ID]*Thresholds{},
 		halts: map[tenant.ID]Halt{}, suspects: map[tenant.ID]time.Time{}, judged: map[tenant.ID]time.Time{},
 	}, nil
@@ -215,7 +217,7 @@ func (s *Service) Check(ctx context.Context, t tenant.ID, stream tenant.Stream, 
 }
 
 // Hash is what stands for an address of a tenant.
-func (s *Service) Hash(t tenant.ID, a message.Address) Hash { return HashOf(s.cfg.Key, t, a) }
+func (s *Service) Hash(t tenant.ID, a message.Address) Hash { return s.hashes.Of(t, a) }
 
 // RulesOf are the rules that hold for a tenant, its own before the defaults.
 func (s *Service) RulesOf(t tenant.ID) Rules {

@@ -2,13 +2,13 @@ package bounce
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
 	"strings"
 
 	"stafette/internal/message"
+	"stafette/internal/seal"
 )
 
 // ReturnPaths makes and reads the envelope senders of deliveries. Each names its
@@ -27,7 +27,7 @@ import (
 //
 // A ReturnPaths is safe for concurrent use.
 type ReturnPaths struct {
-	key     []byte
+	codes   *seal.Codes
 	mark    string
 	purpose string
 }
@@ -76,7 +76,7 @@ func newReturnPaths(key []byte, mark, purpose string) (*ReturnPaths, error) {
 	if len(key) < minReturnKey {
 		return nil, fmt.Errorf("return path key: want %d bytes, have %d", minReturnKey, len(key))
 	}
-	return &ReturnPaths{key: append([]byte(nil), key...), mark: mark, purpose: purpose}, nil
+	return &ReturnPaths{codes: seal.NewCodes(key), mark: mark, purpose: purpose}, nil
 }
 
 // Make returns the return path of a delivery. The domain must be one that
@@ -122,12 +122,10 @@ func (p *ReturnPaths) Parse(a message.Address) (Path, error) {
 // mac binds the name to the domain, so that the return path of one tenant's domain is
 // none at another's.
 func (p *ReturnPaths) mac(name []byte, domain string) []byte {
-	h := hmac.New(sha256.New, p.key)
-	h.Write([]byte(p.purpose))
+	tagged := ""
 	if len(name) == pathSize {
-		h.Write([]byte("tagged\x00")) // where the name ends must not be open to doubt
+		tagged = "tagged\x00" // where the name ends must not be open to doubt
 	}
-	h.Write(name)
-	h.Write([]byte(domain))
-	return h.Sum(nil)[:returnMAC]
+	code := p.codes.Of([]byte(p.purpose), []byte(tagged), name, []byte(domain))
+	return code[:returnMAC]
 }

@@ -15,6 +15,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/message"
 	"stafette/internal/queue"
+	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 	"stafette/internal/tracking"
@@ -432,7 +433,7 @@ func TestMailAsAPage(t *testing.T) {
 	c := w.draft()
 	w.send(c)
 	w.turn()
-	views := campaign.Views{Key: make([]byte, 32), PublicURL: "https://post.example", Message: w.store.Message, Plain: w.spool.Plain}
+	views := campaign.Views{Codes: seal.NewCodes(make([]byte, 32)), PublicURL: "https://post.example", Message: w.store.Message, Plain: w.spool.Plain}
 	link := views.Link(w.who.Tenant, message.Delivery(firstMessage(w, c), 1))
 	token, ok := strings.CutPrefix(link, "https://post.example"+campaign.ViewPath)
 	page, err := views.Open(t.Context(), token)

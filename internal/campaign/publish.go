@@ -3,7 +3,6 @@ package campaign
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"html"
@@ -14,6 +13,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/ingest"
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
 
@@ -83,9 +83,8 @@ type PageStore interface {
 // Publisher makes and opens the addresses of public mailings. Whether one is public is asked
 // each time: what is taken back is gone at once. It is safe for concurrent use.
 type Publisher struct {
-	// Key derives the MACs of addresses, so that nobody guesses which accounts there are; 32
-	// bytes used for nothing else.
-	Key []byte
+	// Codes are those of addresses, so that nobody guesses which accounts there are.
+	Codes *seal.Codes
 	// Origin is the address of the pages without a path: where foreign HTML is shown.
 	Origin string
 	Store  PageStore
@@ -106,10 +105,8 @@ func (v *Publisher) token(what string, named []byte) string {
 }
 
 func (v *Publisher) mac(what string, named []byte) []byte {
-	m := hmac.New(sha256.New, v.Key)
-	m.Write([]byte("campaign " + what + "\x00"))
-	m.Write(named)
-	return m.Sum(nil)[:viewMAC]
+	code := v.Codes.Of([]byte("campaign "), []byte(what), []byte{0}, named)
+	return code[:viewMAC]
 }
 
 func noPage() error {

@@ -6,11 +6,12 @@ import (
 
 	"stafette/internal/campaign"
 	"stafette/internal/fault"
+	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
 
 func (w *world) publisher() *campaign.Publisher {
-	return &campaign.Publisher{Key: []byte("k"), Origin: "https://fremd.example", Store: w.store}
+	return &campaign.Publisher{Codes: seal.NewCodes([]byte("k")), Origin: "https://fremd.example", Store: w.store}
 }
 
 func (w *world) publish(c campaign.Campaign, v campaign.Publication) {
@@ -104,7 +105,7 @@ func TestPublicAddressesCannotBeMade(t *testing.T) {
 	if _, err := p.List(t.Context(), token); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("a page's address opens the list: %v", err)
 	}
-	other := &campaign.Publisher{Key: []byte("another"), Store: w.store}
+	other := &campaign.Publisher{Codes: seal.NewCodes([]byte("another")), Store: w.store}
 	if _, err := other.Open(t.Context(), token); !fault.IsKind(err, fault.NotFound) {
 		t.Errorf("under another key: %v", err)
 	}

@@ -3,7 +3,6 @@ package campaign
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/insight"
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/spool"
 	"stafette/internal/tenant"
 )
@@ -32,9 +32,8 @@ const (
 // Views shows mails of campaigns as pages to whoever has the link that stands in them. The
 // page tells nobody that it was looked at. It is safe for concurrent use.
 type Views struct {
-	// Key derives the MACs of links; 32 bytes used for nothing else.
-	Key       []byte
-	PublicURL string // address of the pages without a path
+	Codes     *seal.Codes // of links
+	PublicURL string      // address of the pages without a path
 	// Message reads a message; insight.Store has it.
 	Message func(ctx context.Context, t tenant.ID, m message.ID) (insight.Message, error)
 	// Plain makes the mail without pixel and links of ours; *spool.Spool has it.
@@ -48,10 +47,8 @@ func (v *Views) Link(t tenant.ID, d message.DeliveryID) string {
 }
 
 func (v *Views) mac(named []byte) []byte {
-	m := hmac.New(sha256.New, v.Key)
-	m.Write([]byte("campaign view\x00"))
-	m.Write(named)
-	return m.Sum(nil)[:viewMAC]
+	code := v.Codes.Of([]byte("campaign view\x00"), named)
+	return code[:viewMAC]
 }
 
 // Open returns the HTML that a link leads to. Errors: NotFound "campaign_view_unknown".

@@ -2,7 +2,6 @@ package genuine
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base32"
 	"strings"
 	"time"
@@ -70,19 +69,17 @@ func NewCoder(k *seal.Keeper) Coder { return Coder{newCoder(k)} }
 // Code is the code of a message, four groups of four digits and capitals.
 func (c Coder) Code(t tenant.ID, m message.ID) string { return c.of(t, m).String() }
 
-type coder struct{ key []byte }
+type coder struct{ codes *seal.Codes }
 
-func newCoder(k *seal.Keeper) coder { return coder{k.MACKey("genuine codes")} }
+func newCoder(k *seal.Keeper) coder { return coder{seal.NewCodes(k.MACKey("genuine codes"))} }
 
 func (k coder) of(t tenant.ID, m message.ID) (c code) {
 	ms := m.Time().Sub(epoch()).Milliseconds()
 	for i := range timeBytes {
 		c[timeBytes-1-i] = byte(ms >> (8 * i))
 	}
-	mac := hmac.New(sha256.New, k.key)
-	mac.Write(t[:])
-	mac.Write(m[:])
-	copy(c[timeBytes:], mac.Sum(nil))
+	mac := k.codes.Of(t[:], m[:])
+	copy(c[timeBytes:], mac[:])
 	return c
 }
 

@@ -166,7 +166,7 @@ func newWorld(t testing.TB, change ...func(*httpapi.Config, *ingest.Config)) *wo
 	}
 	c.Campaigns = w.campaigns(c)
 	c.Checks = w.checked(c.Campaigns, now)
-	c.Publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://post.example", Store: w.mailings}
+	c.Publisher = &campaign.Publisher{Codes: seal.NewCodes([]byte("k")), Origin: "https://post.example", Store: w.mailings}
 	c.Pictures = pictures.New(pictures.Config{Store: &picturestest.Store{}, Keeper: keeper, PublicURL: "https://post.example", Now: now})
 	c.Series = w.sequences(c)
 	c.Feeds = syndication(c)

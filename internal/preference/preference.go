@@ -12,7 +12,6 @@ package preference
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
@@ -24,6 +23,7 @@ import (
 	"stafette/internal/fault"
 	"stafette/internal/id"
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
 
@@ -92,14 +92,17 @@ type Config struct {
 }
 
 // Service makes links and takes decisions. It is safe for concurrent use.
-type Service struct{ c Config }
+type Service struct {
+	c     Config
+	codes *seal.Codes // of links
+}
 
 // New makes a Service.
 func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{c}
+	return &Service{c, seal.NewCodes(c.Key)}
 }
 
 // Choices are the categories that a recipient can refuse on a page: mail that nobody has
@@ -115,10 +118,8 @@ func (s *Service) Link(t tenant.ID, d message.DeliveryID) string {
 }
 
 func (s *Service) mac(named []byte) []byte {
-	m := hmac.New(sha256.New, s.c.Key)
-	m.Write([]byte("preference link\x00"))
-	m.Write(named)
-	return m.Sum(nil)[:macSize]
+	code := s.codes.Of([]byte("preference link\x00"), named)
+	return code[:macSize]
 }
 
 // State is what a page shows.

@@ -52,6 +52,7 @@ func NewSalt() Salt {
 type Keeper struct {
 	root    [KeySize]byte
 	secrets cipher.AEAD
+	bodies  *Codes // keys of bodies, by their salts
 }
 
 // New makes a Keeper from a root key of KeySize bytes.
@@ -59,7 +60,7 @@ func New(root []byte) (*Keeper, error) {
 	if len(root) != KeySize {
 		return nil, fmt.Errorf("root key: want %d bytes, have %d", KeySize, len(root))
 	}
-	k := &Keeper{}
+	k := &Keeper{bodies: NewCodes(root)}
 	copy(k.root[:], root)
 	aead, err := newGCM(k.derive("secrets"))
 	if err != nil {
@@ -181,8 +182,6 @@ func (k *Keeper) bodyAEAD(salt Salt) (cipher.AEAD, error) {
 	if salt == (Salt{}) {
 		return nil, ErrOpen
 	}
-	mac := hmac.New(sha256.New, k.root[:])
-	mac.Write([]byte("body:"))
-	mac.Write(salt[:])
-	return newGCM(mac.Sum(nil))
+	key := k.bodies.Of([]byte("body:"), salt[:])
+	return newGCM(key[:])
 }

@@ -91,7 +91,7 @@ func (h trackingHolder) Erase(ctx context.Context, p privacy.Person, note func(i
 			if _, err := tx.ExecContext(ctx, h.s.unopenedText(), p.Tenant[:], canonicalAddress(a)); err != nil {
 				return err
 			}
-			said, err := h.forget(ctx, tx, p.Tenant, audience.HashOf(h.s.cfg.HashKey, p.Tenant, a))
+			said, err := h.forget(ctx, tx, p.Tenant, h.s.hashes.Of(p.Tenant, a))
 			n += said
 			return err
 		})

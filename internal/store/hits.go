@@ -199,14 +199,14 @@ type demands struct {
 }
 
 // hashes are those of the recipients of a hit.
-func (d *demands) hashes(key []byte, v *tracking.Hit) []audience.Hash {
+func (d *demands) hashes(key audience.Hasher, v *tracking.Hit) []audience.Hash {
 	m := v.Activity.Message
 	if list, ok := d.of[m]; ok && v.Tracked {
 		return list
 	}
 	list := make([]audience.Hash, len(v.Recipients))
 	for i, a := range v.Recipients {
-		list[i] = audience.HashOf(key, v.Activity.Tenant, a)
+		list[i] = key.Of(v.Activity.Tenant, a)
 	}
 	if v.Tracked {
 		d.of[m] = list
@@ -267,7 +267,7 @@ func (s *Store) holds(of map[tenant.ID]*demands, e *entry) bool {
 	if v.Activity.Kind.Declared() {
 		return true
 	}
-	said := d.standing(d.hashes(s.cfg.HashKey, v))
+	said := d.standing(d.hashes(s.hashes, v))
 	e.said = s.hits.known.remember(v, said)
 	return said.allows(v)
 }
@@ -290,7 +290,7 @@ func (s *Store) lookUp(ctx context.Context, tx *sql.Tx, group []*entry) (map[ten
 			d.tracked[v.Activity.Message] = false
 		}
 		if !v.Activity.Kind.Declared() {
-			for _, h := range d.hashes(s.cfg.HashKey, v) {
+			for _, h := range d.hashes(s.hashes, v) {
 				d.said[h] = tracking.StateUnknown
 			}
 		}

@@ -354,7 +354,7 @@ func (s *Store) Gathered(ctx context.Context, t tenant.ID, m message.ID) error {
 func (s *Store) hashesOf(p privacy.Person) map[audience.Hash]bool {
 	hashes := map[audience.Hash]bool{}
 	for _, a := range p.Addresses {
-		hashes[audience.HashOf(s.cfg.HashKey, p.Tenant, a)] = true
+		hashes[s.hashes.Of(p.Tenant, a)] = true
 	}
 	return hashes
 }

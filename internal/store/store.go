@@ -96,6 +96,7 @@ type Store struct {
 	trails     *trails
 	tracked    trackedReads
 	questions  questions
+	hashes     audience.Hasher
 	commits    *committer
 	pulses     pulses
 	anchor     atomic.Pointer[anchor] // nil: Now is Config.Now
@@ -142,7 +143,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Now == nil {
 		return nil, errors.New("open store: Now is missing")
 	}
-	s := &Store{cfg: cfg}
+	s := &Store{cfg: cfg, hashes: audience.NewHasher(cfg.HashKey)}
 	if err := s.connect(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
 	}

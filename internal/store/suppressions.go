@@ -18,7 +18,7 @@ import (
 func (s *Store) Suppressed(ctx context.Context, t tenant.ID, stream tenant.Stream, addrs []message.Address, now time.Time) (map[message.Address]string, error) {
 	hashes := make([]audience.Hash, len(addrs))
 	for i, a := range addrs {
-		hashes[i] = audience.HashOf(s.cfg.HashKey, t, a)
+		hashes[i] = s.hashes.Of(t, a)
 	}
 	rows, err := s.inquiries.ask(ctx, inquiry{scope: scope{t, stream}, hashes: hashes})
 	if err != nil {

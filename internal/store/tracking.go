@@ -117,7 +117,7 @@ func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.
 	by := map[audience.Hash]message.Address{}
 	asked := map[audience.Hash]bool{}
 	for _, a := range of {
-		h := audience.HashOf(s.cfg.HashKey, t, a)
+		h := s.hashes.Of(t, a)
 		by[h], asked[h] = a, true
 	}
 	for part := range slices.Chunk(sortedKeys(asked), askedMax) {
@@ -145,7 +145,7 @@ func (s *Store) TrackingConsents(ctx context.Context, t tenant.ID, of []message.
 
 // PutTrackingConsent implements tracking.ConsentStore.
 func (s *Store) PutTrackingConsent(ctx context.Context, c tracking.Consent) error {
-	h := audience.HashOf(s.cfg.HashKey, c.Tenant, c.Address)
+	h := s.hashes.Of(c.Tenant, c.Address)
 	// What was done before is judged by what was said before.
 	if err := s.hits.settled(ctx); err != nil {
 		return fmt.Errorf("put tracking consent: %w", s.refusal(err))
@@ -168,7 +168,7 @@ func (s *Store) PutTrackingConsent(ctx context.Context, c tracking.Consent) erro
 
 // TrackingConsentHistory implements tracking.ConsentStore.
 func (s *Store) TrackingConsentHistory(ctx context.Context, t tenant.ID, a message.Address) ([]tracking.Consent, error) {
-	h := audience.HashOf(s.cfg.HashKey, t, a)
+	h := s.hashes.Of(t, a)
 	var list []tracking.Consent
 	rows, err := s.read.QueryContext(ctx, "SELECT "+consentColumns+" FROM tracking_consents WHERE tenant = $1 AND hash = $2 ORDER BY number DESC LIMIT 500", t[:], h[:])
 	err = scan(rows, err, func(row *sql.Rows) error {

@@ -2,15 +2,13 @@ package tracking
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"sync"
 
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/tenant"
 )
 
@@ -54,16 +52,8 @@ const (
 
 // Tokens makes and reads tokens. It is safe for concurrent use.
 type Tokens struct {
-	key  []byte
-	text *base64.Encoding
-	macs sync.Pool // of *macState, which bear the key: making one costs more than using it
-}
-
-// macState is one computation of a MAC, with room for what goes in and comes out.
-type macState struct {
-	hash hash.Hash
-	in   []byte
-	out  [sha256.Size]byte
+	codes *seal.Codes
+	text  *base64.Encoding
 }
 
 // NewTokens takes a secret key of at least 32 bytes, used for nothing else, the same on
@@ -72,9 +62,7 @@ func NewTokens(key []byte) (*Tokens, error) {
 	if len(key) < minTokenKey {
 		return nil, fmt.Errorf("tracking token key: want %d bytes, have %d", minTokenKey, len(key))
 	}
-	k := &Tokens{key: append([]byte(nil), key...), text: base64.RawURLEncoding.Strict()}
-	k.macs.New = func() any { return &macState{hash: hmac.New(sha256.New, k.key)} }
-	return k, nil
+	return &Tokens{codes: seal.NewCodes(key), text: base64.RawURLEncoding.Strict()}, nil
 }
 
 // Make returns the text of a token.
@@ -111,17 +99,13 @@ func (k *Tokens) Parse(p Purpose, text string) (Token, error) {
 }
 
 // mac is the MAC of the parts, one after the other.
-func (k *Tokens) mac(parts ...[]byte) [tokenMAC]byte {
-	m, _ := k.macs.Get().(*macState)
-	defer k.macs.Put(m)
-	m.in = append(m.in[:0], "tracking token\x00"...)
-	for _, p := range parts {
-		m.in = append(m.in, p...)
-	}
-	m.hash.Reset()
-	m.hash.Write(m.in)
-	return [tokenMAC]byte(m.hash.Sum(m.out[:0]))
+func (k *Tokens) mac(named []byte) [tokenMAC]byte {
+	code := k.codes.Of([]byte(tokenPurpose), named)
+	return [tokenMAC]byte(code[:tokenMAC])
 }
+
+// tokenPurpose stands before what a token names.
+const tokenPurpose = "tracking token\x00"
 
 // Where the public doors serve tokens; the token follows.
 const (

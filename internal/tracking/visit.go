@@ -228,7 +228,7 @@ func networkOf(a netip.Addr) string {
 // client names a client towards one message: nobody can tell from it who it was, nor that
 // two messages met the same one.
 func (v *Visits) client(m message.ID, network, userAgent string) int64 {
-	sum := v.c.Tokens.mac([]byte("client\x00"), m[:], []byte(network+"\x00"), []byte(userAgent))
+	sum := v.c.Tokens.codes.Of([]byte(tokenPurpose+"client\x00"), m[:], []byte(network+"\x00"), []byte(userAgent))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 }
 

@@ -17,6 +17,7 @@ import (
 	"stafette/internal/ingest"
 	"stafette/internal/insight"
 	"stafette/internal/message"
+	"stafette/internal/seal"
 	"stafette/internal/tenant"
 	"stafette/internal/web"
 	"stafette/internal/web/campaigns"
@@ -146,7 +147,7 @@ func (w *World) makeMailings() *campaign.Service {
 		Unsubscribed: 4, Complained: 1, Domains: []campaign.Domain{{Name: "gmx.de", Total: 900, Delivered: 890, Rejected: 10}, {Name: "t-online.de", Total: 319, Delivered: 314, Rejected: 2}},
 	}}
 	s := campaign.New(campaign.Config{ReviewKey: bytes.Repeat([]byte{5}, 32), PublicURL: "https://post.example", Store: store, Acceptor: takingAll{}, Stationery: w.Stationery(), Approvals: approvedAll{}, MayLeave: true, Colleagues: accounts{w}, Providers: mailboxes{&w.mailings}, Now: w.Now})
-	w.mailings.publisher = &campaign.Publisher{Key: []byte("k"), Origin: "https://inhalt.example", Store: store}
+	w.mailings.publisher = &campaign.Publisher{Codes: seal.NewCodes([]byte("k")), Origin: "https://inhalt.example", Store: store}
 	w.mailings.checks = preflight.New(preflight.Config{Store: store, Campaigns: s, Now: w.Now})
 	for _, t := range []tenant.ID{w.Other.ID, w.Tenant.ID} {
 		groups, err := w.Groups().List(ctx, t)
