@@ -82,6 +82,13 @@ function states(state) {
   return { bold: has(bold), italic: has(italic), link: has(link), ...Object.fromEntries(Object.entries(KINDS).map(([name, kind]) => [name, kinds[0] === kind])) };
 }
 
+/** What typing leads to where all signs of the block are words. */
+function asTyped(state, text) {
+  const tr = state.tr.insertText(text);
+  const at = tr.selection.$from.before(1);
+  return state.apply(literally(tr, at, at + 1));
+}
+
 /** The ends of the link around the caret, and its address. */
 function linkAt({ selection: { $from, from, to, empty }, doc }) {
   if (!empty) {
@@ -150,8 +157,10 @@ export function open(area, { attributes, told, shown, ask, closed }) {
       const { text, refused, fix, words, why } = settle(state, tr.getMeta("bound"));
       if (refused) { told(refused); return; }
       if (fix) state = state.apply(fix.setMeta("appendedTransaction", tr));
-      turned = undefined;
-      if (tr.getMeta("typed") && words) turned = { doc: state.doc, words };
+      // Signs that make markup one after the other ("**a*", then "**a**") are words together.
+      const typed = tr.getMeta("typed");
+      const further = words && turned?.doc === tr.before && typed !== undefined && asTyped(turned.words, typed);
+      turned = words && typed !== undefined ? { doc: state.doc, words: further || words } : undefined;
       if (tr.getMeta("words")) turned = { doc: state.doc, words: tr.getMeta("words") };
       if (!tr.getMeta("tells")) told("");
       view.updateState(state);
@@ -219,12 +228,10 @@ export function open(area, { attributes, told, shown, ask, closed }) {
     handleTextInput: (v, from, to, text, usual) => {
       const tr = text === " " && from === to && begin(v.state, from);
       if (!tr) {
-        v.dispatch(usual().setMeta("typed", true));
+        v.dispatch(usual().setMeta("typed", text));
         return true;
       }
-      const words = v.state.tr.insertText(" ", from);
-      const at = words.doc.resolve(from).before(1);
-      v.dispatch(closeHistory(tr.setMeta("words", v.state.apply(literally(words, at, at + 1)))));
+      v.dispatch(closeHistory(tr.setMeta("words", asTyped(v.state, text))));
       return true;
     },
     handleKeyDown: (_, event) => {

@@ -82,11 +82,14 @@ function unescaped(line) {
 
 const cut = ({ words, signs, literal }, from, to) => ({ words: words.slice(from, to), signs: signs.slice(from, to), literal: literal.slice(from, to) });
 
-/** Which characters of a line would have to be escaped to be words whatever stands around them; tags are none. */
+/**
+ * Which characters of a line would have to be escaped to be words whatever stands around them;
+ * tags are none, and a bracket for an address needs none behind an escaped one.
+ */
 export function signsIn(line) {
   const list = [];
   scan(line, (kind, piece, front, rest) => {
-    if (kind === "run" || kind === "sign" && escapable(front, piece + rest)) for (let i = 0; i < piece.length; i++) list.push(front.length + i);
+    if (kind === "run" || kind === "sign" && piece !== "(" && escapable(front, piece + rest)) for (let i = 0; i < piece.length; i++) list.push(front.length + i);
   });
   return list;
 }
