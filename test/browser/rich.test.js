@@ -29,7 +29,7 @@ async function text(page) {
 }
 
 /** HTML by its words and what they are, as the cases have it. */
-const plain = (html) => html.replace(/<span[^>]*data-tag="([^"]*)"[^>]*>[^<]*<\/span>/g, (_, tag) => tag.replaceAll("&gt;", "").replaceAll("&lt;", ""))
+const plain = (html) => html.replaceAll(/<span class="rich-literal">([^<]*)<\/span>/g, "$1").replace(/<span[^>]*data-tag="([^"]*)"[^>]*>[^<]*<\/span>/g, (_, tag) => tag.replaceAll("&gt;", "").replaceAll("&lt;", ""))
   .replace(/<img[^>]*>|<br class="ProseMirror-trailingBreak">| (title|class|contenteditable|draggable)="[^"]*"/g, "").replaceAll(/&#34;|&quot;/g, '"').replaceAll("&#39;", "'").replaceAll("&nbsp;", "\u00a0")
   .replaceAll(/<\/(a|b|i)><\1>/g, "");
 
@@ -62,6 +62,7 @@ test("a text is written as it will look, by keyboard", async () => {
   assert.equal(await value(), "## Neues aus dem Hafen\n\nGuten Tag {{given_name}}, **heute** ist *viel* los.\n\n- eins\n- zwei\n\n1. erst");
   assert.equal(plain(await view.innerHTML()), "<h2>Neues aus dem Hafen</h2><p>Guten Tag {{given_name}}, <b>heute</b> ist <i>viel</i> los.</p><ul><li>eins</li><li>zwei</li></ul><ol><li>erst</li></ol>");
   await press("Home");
+  await page.evaluate(() => new Promise(requestAnimationFrame)); // the browser tells of a selection a moment later
   await press("Backspace");
   assert.match(await value(), /\n\nerst$/);
   await press("ControlOrMeta+z");
@@ -117,7 +118,86 @@ test("what is pasted is reduced to what a text can say, and told", async () => {
   assert.equal(await value(), "**Fett** normal\n\n1. eins\n\n- tief");
   await press("ControlOrMeta+A");
   await paste(page, { "text/plain": "**schon** so\n\n- eins\n- zwei" });
-  assert.equal(await value(), "**schon** so\n\n- eins\n- zwei");
+  assert.equal(await value(), "\\*\\*schon\\*\\* so\n\n- eins\n- zwei");
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test("signs that are words are typed, taken back and pasted", async () => {
+  const { context, page, complaints, go } = await office.desk({ lang: "de", scheme: "light", width: 1280, who: CLERK });
+  await go("/campaigns/new");
+  const { view, root, said, value, press, type } = await text(page);
+  await view.waitFor();
+  await view.focus();
+  const empty = async () => { await press("ControlOrMeta+A"); await press("Delete"); assert.equal(await value(), ""); };
+  const shows = async (html, kept) => { assert.equal(plain(await view.innerHTML()), html); assert.equal(await value(), kept); };
+  // What is typed marks up, as before; the key right after gives back the signs, and they stay so.
+  await empty();
+  await type("**fett**");
+  await shows("<p><b>fett</b></p>", "**fett**");
+  await press("ControlOrMeta+z");
+  await shows("<p>**fett**</p>", String.raw`\*\*fett\*\*`);
+  await type(" und *schräg* und 2 * 3 *");
+  await press("ControlOrMeta+z");
+  await shows("<p>**fett** und <i>schräg</i> und 2 * 3 *</p>", String.raw`\*\*fett\*\* und *schräg* und 2 \* 3 \*`);
+  await type(" 4");
+  await shows("<p>**fett** und <i>schräg</i> und 2 * 3 * 4</p>", String.raw`\*\*fett\*\* und *schräg* und 2 \* 3 \* 4`);
+  // A second time is the step before, and no markup comes back.
+  await empty();
+  await type("*a*");
+  await press("ControlOrMeta+z");
+  await shows("<p>*a*</p>", String.raw`\*a\*`);
+  await press("ControlOrMeta+z");
+  assert.doesNotMatch(await value(), /^\*a\*$/);
+  await press("ControlOrMeta+Shift+z");
+  await shows("<p>*a*</p>", String.raw`\*a\*`);
+  // Lists, numbers, headings and links too.
+  for (const [typed, more, html, kept] of [["- ", "eins", "<p>- eins</p>", String.raw`\- eins`], ["1. ", "Mai", "<p>1. Mai</p>", String.raw`1\. Mai`], ["## ", "x", "<p>## x</p>", String.raw`\## x`],
+    ["[x](https://muster.example)", "!", "<p>[x](https://muster.example)!</p>", String.raw`\[x\](https://muster.example)!`]]) {
+    await empty();
+    await type(typed);
+    await press("ControlOrMeta+z");
+    await type(more);
+    await shows(html, kept);
+  }
+  // Not right after, the key takes back what it always did.
+  await empty();
+  await type("*b*");
+  await press("ArrowRight");
+  await type(" c");
+  await press("ControlOrMeta+z");
+  assert.doesNotMatch(await value(), /\\/);
+  // Escapes can be typed, and a backslash is one where nothing is to be escaped.
+  await empty();
+  await type(String.raw`\*a\* C:\Ordner\x`);
+  await shows(String.raw`<p>*a* C:\Ordner\x</p>`, String.raw`\*a\* C:\Ordner\x`);
+  // A button marks up what has signs in it.
+  await press("ControlOrMeta+A");
+  await press("Control+b");
+  await shows(String.raw`<p><b>*a* C:\Ordner\x</b></p>`, String.raw`**\*a\* C:\Ordner\x**`);
+  await empty();
+  await type("5 * 6");
+  await press("ControlOrMeta+A");
+  await press("Control+b");
+  await shows("<p><b>5 * 6</b></p>", String.raw`**5 \* 6**`);
+  assert.equal(await said.innerText(), "");
+  // Pasted signs are words, variables stay variables.
+  await empty();
+  await paste(page, { "text/html": "<p>*a* und <b>b*c</b> [x](https://muster.example) {{given_name}}</p>", "text/plain": "x" });
+  await shows("<p>*a* und <b>b*c</b> [x](https://muster.example) {{given_name}}</p>", String.raw`\*a\* und **b\*c** \[x\](https://muster.example) {{given_name}}`);
+  await empty();
+  await paste(page, { "text/plain": String.raw`2 * 3 * 4 {{default x "*"}} \*` });
+  assert.equal(await value(), String.raw`2 \* 3 \* 4 {{default x "*"}} \\\*`);
+  // With its signs and back nothing is another.
+  await empty();
+  await type("*z*");
+  await press("ControlOrMeta+z");
+  await root.getByRole("button", { name: "Mit Zeichen" }).press("Enter");
+  assert.equal(await value(), String.raw`\*z\*`);
+  await root.getByRole("button", { name: "Formatiert" }).press("Enter");
+  await view.waitFor();
+  await shows("<p>*z*</p>", String.raw`\*z\*`);
+  assert.deepEqual(await axe(page), []);
   assert.deepEqual(complaints, []);
   await context.close();
 });

@@ -3,8 +3,8 @@
 //
 // It stands between the editor and the compiler: package mjml makes HTML of what MJML
 // returns, package template merges data into that and into Text. Words within blocks are
-// plain, with a little markup (**bold**, *italic*, [link](https://…), headings, lists); nothing a
-// person types becomes HTML (T15). Tags of Handlebars stay as they are.
+// plain, with a little markup (**bold**, *italic*, [link](https://…), headings, lists; a
+// backslash makes their signs words); nothing a person types becomes HTML (T15). Tags of Handlebars stay as they are.
 //
 // It does not keep anything and draws no pages.
 package blocks

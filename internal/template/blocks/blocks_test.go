@@ -135,6 +135,7 @@ func TestMarkup(t *testing.T) {
 		"element in a head": {"## <svg/onload=alert(1)>", "<h2>&lt;svg/onload=alert(1)&gt;</h2>", "<svg/onload=alert(1)>"},
 		"script as a link":  {"[x](javascript:alert(1)) [y](data:text/html,z)", "<p>[x](javascript:alert(1)) [y](data:text/html,z)</p>", "[x](javascript:alert(1)) y (data:text/html,z)"},
 		"out of the link":   {`[x](https://a.example/"onmouseover="alert(1))`, `<p>[x](https://a.example/&#34;onmouseover=&#34;alert(1))</p>`, `[x](https://a.example/"onmouseover="alert(1))`},
+		"escapes":           {"2 \\* 3 \\* 4\n\\- **a\\*b** \\[x](https://a.example/)\n\\## C:\\x", "<p>2 * 3 * 4<br>- <b>a*b</b> [x](https://a.example/)<br>## C:\\x</p>", "2 * 3 * 4\n- a*b [x](https://a.example/)\n## C:\\x"},
 		"entity":            {"&lt;b&gt;", "<p>&amp;lt;b&amp;gt;</p>", "&lt;b&gt;"},
 	} {
 		d := blocks.New()

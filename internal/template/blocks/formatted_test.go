@@ -38,8 +38,9 @@ type reading struct {
 	Stable bool   // reading Anew gives the same nodes
 }
 
-// readings runs the script that reads and writes markup in the office.
-func readings(t *testing.T) func(text string) reading {
+// readings runs the script that reads and writes markup in the office. worded writes a text
+// without tags whose signs are all words.
+func readings(t *testing.T) (read func(text string) reading, worded func(text string) string) {
 	t.Helper()
 	script, err := os.ReadFile("../../web/frame/rich/markup.js")
 	if err != nil {
@@ -58,17 +59,28 @@ function reading(text) {
   let stable = false;
   try { stable = JSON.stringify(parse(anew).map((one) => one.node)) === JSON.stringify(nodes); } catch { stable = false; }
   return JSON.stringify({ Nodes: nodes, Same: write(list), Anew: anew, Stable: stable });
+}
+function worded(text) {
+  const content = text.split("\n").flatMap((line, n) => {
+    const signs = signsIn(line);
+    const pieces = [...line].map((text, i) => ({ type: "text", text, marks: signs.includes(i) ? [{ type: "literal" }] : [] }));
+    return n ? [{ type: "hard_break" }, ...pieces] : pieces;
+  });
+  return writeBlock({ type: "paragraph", content });
 }`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var read func(string) (string, error)
-	if err := vm.ExportTo(vm.Get("reading"), &read); err != nil {
+	var run func(string) (string, error)
+	if err := vm.ExportTo(vm.Get("reading"), &run); err != nil {
+		t.Fatal(err)
+	}
+	if err := vm.ExportTo(vm.Get("worded"), &worded); err != nil {
 		t.Fatal(err)
 	}
 	return func(text string) (r reading) {
 		t.Helper()
-		answer, err := read(text)
+		answer, err := run(text)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -76,7 +88,7 @@ function reading(text) {
 			t.Fatalf("%q: %v", text, err)
 		}
 		return r
-	}
+	}, worded
 }
 
 // mailed is what the server makes of a text.
@@ -100,7 +112,9 @@ func shown(list []node) string {
 		case "text", "chip":
 			words := html.EscapeString(n.Text + strings.NewReplacer("<", "", ">", "").Replace(n.Attrs.Source))
 			for i := len(n.Marks) - 1; i >= 0; i-- {
-				if m := n.Marks[i]; m.Type == "link" {
+				if m := n.Marks[i]; m.Type == "literal" {
+					continue
+				} else if m.Type == "link" {
 					words = `<a href="` + html.EscapeString(m.Attrs.Href) + `">` + words + "</a>"
 				} else {
 					words = "<" + elements[m.Type] + ">" + words + "</" + elements[m.Type] + ">"
@@ -168,7 +182,7 @@ func TestEditorReadsAsTheMail(t *testing.T) {
 	if err := json.Unmarshal(data, &cases); err != nil {
 		t.Fatal(err)
 	}
-	read := readings(t)
+	read, _ := readings(t)
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			if got := mailed(c.Text); c.HTML != got {
@@ -196,9 +210,9 @@ func TestEditorReadsAsTheMail(t *testing.T) {
 
 // TestEditorReadsWhateverIsTyped holds both to texts that chance makes of signs.
 func TestEditorReadsWhateverIsTyped(t *testing.T) {
-	read := readings(t)
+	read, _ := readings(t)
 	chance := rand.New(rand.NewPCG(1, 9))
-	pieces := []string{"*", "*", "**", "***", "a", "b c", " ", "\n", "\n\n", "\n- ", "- ", "\n2. ", "## ", "\n### ", "[", "](", ")", "[x](https://muster.example/?a=*1&b=2)", "[*y*](mailto:a@b.example)", "[z](x)", "{{name}}", "{{{raw}}}", "{{! * }}", "{{> part}}", `{{default a "b"}}`, "{", "}}", "<b>", "&amp;", "ß", "[u]({{link}})", "\t", "\u00a0"}
+	pieces := []string{"*", "*", "**", "***", "a", "b c", " ", "\n", "\n\n", "\n- ", "- ", "\n2. ", "## ", "\n### ", "[", "](", ")", "[x](https://muster.example/?a=*1&b=2)", "[*y*](mailto:a@b.example)", "[z](x)", `\`, `\`, `\*`, `\\`, `\[`, `\]`, `\(`, "\n\\- ", "\n1\\. ", "\\## ", `{{x "\["}}`, "{{name}}", "{{{raw}}}", "{{! * }}", "{{> part}}", `{{default a "b"}}`, "{", "}}", "<b>", "&amp;", "ß", "[u]({{link}})", "\t", "\u00a0"}
 	sure, stable := 0, 0
 	const texts = 1000
 	for range texts {
@@ -224,5 +238,64 @@ func TestEditorReadsWhateverIsTyped(t *testing.T) {
 	t.Logf("of %d texts %d are read, %d of them say the same when written anew", texts, sure, stable)
 	if sure < texts*9/10 || stable < sure*8/10 {
 		t.Errorf("of %d texts only %d are read, only %d say the same when written anew", texts, sure, stable)
+	}
+}
+
+// TestSignsAsWords holds that whatever is typed can be said: signs that the editor holds for words
+// are words in the mail, and in its plain text.
+func TestSignsAsWords(t *testing.T) {
+	_, worded := readings(t)
+	chance := rand.New(rand.NewPCG(2, 7))
+	pieces := []string{"*", "**", "a", " ", " b ", "\nc", "\n- ", "- ", "\n2. ", "1.", "#", "## ", "\n### ", "[", "]", "(", ")", "[x](https://muster.example/)", "{", "}", `\`, `\\`, "\n\\"}
+	for range 400 {
+		var typed strings.Builder
+		for range 1 + chance.IntN(12) {
+			typed.WriteString(pieces[chance.IntN(len(pieces))])
+		}
+		words := strings.Trim(typed.String(), "\n ")
+		if words == "" || tagOf.MatchString(words) {
+			continue
+		}
+		kept := worded(words)
+		if got, want := mailed(kept), "<p>"+strings.ReplaceAll(html.EscapeString(words), "\n", "<br>")+"</p>"; got != want {
+			t.Fatalf("%q is kept as %q, of which the mail makes\n%s, not\n%s", words, kept, got, want)
+		}
+		d := blocks.New()
+		d.Blocks[1].Text = kept
+		if got := d.Text(blocks.Brand{}, blocks.Words{}); !strings.HasPrefix(got, words+"\n\n-- \n") && !strings.HasPrefix(got, words+"\n\n--\n") {
+			t.Fatalf("%q is kept as %q, of which the plain text makes %q", words, kept, got)
+		}
+	}
+}
+
+// TestTextsWithoutBackslashes holds that the escape sign changed nothing for the texts that have
+// none: the cases that were there before it keep their HTML, and here is their plain text.
+func TestTextsWithoutBackslashes(t *testing.T) {
+	data, err := os.ReadFile("testdata/markup.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct{ Text string }
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	link, head := regexp.MustCompile(`\[([^\[\]\n]+)\]\(([^()\s]+)\)`), regexp.MustCompile(`(?m)^#{2,3} (\S)`)
+	bold, italic := regexp.MustCompile(`\*\*([^*\n]+)\*\*`), regexp.MustCompile(`\*([^*\n]+)\*`)
+	held := 0
+	for _, c := range cases {
+		if strings.Contains(c.Text, `\`) || strings.TrimSpace(c.Text) == "" {
+			continue
+		}
+		held++
+		want := head.ReplaceAllString(link.ReplaceAllString(c.Text, "$1 ($2)"), "$1")
+		want = strings.TrimSpace(italic.ReplaceAllString(bold.ReplaceAllString(want, "$1"), "$1"))
+		d := blocks.New()
+		d.Blocks[1].Text = c.Text
+		if got := d.Text(blocks.Brand{}, blocks.Words{}); !strings.HasPrefix(got, want+"\n\n--") {
+			t.Errorf("%q: %q, not %q", c.Text, got, want)
+		}
+	}
+	if held < 40 {
+		t.Errorf("only %d cases without a backslash", held)
 	}
 }

@@ -11,6 +11,7 @@ import (
 func FuzzMarkup(f *testing.F) {
 	f.Add("**fett** *schräg* [Text](https://muster.example/?a=1&b=2)\n\n- eins\n- zwei", "{{name}}")
 	f.Add("<script>alert(1)</script> [x](javascript:alert(1)) {{{raw}}}", "</mj-text><mj-raw>")
+	f.Add("\\*a\\* \\[x](javascript:alert(1)) \\<b> \\- \\{{name}}", "\\*")
 	f.Fuzz(func(t *testing.T, text, title string) {
 		if len(text) > blocks.MaxText || len(title) > blocks.MaxWords {
 			t.Skip()

@@ -207,7 +207,7 @@ var (
 // rich makes HTML of a text with its little markup.
 func rich(s string) string {
 	var out strings.Builder
-	for _, paragraph := range paragraphs(s) {
+	for _, paragraph := range paragraphs(shield(s)) {
 		lines := strings.Split(paragraph, "\n")
 		for len(lines) > 0 && headed.MatchString(lines[0]) {
 			sign, words, _ := strings.Cut(lines[0], " ")
@@ -231,16 +231,17 @@ func rich(s string) string {
 		}
 		out.WriteString("<p>" + strings.Join(lines, "<br>") + "</p>")
 	}
-	return out.String()
+	return unshield.Replace(out.String())
 }
 
-// inline marks up one line. Addresses are taken out first, so that stars in them stay.
+// inline marks up one line. Addresses are taken out first, so that stars in them stay; one with
+// an escaped sign is none, as backslashes are in no address.
 func inline(s string) string {
 	var out strings.Builder
 	at := 0
 	for _, m := range link.FindAllStringSubmatchIndex(s, -1) {
 		out.WriteString(stars(s[at:m[0]]))
-		if href := s[m[4]:m[5]]; usable(href, "https", "http", "mailto", "tel") {
+		if href := s[m[4]:m[5]]; !strings.Contains(href, shielded) && usable(href, "https", "http", "mailto", "tel") {
 			out.WriteString(anchor(href, stars(s[m[2]:m[3]])))
 		} else {
 			out.WriteString(stars(s[m[0]:m[1]]))

@@ -60,9 +60,9 @@ func (c Cell) text() []string {
 
 // bare takes the markup off a text.
 func bare(s string) string {
-	s = link.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "$1 ($2)")
+	s = link.ReplaceAllString(shield(strings.ReplaceAll(s, "\r\n", "\n")), "$1 ($2)")
 	s = headSign.ReplaceAllString(s, "$1")
-	return italic.ReplaceAllString(bold.ReplaceAllString(s, "$1"), "$1")
+	return unshield.Replace(italic.ReplaceAllString(bold.ReplaceAllString(s, "$1"), "$1"))
 }
 
 // headSign is what makes a line a heading.

@@ -6,6 +6,7 @@ import { keymap } from "prosemirror-keymap";
 import { Node } from "prosemirror-model";
 import { EditorState, Selection } from "prosemirror-state";
 import { EditorView } from "prosemirror-view";
+import { alike, literally, pasted } from "./literal.js";
 import { back, begin, forward, insert, leave, linesOf, turn } from "./lines.js";
 import { parse, tidy, Unsure, usable, write } from "./markup.js";
 import { reduce } from "./paste.js";
@@ -44,19 +45,23 @@ function said(doc, kept) {
 /** Whether the blocks that are shown are those that the text says; else what to put where. */
 function differs(list, blocks) {
   let head = 0, tail = 0;
-  while (head < list.length && head < blocks.length && list[head].block.eq(blocks[head])) head++;
+  while (head < list.length && head < blocks.length && alike(list[head].block, blocks[head])) head++;
   if (head === list.length && head === blocks.length) return null;
   const most = Math.min(list.length, blocks.length) - head;
-  while (tail < most && list.at(-1 - tail).block.eq(blocks.at(-1 - tail))) tail++;
+  while (tail < most && alike(list.at(-1 - tail).block, blocks.at(-1 - tail))) tail++;
   return { first: head, last: list.length - tail, blocks: blocks.slice(head, blocks.length - tail) };
 }
 
-/** Shows a document as its text says, where both differ; the place of the caret stays. */
-function corrected(state, list, { first, last, blocks }) {
-  const { doc } = state;
+/** Where a document differs from what its text says. */
+function span(doc, list, { first, last }) {
   const offset = (index) => { let at = 0; for (let i = 0; i < index; i++) at += doc.child(i).nodeSize; return at; };
-  const begins = first < list.length ? list[first].index : doc.childCount;
-  const from = offset(begins), to = last > first ? offset(list[last - 1].index + 1) : from;
+  const from = offset(first < list.length ? list[first].index : doc.childCount);
+  return { from, to: last > first ? offset(list[last - 1].index + 1) : from };
+}
+
+/** Shows a document as its text says, where both differ; the place of the caret stays. */
+function corrected(state, list, wrong) {
+  const { from, to } = span(state.doc, list, wrong), { blocks } = wrong;
   const tr = state.tr.replaceWith(from, to, blocks);
   const ends = from + blocks.reduce((sum, b) => sum + b.nodeSize, 0);
   const { head, $from } = state.selection;
@@ -75,6 +80,13 @@ function states(state) {
   const has = (mark) => (empty ? !!mark.isInSet(state.storedMarks ?? $from.marks()) : state.doc.rangeHasMark(from, to, mark));
   const kinds = linesOf([$from.node(1) ?? state.doc.firstChild]).map((l) => l.kind);
   return { bold: has(bold), italic: has(italic), link: has(link), ...Object.fromEntries(Object.entries(KINDS).map(([name, kind]) => [name, kinds[0] === kind])) };
+}
+
+/** What typing leads to where all signs of the block are words. */
+function asTyped(state, text) {
+  const tr = state.tr.insertText(text);
+  const at = tr.selection.$from.before(1);
+  return state.apply(literally(tr, at, at + 1));
 }
 
 /** The ends of the link around the caret, and its address. */
@@ -104,7 +116,7 @@ function linkAt({ selection: { $from, from, to, empty }, doc }) {
  */
 export function open(area, { attributes, told, shown, ask, closed }) {
   const kept = new WeakMap();
-  let mine = false, view;
+  let mine = false, view, turned; // turned: what typing has just made markup of, and the same as words
   const stateOf = (text) => {
     const blocks = read(text, kept);
     return EditorState.create({ doc: schema.node("doc", null, blocks.length ? blocks : [schema.node("paragraph")]), plugins });
@@ -126,8 +138,13 @@ export function open(area, { attributes, told, shown, ask, closed }) {
       if (!(e instanceof Unsure)) throw e;
       return bound ? { refused: "cannot" } : { text, why: e.message };
     }
-    if (wrong && bound) return { refused: "cannot" };
-    return { text, fix: wrong && corrected(state, list, wrong) };
+    if (!wrong) return { text };
+    const { from, to } = span(state.doc, list, wrong);
+    const literal = literally(state.tr, from, to);
+    if (!bound) return { text, fix: corrected(state, list, wrong), words: state.apply(literal) };
+    // Signs in the way of what a button or key is to mark up are words.
+    const next = literal.docChanged && bound !== "again" ? settle(state.apply(literal), "again") : { refused: "cannot" };
+    return next.refused ? next : { text: next.text, fix: literal };
   };
   function dispatch(tr) {
     let { state } = view.state.applyTransaction(tr);
@@ -137,9 +154,14 @@ export function open(area, { attributes, told, shown, ask, closed }) {
       return;
     }
     if (tr.docChanged) {
-      const { text, refused, fix, why } = settle(state, tr.getMeta("bound"));
+      const { text, refused, fix, words, why } = settle(state, tr.getMeta("bound"));
       if (refused) { told(refused); return; }
       if (fix) state = state.apply(fix.setMeta("appendedTransaction", tr));
+      // Signs that make markup one after the other ("**a*", then "**a**") are words together.
+      const typed = tr.getMeta("typed");
+      const further = words && turned?.doc === tr.before && typed !== undefined && asTyped(turned.words, typed);
+      turned = words && typed !== undefined ? { doc: state.doc, words: further || words } : undefined;
+      if (tr.getMeta("words")) turned = { doc: state.doc, words: tr.getMeta("words") };
       if (!tr.getMeta("tells")) told("");
       view.updateState(state);
       put(text);
@@ -165,12 +187,25 @@ export function open(area, { attributes, told, shown, ask, closed }) {
     to?.(state.tr.replaceSelectionWith(schema.nodes.hard_break.create()).scrollIntoView());
     return true;
   };
+  /** Right after typing made markup: the signs that were typed, as words. */
+  const untyped = (state, to) => {
+    if (!turned || turned.doc !== state.doc) return undo(state, to);
+    const { doc, selection } = turned.words;
+    let before = state;
+    undo(state, (tr) => { before = before.apply(tr); });
+    view.updateState(before);
+    const start = before.doc.content.findDiffStart(doc.content);
+    const tr = before.tr;
+    if (start !== null) tr.replaceWith(0, before.doc.content.size, doc.content);
+    to(closeHistory(tr.setSelection(Selection.fromJSON(tr.doc, selection.toJSON())).scrollIntoView()));
+    return true;
+  };
   const backwards = chainCommands(deleteSelection, deed(back), chipBefore);
   const forwards = chainCommands(deleteSelection, deed(forward));
   const plugins = [
     history(),
     keymap({
-      "Mod-z": undo, "Mod-y": redo, "Mod-Shift-z": redo, "Mod-b": bound(toggleMark(bold)), "Mod-i": bound(toggleMark(italic)),
+      "Mod-z": untyped, "Mod-y": redo, "Mod-Shift-z": redo, "Mod-b": bound(toggleMark(bold)), "Mod-i": bound(toggleMark(italic)),
       "Mod-k": () => { ask(); return true; }, Enter: chainCommands(deed(leave), splitBlock), "Shift-Enter": lineBreak,
       Backspace: backwards, "Mod-Backspace": backwards, "Shift-Backspace": backwards, Delete: forwards, "Mod-Delete": forwards, "Mod-a": baseKeymap["Mod-a"],
     }),
@@ -182,7 +217,7 @@ export function open(area, { attributes, told, shown, ask, closed }) {
     if (tr) view.dispatch(closeHistory(tr.setMeta("tells", lost.length > 0)));
   };
   const plain = (text) => {
-    try { return linesOf(parse(text).map(({ node }) => Node.fromJSON(schema, node))); } catch { return text.split(/\r?\n/).filter(Boolean).map((l, n) => ({ kind: "p", group: -n - 1, content: [schema.text(l)] })); }
+    try { return linesOf(parse(pasted(text)).map(({ node }) => Node.fromJSON(schema, node))); } catch { return text.split(/\r?\n/).filter(Boolean).map((l, n) => ({ kind: "p", group: -n - 1, content: [schema.text(l)] })); }
   };
   const carried = (data) => {
     if (data) paste(data.getData("text/html"), data.getData("text/plain"));
@@ -190,10 +225,14 @@ export function open(area, { attributes, told, shown, ask, closed }) {
   };
   view = new EditorView((dom) => area.after(dom), {
     state: stateOf(area.value), attributes, dispatchTransaction: dispatch,
-    handleTextInput: (v, from, to, text) => {
+    handleTextInput: (v, from, to, text, usual) => {
       const tr = text === " " && from === to && begin(v.state, from);
-      if (tr) v.dispatch(closeHistory(tr));
-      return !!tr;
+      if (!tr) {
+        v.dispatch(usual().setMeta("typed", text));
+        return true;
+      }
+      v.dispatch(closeHistory(tr.setMeta("words", asTyped(v.state, text))));
+      return true;
     },
     handleKeyDown: (_, event) => {
       if ((event.ctrlKey || event.metaKey) && "bik".includes(event.key.toLowerCase())) event.stopPropagation();

@@ -161,7 +161,7 @@ export function begin(state, from) {
   return rewrite(state, from, from, (lines) => {
     const { line, offset } = within(lines, from);
     const typed = front(line, offset);
-    if (typed.length !== 1 || !typed[0].isText) return null;
+    if (typed.length !== 1 || !typed[0].isText || schema.marks.literal.isInSet(typed[0].marks)) return null;
     const kind = typed[0].text === "-" ? "ul" : /^\d{1,3}\.$/.test(typed[0].text) ? "ol" : { "##": "h2", "###": "h3" }[typed[0].text];
     if (!kind) return null;
     Object.assign(line, { kind, group: group(), content: rest(line, offset) });

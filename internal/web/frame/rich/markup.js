@@ -30,6 +30,80 @@ function bytes(text) {
   return n;
 }
 
+/** Whether a sign could mean something, so that a backslash before it would be an escape: rest is the line from it on. */
+function escapable(front, rest) {
+  const ended = (n) => rest.length <= n || rest[n] === " ";
+  switch (rest[0]) {
+    case "*": case "[": case "]": return true;
+    case "(": return front.endsWith("]");
+    case "-": return /^ *$/.test(front) && ended(1);
+    case "#": return /^ *$/.test(front) && /^#{1,3}(?!#)/.test(rest) && ended(/^#+/.exec(rest)[0].length);
+    case ".": return /^ *[0-9]{1,3}$/.test(front) && ended(1);
+  }
+  return false;
+}
+
+/** Calls with each backslash run and each other piece of a line, tags of Handlebars whole: (kind, piece, front, rest). */
+function scan(line, each) {
+  const tags = all(BARE_TAG, line);
+  for (let at = 0; at < line.length;) {
+    const tag = tags[0]?.index === at && tags.shift()[0];
+    const run = tag ? "" : /^\\*/.exec(line.slice(at))[0];
+    const piece = tag || run || line[at];
+    each(tag ? "tag" : run ? "run" : "sign", piece, line.slice(0, at), line.slice(at + piece.length));
+    at += piece.length;
+  }
+}
+
+/**
+ * A line without its escapes: its words, the same with what was escaped hidden from whoever
+ * looks for signs, and which characters were.
+ */
+function unescaped(line) {
+  const seen = { words: "", signs: "", literal: [] };
+  const add = (text, hidden) => {
+    seen.words += text;
+    seen.signs += hidden ? "x" : text;
+    for (let i = 0; i < text.length; i++) seen.literal.push(hidden);
+  };
+  if (!line.includes("\\")) { add(line, false); return seen; }
+  let odd = false;
+  scan(line, (kind, piece, front, rest) => {
+    if (kind === "run" && escapable(front, rest)) {
+      for (let i = 0; i < piece.length >> 1; i++) add("\\", true);
+      odd = piece.length % 2 === 1;
+      return;
+    }
+    add(piece, odd);
+    odd = false;
+  });
+  return seen;
+}
+
+const cut = ({ words, signs, literal }, from, to) => ({ words: words.slice(from, to), signs: signs.slice(from, to), literal: literal.slice(from, to) });
+
+/**
+ * Which characters of a line would have to be escaped to be words whatever stands around them;
+ * tags are none, and a bracket for an address needs none behind an escaped one.
+ */
+export function signsIn(line) {
+  const list = [];
+  scan(line, (kind, piece, front, rest) => {
+    if (kind === "run" || kind === "sign" && piece !== "(" && escapable(front, piece + rest)) for (let i = 0; i < piece.length; i++) list.push(front.length + i);
+  });
+  return list;
+}
+
+/** A line whose asterisks and square brackets are words. How it begins means what it meant. */
+export function asWords(line) {
+  let out = "";
+  scan(line, (kind, piece, front, rest) => {
+    if (kind === "run" && escapable(front, rest)) out += piece + piece;
+    else out += kind === "sign" && /[*[\]]/.test(piece) ? `\\${piece}` : piece;
+  });
+  return out;
+}
+
 const escapesHold = (text) => !/%(?![0-9A-Fa-f]{2})/.test(text);
 
 /** Whether an address may stand in a mail, as the server decides. */
@@ -77,20 +151,20 @@ function signed(text) {
   return { gone, bold, italic };
 }
 
-function stars(line, text, href) {
-  const { gone, bold, italic } = signed(text);
-  const marks = (i) => [...(href ? [{ type: "link", attrs: { href } }] : []), ...(italic[i] ? [{ type: "italic" }] : []), ...(bold[i] ? [{ type: "bold" }] : [])];
+function stars(line, { words: text, signs, literal }, href) {
+  const { gone, bold, italic } = signed(signs);
+  const marks = (i) => [...(href ? [{ type: "link", attrs: { href } }] : []), ...(italic[i] ? [{ type: "italic" }] : []), ...(bold[i] ? [{ type: "bold" }] : []), ...(literal[i] ? [{ type: "literal" }] : [])];
   let from = 0;
   const words = (to) => {
     while (from < to) {
       if (gone[from]) { from++; continue; }
       let end = from + 1;
-      while (end < to && !gone[end] && bold[end] === bold[from] && italic[end] === italic[from]) end++;
+      while (end < to && !gone[end] && bold[end] === bold[from] && italic[end] === italic[from] && literal[end] === literal[from]) end++;
       put(line, { type: "text", text: text.slice(from, end), marks: marks(from) });
       from = end;
     }
   };
-  for (const m of all(TAG, text)) {
+  for (const m of all(TAG, signs)) {
     words(m.index);
     for (let i = m.index; i < m.index + m[0].length; i++) {
       if (gone[i] || bold[i] !== bold[m.index] || italic[i] !== italic[m.index]) throw new Unsure("variable");
@@ -101,16 +175,18 @@ function stars(line, text, href) {
   words(text.length);
 }
 
-function inline(text) {
+function inline(seen) {
   const line = [];
   let at = 0;
-  for (const m of all(LINK, text)) {
-    stars(line, text.slice(at, m.index), "");
-    if (usable(m[2])) stars(line, m[1], m[2]);
-    else stars(line, m[0], "");
-    at = m.index + m[0].length;
+  for (const m of all(LINK, seen.signs)) {
+    const end = m.index + m[0].length, words = m.index + 1 + m[1].length;
+    stars(line, cut(seen, at, m.index), "");
+    // An address with what was escaped is none: the server knows no backslashes there.
+    if (!seen.literal.slice(words, end).includes(true) && usable(m[2])) stars(line, cut(seen, m.index + 1, words), m[2]);
+    else stars(line, cut(seen, m.index, end), "");
+    at = end;
   }
-  stars(line, text.slice(at), "");
+  stars(line, cut(seen, at), "");
   return line;
 }
 
@@ -133,7 +209,7 @@ function chunks(text) {
   return list;
 }
 
-const afterSign = (line) => line.slice(line.indexOf(" ") + 1);
+const afterSign = (line) => cut(unescaped(line), line.indexOf(" ") + 1);
 
 /**
  * Reads a text: a list of {node, source, before, behind}, where node is a block as ProseMirror
@@ -158,34 +234,63 @@ export function parse(text) {
     if (lines.length === 0) continue;
     const kind = listOf(lines), length = lines.join("\n").length;
     if (kind) add({ type: kind, content: lines.map((l) => ({ type: "list_item", content: inline(afterSign(l)) })) }, at, length);
-    else add({ type: "paragraph", content: lines.flatMap((l, n) => [...(n ? [{ type: "hard_break" }] : []), ...inline(l)]) }, at, length);
+    else add({ type: "paragraph", content: lines.flatMap((l, n) => [...(n ? [{ type: "hard_break" }] : []), ...inline(unescaped(l))]) }, at, length);
   }
   if (list.length) list[list.length - 1].behind = text.slice(seen);
   return list;
 }
 
 const markOf = (piece, type) => (piece.marks ?? []).find((m) => m.type === type);
-const words = (piece) => (piece.type === "text" ? piece.text : piece.type === "chip" ? piece.attrs.source : " ");
+
+/** Pieces of a line as [kind, text]: words as they were typed, words that are no signs, tags, and the signs of marks. */
+const words = (piece) => (piece.type === "text" ? [markOf(piece, "literal") ? "literal" : "typed", piece.text] : piece.type === "chip" ? ["tag", piece.attrs.source] : ["typed", " "]);
 
 /** Writes pieces in groups that share a mark, each between signs. */
 function grouped(pieces, key, around) {
-  let out = "";
+  const out = [];
   for (let i = 0; i < pieces.length;) {
     const value = key(pieces[i]);
     let end = i + 1;
     while (end < pieces.length && key(pieces[end]) === value) end++;
-    out += around(pieces.slice(i, end), value);
+    out.push(...around(pieces.slice(i, end), value));
     i = end;
   }
   return out;
 }
 
-const wrap = (sign, inner) => (inner ? sign + inner + sign : "");
+const wrap = (sign, inner) => (inner.some(([, text]) => text) ? [["mark", sign], ...inner, ["mark", sign]] : []);
 
-function line(pieces) {
-  const bold = (list) => grouped(list, (p) => !!markOf(p, "bold"), (some, on) => (on ? wrap("**", some.map(words).join("")) : some.map(words).join("")));
+/** Writes a line behind what begins it, with escapes where they are needed to be read as it stands. */
+function line(pieces, begins = "") {
+  const bold = (list) => grouped(list, (p) => !!markOf(p, "bold"), (some, on) => (on ? wrap("**", some.map(words)) : some.map(words)));
   const italic = (list) => grouped(list, (p) => !!markOf(p, "italic"), (some, on) => (on ? wrap("*", bold(some)) : bold(some)));
-  return grouped(pieces, (p) => markOf(p, "link")?.attrs.href ?? "", (some, href) => (href ? `[${italic(some)}](${href})` : italic(some)));
+  const list = grouped(pieces, (p) => markOf(p, "link")?.attrs.href ?? "", (some, href) => (href ? [["mark", "["], ...italic(some), ["mark", `](${href})`]] : italic(some)));
+  const rests = list.map((_, n) => list.slice(n + 1).map(([, text]) => text).join(""));
+  let out = begins, run = []; // run: the backslashes before, whether each must be one
+  const flush = (doubled) => {
+    out += run.map((must) => (doubled?.(must) ? "\\\\" : "\\")).join("");
+    run = [];
+  };
+  list.forEach(([kind, text], n) => {
+    if (kind === "mark" || kind === "tag") {
+      flush(kind === "mark" ? () => true : undefined);
+      out += text;
+      return;
+    }
+    for (let i = 0; i < text.length; i++) {
+      if (text[i] === "\\") { run.push(kind === "literal"); continue; }
+      if (kind === "typed" && !run.length) { out += text[i]; continue; }
+      if (!escapable(out, text.slice(i) + rests[n])) flush();
+      else if (kind === "typed") flush((must) => must);
+      else {
+        flush(() => true);
+        out += "\\";
+      }
+      out += text[i];
+    }
+  });
+  flush();
+  return out;
 }
 
 /** Takes white space, and breaks, off the ends of pieces; the server would. */
@@ -226,16 +331,16 @@ export function tidy(node) {
 export function writeBlock(node) {
   const content = node.content ?? [];
   switch (node.type) {
-    case "heading": return `${"#".repeat(node.attrs.level)} ${line(content)}`;
-    case "bullet_list": return content.map((item) => `- ${line(item.content ?? [])}`).join("\n");
-    case "ordered_list": return content.map((item, n) => `${Math.min(n + 1, 999)}. ${line(item.content ?? [])}`).join("\n");
+    case "heading": return line(content, `${"#".repeat(node.attrs.level)} `);
+    case "bullet_list": return content.map((item) => line(item.content ?? [], "- ")).join("\n");
+    case "ordered_list": return content.map((item, n) => line(item.content ?? [], `${Math.min(n + 1, 999)}. `)).join("\n");
   }
   const lines = [[]];
   for (const piece of content) {
     if (piece.type === "hard_break") lines.push([]);
     else lines.at(-1).push(piece);
   }
-  return lines.map(line).join("\n");
+  return lines.map((pieces) => line(pieces)).join("\n");
 }
 
 /** Writes blocks that are tidy; those with a source as they stood. */

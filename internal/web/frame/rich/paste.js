@@ -2,6 +2,7 @@
 import { usable } from "./markup.js";
 import { schema } from "./schema.js";
 import { group } from "./lines.js";
+import { wordsOnly } from "./literal.js";
 
 const BLOCKS = new Set("ADDRESS ARTICLE ASIDE BLOCKQUOTE CAPTION DD DIV DL DT FIGCAPTION FIGURE FOOTER FORM HEADER MAIN NAV P PRE SECTION TABLE TBODY TFOOT THEAD TR".split(" "));
 const SILENT = new Set("HEAD LINK META SCRIPT STYLE TEMPLATE TITLE".split(" "));
@@ -95,5 +96,6 @@ export function reduce(html) {
     const last = content.at(-1);
     if (last.isText && last.text.endsWith(" ")) content.splice(-1, 1, ...(last.text.trim() ? [last.cut(0, last.text.trimEnd().length)] : []));
   }
+  for (const line of kept) line.content = wordsOnly(line.content);
   return { lines: kept, lost: [...lost] };
 }

@@ -30,5 +30,7 @@ export const schema = new Schema({
     },
     italic: { parseDOM: [{ tag: "i" }], toDOM: () => ["i", 0] },
     bold: { parseDOM: [{ tag: "b" }], toDOM: () => ["b", 0] },
+    // A sign that is a word: it looks like one, and is written with an escape where it needs one.
+    literal: { inclusive: false, parseDOM: [{ tag: "span.rich-literal" }], toDOM: () => ["span", { class: "rich-literal" }, 0] },
   },
 });
