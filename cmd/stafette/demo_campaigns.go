@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -69,7 +70,31 @@ func (s *demoSeeder) campaigns(ctx context.Context) error {
 	if err := s.feed(ctx, by, g.ID); err != nil {
 		return err
 	}
-	return s.series(ctx, by, g.ID, members)
+	return errors.Join(s.series(ctx, by, g.ID, members), s.abroad(ctx, by, g.ID))
+}
+
+// abroad sends the group a mailing at a local time: the account's of this minute. In zones
+// ahead it is over and mail leaves at once, in those behind it is still to come. The members
+// have their zones by then (series).
+func (s *demoSeeder) abroad(ctx context.Context, by ingest.Principal, g audience.GroupID) error {
+	t, err := s.p.store.Tenant(ctx, by.Tenant)
+	if err != nil {
+		return fmt.Errorf("seed mailing: %w", err)
+	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
+	m := demo.Abroad()
+	m.Groups = []audience.GroupID{g}
+	made, err := s.p.campaigns.Create(ctx, by, m)
+	if err == nil {
+		_, err = s.p.campaigns.SendLocal(ctx, by, made.ID, s.p.store.Now().In(t.Zone(zone)).Format(campaign.LocalLayout))
+	}
+	if err != nil {
+		return fmt.Errorf("seed mailing: %w", err)
+	}
+	return nil
 }
 
 // feed gives the group a feed that was looked at for two weeks: it began, then there was

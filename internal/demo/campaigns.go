@@ -40,17 +40,24 @@ func Willing() ([]message.Address, string) {
 	return list, "Ja, Hafenkontor darf sehen, ob ich die Rundmail lese und was mich darin interessiert. Das kann ich jederzeit beenden."
 }
 
+// Abroad is the estate agency's mailing that goes out at a local time of each recipient.
+func Abroad() campaign.Campaign {
+	return campaign.Campaign{Name: "Videorundgang zur Ortszeit", Letter: agencyLetter("{{given_name}}, der Rundgang von zu Hause aus", "durch die Musterwohnung können Sie jetzt auch im Video gehen, wo immer Sie gerade wohnen.")}
+}
+
+// agencyLetter is one of the estate agency's, with its foot.
+func agencyLetter(subject, text string) campaign.Letter {
+	return campaign.Letter{From: "Hafenkontor Immobilien <brief@hafenkontor.example>", Subject: subject,
+		HTML: "<p>{{salutation}} {{given_name}},</p><p>" + text + "</p><p><a href=\"https://www.hafenkontor.example/speicherstadt\">Zum Projekt</a></p>" +
+			"<p style=\"color:#555\">Hafenkontor Immobilien GmbH, Am Sandtorkai 1, 20457 Hamburg · <a href=\"{{unsubscribe_url}}\">Abmelden</a></p>"}
+}
+
 // Mailings are the estate agency's: the first one is sent, the others are drafts.
 func Mailings() []campaign.Campaign {
-	letter := func(subject, text string) campaign.Letter {
-		return campaign.Letter{From: "Hafenkontor Immobilien <brief@hafenkontor.example>", Subject: subject,
-			HTML: "<p>{{salutation}} {{given_name}},</p><p>" + text + "</p><p><a href=\"https://www.hafenkontor.example/speicherstadt\">Zum Projekt</a></p>" +
-				"<p style=\"color:#555\">Hafenkontor Immobilien GmbH, Am Sandtorkai 1, 20457 Hamburg · <a href=\"{{unsubscribe_url}}\">Abmelden</a></p>"}
-	}
-	open := letter("Einladung für {{given_name}}", "am 6. Dezember zeigen wir die Musterwohnung, von 11 bis 16 Uhr.")
+	open := agencyLetter("Einladung für {{given_name}}", "am 6. Dezember zeigen wir die Musterwohnung, von 11 bis 16 Uhr.")
 	open.Other.Subject = "{{given_name}}, die Musterwohnung ist offen"
 	return []campaign.Campaign{
-		{Name: "Speicherstadt: Baubeginn", Letter: letter("{{given_name}}, in der Speicherstadt wird gebaut", "der erste Bauabschnitt hat begonnen. Die Grundrisse der Wohnungen stehen jetzt im Netz.")},
+		{Name: "Speicherstadt: Baubeginn", Letter: agencyLetter("{{given_name}}, in der Speicherstadt wird gebaut", "der erste Bauabschnitt hat begonnen. Die Grundrisse der Wohnungen stehen jetzt im Netz.")},
 		{Name: "Tag der offenen Tür", Letter: open, Trial: campaign.Trial{Share: 50, Hours: 4}},
 	}
 }

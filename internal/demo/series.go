@@ -55,5 +55,5 @@ func ZoneField() audience.Field {
 
 // ZoneOf is the time zone of the n-th member; "" for those who live where the account is.
 func ZoneOf(n int) string {
-	return []string{"", "Europe/Zurich", "Europe/Athens", "", "Europe/London", "Europe/Lisbon"}[n%6]
+	return []string{"", "Europe/Zurich", "Europe/Athens", "", "Europe/London", "Europe/Lisbon", "", "Asia/Dubai", "", "Europe/Vienna", "", "America/New_York"}[n%12]
 }

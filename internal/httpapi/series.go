@@ -258,14 +258,22 @@ func (a *API) changeSeries(ctx context.Context, in *changeSeriesInput) (*seriesO
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.c.Series.Series(ctx, keyOf(ctx).Tenant, number); err != nil {
+	was, err := a.c.Series.Series(ctx, keyOf(ctx).Tenant, number)
+	if err != nil {
 		return nil, err
 	}
 	v := series.Series{ID: number, Revision: in.Body.Revision}
 	if err := in.Body.fill(&v); err != nil {
 		return nil, err
 	}
-	return seriesAnswer(a.c.Series.Change(ctx, principalOf(ctx), v, in.Body.UnderWay == "switch"))
+	known, err := a.c.Checks.Known(ctx, was.Letters())
+	if err != nil {
+		return nil, err
+	}
+	if v, err = a.c.Series.Change(ctx, principalOf(ctx), v, in.Body.UnderWay == "switch"); err == nil {
+		a.c.Checks.Follow(ctx, known, v.Letters(), true)
+	}
+	return seriesAnswer(v, err)
 }
 
 func (a *API) getSeries(ctx context.Context, in *SeriesPath) (*seriesOutput, error) {

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,7 +84,8 @@ func TestSeriesAreTheTenantsOwn(t *testing.T) {
 // The mail of a step is checked in the background and tried, as that of a mailing is.
 func TestSeriesStepBeforeItIsSent(t *testing.T) {
 	w := newWorld(t)
-	at := "/v1/series/" + w.series().ID.String() + "/steps/"
+	made := w.series()
+	at := "/v1/series/" + made.ID.String() + "/steps/"
 	v := read[httpapi.CampaignCheck](w, w.get(at+"hallo/check"), 200)
 	if v.State != "none" || v.At != nil || len(v.Findings) == 0 {
 		t.Errorf("before: %+v", v)
@@ -91,6 +93,16 @@ func TestSeriesStepBeforeItIsSent(t *testing.T) {
 	if v = read[httpapi.CampaignCheck](w, w.post(at+"hallo/check", ""), 202); v.State != "running" || v.Total == 0 {
 		t.Errorf("begun: %+v", v)
 	}
+	// Changed, it is checked anew by itself; kept as it is, nothing begins.
+	change := func(subject string, revision int) {
+		body := strings.Replace(seriesText, `"Hallo {{event.order}}"`, `"`+subject+`"`, 1) + `,"group_id":"` + made.Group.String() + `","revision":` + strconv.Itoa(revision) + `}`
+		read[httpapi.Series](w, w.ask(http.MethodPut, "/v1/series/"+made.ID.String(), w.key, strings.NewReader(body), "Content-Type", "application/json"), 200)
+	}
+	change("Guten Tag", 1)
+	if again := read[httpapi.CampaignCheck](w, w.get(at+"hallo/check"), 200); again.State != "running" || again.Done != 0 || again.Total == 0 {
+		t.Errorf("of the changed mail: %+v", again)
+	}
+	change("Hallo", 2)
 	type tests struct{ Data []httpapi.CampaignTest }
 	if sent := read[tests](w, w.post(at+"hallo/test-mails", `{"to":["post@muster.example"]}`), 200); len(sent.Data) != 1 || sent.Data[0].Message == nil || sent.Data[0].Reason != "" {
 		t.Errorf("tried: %+v", sent)

@@ -19,6 +19,17 @@ func (v Series) Mailing(key string) (campaign.Campaign, error) {
 	return v.mailing(step), nil
 }
 
+// Letters are the letters of all steps that send, as Mailing returns them, by the step's key.
+func (v Series) Letters() map[string]campaign.Campaign {
+	list := map[string]campaign.Campaign{}
+	for _, step := range v.Definition.Steps {
+		if step.Do == Send {
+			list[step.Key] = v.mailing(step)
+		}
+	}
+	return list
+}
+
 // SendTests sends the letter of a step to addresses of one's own, as campaign.Service.SendTests
 // does of a mailing, whatever the state of the series. What an event would bring is empty.
 // Errors: those of Mailing and of campaign.Service.SendTests.

@@ -223,6 +223,26 @@ func TestStepsAreCheckedAsMailingsAre(t *testing.T) {
 		t.Fatalf("checked: %d %s", a.StatusCode, a.Header.Get("Location"))
 	}
 	has(d.Get(page), 200, "data-running")
+
+	// What a script saves is told as changed; what a person saves is checked anew, and the page says so.
+	const stale, again = "hat sich die E-Mail geändert", "wird von selbst neu geprüft"
+	change := func(way, subject string) {
+		t.Helper()
+		form.Set("key", step.Key)
+		form.Set("subject", subject)
+		form.Set("revision", strconv.FormatInt(find(series.Draft).Revision, 10))
+		if a := d.Post(at+way, form); a.StatusCode >= 400 {
+			t.Fatalf("%q kept at %q: %d\n%s", subject, way, a.StatusCode, a.Text)
+		}
+	}
+	change("/autosave", "Halb getippt")
+	if a := d.Get(page); !strings.Contains(a.Text, stale) || strings.Contains(a.Text, "data-running") {
+		t.Errorf("kept by a script:\n%s", a.Text)
+	}
+	change("", "Fertig getippt")
+	if a := d.Get(page); !strings.Contains(a.Text, again) || !strings.Contains(a.Text, "data-running") || strings.Contains(a.Text, stale) {
+		t.Errorf("kept by a person:\n%s", a.Text)
+	}
 	has(d.Post(at+"/test", url.Values{"key": {step.Key}, "to": {"wer@fremd.example"}}), 422, `id="to-problem"`, "wer@fremd.example")
 	if a := d.Post(at+"/test", url.Values{"key": {step.Key}, "to": {"ich@muster.example"}}); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("test mail: %d\n%s", a.StatusCode, a.Text)

@@ -224,3 +224,60 @@ func TestChecksOfLettersThatAreNoMailings(t *testing.T) {
 		t.Errorf("found %+v, %v", ch, err)
 	}
 }
+
+// A letter that was checked is checked anew when it is changed; one that never was is not, and
+// what a script saves is only told as changed.
+func TestFollowChangedLetters(t *testing.T) {
+	letter := func(subject string) campaign.Letter {
+		return campaign.Letter{From: "a@muster.example", Subject: subject, Text: "x"}
+	}
+	for name, given := range map[string]struct {
+		checked, begin bool
+		after          string
+		sameID         bool
+		state          string // of the check of the letter after it
+	}{
+		"by a person":             {true, true, "Neu", false, "again"},
+		"by a person, same place": {true, true, "Neu", true, "again"},
+		"by a script":             {true, false, "Neu", false, "stale"},
+		"by a script, same place": {true, false, "Neu", true, "stale"},
+		"only made otherwise":     {true, true, "Alt", false, "done"},
+		"not at all":              {true, true, "Alt", true, "done"},
+		"never checked":           {false, true, "Neu", false, "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c campaign.Campaign
+			w := newWorld(t, func(conf *preflight.Config) {
+				conf.Find = func(context.Context, tenant.ID, campaign.ID) (campaign.Campaign, error) { return c, nil }
+			})
+			c = campaign.Campaign{ID: id.New[campaign.Kind](start), Tenant: w.who.Tenant, Groups: []audience.GroupID{w.group}, Letter: letter("Alt")}
+			if given.checked {
+				if err := errors.Join(w.service.Begin(t.Context(), c), w.service.Turn(t.Context(), start)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			known, err := w.service.Known(t.Context(), map[string]campaign.Campaign{"hallo": c})
+			if err != nil || (len(known) == 1) != given.checked {
+				t.Fatalf("known: %+v, %v", known, err)
+			}
+			if c.Letter = letter(given.after); !given.sameID {
+				c.ID = id.New[campaign.Kind](start)
+			}
+			w.service.Follow(t.Context(), known, map[string]campaign.Campaign{"hallo": c, "neu": {ID: id.New[campaign.Kind](start), Tenant: c.Tenant}}, given.begin)
+			last, err := w.service.Last(t.Context(), c.Tenant, c.ID)
+			state := "none"
+			switch {
+			case last.At.IsZero():
+			case last.Hash != campaign.Print(c):
+				state = "stale"
+			case last.Over:
+				state = "done"
+			case last.Found.Again:
+				state = "again"
+			}
+			if err != nil || state != given.state {
+				t.Errorf("the check is %q, not %q: %+v, %v", state, given.state, last, err)
+			}
+		})
+	}
+}

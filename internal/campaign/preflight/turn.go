@@ -59,6 +59,7 @@ type Found struct {
 	Broken  int            `json:"broken,omitempty"`   // contacts whose data break the letter
 	Spam    *Verdict       `json:"spam,omitempty"`     // of the filter
 	Failed  string         `json:"failed,omitempty"`   // why the filter said nothing
+	Again   bool           `json:"again,omitempty"`    // begun by itself, as the letter was changed (Follow)
 	Group   int            `json:"at_group,omitempty"` // where the look at contacts stands
 	After   string         `json:"after,omitempty"`    // contact
 }
@@ -101,6 +102,10 @@ func (c Check) Findings() (list []Finding) {
 
 // Begin begins a check of a mailing as it stands, in place of the last one.
 func (s *Service) Begin(ctx context.Context, c campaign.Campaign) error {
+	return s.begin(ctx, c, false)
+}
+
+func (s *Service) begin(ctx context.Context, c campaign.Campaign, again bool) error {
 	links, skipped := s.links(c)
 	people := 0
 	for _, g := range c.Groups {
@@ -111,7 +116,7 @@ func (s *Service) Begin(ctx context.Context, c campaign.Campaign) error {
 		people += int(min(group.Members, maxPeople))
 	}
 	now := s.c.Now().UTC().Truncate(time.Millisecond)
-	check := Check{Tenant: c.Tenant, Campaign: c.ID, Hash: campaign.Print(c), Step: now.UnixMilli(), Total: len(links) + min(people, maxPeople) + 1, At: now, Found: Found{Skipped: skipped}}
+	check := Check{Tenant: c.Tenant, Campaign: c.ID, Hash: campaign.Print(c), Step: now.UnixMilli(), Total: len(links) + min(people, maxPeople) + 1, At: now, Found: Found{Skipped: skipped, Again: again}}
 	if err := s.c.Store.BeginCampaignCheck(ctx, check); err != nil {
 		return fmt.Errorf("begin check: %w", err)
 	}

@@ -111,7 +111,10 @@ func wavesDone(p frame.Page, s sheet) []frame.Fact {
 		case w.Left() > 0:
 			state = p.T("campaigns.zone.running", "n", w.Left())
 		}
-		list = append(list, frame.Fact{Name: zoneName(p, w), Value: p.T("campaigns.zone.accepted", "n", w.Accepted) + " · " + state})
+		if w.Accepted > 0 || !w.At.After(p.Now) { // of what is to come, that nothing went yet goes without saying
+			state = p.T("campaigns.zone.accepted", "n", w.Accepted) + " · " + state
+		}
+		list = append(list, frame.Fact{Name: zoneName(p, w), Value: state})
 	}
 	return list
 }

@@ -121,7 +121,7 @@ func (c Config) change(w http.ResponseWriter, r *http.Request, p frame.Page) err
 	e := editor{Series: kept(v), Form: frame.Form{Values: map[string]string{}}}
 	e.read(r)
 	e.Revision = int64(whole(e.Value("revision")))
-	_, err = c.Series.Change(r.Context(), principal(p), e.Series, e.Value("under_way") == "switch")
+	_, err = c.keep(r, p, v, e.Series, e.Value("under_way") == "switch", true)
 	if f := fault.As(err); f != nil {
 		c.problems(p, &e.Form, f, "")
 		return c.form(w, r, p, http.StatusUnprocessableEntity, e)
@@ -331,7 +331,7 @@ func (c Config) saveStep(w http.ResponseWriter, r *http.Request, p frame.Page) e
 	}
 	changed.Definition.Steps = steps
 	if f.Valid() {
-		_, err = c.Series.Change(r.Context(), principal(p), changed, f.Value("under_way") == "switch")
+		_, err = c.keep(r, p, v, changed, f.Value("under_way") == "switch", true)
 		if err == nil {
 			frame.Redirect(w, r, pathOf(v), "saved")
 			return nil

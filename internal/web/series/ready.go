@@ -106,6 +106,19 @@ func done(w http.ResponseWriter, r *http.Request, f stepForm, word string) {
 	http.Redirect(w, r, stepPath(f.Series, f.step.Key)+"&done="+word, http.StatusSeeOther)
 }
 
+// keep changes a series from was to v. Letters that were checked and are others now are checked
+// anew, unless begin is false: a script saves them, and the page says that they were changed.
+func (c Config) keep(r *http.Request, p frame.Page, was, v series.Series, switches, begin bool) (series.Series, error) {
+	known, err := c.Checks.Known(r.Context(), was.Letters())
+	if err != nil {
+		return v, err
+	}
+	if v, err = c.Series.Change(r.Context(), principal(p), v, switches); err == nil {
+		c.Checks.Follow(r.Context(), known, v.Letters(), begin)
+	}
+	return v, err
+}
+
 func (c Config) beginCheck(w http.ResponseWriter, r *http.Request, p frame.Page) error {
 	f, err := c.saved(w, r, p)
 	if err != nil {
@@ -187,7 +200,7 @@ func (c Config) autosave(w http.ResponseWriter, r *http.Request, p frame.Page) e
 		changed := kept(f.Series)
 		changed.Revision = int64(whole(f.Value("revision")))
 		changed.Definition.Steps[f.place] = f.step
-		after, err := c.Series.Change(r.Context(), principal(p), changed, false)
+		after, err := c.keep(r, p, f.Series, changed, false, false)
 		e := fault.As(err)
 		switch {
 		case err == nil:
