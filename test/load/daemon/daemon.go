@@ -127,9 +127,23 @@ func (d *Daemon) Ready(ctx context.Context, network, address string) error {
 		case <-d.done:
 			return fmt.Errorf("%s ended: %s", d.cmd.Path, d.Said())
 		case <-ctx.Done():
+			d.dump()
 			return fmt.Errorf("%s does not answer at %s: %w: %s", d.cmd.Path, address, ctx.Err(), d.Said())
 		case <-tick.C:
 		}
+	}
+}
+
+// dump lets a Go program that hangs say where, which ends it.
+func (d *Daemon) dump() {
+	if d.ended() || syscall.Kill(d.PID(), syscall.SIGQUIT) != nil {
+		return
+	}
+	patience := time.NewTimer(5 * time.Second)
+	defer patience.Stop()
+	select {
+	case <-d.done:
+	case <-patience.C:
 	}
 }
 
